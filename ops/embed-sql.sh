@@ -54,9 +54,9 @@ done
   echo "}"
 } > "$out/Migrations.swift"
 
-# A routine (a function or a view) is reapplied when its text changes: first the functions of schema ofa, then those of
-# the API, which are named with their folder, then views. Each change of a routine raises the edition of the set, so
-# that an older program does not replace newer routines.
+# A routine is a function or a view. Routines whose text changed are reapplied in this order: functions of schema ofa,
+# functions of the API (named with their folder), views. Any change of a routine raises the edition of the set of all
+# routines, so that an older program does not replace newer routines.
 routines=()
 sums=""
 for file in sql/functions/*.sql sql/functions/api_*/*.sql sql/views/*.sql; do

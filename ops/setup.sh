@@ -53,7 +53,8 @@ ofa_check_swift() {
     fi
 }
 
-# `ofa_setup` checks Swift and installs the packages that builds and runs need, `ofa_setup tests` also those of tests.
+# `ofa_setup` checks Swift and installs the packages that builds and runs need. `ofa_setup tests` also installs the
+# packages that only tests need.
 ofa_setup() {
     local packages=("${ofa_packages[@]}")
     if [ "${1:-}" = tests ]; then packages+=("${ofa_test_packages[@]}"); fi

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs what CI runs: installs packages, checks the format, builds in release without warnings and with the import graph
-# checked, then runs every test, or with arguments of `swift test`, such as --filter JobsTests, those tests. Leaves no
-# server running.
+# Runs what CI runs: installs packages, checks the format, builds in release and runs every test. The build may have no
+# warnings, and its import graph is checked. Arguments, such as --filter JobsTests, are passed to `swift test` and
+# select the tests to run. Leaves no server running.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$here"

@@ -386,8 +386,8 @@ begin
       attempt, ended_as, started_at, v_now, p_zone, wall, cpu, energy, energy_low, energy_high, method, tier
     from gone where method is not null
   ), summed as (
-    -- An attempt without an energy is a gap. An attempt without a meter row is charged with its duration, or, if it was
-    -- lost, with the time until the last heartbeat of its session.
+    -- An attempt whose energy is unknown is counted as a gap. An attempt without a meter row is charged with its
+    -- duration, or, if it was lost, with the time until the last heartbeat of its session.
     select account_id, coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)) as host_id,
       case when method is null then '' else coalesce(p_zone, '') end as zone, method,
       case when method is null then ended_as end as gap, case when energy is null then '' else tier end as tier,
@@ -617,8 +617,8 @@ begin
   from unnest(p_jobs) with ordinality as picked (id, place)
   join ofa.job on job.month = v_month and job.id = any (array[picked.id])
   where (select true from ofa.outcome where outcome.month = v_month and outcome.job_id = job.id) is null
-    -- A job that is already live is skipped without waiting for its row: a transaction that ends the job may have
-    -- locked the row and wait for the run, which is locked here.
+    -- A job that is in ofa.live already is skipped without waiting for its row: a transaction that ends the job may
+    -- have locked the row and wait for the run, which is locked here.
     and (select true from ofa.live where live.job_id = job.id) is null
   order by picked.place
   on conflict (job_id) do nothing;
@@ -675,8 +675,8 @@ begin
       and (p_threads is null or lane.threads <= p_threads)
       and (p_memory_mb is null or lane.memory_mb <= p_memory_mb)
       and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)
-      -- A key has a free permit if the free permits within its limit outnumber the permits still held above a lowered
-      -- limit.
+      -- A permit above a lowered limit may still be held. For each such permit, a permit within the limit does not
+      -- count as free.
       and (lane.key_id is null or exists (
         select from ofa.permit_key join ofa.permit on permit.key_id = permit_key.id
         where permit_key.id = lane.key_id and permit.slot <= permit_key.slots and permit.token is null
@@ -784,8 +784,8 @@ begin
     from ofa.ready_jobs(v_lanes, v_floors, v_limits, p_run, true);
     return;
   end if;
-  -- This query counts how many of the most urgent jobs each lane has, up to the first job that exceeds the limit, the
-  -- threads or the memory. Only so many jobs of the lane are locked.
+  -- This query takes the most urgent jobs of all lanes, up to the first job that exceeds the limit, the threads or the
+  -- memory, and counts them by lane. The next query locks only so many jobs of each lane.
   select array_agg(lane order by lane), array_agg(floor order by lane), array_agg(jobs::int order by lane)
   into v_share_lanes, v_share_floors, v_shares
   from (
@@ -998,8 +998,8 @@ begin
     perform ofa.put_blobs(p_blobs, p_raw_bytes, p_stored_bytes, p_chunks, p_filters, p_codecs, p_chunk_blobs, p_ordinals,
       p_chunk_raw_bytes, p_sha256, p_data);
   end if;
-  -- v_made has the indices of the attempts that completed within a day of now, v_others the jobs of the attempts that
-  -- neither ended within a day of now nor run. An attempt that still runs was fenced: this transaction did not end it.
+  -- v_made gets the indices of the attempts that completed within a day of now. v_others gets the jobs of attempts that
+  -- are not running and have no end within a day of now. A running attempt was fenced and is in neither.
   select array_agg(place) filter (where tried.outcome = 'completed'),
     array_agg(given.job) filter (where tried.token is null and not exists (
       select from ofa.live where live.job_id = any (array[given.job]) and live.token = given.token))

@@ -65,7 +65,8 @@ public final class AttemptMeter: AttemptObserver {
 
     deinit { sampler.end() }
 
-    /// Opens the account of an attempt. The slot calls this on its thread.
+    /// Opens the account of an attempt. The slot that runs the attempt calls this on its own
+    /// thread.
     ///
     /// A slot runs one attempt at a time. So if the previous attempt of this thread was never
     /// ended, its account is closed here.
@@ -113,8 +114,8 @@ public final class AttemptMeter: AttemptObserver {
             let reading = try reader.read()
             books.withLock { $0.ledger.advance(to: reading) }
         } catch {
-            // The next reading covers this interval too. If a clock cannot be read then either, the
-            // end of the attempt throws.
+            // The next reading covers this interval too. If a clock cannot be read at the end of
+            // the attempt either, `end` throws.
         }
     }
 }

@@ -14,11 +14,11 @@ public struct CostLedger {
         self.connection = connection
     }
 
-    /// Returns the costs of the ended attempts of one run or of all runs. `since` restricts them to
-    /// attempts that ended on its day (UTC) or later.
+    /// Returns the costs of the ended attempts of one run or of all runs. With `since`, only
+    /// attempts that ended on the day (UTC) of `since` or later count.
     ///
-    /// Errors: `unknownZone` if the factor set has no intensity for a zone, because its carbon
-    /// would be missing without notice.
+    /// Errors: `unknownZone` if the factor set has no intensity for a zone. Without this error, the
+    /// carbon of that zone would be missing without notice.
     public func report(
         run: Int64? = nil, by grouping: CostGrouping = .stage, since: Date? = nil,
         factors: FactorSet

@@ -25,14 +25,14 @@ public struct EnergyAllocation: Sendable, Equatable {
         }
     }
 
-    /// Splits idle energy in proportion to reservations, and energy of load in proportion to usage,
-    /// both in any unit.
+    /// Splits idle energy in proportion to reservations, and energy of load in proportion to usage.
+    /// The energies may be in any unit.
     ///
-    /// `capacity` is the number of processors of the host × time, `busy` the processor time that
-    /// the host used, `othersReserved` the reservations of other processes. If reservations exceed
+    /// `capacity` is the number of processors of the host × time. `busy` is the processor time that
+    /// the host used. `othersReserved` is what other processes reserved. If the reservations exceed
     /// `capacity` (two workers each reserve the machine), all idle energy is split among the
-    /// reservations in proportion; if usage exceeds `busy` (clocks differ), all energy of load is
-    /// split among the attempts in proportion.
+    /// reservations. If the attempts' usage exceeds `busy` (clocks differ), all energy of load is
+    /// split among the attempts.
     public init(
         idle: Int64, load: Int64, capacity: Int64, busy: Int64, othersReserved: Int64 = 0,
         shares: [Share]

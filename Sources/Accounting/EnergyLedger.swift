@@ -3,8 +3,8 @@
 //
 // Time is cut into intervals at each start and end of an attempt and at each sample. In each
 // interval the processor time of the process is divided equally among the running attempts, because
-// their threads and the threads of BLAS cannot be told apart, and the energy of the host is split
-// by `EnergyAllocation`. All amounts are integers, so the sums are exact.
+// their threads and the threads of BLAS cannot be told apart. `EnergyAllocation` splits the energy
+// of the host. All amounts are integers, so the sums are exact.
 
 import Metering
 
@@ -99,8 +99,8 @@ public struct EnergyLedger: Sendable {
         let wall = max(0, reading.timeNs - last.timeNs)
         let used = max(0, reading.processCPUNs - last.processCPUNs)
         let hostBusy = last.hostBusyNs.flatMap { before in reading.hostBusyNs.map { $0 - before } }
-        // A corrupt report of another process must not overflow the sums. No host reserves 52
-        // processor days between two readings.
+        // The limit keeps a corrupt report of another process from overflowing the sums. It is 52
+        // processor days, more than a host reserves between two readings.
         let others = reading.othersReservedNs - last.othersReservedNs
         pending.othersReserved += min(max(0, others), 1 << 52)
         last = reading
@@ -121,8 +121,8 @@ public struct EnergyLedger: Sendable {
         if readCounters(reading) { settle() }
     }
 
-    /// Adds the energy that the counters measured to the pending energy; returns false if that does
-    /// not cover the pending time yet.
+    /// Adds the energy that the counters measured to the pending energy. Returns false if a counter
+    /// has a gap, or if its energy before this reading is unknown; then no energy can be split now.
     private mutating func readCounters(_ reading: HostReading) -> Bool {
         var isComplete = true
         for index in counters.indices {

@@ -83,8 +83,8 @@ public struct LiveHostReader: HostReader {
 }
 
 /// The last values that were read from files of the kernel and of other processes. They are read at
-/// most every 10 ms: busy time advances in steps of 10 ms, and with thousands of short attempts per
-/// second, reading at each start and end would dominate their cost.
+/// most every 10 ms, because busy time advances in steps of 10 ms. With thousands of short attempts
+/// per second, a read at each start and end would dominate the attempts' cost.
 private final class LastLook: Sendable {
     private static let freshNs: Int64 = 10_000_000
 

@@ -102,8 +102,8 @@ public final class HostReservations: Sendable {
     private func read(_ other: String, _ now: Int64) -> Int64? {
         let path = "\(folder)/\(other)"
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-        // A file that exists but cannot be opened now, such as without free descriptors, counts as
-        // 0; `othersNs` then keeps the last total.
+        // A file that exists but cannot be opened now (no descriptor may be free) counts as 0. Then
+        // `othersNs` keeps the last total.
         guard file >= 0 else { return errno == ENOENT ? nil : 0 }
         defer { close(file) }
         if flock(file, LOCK_SH | LOCK_NB) == 0 {

@@ -6,8 +6,8 @@ import Schema
 
 extension ArtifactStore {
     /// Returns the statement that stores `blobs` and records the outputs and inputs of a completed
-    /// attempt. For a fenced attempt the statement records nothing. Requests of several attempts
-    /// can be merged (`Request.together`).
+    /// attempt. The statement records nothing for an attempt that did not complete or was fenced
+    /// (had lost its lease). Requests of several attempts can be merged (`Request.together`).
     ///
     /// Two outputs of an attempt must differ in name or role. Errors: `badInput` for kinds, names,
     /// roles and metadata outside the rules, and for an artifact without an attempt.

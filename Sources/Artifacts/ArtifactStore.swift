@@ -56,8 +56,8 @@ public struct ArtifactStore {
     }
 
     /// Returns the artifact that the attempt has already recorded with this role and name. Errors:
-    /// `conflict` if its digest differs, `notFound` if there is none, because the bytes are not
-    /// stored.
+    /// `conflict` if its digest differs; `notFound` if there is no such artifact, which means that
+    /// the bytes are not stored.
     private func recorded(_ new: Artifact.New) throws -> ArtifactID {
         let token = new.producer?.token
         let there = try token.flatMap {
@@ -91,7 +91,7 @@ public struct ArtifactStore {
 
     /// Resolves a user's reference to an artifact: a number, a name, or a prefix of a digest.
     ///
-    /// A number takes precedence over a name, a name over a digest. If several artifacts match,
+    /// A number takes precedence over a name, and a name over a digest. If several artifacts match,
     /// they must have the same bytes, and the newest is returned. Errors: `notFound`, `ambiguous`.
     public func find(_ given: String) throws -> Artifact {
         let reference: String
@@ -145,8 +145,8 @@ public struct ArtifactStore {
         try connection.query(.artifactList(run: run, kind: kind)).map { try Artifact($0) }
     }
 
-    /// Calls `body` for those artifacts of a kind that were made by runs, newest run first,
-    /// optionally of one run, and returns its first non-nil result. Reads the artifacts in small
+    /// Calls `body` for each artifact of a kind that any run, or the given run, has made, newest
+    /// run first, until `body` returns a value; returns this value. Reads the artifacts in small
     /// batches.
     public func newestMade<Value>(
         kind: String, run: Int64? = nil, _ body: (Artifact) throws -> Value?

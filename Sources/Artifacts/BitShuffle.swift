@@ -2,13 +2,13 @@
 // side by side.
 //
 // The signs and high exponent bits of neighbouring weights hardly vary; their mantissa bits are
-// noise. Grouped by bit position, the former become runs that LZ4 compresses well, and the latter
-// hardly shrink. Idea and layout: Masui et al., "A compression scheme for radio data in high
-// performance computing", 2015 (bitshuffle).
+// noise. Grouped by bit position, the signs and exponent bits become runs that LZ4 compresses well;
+// the mantissa bits hardly shrink. Idea and layout: Masui et al., "A compression scheme for radio
+// data in high performance computing", 2015 (bitshuffle).
 //
-// Matrices of 32 x 32 bits are transposed by halves, in five steps of masks and shifts (Warren,
-// Hacker's Delight, 7-3), four matrices at a time in the lanes of a SIMD register. One thread of an
-// AMD EPYC (Zen 5) shuffles 3.2 GB/s and unshuffles 2.7 GB/s, in chunks of 1 MiB.
+// A matrix of 32 x 32 bits is transposed by halves, in five steps of masks and shifts (Warren,
+// Hacker's Delight, 7-3). Four matrices at a time occupy the lanes of SIMD registers. One thread of
+// an AMD EPYC (Zen 5) shuffles 3.2 GB/s and unshuffles 2.7 GB/s, in chunks of 1 MiB.
 
 /// The bit shuffle of 32-bit elements, in blocks of 8 KiB.
 public enum BitShuffle {
@@ -20,8 +20,8 @@ public enum BitShuffle {
     /// Groups bits by position: a block of n elements becomes 32 planes of n bits, lowest bit
     /// first.
     ///
-    /// Element e of a block is bit e % 32 of word e / 32 of each plane. The last block may be
-    /// shorter; elements beyond a multiple of 32 are copied unchanged.
+    /// Bit p of element e of a block becomes bit e % 32 of word e / 32 of plane p. The last block
+    /// may be shorter; elements beyond a multiple of 32 are copied unchanged.
     public static func shuffle(_ elements: [UInt32]) -> [UInt32] {
         transposed(elements, from: elementIndex, to: planeIndex)
     }
@@ -37,8 +37,8 @@ public enum BitShuffle {
         matrix &* 32 &+ row
     }
 
-    /// Returns the index of the word that is row `row` of matrix `matrix` of a block of `matrices`,
-    /// when the block is stored as planes.
+    /// Returns the index of the word that is row `row` of matrix `matrix`, in a block that is
+    /// stored as planes and has `matrices` matrices.
     @inline(__always)
     private static func planeIndex(_ row: Int, _ matrix: Int, _ matrices: Int) -> Int {
         row &* matrices &+ matrix

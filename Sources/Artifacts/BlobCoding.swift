@@ -1,5 +1,5 @@
 // The encoding of a blob's chunks: a filter, then a codec. The digest of a blob is of its decoded
-// bytes, so it depends on neither.
+// bytes, so it depends on neither the filter nor the codec.
 
 import Foundation
 

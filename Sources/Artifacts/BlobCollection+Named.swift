@@ -64,10 +64,11 @@ extension BlobCollection {
     }
 
     /// Turns the collectable artifacts in `named` into tombstones, up to 20 (`batch`) per
-    /// transaction, and returns them. Artifacts of locked blobs, and artifacts that must be kept by
-    /// now, are skipped. `needed` is evaluated before each transaction, because runs may start
-    /// meanwhile. `progress` receives the number of artifacts processed so far. Each collected
-    /// artifact is recorded as a manual change.
+    /// transaction, and returns them. Skips artifacts whose blob another transaction has locked, and
+    /// artifacts that must be kept now although they were collectable when `named` was read.
+    /// `needed` is evaluated before each transaction, because runs may start in the meantime.
+    /// `progress` receives the number of artifacts processed so far. Records each collected artifact
+    /// in the log of manual changes.
     public func collect(
         _ named: [Named], of selection: Selection, needed: () throws -> [ArtifactID],
         progress: (Int) -> Void = { _ in }

@@ -1,11 +1,12 @@
 // Collects garbage: checkpoints of ended jobs, unreferenced blobs, and artifacts that a user
 // selects.
 //
-// A garbage collection locks a blob and looks for references to it in the next statement. A
-// transaction that adds a reference locks the blob too, so no reference is missed. Bytes that an
-// attempt has stored but not recorded yet are protected by age: blobs that were put after the start
-// of the oldest running attempt stay. Rows are removed first, in one transaction, then files. A
-// kill in between leaves a file without a row, which the next `collectFiles` removes.
+// A garbage collection locks a blob first; its next statement looks for references to the blob. A
+// transaction that adds a reference locks the blob too, so that statement sees every reference.
+// Bytes that an attempt has stored but not recorded yet are protected by age: blobs that were put
+// after the start of the oldest running attempt stay. Rows are removed in one transaction, and
+// their files after it. A kill in between leaves a file without a row; the next `collectFiles`
+// removes the file.
 
 import Foundation
 import Postgres
@@ -28,7 +29,7 @@ public struct BlobCollection {
         public init() {}
     }
 
-    /// The default grace period in seconds, from the time when bytes were last put or a job ended
+    /// The default grace period in seconds. It starts when bytes were last put, or when a job ended
     /// without completing. With seven days, a job that failed on Friday can be retried on Monday
     /// and resume.
     public static let usualGraceSeconds = 7 * 86400.0
@@ -170,9 +171,9 @@ extension BlobStore {
         for digest in removed.files { _ = try removeFile(digest) }
     }
 
-    /// Removes the files of removed checkpoint blobs and vacuums the space of their chunks for
-    /// reuse; call it after the transaction that removed them. Behind a pooler, or while another
-    /// session vacuums, only autovacuum frees the space.
+    /// Removes the files of removed checkpoint blobs, and vacuums so that the space of their chunks
+    /// can be reused. Call it after the transaction that removed the blobs. Behind a pooler, or
+    /// while another session vacuums, only autovacuum frees the space.
     public func afterRemoving(_ removed: RemovedBlobs) throws {
         try removeFiles(removed)
         guard removed.count > removed.files.count, !connection.isPooled else { return }

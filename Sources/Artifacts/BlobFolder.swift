@@ -22,8 +22,8 @@ struct BlobFolder {
     /// The folder's path on this machine.
     let path: String
 
-    /// Opens the folder of store `id` at the path `stated`, or at OFA_STORE. Errors: `file` if the
-    /// folder is missing or belongs to another store.
+    /// Opens the folder of store `id`: at the path in OFA_STORE if that is set, else at `stated`.
+    /// Errors: `file` if the folder is missing or belongs to another store.
     init(id: String, path stated: String) throws(ArtifactsError) {
         path = Self.path(stated)
         guard let found = try Self.mark(in: path) else {

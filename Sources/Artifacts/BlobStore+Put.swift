@@ -1,7 +1,7 @@
 // Stores bytes under their digest: once, atomically, and safely while garbage is collected.
 //
-// Storing bytes that exist updates the row of their blob (BlobTouch), which waits for a garbage
-// collection that has locked the row. Afterwards the bytes either exist or are stored again.
+// If the bytes exist already, the row of their blob is updated (BlobTouch). The update waits if a
+// garbage collection has locked the row. If the bytes are gone afterwards, they are stored again.
 
 import Foundation
 import Intake
@@ -61,8 +61,8 @@ private struct BlobPut {
             filter: coding.filter.rawValue, codec: coding.codec.rawValue, anew: replaces)
     }
 
-    /// Encodes the chunks in order and passes each of them to `body`. Errors: `file`, at the end,
-    /// if the bytes of a file no longer match the digest.
+    /// Encodes the chunks in order and passes each encoded chunk to `body`. Errors: `file`, at the
+    /// end, if the bytes of a file no longer match the digest.
     func forEachChunk(_ body: (ChunkEntry, [UInt8]) throws -> Void) throws {
         var again = DigestStream()
         for (ordinal, range) in source.ranges.enumerated() {
@@ -131,11 +131,11 @@ extension BlobStore {
     private static let pipelinedChunks = 4, pipelinedRows = 500
 
     /// Stores bytes and returns their digest. If the bytes exist and are intact, only the row of
-    /// their blob is renewed; damaged bytes are replaced.
+    /// their blob is updated; damaged bytes are replaced.
     ///
     /// `elementSize` is 4 for float32 and other 4-byte elements, 1 for anything else. `kind` is the
-    /// kind of the artifact; it decides, with the size, where the bytes are stored (`StoreRule`).
-    /// This runs in its own transactions, or in the transaction that is open.
+    /// kind of the artifact. The kind and the size decide where the bytes are stored (`StoreRule`).
+    /// This runs in the transaction that is open, or else in transactions of its own.
     @discardableResult
     public func put(_ bytes: [UInt8], elementSize: Int, kind: String = "") throws -> Digest {
         try put(
@@ -280,8 +280,8 @@ extension BlobStore {
         }
     }
 
-    /// Inserts or locks the row of the blob, deletes the chunks that it had, and returns its class;
-    /// returns nil if another transaction has just stored the bytes.
+    /// Inserts the row of the blob, or locks the row and deletes the blob's old chunks; returns the
+    /// blob's class. Returns nil if another transaction has just stored the bytes.
     private func claim(_ put: BlobPut, _ place: BlobPlace) throws -> String? {
         guard let row = try connection.query(put.claim(place, storedBytes: 0)).first else {
             return nil

@@ -33,11 +33,11 @@ public struct BlobStore {
         return bytes
     }
 
-    /// Reads a blob chunk by chunk: each chunk is verified before it is passed to `each`, and the
-    /// whole at the end.
+    /// Reads a blob chunk by chunk. Each chunk is verified before it is passed to `each`, and the
+    /// whole blob at the end.
     ///
-    /// Errors: `notFound`, `collected` and `corrupt`, naming an artifact that has these bytes if
-    /// there is one; `file`.
+    /// Errors: `file`; also `notFound`, `collected` and `corrupt`, which name an artifact that has
+    /// these bytes, if there is one.
     public func read(_ digest: Digest, _ each: ([UInt8]) throws -> Void) throws {
         do {
             try readUnnamed(digest, each)
@@ -170,15 +170,15 @@ public struct BlobStore {
             remedy: "restore a backup")
     }
 
-    /// Returns the rule and the folder of the folder store; nil if there is none. Errors: `file` if
-    /// the folder is not mounted here.
+    /// Returns the rule and the folder of the folder store; nil if there is no folder store.
+    /// Errors: `file` if the folder is not mounted here.
     func folder() throws -> (rule: StoreRule, files: BlobFolder)? {
         guard let rule = try StoreRule.current(connection) else { return nil }
         return (rule, try BlobFolder(id: rule.id, path: rule.path))
     }
 
-    /// Returns the folder of the folder store; nil if there is none or it is not mounted here. This
-    /// is for work that other machines can do.
+    /// Returns the folder of the folder store; nil if there is no folder store, or if the folder is
+    /// not mounted here. Only for work that another machine can do instead.
     func mountedFolder() throws -> BlobFolder? {
         guard let rule = try StoreRule.current(connection),
             try BlobFolder.mark(in: BlobFolder.path(rule.path)) != nil

@@ -60,8 +60,8 @@ public enum JSONValue: Sendable, Equatable, Codable {
         self = .object(try container.decode([String: JSONValue].self))
     }
 
-    /// Returns the result of `body`, or nil if the value has another type. `init` does not use this
-    /// for the last type, so that the error of that attempt is thrown.
+    /// Returns the result of `body`; nil if `body` throws because the value has another type.
+    /// `init` decodes the last type without this function, so that its error is thrown.
     private static func attempt<T>(_ body: () throws -> T) -> T? {
         do { return try body() } catch { return nil }
     }

@@ -46,7 +46,8 @@ public struct StoreRule: Sendable, Equatable, Codable {
 
     /// Makes `path` the folder store of a database from now on, for new blobs of at least
     /// `fromBytes` bytes and of `kinds`. The files of a previous folder must be copied to it first.
-    /// Errors: `conflict` if they are missing or the folder belongs to another database; `file`.
+    /// Errors: `conflict` if the database has files in a folder and `path` is not that folder, or if
+    /// `path` belongs to another database; `file`.
     public static func set(
         path: String, fromBytes: Int, kinds: [String], _ connection: Connection
     ) throws {
@@ -55,10 +56,13 @@ public struct StoreRule: Sendable, Equatable, Codable {
         let here = BlobFolder.path(path)
         switch try BlobFolder.mark(in: here) {
         case nil:
-            if let before, before.path != path, try use(connection)[.folder] != nil {
+            // Also at the same path: the folder may not be mounted here.
+            if let before, try use(connection)[.folder] != nil {
                 throw ArtifactsError(
                     .conflict, "\(here) is not the folder whose files this database has",
-                    remedy: "copy \(before.path) to it with everything inside, then set it again")
+                    remedy: before.path == path
+                        ? "mount it, or restore its files"
+                        : "copy \(before.path) to it with everything inside, then set it again")
             }
             try BlobFolder.make(id: id, at: here)
         case id: break

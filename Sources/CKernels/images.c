@@ -77,7 +77,7 @@ void ofa_crops(const uint8_t *images, int32_t height, int32_t width, int32_t cha
 
 typedef float F4 __attribute__((vector_size(16), aligned(4)));
 
-/// The columns of one view. A source row in scratch begins and ends with a pixel of byte 0, so
+/// The columns of one view. A source row in scratch has one more pixel, of byte 0, at each end, so
 /// column x of the image is pixel x + 1 of the row.
 typedef struct {
     int32_t *left, *right;  // (size): offsets in a source row of an output column's two pixels
@@ -210,8 +210,8 @@ INLINE place_of_views place_in(float *scratch, int32_t width, int32_t channels, 
     return p;
 }
 
-/// Writes the rows of one view. If `changed`, rows hold byte values until `colour_row` changes and
-/// normalises them.
+/// Writes the rows of one view. If `changed`, each row first gets byte values; `colour_row` then
+/// changes their colours and normalises them.
 INLINE void view_rows(const uint8_t *image, int32_t height, int32_t width, int32_t channels,
                       ofa_view view, int32_t changed, int32_t size, const float *scale,
                       const float *offset, float *out, place_of_views p) {

@@ -1,6 +1,6 @@
 // Copies pixels of a map into the consecutive rows that a product reads, and copies gradients back
-// to the pixels of a map: a dense convolution is a sum over its taps of products with the map
-// shifted by the tap.
+// to the pixels of a map. A dense convolution is computed as a sum over its taps: each tap adds the
+// product of the shifted map and the tap's weights.
 #include <string.h>
 #include "ckernels.h"
 

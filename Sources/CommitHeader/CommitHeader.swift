@@ -1,5 +1,6 @@
-// Before each build, writes the commit into Sources/CBuild/commit.h, which git ignores. A manifest
-// cannot do this: SwiftPM caches its evaluation, so it would keep the commit of an earlier build.
+// Before each build, writes the commit into Sources/CBuild/commit.h, which git ignores. The package
+// manifest cannot do this: SwiftPM caches the evaluated manifest, so the commit of an earlier build
+// would remain.
 
 import Foundation
 import PackagePlugin

@@ -1,5 +1,6 @@
 // Training augmentation: random crops, mirroring and colour jitter, drawn from a counter-based
-// stream. Shift and colour jitter draw nothing if they are off; mirroring draws in either case.
+// stream. Shift and colour jitter draw nothing from the stream if they are off; mirroring always
+// draws.
 
 import Foundation
 import Tensors
@@ -11,9 +12,10 @@ public struct Augmentation: Sendable, Equatable {
         /// Area and aspect ratio are relative to the image's; a crop that would not fit is clamped
         /// to the image. With `minArea` 1 nothing is cropped.
         case stretched
-        /// The published random resized crop (torchvision's RandomResizedCrop): area and aspect
-        /// ratio in pixels, rounded to whole pixels; up to ten draws until one fits, else the
-        /// largest central crop with an allowed aspect ratio.
+        /// The published random resized crop (torchvision's RandomResizedCrop). The aspect ratio is
+        /// that of the crop in pixels; its sides are rounded to whole pixels. Up to ten crops are
+        /// drawn until one fits, else the crop is the largest central one with an allowed aspect
+        /// ratio.
         case resized
     }
 
@@ -132,8 +134,9 @@ public struct Augmentation: Sendable, Equatable {
         return (area, aspect)
     }
 
-    /// Draws the factors of brightness and saturation, uniform in 1 ± share, and which is applied
-    /// first: torchvision's ColorJitter without its intermediate rounding to bytes.
+    /// Draws the factors of brightness and saturation, uniform in 1 ± share, and which of the two
+    /// is applied first. This is torchvision's ColorJitter without its intermediate rounding to
+    /// bytes.
     private func colour(_ crop: inout Crop, _ stream: inout RandomStream) {
         func factor(_ share: Double) -> Float { 1 + (stream.uniform() * 2 - 1) * Float(share) }
         if brightness > 0 { crop.brightness = factor(brightness) }

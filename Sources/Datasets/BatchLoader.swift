@@ -17,9 +17,9 @@ public final class BatchLoader {
         self.normalization = normalization
     }
 
-    /// Returns `images` of the shard, augmented with draws from `streams`, or whole if `streams` is
-    /// nil, and their labels. The feature map is valid until the next call. The engine's threads
-    /// share the work.
+    /// Returns `images` of the shard and their labels. The images are augmented with draws from
+    /// `streams`, or whole if `streams` is nil. The feature map is valid until the next call. The
+    /// engine's threads share the work.
     public func batch(
         _ images: ArraySlice<Int>, size: Int, augmentation: Augmentation = .none,
         streams: ImageStreams? = nil,

@@ -20,8 +20,8 @@ public struct IDXFolder: Sendable, Equatable {
 
     /// Finds the files in `folder` or in `raw` below it.
     ///
-    /// Errors: `unreadable`, with the missing or found files; `wrongFormat` if the folder holds
-    /// several data sets, or two forms of a file that differ.
+    /// Errors: `unreadable`, with the names of missing or found files; `wrongFormat` if the folder
+    /// holds several data sets, or two forms of a file that differ.
     public init(_ folder: String) throws(DatasetError) {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder) else {
@@ -66,8 +66,9 @@ public struct IDXFolder: Sendable, Equatable {
         return found
     }
 
-    /// Checks that a file's compressed and uncompressed forms, both of which unpacking tools may keep, have the same
-    /// content. Errors: `wrongFormat`, because either form could be meant.
+    /// Checks that the compressed and the uncompressed form of a file have the same content;
+    /// unpacking tools may keep both. Errors: `wrongFormat` if they differ, because either form
+    /// could be meant.
     private static func checkSame(_ forms: [String]) throws(DatasetError) {
         guard let first = forms.first, forms.count > 1 else { return }
         let bytes = try content(first)
@@ -183,8 +184,8 @@ extension ImageShard {
         /// The first class is 1, as in the letters of EMNIST.
         case one
 
-        /// Chooses `one` if no label is 0 and the largest is `classes`, which would be out of range
-        /// if labels started at 0.
+        /// Chooses `one` if no label is 0 and the largest label is `classes`, because that label
+        /// would be out of range if labels started at 0.
         init(_ labels: [UInt8], classes: Int) {
             self = labels.min() ?? 0 >= 1 && Int(labels.max() ?? 0) == classes ? .one : .zero
         }

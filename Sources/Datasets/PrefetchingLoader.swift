@@ -69,9 +69,10 @@ public final class PrefetchingLoader {
 /// The state shared by the two threads: two buffers used in turn, and the counts of requested, made
 /// and taken batches.
 private final class SharedBatches: @unchecked Sendable {
-    // Safe because counters are accessed under the lock only, and each place belongs to one thread at a time: to the
-    // loader's thread from the moment when a request for the place has been posted and the place's last batch is no
-    // longer in use, until `made` counts the new batch; else to the caller's thread.
+    // Safe because counters are accessed under the lock only, and each place belongs to one thread
+    // at a time. It belongs to the loader's thread once a request for the place has been posted and
+    // the place's last batch is no longer in use, until `made` counts the new batch. At all other
+    // times the place belongs to the caller's thread.
 
     /// A buffer, used by every second batch.
     private final class Place {

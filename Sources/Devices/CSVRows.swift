@@ -12,8 +12,8 @@ enum CSVRows {
         let cells: [String]
     }
 
-    /// Reads the rows of `text`. Errors: `malformed`, naming `source` and the line of a quote that is unclosed or
-    /// misplaced, or of text behind a closing quote.
+    /// Reads the rows of `text`. Errors: `malformed`, naming `source` and the line, for a quote that is unclosed or
+    /// misplaced, and for text behind a closing quote.
     static func read(_ text: String, source: String) throws -> [Row] {
         var reader = Reader(bytes: Array(text.utf8), source: source)
         var rows: [Row] = []

@@ -82,8 +82,8 @@ public struct NetworkMetrics: Codable, Hashable, Sendable {
     public var macs: Int
     /// Parameters as trained.
     public var params: Int
-    /// Peak memory: the most bytes of activations live at the same time, for one batch. Results stored by older
-    /// versions have the largest working set of one layer instead, including weights.
+    /// Peak memory for one batch: the largest number of bytes of activations held at the same time. Results stored by
+    /// older versions have instead the largest working set of one layer, weights included.
     public var peakMemoryBytes: Int
     /// Stored weights in bytes, batch norms folded.
     public var flashBytes: Int

@@ -19,7 +19,8 @@ package struct Feasibility {
     /// Returns a network with small costs that meets every limit.
     ///
     /// Errors: `infeasible`, naming every limit that is below the smallest reachable value of its quantity. If each
-    /// limit can be met, but not all together, it names for each the smallest value found while the others are met.
+    /// limit can be met alone, but not all together, the error names every limit with the smallest value of its
+    /// quantity found while the other limits are met.
     package func anchor() throws -> SubnetConfig {
         let limits = device.limits.limits, joint = JointLimits(space, costs, device)
         var candidates: [SubnetConfig] = []

@@ -1,9 +1,9 @@
-// Finds the network of a space with the least of one cost, and networks within several limits at once: the network with
-// the least of one cost may exceed the limit of another. This is the multi-objective knapsack problem, solved by
-// dynamic programming (Bazgan, Hugot and Vanderpooten, 2009): a sweep over the parts of a network keeps the partial
-// networks that can still meet all limits and that no other partial network dominates. The sweep keeps a separate set
-// for each combination of values of the width genes that earlier and later parts share. Only networks of the least
-// depths are considered, because further layers only add costs.
+// Finds the network of a space with the least of one cost, and networks within several limits. The second search is
+// needed because the network with the least of one cost may exceed the limit of another. The search within limits is
+// the multi-objective knapsack problem, solved by dynamic programming (Bazgan, Hugot and Vanderpooten, 2009): a sweep
+// over the parts of a network keeps the partial networks that can still meet all limits and that no other partial
+// network dominates. The sweep keeps a separate set for each combination of values of the width genes that earlier and
+// later parts share. Only networks of the least depths are considered, because further layers only add costs.
 import Networks
 
 /// The cheapest networks of a space.
@@ -28,7 +28,7 @@ struct JointLimits {
         var widths: [Int]
     }
 
-    /// The most partial networks kept in a set, with up to two costs and with more than two; a larger set is thinned
+    /// The most partial networks that a set keeps: for up to two costs, and for more costs. A larger set is thinned
     /// evenly. With two costs a set usually has hundreds to thousands of networks.
     private static let mostOfTwo = 4000, mostOfMore = 500
     /// The relative tolerance of a limit; `LayerCosts` adds the same costs in another order.
@@ -58,9 +58,9 @@ struct JointLimits {
         return found.first ?? config(nil, resolution)
     }
 
-    /// Returns networks at `resolution` within `limits`: those that are Pareto-optimal in the limited quantities other
-    /// than peak memory, ascending by the first of these. With three or more such quantities some may be missing,
-    /// because sets are thinned. An infinite limit excludes no network.
+    /// Returns networks at `resolution` within `limits`. They are Pareto-optimal in the limited sums (all limited
+    /// quantities except peak memory), and ascend by the first sum. With three or more sums some such networks may be
+    /// missing, because sets are thinned. An infinite limit excludes no network.
     func networks(
         _ resolution: Int, _ limits: [(quantity: Quantity, limit: Double)]
     ) -> [SubnetConfig] {

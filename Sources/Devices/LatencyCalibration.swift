@@ -36,8 +36,8 @@ public struct LatencyCalibration: Sendable {
 
     /// Estimated relative standard deviations.
     public struct Deviations: Codable, Sendable, Equatable {
-        /// The deviations of a class of parts and of one part on its own from the common factor, and of one
-        /// measurement from the network's latency.
+        /// The deviation of a class of parts from the common factor, of a single part from the factor of its classes,
+        /// and of a measurement from the network's latency.
         public let ofClasses, ofParts, ofMeasurements: Double
     }
 
@@ -117,8 +117,8 @@ public struct LatencyCalibration: Sendable {
     }
 
     /// Returns the calibrated table. For every part of the space that the reference has, `mean` is the predicted
-    /// latency and `std` the standard error of the prediction. Errors of parts of one class are correlated: for a sum,
-    /// use the deviation that `latencyMs` returns.
+    /// latency and `std` the standard error of the prediction. Errors of parts of one class are correlated, so do not
+    /// combine them for a network: use the deviation that `latencyMs` returns.
     public func table() throws -> LatencyTable {
         var table = LatencyTable()
         for resolution in reference.resolutions where space.resolutions.contains(resolution) {
@@ -132,9 +132,10 @@ public struct LatencyCalibration: Sendable {
         return table
     }
 
-    /// Chooses `count` networks to measure on a new device from 300 random networks at `resolutions` (by default the
-    /// reference's image sizes): each is the network whose latency has the largest relative uncertainty, given the
-    /// networks chosen before it. Errors: `missingLatency` if `reference` does not cover a network.
+    /// Chooses `count` networks to measure on a new device, from 300 random networks at `resolutions` (by default the
+    /// reference's image sizes). Each choice is the network whose latency would have the largest relative uncertainty
+    /// after the networks chosen earlier were measured. Errors: `missingLatency` if `reference` does not cover a
+    /// network.
     public static func plan(
         _ space: SearchSpace, reference: LatencyTable, resolutions: [Int]? = nil, count: Int,
         seed: UInt64

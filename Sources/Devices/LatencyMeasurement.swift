@@ -1,9 +1,9 @@
-// Times networks on this machine, whole and part by part, on one thread: a batch of one image cannot be split.
-// Parts are timed inside whole networks, by reading a clock between them: a part run alone in a loop would find its
-// weights and input in the nearest cache. The networks run on extracted weights, as on the device: a supernet derives
-// its filters in every pass, which takes an eighth of a small network's time. Large networks are timed by the thread's
-// CPU time, which excludes time that other processes took; small networks by wall-clock time, because reading the CPU
-// clock takes too long for them.
+// Times networks on this machine, whole and part by part, on one thread, because a batch of one image cannot be split.
+// Parts are timed inside whole networks, by reading a clock between parts: a part run alone in a loop would find its
+// weights and input in the nearest cache. As on the device, the networks have extracted weights: a supernet would
+// derive its filters in every pass, which takes an eighth of a small network's time. Large networks are timed by the
+// thread's CPU time, which excludes time that other processes took. Small networks are timed by wall-clock time,
+// because reading the CPU clock takes too long for them.
 
 import Foundation
 import Networks
@@ -91,8 +91,8 @@ public final class LatencyMeasurement {
             self.images = images
         }
 
-        /// Returns the milliseconds of one pass after a warm-up, by both clocks; if passes are short, those of the
-        /// pass with the median wall-clock time of several.
+        /// Returns the milliseconds of one pass after a warm-up, by both clocks. If passes are short, several are made,
+        /// and the pass with the median wall-clock time is returned.
         func milliseconds() -> (wall: Double, worked: Double) {
             let passes = LatencyMeasurement.repeated(network, shape, images, passes: 1) { images in
                 wall.begin()
@@ -119,8 +119,8 @@ public final class LatencyMeasurement {
         batch * NetworkCost(shape).macs >= Self.largePassMACs
     }
 
-    /// Runs a warm-up pass, then calls `body` and returns the results: `passes` calls, or, if passes are short, as many
-    /// as take about three milliseconds, at most ten times `passes`.
+    /// Runs a warm-up pass, then calls `body` repeatedly and returns its results. There are `passes` calls; if passes
+    /// are short, as many calls as take about three milliseconds, but at most ten times `passes`.
     private static func repeated<Value>(
         _ network: Network, _ shape: NetworkShape, _ images: FeatureMap, passes: Int,
         _ body: (FeatureMap) -> Value
@@ -169,9 +169,9 @@ public final class WholeNetworkTimer {
         images = LatencyMeasurement.input(shape, batch: batch, in: network.engine)
     }
 
-    /// Runs one session: after a warm-up, `repeats` timings; fewer, but at least five, if `repeats` passes would take
-    /// over twenty milliseconds. Each timing is the mean over about 200 microseconds of passes, or over one longer
-    /// pass, in the thread's CPU time.
+    /// Runs one session: a warm-up, then `repeats` timings. If `repeats` passes would take over twenty milliseconds,
+    /// there are fewer timings, but at least five. A timing is the mean, in the thread's CPU time, over passes that
+    /// take about 200 microseconds together, or over one longer pass.
     public func time(repeats: Int) {
         for _ in 0..<3 { _ = mean(1) }
         let once = max(min(mean(1), mean(1)), 1e-6)

@@ -1,10 +1,10 @@
 // Measures a latency table of this machine in rounds that can be interrupted. A round times every
-// missing part, inside networks drawn so that together they contain all of them, and then the whole
-// networks that the table is checked against. Rounds are repeated, so that fluctuations of the
-// machine's speed affect all entries alike, and a reference network is timed between any two
-// networks to show that speed (PacedTimings.swift). A pass is kept or dropped as a whole, in
-// networks timed part by part and in those timed whole, so that sums of parts are comparable with
-// whole networks.
+// missing part, inside networks drawn so that together they contain all of these parts. Then it
+// times the whole networks that the table is checked against. Rounds are repeated, so that
+// fluctuations of the machine's speed affect all entries alike. A reference network, timed between
+// any two networks, shows the machine's speed (PacedTimings.swift). Passes are kept or dropped as a
+// whole, whether the network is timed whole or part by part, so that sums of parts are comparable
+// with whole networks.
 
 import Networks
 import Tensors
@@ -167,9 +167,9 @@ public struct LatencySurvey: Codable, Sendable {
         }
     }
 
-    /// Returns `designs` sets of networks at full depth; the networks of a set together contain all parts without an
-    /// entry. In a set, every layer takes each of its missing choices in a random order, with widths that cover every
-    /// state of every part. The result is empty if the table lacks no part.
+    /// Returns `designs` sets of networks at full depth, one set after the other. The networks of one set together
+    /// contain all parts without an entry: every layer takes each of its missing choices in a random order, with widths
+    /// that cover every state of every part. The result is empty if the table lacks no part.
     private func cover(_ space: SearchSpace) throws -> [NetworkShape] {
         let resolution = resolutions[size], space = space.uncoupled
         let missing = Set(try table.missingKeys(space, resolution: resolution))

@@ -7,8 +7,9 @@ import Yams
 extension LatencyTable {
     /// Adds the entries of `yaml`, one file's text in YAML or JSON.
     ///
-    /// Top-level keys are parts of networks (at `resolution`), or image sizes with parts below them, or those of this
-    /// program's own form. Errors: `malformed`, naming `source` and, where there is one, the line or key.
+    /// The file may be in this program's own form. Otherwise its top-level keys are parts of networks (at
+    /// `resolution`), or image sizes with parts below them. Errors: `malformed`, naming `source` and, where there is
+    /// one, the line or key.
     public mutating func add(yaml: String, resolution: Int?, source: String) throws {
         if let resolution, let entries = Self.plainEntries(yaml) {
             return merge(LatencyTable(entries: [resolution: entries]))

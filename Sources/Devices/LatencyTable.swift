@@ -45,7 +45,8 @@ public struct LatencyEntry: Codable, Hashable, Sendable {
     }
 
     /// Returns the indices of the undisturbed timings: those at most a tenth above the 10th percentile. On a quiet
-    /// machine nearly all timings are; on a busy machine their mean is still close to the undisturbed time.
+    /// machine nearly all timings are undisturbed. On a busy machine the mean of the undisturbed ones is near a quiet
+    /// machine's.
     static func steady(_ timings: [Double]) -> [Int] {
         let limit = 1.1 * percentile(0.1, of: timings.sorted())
         return timings.indices.filter { timings[$0] <= limit }
@@ -106,9 +107,9 @@ public struct LatencyTable: Codable, Hashable, Sendable {
         set { entries[resolution, default: [:]][key.description] = newValue }
     }
 
-    /// Adds the entries of `other`, which replace existing entries. A correction of either table is kept only if the
-    /// other table has no entries at the correction's image size, or equal entries, because a correction is fitted to
-    /// the entries of one table.
+    /// Adds the entries of `other`, which replace existing entries. A correction is fitted to the entries of one table
+    /// at one image size. So a correction of either table is kept only if the other table has no entries at that image
+    /// size, or the same entries.
     public mutating func merge(_ other: LatencyTable) {
         func kept(of one: LatencyTable, beside another: LatencyTable) -> [String: [Int:
             LatencyCorrection]]

@@ -1,6 +1,6 @@
-// The costs of every possible part of a space's networks, precomputed. All costs of a network are sums over its parts
-// (peak memory is their maximum), and a part's share depends on few genes (NetworkParts.swift). So the costs of each
-// network that a search scores take only a few additions.
+// The costs of every possible part of a space's networks, precomputed. All costs of a network are sums over its parts,
+// except peak memory, which is the maximum. The costs of a part depend on few genes (NetworkParts.swift). So the costs
+// of each network that a search scores take only a few additions.
 import Networks
 
 /// The costs of all parts of a space's networks, with one device's tables, at the resolutions of a search.
@@ -26,8 +26,8 @@ package struct LayerCosts: Sendable {
 
     /// Computes the costs of every part of networks of `space` at `space.resolutions`.
     ///
-    /// `energy` holds millijoules where `table` holds milliseconds. Errors: `missingLatency`, naming the first key or
-    /// resolution that a table lacks.
+    /// `energy` has the form of `table`, with millijoules instead of milliseconds. Errors: `missingLatency`, naming the
+    /// first key or resolution that a table lacks.
     package init(_ space: SearchSpace, table: LatencyTable?, energy: LatencyTable? = nil) throws {
         parts = try NetworkParts(space)
         hasLatency = table != nil

@@ -7,8 +7,8 @@ public struct NetworkCosting: Sendable {
 
     /// Precomputes the costs of every part of networks of `space` at `resolution`, any of 1…4096.
     ///
-    /// `energy` holds millijoules where `table` holds milliseconds. Errors: `missingLatency`, naming the first key or
-    /// the resolution that a table lacks.
+    /// `energy` has the form of `table`, with millijoules instead of milliseconds. Errors: `missingLatency`, naming the
+    /// first key or the resolution that a table lacks.
     public init(
         _ space: SearchSpace, resolution: Int, table: LatencyTable?, energy: LatencyTable?
     ) throws {

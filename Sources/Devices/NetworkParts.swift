@@ -17,7 +17,7 @@ package struct NetworkParts: Sendable {
         /// Number of combinations of the part's kernel and expand genes, and of its width genes.
         package let choices, states: Int
         /// The index of the part's first entry in a table over all parts. A part has an entry for each state and
-        /// choice, state-major.
+        /// choice, ordered by state, then by choice.
         package let first: Int
         /// The indices of the part's layers in a network at full depth.
         fileprivate let layers: Range<Int>
@@ -57,8 +57,8 @@ package struct NetworkParts: Sendable {
         entryCount = first
     }
 
-    /// A reference network at full depth with the first choice of every other gene, and its changes when one gene
-    /// changes.
+    /// Finds what one changed gene changes in a reference network. That network has full depth and the first choice of
+    /// every other gene.
     private struct Probe {
         let space: SearchSpace
         let base: SubnetConfig

@@ -1,11 +1,12 @@
 // Infers from whole networks how much longer each part of a network takes on one device than on another.
 //
-// The logarithms of the parts' factors are a Gaussian process with a common mean: parts that share a class (a kernel
-// size, expand ratio, stage, image size or kind such as stem or head) deviate together, and each part a little on its
-// own. So class factors shrink towards the common one as in ridge regression, of which this is the dual form. A
-// network's latency is the sum of its parts' reference times, each times its factor; it is linearised about the current
-// factors and solved by a few Gauss-Newton iterations. Ten networks do not determine how much classes, parts and
-// measurements deviate, so every result is the mean over a grid of such deviations, weighted by their likelihood and
+// A part's factor is its time on the one device over its time on the other. The logarithms of the factors are a
+// Gaussian process with a common mean. Parts that share a class (a kernel size, expand ratio, stage, image size or kind
+// such as stem or head) deviate from the mean together, and each part also deviates a little on its own. So class
+// factors shrink towards the common factor as in ridge regression, of which this is the dual form. A network's latency
+// is the sum of its parts' reference times, each times its factor. The sum is linearised about the current factors, and
+// a few Gauss-Newton iterations solve for the factors. Ten networks do not determine how much classes, parts and
+// measurements deviate. So every result is the mean over a grid of assumed deviations, weighted by their likelihood and
 // prior.
 
 import Foundation

@@ -5,9 +5,9 @@ import Foundation
 
 /// Prepares text from outside for output. Stored text may be older than the rules of `TextRule`.
 public enum Shown {
-    /// Returns whether a character could deceive a terminal or a reader: control characters, line
-    /// and paragraph separators, directional marks and overrides (Unicode bidi controls), the byte
-    /// order mark and noncharacters.
+    /// Returns whether a character could deceive a terminal or a reader. Such are control
+    /// characters, line and paragraph separators, directional marks and overrides (Unicode bidi
+    /// controls), the byte order mark and noncharacters.
     public static func isUnprintable(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x202A...0x202E, 0x2066...0x2069, 0x200E, 0x200F, 0x061C, 0xFEFF: return true

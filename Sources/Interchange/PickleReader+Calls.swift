@@ -97,8 +97,8 @@ extension PickleReader {
                     strides: try tuple(arguments[3]).map(int))))
     }
 
-    /// Returns the keys and values of an OrderedDict's argument if that is a list of pairs, as
-    /// Python 2 wrote it; nothing for other arguments.
+    /// Returns the keys and values in an OrderedDict's arguments if the first argument is a list of
+    /// pairs, as Python 2 wrote it; returns an empty array otherwise.
     private func pairs(_ arguments: [Int]) throws -> [Int] {
         guard let first = arguments.first, case .list(let list) = values[first] else { return [] }
         return try list.flatMap { place in
@@ -110,9 +110,9 @@ extension PickleReader {
         }
     }
 
-    /// Returns the value of the persistent id at index `place`. ('storage', type, key, device, count) is a storage of
-    /// the file; in older files a sixth element, a view, follows, which must be None. ('module', …) is an opaque
-    /// object.
+    /// Returns the value of the persistent id at index `place`. The id ('storage', type, key, device, count) means a
+    /// storage of the file; older files add a sixth element, a view, which must be None. The id ('module', …) means an
+    /// opaque object.
     private func stored(_ place: Int) throws -> Pickle.Value {
         let parts = try tuple(place)
         if let first = parts.first, values[first] == .text("module") {

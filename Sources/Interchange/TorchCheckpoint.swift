@@ -43,7 +43,7 @@ public enum TorchCheckpoint {
     }
 
     /// Reads all tensors and scalars of a checkpoint; names in nested dictionaries are joined by
-    /// dots. Items of opaque objects are read like a dictionary's; no code is executed.
+    /// dots. Items of opaque objects are read like items of dictionaries; no code is executed.
     ///
     /// Errors: `truncated`, `malformed`, `unsupported` (an unsupported tensor type, or objects
     /// without any tensor).
@@ -56,8 +56,8 @@ public enum TorchCheckpoint {
             ZipArchive.isArchive(bytes) ? try readArchive(bytes) : try readLegacy(bytes)
         var file = SafetensorsFile()
         var visited = 0
-        // Tied weights share one storage under several names; a total of more than eight times the
-        // file's floats is refused as malicious.
+        // Tied weights are several tensors in one storage, so the tensors may have more floats than
+        // the file; more than eight times as many are refused as malicious.
         var left = 2 * bytes.count
         func visit(_ place: Int, _ name: String, _ depth: Int) throws {
             visited += 1

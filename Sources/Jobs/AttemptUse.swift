@@ -43,8 +43,8 @@ public struct AttemptUse: Sendable, Equatable {
 public protocol AttemptObserver: Sendable {
     /// Starts to meter an attempt. The slot calls this on its thread, before the handler runs.
     func start(_ lease: Lease) throws
-    /// Returns the usage of an attempt up to the first call of `end` for it; nil (a gap) if this
-    /// process did not start the attempt. For a lost or overdue attempt, the rescuing worker makes
-    /// the call.
+    /// Returns the usage of an attempt until the first call of `end` for this attempt; nil (a gap)
+    /// if this process did not start the attempt. If the attempt is lost or overdue, the worker
+    /// that rescues the job calls `end`.
     func end(_ lease: Lease, outcome: AttemptOutcome) throws -> AttemptUse?
 }

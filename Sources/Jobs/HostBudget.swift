@@ -23,8 +23,8 @@ public final class HostBudget: Sendable {
         var memoryMB = 0
         var jobs: [String: Int] = [:]
         var total = 0
-        /// The token of the quarantined job that runs. While it runs, no other job does, so that a
-        /// crash of the process affects no other job.
+        /// The token of the running job that is in quarantine. Until the job saves a checkpoint or
+        /// ends, no other job starts, so that a crash of the process affects no other job.
         var exclusive: Int64?
         /// Until this time no new job starts while others run, because a quarantined job waits.
         var clearingUntil: ContinuousClock.Instant?
@@ -43,7 +43,7 @@ public final class HostBudget: Sendable {
     private let use = Mutex(Use())
 
     /// `limits` bounds concurrent jobs by kind; kinds without an entry are unlimited. A job that
-    /// reserves no processors counts as `share` processors, because it keeps so many busy.
+    /// reserves no processors keeps `share` processors busy, and counts as that many.
     public init(
         threads: Int? = nil, memoryMB: Int? = nil, limits: [String: Int] = [:], share: Int = 0,
         slots: Int = 1
@@ -108,8 +108,8 @@ public final class HostBudget: Sendable {
     public var isBusy: Bool { use.withLock { $0.total > 0 } }
 
     /// Lets no new job start until all running jobs have ended, because a quarantined job waits.
-    /// This lasts at most one minute and is repeated after nine minutes at the earliest, because a
-    /// running job may take hours.
+    /// New jobs wait for at most one minute, because a running job may take hours, and then not
+    /// again for nine minutes.
     public func clear() {
         use.withLock { use in
             let now = ContinuousClock.now

@@ -63,8 +63,9 @@ public final class JobContext {
         if signal.isDraining { throw JobInterruption.draining }
     }
 
-    /// Saves the checkpoint `payload` (JSON text) with the number `seq`; `inTransaction` runs
-    /// before it in the same transaction. Throws `JobInterruption.fenced` if the lease is over.
+    /// Saves the checkpoint `payload` (JSON text) with the number `seq`. `inTransaction` runs
+    /// before the checkpoint is written, in the same transaction. Throws `JobInterruption.fenced`
+    /// if the lease is over.
     public func saveCheckpoint(
         name: String = "state", seq: Int64, payload: String,
         inTransaction: (Connection) throws -> Void = { _ in }

@@ -17,14 +17,14 @@ public struct JobOutput {
     public var result: String
     /// Jobs to add to the stage when the job completes.
     public var fanOut: FanOut?
-    /// Statements that run after the end of the job, in the transaction that completes it. They
-    /// must be idempotent and do nothing for an attempt that did not complete. They are batched
-    /// with the records of other jobs; requests of the same statement are merged if all their binds
-    /// are arrays.
+    /// Statements that run after the end of the attempt, in the same transaction. They must be
+    /// idempotent, and do nothing if the attempt did not complete. They are batched with the
+    /// records of other jobs; requests of the same statement are merged if all their binds are
+    /// arrays.
     public var records: [Request]
-    /// Called in the transaction that completes the job, behind the fence and before the end,
-    /// possibly more than once. A job with this closure needs a transaction of its own; `records`
-    /// are cheaper.
+    /// Called in the transaction that completes the job, after the lease was checked and locked and
+    /// before the attempt ends, possibly more than once. A job with this closure needs a
+    /// transaction of its own; `records` are cheaper.
     public var inTransaction: ((Connection) throws -> Void)?
 
     /// `result` must be JSON text.

@@ -1,5 +1,5 @@
-// Claims jobs, and releases orphans: leases of a session that its worker does not know, because the
-// response to their claim was lost.
+// Claims jobs, and releases orphans: leases that their worker does not know, because it did not get
+// the response to the claim.
 import Foundation
 import Postgres
 import Schema
@@ -34,10 +34,11 @@ public struct ClaimRequest: Sendable, Equatable {
 }
 
 extension JobQueue {
-    /// When a claim ignores the floors and reads all lanes from the start: `seconds` after the last
-    /// such claim, or `timesItsLength` times the duration of that claim if this is longer (under an
-    /// old snapshot it can take seconds), or `afterFailure` seconds if that claim failed. No
-    /// available job should be below a floor; this finds rows that were inserted by hand.
+    /// The time from one claim that reads all lanes from the start, ignoring the floors, to the
+    /// next: `seconds`, or `timesItsLength` times the duration of the claim if this is longer
+    /// (under an old snapshot it can take seconds), or `afterFailure` seconds if the claim failed.
+    /// No available job should be below a floor; such a claim finds rows that were inserted by
+    /// hand.
     static let wholeReads = (seconds: 60.0, timesItsLength: 200.0, afterFailure: 600.0)
 
     /// Leases up to `limit` available jobs of `kinds` to `session`, most urgent first; only jobs of

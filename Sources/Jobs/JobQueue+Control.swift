@@ -16,11 +16,11 @@ public enum CancelAnswer: String, Sendable, Codable {
 
 extension JobQueue {
     /// Cancels a job: the worker of a running job is asked to stop it, and any other unfinished job
-    /// ends at once. What then happens to jobs that depend on it is set by their `OnBad`.
+    /// ends at once. The `OnBad` of dependent jobs says what then happens to them.
     ///
     /// Errors: `notFound`; `wrongState` if other transactions keep the job locked.
     public func cancel(job: JobID) throws -> CancelAnswer {
-        // The job may start or end between these transactions, or a claim may have locked its row
+        // The job may start or end between the two transactions, or a claim may have locked its row
         // without leasing it. So both transactions are repeated.
         for round in 0..<Self.cancelRounds {
             pause(beforeRound: round)
@@ -105,9 +105,9 @@ extension JobQueue {
     /// Makes a cancelled or discarded job available again, and reopens the jobs that were cancelled
     /// because of it.
     ///
-    /// Errors, after which nothing has changed: `wrongState` if the job has another state, depends
-    /// on a job that has not succeeded, or was dropped; `notUnique` while another unfinished job
-    /// holds the unique key of one of these jobs.
+    /// After an error nothing has changed. Errors: `wrongState` if the job has another state,
+    /// depends on a job that has not succeeded, or was dropped; `notUnique` while another
+    /// unfinished job holds the unique key of a job to be reopened.
     public func retry(job: JobID) throws {
         let details = try self.job(job)
         guard details.state == .cancelled || details.state == .discarded else {
@@ -167,14 +167,16 @@ extension JobQueue {
         return ready
     }
 
-    /// Reopens those of `jobs` in `group` that were cancelled or discarded. Returns whether the
-    /// group itself was reopened, nil if there were no such jobs.
+    /// Reopens those of `jobs`, which are in `group`, that were cancelled or discarded; returns nil
+    /// if there are none. Otherwise returns whether the group had ended badly and was reopened too.
     private func reopen(
         _ jobs: [JobID], of group: GroupID, _ connection: Connection
     ) throws -> Bool? {
-        let rows = try connection.query(.groupReopen(group: group, jobs: jobs))
+        guard let row = try connection.query(.groupReopen(group: group, jobs: jobs)).first else {
+            return nil
+        }
         try takeKeys(jobs, connection)
-        return try rows.first?.bool("is_open")
+        return try row.bool("is_open")
     }
 
     /// Takes the unique keys of reopened jobs. Errors: `notUnique` if another unfinished job holds

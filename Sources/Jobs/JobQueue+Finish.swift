@@ -114,10 +114,10 @@ extension JobQueue {
         try end(lease, Ending(lease, .cancelled(reason: reason), use: use), nil)
     }
 
-    /// Releases a job, so that it can be claimed again; the attempt does not count as a failed one.
-    /// With `crashed` it counts as a crash.
+    /// Releases a job, so that it can be claimed again. The attempt does not count as failed; if
+    /// `crashed` is true, it counts as a crash.
     ///
-    /// Releasing is allowed after the session has expired too, until a rescuer has ended the
+    /// A job can be released even after the session has expired, until a rescuer has ended the
     /// attempt.
     @discardableResult
     public func release(
@@ -127,12 +127,13 @@ extension JobQueue {
             lease, Ending(lease, .released(reason: reason, crashed: crashed), use: use), nil)
     }
 
-    /// Frees the running jobs of sessions that are over, and the jobs that their worker does not
-    /// stop after their timeout. Any worker may call this at any time.
+    /// Frees the running jobs of sessions that are over, and the jobs whose timeout or stall
+    /// timeout has passed but whose worker does not stop them. Any worker may call this at any
+    /// time.
     ///
     /// Returns how many jobs it freed, each in its own transaction. Stops after `limitSeconds`, and
     /// skips jobs whose locks it cannot get within the lock timeout of the connection; the next
-    /// call tries these jobs again.
+    /// call tries the jobs that are left.
     @discardableResult
     public func rescue(
         observer: (any AttemptObserver)? = nil, limitSeconds: Double = .infinity

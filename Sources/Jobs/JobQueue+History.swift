@@ -1,6 +1,6 @@
-// Creates the partitions of history (by day or month) ahead, and drops them whole after their
-// retention period. Except behind a pooler, neither takes a lock that would block the end of an
-// attempt.
+// Creates the partitions of history (by day or month) ahead, and drops whole partitions after their
+// retention period. Creating takes no lock that would block the end of an attempt. Dropping takes
+// such a lock only behind a pooler.
 import Foundation
 import Postgres
 import Schema

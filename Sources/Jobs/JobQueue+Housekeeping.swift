@@ -24,8 +24,8 @@ extension JobQueue {
     /// creates partitions ahead, sums days of the ledger, applies retention, and enqueues due
     /// recurring runs.
     ///
-    /// Errors: `invalidRun` if a stored recurring run cannot be read, after all others were
-    /// processed.
+    /// Errors: `invalidRun` if a stored recurring run cannot be read. It is thrown after all other
+    /// recurring runs were processed.
     public func housekeep() throws {
         // Each statement promotes at most a thousand jobs, to hold their locks only briefly.
         while try connection.queryOne(.jobPromote).int("promoted") >= 1000 {}
@@ -41,7 +41,7 @@ extension JobQueue {
     }
 
     /// Enqueues the due recurring runs. Errors: `invalidRun` if a stored recurring run cannot be
-    /// read, after all others were processed.
+    /// read, thrown after all other recurring runs were processed.
     func enqueueDue() throws {
         var unreadable: [String] = []
         while try enqueueDue(&unreadable) {}

@@ -18,10 +18,11 @@ extension JobQueue {
     /// Saves a checkpoint of a job behind the fence. Of the older checkpoints with the same name,
     /// only the newest is kept.
     ///
-    /// `digest` is the digest of the checkpoint's blob. Two closures run in the same transaction:
-    /// `inTransaction` before the row is written, to hold the blob, and `remove` after it, with the
-    /// blobs of the deleted checkpoints. Returns `fenced` if the lease is over and nothing was
-    /// saved. Errors: `invalidText` if `payload` is not storable JSON.
+    /// `digest` is the digest of the checkpoint's blob. Two closures run in the same transaction.
+    /// `inTransaction` runs before the row is written, and protects the blob from deletion.
+    /// `remove` runs after the row is written, and gets the digests of the deleted checkpoints'
+    /// blobs. Returns `fenced` if the lease is over and nothing was saved. Errors: `invalidText` if
+    /// `payload` is not storable JSON.
     public func saveCheckpoint(
         _ lease: Lease, name: String, seq: Int64, payload: String, digest: [UInt8]? = nil,
         inTransaction: (Connection) throws -> Void = { _ in },

@@ -54,8 +54,8 @@ extension JobQueue {
     public func jobs(
         run: RunID? = nil, state: JobState? = nil, kind: String? = nil, limit: Int = 1000
     ) throws -> [JobDetails] {
-        // Cancelled, discarded and live jobs are few compared with all jobs, so they are found
-        // through the tables outcome and live.
+        // Cancelled and discarded jobs are found through table outcome, live jobs through table
+        // live: both are few compared with all jobs.
         let numbers: Request =
             switch state {
             case nil: .jobNumbers(run: run, kind: kind, most: limit)
@@ -109,10 +109,10 @@ extension JobQueue {
         try ask(.childResults(job: job)).map { try $0.json("result") }
     }
 
-    /// Returns whether a worker of `kinds` may still get a job, of one run or of any. Waiting jobs
-    /// count if they fit `threads` and `memoryMB`, require only capabilities in `offers`, and their
-    /// queue and concurrency key let them start. All running jobs count, because their ends may
-    /// release other jobs.
+    /// Returns whether a worker of `kinds` may still get a job, of one run or of any. A waiting job
+    /// counts if it fits `threads` and `memoryMB`, requires only capabilities in `offers`, and is
+    /// neither in a paused queue nor under a concurrency key with limit 0. Every running job
+    /// counts, because its end may release other jobs.
     public func hasJobsInSight(
         run: RunID?, kinds: [String], threads: Int? = nil, memoryMB: Int? = nil,
         offers: [String] = []

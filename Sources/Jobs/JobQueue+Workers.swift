@@ -51,8 +51,8 @@ extension JobQueue {
         }
     }
 
-    /// Returns the numbers of waiting jobs whose required capabilities no living worker of their
-    /// kind offers, of one run or of any.
+    /// Returns how many waiting jobs require capabilities that no living worker of their kind
+    /// offers, by kind and capabilities; of one run or of any.
     public func unserved(run: RunID? = nil) throws -> [UnservedJobs] {
         try ask(.jobsUnserved(run: run)).map { row in
             UnservedJobs(

@@ -212,8 +212,8 @@ public struct RunSpec: Codable, Sendable, Equatable {
 public struct FanOut: Sendable, Equatable {
     /// The jobs to add; they run in any order and concurrently.
     public var children: [JobSpec]
-    /// The continuation, or nil for none. It starts when the children have ended well by `rule`, or
-    /// anyway if `onBad` is `run`, and can read their results.
+    /// The continuation, or nil for none; it can read the results of the children. It starts when
+    /// the children have ended well by `rule`, or have ended badly and `onBad` is `run`.
     public var then: JobSpec?
     /// When the children end, and whether they end well. Without `then` the rule of the stage
     /// applies instead.

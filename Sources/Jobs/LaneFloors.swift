@@ -35,12 +35,12 @@ struct LaneFloors: Sendable {
     }
 
     /// Records the position `first` of the first job that a claim found in a lane. Returns the
-    /// check that is required before the floor can be raised, or nil.
+    /// check that must succeed before the floor is raised, or nil if no check is due.
     ///
     /// `horizon` (xmax of the claim's snapshot) is the first transaction id not yet assigned; all
-    /// transactions before `finished` (xmin of the snapshot) have ended. When `finished` reaches a
-    /// recorded horizon, all jobs that the transactions before that horizon made available below
-    /// the mark are visible.
+    /// transactions before `finished` (xmin of the snapshot) have ended. A mark is recorded with
+    /// its horizon, and checked once `finished` has reached that horizon. Then all jobs below the
+    /// mark that transactions before that horizon made available are visible.
     mutating func note(lane: Int, first: Int64, horizon: Int64, finished: Int64) -> Check? {
         var place = places[lane] ?? Place()
         defer { places[lane] = place }

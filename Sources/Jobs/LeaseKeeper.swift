@@ -8,8 +8,8 @@ import Postgres
 struct LeaseKeeper: Sendable {
     /// The channel of notifications that jobs became available (hints).
     static let channel = "ofa_jobs"
-    /// If the producer has not attended to its duties for this many seconds, they are not renewed,
-    /// so that another worker gets them.
+    /// If the producer has not attended to the session's duties for this many seconds, heartbeats
+    /// do not renew the duties, so that another worker gets them.
     private static let attentionSeconds = 3.0
 
     let databaseURL: String
@@ -18,8 +18,8 @@ struct LeaseKeeper: Sendable {
     let duties: [String]
 
     private var tickSeconds: Double { min(0.5, options.ttlSeconds / 6) }
-    /// The time between two heartbeats. Leases longer than ten seconds get heartbeats as often as
-    /// leases of ten seconds, because duties are held for only 1.5 times this time.
+    /// The time between two heartbeats: a third of the lease duration, at most of ten seconds. The
+    /// maximum also limits how long a dead worker keeps its duties: 1.5 times this time.
     private var beatSeconds: Double { min(options.ttlSeconds, 10) / 3 }
     private var dutySeconds: Double { 1.5 * beatSeconds }
 

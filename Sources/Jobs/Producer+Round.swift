@@ -102,9 +102,9 @@ extension Producer {
         }
     }
 
-    /// Forgets the ends that were written, and releases the jobs of fenced ends. Such a job runs on
-    /// another worker, or on none, because the lease had expired before a heartbeat renewed the
-    /// session.
+    /// Forgets the ends that were written, and releases the jobs of fenced ends. An end is fenced
+    /// if another worker has the job; then the release does nothing. It is also fenced if the lease
+    /// had expired; if a heartbeat then renews the session, only this release frees the job.
     private mutating func settle(_ answers: [CompletionAnswer], _ session: String) throws {
         let fenced = zip(writing, answers).filter { $1 == .fenced }.map(\.0.lease)
         forget { _ in true }
@@ -120,8 +120,8 @@ extension Producer {
         }
     }
 
-    /// Ends an attempt as failed because the server refused its own end. The usage of the attempt
-    /// is recorded unless the server refuses that too.
+    /// Ends an attempt as failed because the server refused the end with its real outcome. The
+    /// usage of the attempt is recorded unless the server refuses that too.
     private func fail(_ one: Finished, refused error: PostgresError) throws -> [CompletionAnswer] {
         // A data or constraint error would recur, so the job is not retried. The exception is a
         // foreign key violation: garbage collection removed the bytes of an artifact, and a retry

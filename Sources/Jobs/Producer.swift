@@ -6,8 +6,8 @@ import Postgres
 
 /// The producer of one worker. Only its own thread uses it.
 struct Producer {
-    /// The largest factor by which the number of jobs prefetched per slot grows at once, because
-    /// the first jobs may not be typical.
+    /// The largest factor by which the number of jobs prefetched per slot grows at once, because the
+    /// first jobs may be unusually short.
     static let growth = 16
     /// How long the jobs prefetched for a slot should take together, in seconds.
     static let secondsInHand = 0.05
@@ -18,8 +18,8 @@ struct Producer {
     static let unbegunSeconds = 0.5
     /// How often a busy process looks for quarantined jobs, in seconds.
     static let quarantineSeconds = 5.0
-    /// The time between two searches for orphan leases, in seconds: usually, and after a claim
-    /// whose response was lost (`cutOff`).
+    /// The time between two searches for orphan leases, in seconds: `cutOff` for a while after a
+    /// claim whose response was lost, `usual` at other times.
     static let orphanSeconds = (usual: 60.0, cutOff: 0.5)
     /// The minimum time between two hints, in seconds.
     static let hintSeconds = 0.05
@@ -205,8 +205,8 @@ struct Producer {
         return budget.room(kinds: kinds, limit: max(0, wanted(work, now)))
     }
 
-    /// Returns how many more jobs to claim: with prefetching, for each slot that is idle or has
-    /// started its job recently; otherwise, for idle slots.
+    /// Returns how many more jobs to claim: `size` for each slot that counts, less the prefetched jobs.
+    /// Idle slots count; with prefetching, slots that started their job recently count too.
     private func wanted(_ work: WorkerBoard.Work, _ now: Double) -> Int {
         let slots =
             size > 1

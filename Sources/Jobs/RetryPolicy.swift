@@ -34,8 +34,8 @@ public struct RetryPolicy: Codable, Sendable, Equatable {
 }
 
 extension RetryPolicy {
-    /// The default policy, and below, its stored form. Most jobs have it, and parsing its JSON
-    /// would take longer than a claim.
+    /// The default policy. Most jobs have the default policy, so its stored form is kept for
+    /// comparison: parsing the JSON would take longer than a claim.
     private static let usual = RetryPolicy()
     private static let usualJSON = Result {
         let encoder = JSONEncoder()

@@ -31,8 +31,8 @@ public struct RunSummary: Codable, Sendable, Equatable {
     public let createdAt: Date
     /// When the run ended; nil while it is unfinished.
     public let endedAt: Date?
-    /// When retention closed the month of the run; its jobs and stages are dropped then or soon
-    /// after. Nil while they are kept.
+    /// When retention marked the month of the run for deletion. The jobs and stages of the run
+    /// are dropped then or soon after. Nil while the jobs and stages are kept.
     public var jobsDroppedAt: Date?
 }
 
@@ -138,8 +138,8 @@ public struct JobDetails: Codable, Sendable, Equatable {
     public let attempts: Int
     /// The number of attempts that were lost with their worker.
     public let lost: Int
-    /// The number of crashes that count towards `max_crashes`; a checkpoint with further progress,
-    /// or an hour of work, forgives one.
+    /// The number of crashes that count towards `max_crashes`. A checkpoint with further progress
+    /// takes one off, and so does each full hour that an attempt lasts.
     public let crashes: Int
     /// The largest number of attempts: if the last one fails, the job is discarded.
     public let maxAttempts: Int

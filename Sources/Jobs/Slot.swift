@@ -129,8 +129,8 @@ final class Slot {
             notes: JobQueue.notes(of: held.lease, held.signal.takeNotes()), records: records)
     }
 
-    /// Completes a job whose completion needs several round trips. The slot does this itself, so
-    /// that the ends of other jobs do not wait for them.
+    /// Completes a job whose completion needs several round trips. The slot does this itself,
+    /// because in the producer it would delay the ends of other jobs.
     private func complete(_ held: WorkerBoard.Held, _ output: JobOutput) throws -> Finished {
         let notes = JobQueue.notes(of: held.lease, held.signal.takeNotes())
         let use = try observer?.end(held.lease, outcome: .completed)
@@ -173,8 +173,8 @@ final class Slot {
         case nil:
             if let lost = error as? PostgresError, lost.isConnectionLoss || lost.isReadOnly {
                 // The handler could not reach the database for as long as its policy allows. The
-                // job is not to blame, so it is released. The release counts as a crash, which
-                // limits how often this is repeated.
+                // job is not to blame, so it is released. The release counts as a crash, because
+                // the number of crashes is limited and the job must not be released forever.
                 connection = nil
                 return try released(held, lost.message, crashed: true)
             }

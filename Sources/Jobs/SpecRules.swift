@@ -6,7 +6,7 @@ import Intake
 
 extension RunSpec {
     /// The largest definition, in bytes. A pipeline file has at most 64 KiB, but the definition of
-    /// a run for many devices lists all of them.
+    /// a run for many devices lists all these devices.
     private static let maxDefinitionBytes = 1 << 20
 
     /// Returns the run with its names in Unicode NFC.
@@ -41,9 +41,8 @@ extension RunSpec {
         return run
     }
 
-    /// Checks a text by a rule. A name may be that of a device or a recurring run which an older
-    /// version stored, so the default is the rule for stored names; new names were checked on
-    /// input.
+    /// Checks `text` by `rule`. The default is the rule for stored names, because an older version
+    /// may have stored the name with a device or a recurring run. New names were checked on input.
     fileprivate static func checked(
         _ what: String, _ text: String, _ rule: TextRule = .name.stored
     ) throws -> String {

@@ -32,10 +32,10 @@ struct Trouble {
         return "\(worker): the database \(what) (\(error.message)); waiting for it"
     }
 
-    /// Waits after an error, with exponential backoff; `unwritten` is the number of ends that are
-    /// not written. Throws the error if the trouble lasts longer than the policy allows, or if the
-    /// worker is draining and either has no job and no end to write or has been draining for half a
-    /// minute.
+    /// Waits after an error, with exponential backoff. `unwritten` is the number of ends that are
+    /// not written. Throws the error if the trouble lasts longer than the policy allows. If the
+    /// worker is draining, also throws the error if no job and no end is left, or if the drain
+    /// began half a minute ago.
     mutating func wait(after error: any Error, unwritten: Int) throws {
         let now = board.clock(), began = since ?? now
         since = began

@@ -6,8 +6,8 @@ import Foundation
 import Postgres
 import Synchronization
 
-/// A worker. It uses two connections, one more for each slot that needs one, and a temporary one
-/// for each periodic duty that runs.
+/// A worker. It uses two connections, one more for each slot that needs a connection, and one
+/// for each periodic duty while the duty runs.
 public final class Worker: Sendable {
     private let databaseURL: String
     private let registry: [String: any JobHandler]

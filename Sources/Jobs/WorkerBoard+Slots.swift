@@ -103,8 +103,8 @@ extension WorkerBoard {
 
     // MARK: The producer
 
-    /// Adds newly leased jobs to the inbox, each with a signal whose term counts from the last
-    /// heartbeat, and wakes waiting slots.
+    /// Adds newly leased jobs to the inbox and wakes waiting slots. Each job gets a signal; the
+    /// signal's term counts from the last heartbeat, not from now.
     func deal(_ leases: [Lease], ttlSeconds: Double) {
         if leases.isEmpty { return }
         let now = clock()
@@ -177,8 +177,8 @@ extension WorkerBoard {
         return !state.withLock { $0.isStopped }
     }
 
-    /// Records that the thread of a slot has ended and may restart at `moment`; `finished` is the
-    /// attempt that it gives back, if any.
+    /// Records that the thread of a slot has ended and may restart at `moment`. `finished` is the
+    /// attempt that the slot was running, if any; the producer writes its end.
     func slotStopped(_ slot: Int, until moment: Double, giving finished: Finished?) {
         let now = clock()
         state.withLock {

@@ -35,8 +35,8 @@ final class WorkerBoard: Sendable {
         /// A draining worker waits for an unavailable database until this time.
         var drainsUntil = Double.infinity
         var isStopped = false
-        /// The number of events for the producer so far. The producer compares it before a pause,
-        /// so that no event just before the pause is missed.
+        /// The number of events for the producer so far. The producer does not pause if this number has
+        /// changed since the producer last read it, so that no event is missed.
         var events = 0
         /// The number of hints of available jobs so far.
         var hints = 0

@@ -29,8 +29,8 @@ public struct WorkerOptions: Sendable {
     public var prefetch: Int
     /// The resource budget of the slots; nil for no limit.
     public var budget: HostBudget?
-    /// The longest polling interval in seconds. It is doubled while the lease keeper listens for
-    /// hints, because a hint ends a pause early.
+    /// The longest polling interval in seconds. While the lease keeper listens for hints, the
+    /// longest interval is twice this, because a hint ends a pause early.
     public var pollSeconds: Double
     /// How long the session of the worker lasts without a heartbeat (the lease duration), in
     /// seconds.

@@ -21,11 +21,11 @@ public struct EnergyCounter: Sendable, Equatable {
         self.range = range
     }
 
-    /// Takes a reading in microjoules (nil: the reading failed); returns what follows from it.
+    /// Takes a reading in microjoules, nil if the reading failed. Returns the energy since the last
+    /// successful reading, `first` if there is no such reading, or `gap` if this reading failed.
     ///
     /// The counter may wrap around at most once between two successful readings, so it must be read
-    /// more often than it wraps (which takes minutes at full load). After failed readings, the next
-    /// successful one gives the energy since the last successful one.
+    /// more often than it wraps. At full load, a wrap takes minutes.
     public mutating func take(_ reading: Int64?) -> Step {
         guard let reading, reading >= 0 else { return .gap }
         defer { last = reading }

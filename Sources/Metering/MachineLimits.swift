@@ -85,8 +85,8 @@ struct ControlGroups {
                     for group in groups { readUnified(root + mount + group, group) }
                 }
             }
-            // The folder of a hierarchy of version 1 is named after one of its controllers, or
-            // after all of them, joined by commas.
+            // A hierarchy of version 1 is mounted at a folder named after one of its controllers
+            // (`cpu`) or after all its controllers, joined by commas (`cpu,cpuacct`).
             if controllers.contains("cpu") {
                 for mount in Set([String(parts[1]), "cpu"]).sorted() {
                     for group in groups {
@@ -107,8 +107,8 @@ struct ControlGroups {
     }
 
     /// Returns the paths of a group and its ancestors, such as `/a/b`, `/a` and the root. In a
-    /// container the path may be that on the host, whose folders are not visible; then the root is
-    /// the group of the container.
+    /// container, `path` may be the path on the host, whose folders the container does not see. The
+    /// container's own group is then the root.
     private static func withParents(_ path: String) -> [String] {
         let words = path.split(separator: "/").map(String.init)
         return (0...words.count).reversed().map { count in

@@ -15,7 +15,7 @@ public enum PowerModel {
 
     /// Returns the power of `vCPUs` processors of a socket at a load of `load` (0…1), in watts.
     ///
-    /// P = TDP · vCPU / threads · (0.12 + 0.60 √load), times [0.4, 1.5].
+    /// P = TDP · vCPU / threads · (0.12 + 0.60 √load). The bounds are 0.4 · P and 1.5 · P.
     public static func processorWatts(rating: ThermalDesign, vCPUs: Int, load: Double) -> Interval {
         let share = Double(vCPUs) / Double(max(rating.threads, 1))
         let clamped = min(max(load, 0), 1)

@@ -85,7 +85,7 @@ public enum RAPL {
     }
 
     /// Returns whether `other` may mirror `one`: whether the value of `other` lies between two
-    /// readings of `one`, because a counter may advance between two readings.
+    /// readings of `one`. The values need not be equal, because a counter may advance between readings.
     private static func agree(_ one: RAPLDomain, _ other: RAPLDomain) -> Bool {
         guard let before = one.read(), let between = other.read(), let after = one.read() else {
             return false

@@ -17,12 +17,12 @@ struct CheckpointPace: Equatable {
 
     /// Elapsed time of the last checkpoint.
     var took = Duration.zero
-    /// Time of the last checkpoint that may have slowed the training: the processor time of the writer's thread, or all
-    /// of `took` if the database server runs on the same machine.
+    /// The part of the last checkpoint's time that may have slowed the training: the processor time of the writer's
+    /// thread, or all of `took` if the database server runs on the same machine.
     var cpu = Duration.zero
 
     /// Returns the least time between the starts of two checkpoints, so that checkpoints are in progress at most a
-    /// thirtieth of the time and cost at most a hundredth of the training. An interval `stated` as 0 stays 0.
+    /// thirtieth of the time and cost at most a hundredth of the training. If `stated` is 0, returns 0.
     func interval(stated: Duration) -> Duration {
         stated == .zero ? .zero : max(stated, took * 30, cpu * 100)
     }
@@ -40,9 +40,9 @@ public final class CheckpointWriter {
     private let shared: SharedCheckpoint
     private let stated: Duration
 
-    /// Saves for the job of `lease`, at intervals of at least `everySeconds` (nil for 20). Starts the writer's thread,
-    /// which opens its own connection to the database of `connection` at the first checkpoint, and retries while the
-    /// database is unreachable until `isCancelled` returns true. `onSaved` is called after each saved checkpoint.
+    /// Saves for the job of `lease`, at intervals of at least `everySeconds` (20 s if nil). Starts the writer's thread.
+    /// At the first checkpoint the thread opens its own connection to the database of `connection`. While the database
+    /// is unreachable, the thread retries until `isCancelled` returns true. `onSaved` is called after each save.
     public init(
         _ lease: Lease, like connection: Connection, everySeconds: Double?,
         isCancelled: @escaping @Sendable () -> Bool, onSaved: @escaping @Sendable () -> Void = {}
@@ -216,8 +216,8 @@ enum CheckpointBlob {
                 lease, name: draft.name, seq: Int64(draft.state.step), payload: draft.payload,
                 digest: digest.bytes
             ) { _ in
-                // The blob may just have been removed with another job's superseded checkpoint of equal bytes; then it
-                // is stored again.
+                // Another job's superseded checkpoint may have had equal bytes, and the blob may just have been
+                // removed with that checkpoint. Then the blob is stored again.
                 if try !blobs.hold(digest) {
                     try blobs.put(bytes, elementSize: 4, kind: BlobStore.checkpointKind)
                 }

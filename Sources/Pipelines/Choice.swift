@@ -24,8 +24,8 @@ struct Choice: Codable, Sendable, Equatable {
     var supernet: Digest?
     /// The augmentation of the calibration images of the networks that the predictor was fitted on; nil for none.
     var calibrationAugmentation: CalibrationAugmentation?
-    /// The front of accuracy over one cost, without that cost's limit; nil in metadata, where a front would be too
-    /// long, and if no front was requested.
+    /// The front of accuracy over one cost, without that cost's limit. Nil if no front was requested, and in metadata,
+    /// where a front would be too long.
     var front: ParetoFront?
 
     /// A copy without the front.

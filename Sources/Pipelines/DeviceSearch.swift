@@ -14,8 +14,8 @@ struct DeviceSearch {
         var predictor: Artifact
         var latencyTable: Artifact?
         var energyTable: Artifact?
-        /// The supernet that networks are to be extracted from; nil if unknown. It must be the predictor's, and gives
-        /// the trained domain if the predictor records none.
+        /// The supernet that networks are to be extracted from; nil if unknown. The predictor must have been fitted on
+        /// its networks. If the predictor records no trained domain, the supernet's is used.
         var supernet: Artifact?
     }
 

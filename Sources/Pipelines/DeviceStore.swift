@@ -117,8 +117,8 @@ public struct DeviceStore {
             }?.id
     }
 
-    /// Stores a user-supplied table of latencies or, by `role`, energies. Errors: `mismatch` if the
-    /// same bytes are stored as a table of another batch size.
+    /// Stores a user-supplied table: of latencies, or of energies if `role` says so. Errors: `mismatch`
+    /// if the same bytes are stored as a table of another batch size.
     public func importTable(
         _ table: LatencyTable, name: String, role: ArtifactRole = .latencyTable, batch: Int? = nil
     ) throws -> ArtifactID {
@@ -135,8 +135,8 @@ public struct DeviceStore {
         return try insert(table, name: "\(name)-\(what)", role: role, TableSize(table))
     }
 
-    /// Stores a latency table of `device`, calibrated from the table of device `reference`; its metadata record the
-    /// measurements.
+    /// Stores a latency table of `device` that was calibrated from the table of the device `reference`. The artifact's
+    /// metadata record the measurements.
     public func importCalibration(
         _ table: LatencyTable, _ calibration: LatencyCalibration, of device: DeviceTarget,
         reference: String, measured: [LatencyCalibration.Measurement]

@@ -20,8 +20,8 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     public let tableLatencyMs: Double?
     /// Multiply-accumulates of one image, and number of parameters.
     public let macs, params: Int
-    /// Bytes of the stored weights, and the most bytes of activations live at the same time, both in the device's
-    /// number formats.
+    /// `flashBytes`: the bytes of the stored weights. `peakActivationBytes`: the most bytes of activations that are
+    /// live at the same time. Both are for the device's number formats.
     public let flashBytes, peakActivationBytes: Int
     /// The assumptions behind `flashBytes` and `peakActivationBytes`, in words.
     public let assumption: String

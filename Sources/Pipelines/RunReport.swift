@@ -111,8 +111,8 @@ public struct RunReport: Encodable, Sendable {
                 let figures = try JSONText.decode(
                     NetworkFigures.self, from: artifact.metadataJSON,
                     what: "artifact \(artifact.id)")
-                // `choice` is the search result that the network was made from; another attempt may have made another
-                // one for the same device.
+                // `choice` is the search result that the network was made from. Another attempt may have made another
+                // search result for the same device.
                 let inputs = Set(
                     try lineage.up(artifact.id, limit: 20).edges.filter { $0.output == artifact.id }
                         .map(\.input))

@@ -115,8 +115,8 @@ private struct SourceFinder {
         return artifact
     }
 
-    /// Returns the sources of the newest fitted predictor of `run`, of `supernet`, and of a space whose networks
-    /// `other` predicts, where these are given; nil if there is none.
+    /// Returns the sources of the newest fitted predictor that meets all given conditions; nil if none does. The
+    /// conditions: `run` made it, it was fitted on `supernet`, and `other` predicts the networks of its space.
     private func newest(
         _ run: RunID?, _ supernet: Artifact?, predictedBy other: AccuracyPredictor?
     ) throws -> Specialization.Sources? {
@@ -131,8 +131,8 @@ private struct SourceFinder {
         }
     }
 
-    /// Returns the sources of a predictor; nil if they are incomplete or, with a note, if this version cannot read the
-    /// predictor's run. With `isNamed` the latter is an error.
+    /// Returns the sources of a predictor; nil if its sources are incomplete. If this version cannot read the
+    /// predictor's run, notes that and returns nil; with `isNamed`, throws an error instead.
     private func candidate(_ predictor: Artifact, isNamed: Bool) throws -> Specialization.Sources? {
         func passOver(_ error: some Error) throws {
             if isNamed { throw error }

@@ -60,8 +60,8 @@ public struct Specialization: Sendable {
         return run("specialize-\(names)", definition, stages)
     }
 
-    /// Returns the stages of one device; the last of them makes the network. This machine is measured once per batch
-    /// size, by a stage of the first device that needs the table; `measured` has the name of that stage by batch size.
+    /// Returns the stages of one device; the last of them makes the network. A table of this machine is measured once
+    /// per batch size, by a stage of the first device that needs it; `measured` has that stage's name by batch size.
     private static func branch(
         _ device: StoredDevice, _ sources: Sources, timing: StageTerms?,
         _ measured: inout [Int: String]

@@ -54,8 +54,8 @@ public struct StageArguments: Codable, Sendable, Equatable {
         self.terms = terms
     }
 
-    /// Reads the arguments of `job` from JSON. Errors: `newerDefinition` for a space with layer types or fields that
-    /// this version does not know and would leave out, `invalidArtifact` for arguments that cannot be read otherwise.
+    /// Reads the arguments of `job` from JSON. Errors: `newerDefinition` if the definition of the space has layer types
+    /// or fields that this version does not know; `invalidArtifact` if the arguments cannot be read for another reason.
     static func read(_ text: String, of job: String) throws -> StageArguments {
         let what = "\(job)'s arguments"
         let arguments = try JSONText.decode(StageArguments.self, from: text, what: what)

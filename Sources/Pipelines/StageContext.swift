@@ -121,8 +121,8 @@ public final class StageContext {
             do {
                 return try patiently { try cache.shard(of: digest, from: blobs) }
             } catch let error as PipelineError where error.code == .noRoom {
-                // The stage waits for space as it waits for an unreachable database, because space may be freed and the
-                // stage itself has not failed.
+                // The stage waits for room on the disk as it waits for an unreachable database: the room may be freed,
+                // and the stage itself has not failed.
                 if tries == 0 { job.log("waiting for room: \(error.message)") }
                 guard clock.now - began < .seconds(policy.limitSeconds) else { throw error }
                 try job.stopIfAsked()

@@ -17,8 +17,8 @@ public struct StageFailure: PermanentError, CustomStringConvertible {
     /// The message stored in the job's outcome.
     public let description: String
 
-    /// Takes the message of `error`; nil for errors that a retry may not repeat: unreadable files, a full disk,
-    /// definitions of newer versions, and errors of types that are not listed here.
+    /// Takes the message of `error`; nil if a retry may succeed: for unreadable files, a full disk, definitions of
+    /// newer versions, and errors of types that are not listed here.
     init?(_ error: any Error) {
         switch error {
         case let error as DeviceError where error.code == .infeasible:

@@ -22,8 +22,8 @@ struct SupernetMetadata: Codable, Sendable, Equatable {
     /// The trained domain: genes and image sizes of this phase and of the phases before it; nil in data of older
     /// versions.
     let trained: TrainedDomain?
-    /// The segments of this phase's training; nil in data of older versions. `instructionSet`, `blasCore` and `threads`
-    /// are those of the engine of the last attempt.
+    /// This phase's steps, divided into segments by the engine that trained them; nil in data of older versions.
+    /// `instructionSet`, `blasCore` and `threads` are those of the last attempt's engine.
     var segments: [TrainStage.Segment]?
     /// The augmentation of this phase; nil in data of older versions.
     var augmentation: Augmentation?
@@ -49,9 +49,9 @@ struct TrainingImages {
 }
 
 extension StageContext {
-    /// Returns the images of the input `dataset` with their split. Pixels are normalised by the statistics of the
-    /// training images, or by `normalization` if it is given, for a network that was trained with it. Errors:
-    /// `invalidArtifact` for images with other channels or more classes than the space.
+    /// Returns the images of the input `dataset` with their split. Pixels are normalised by `normalization`, given for
+    /// a network that was trained with it, or else by the statistics of the training images. Errors: `invalidArtifact`
+    /// for a data set with another number of channels than the space, or with more classes.
     func trainingImages(normalization given: PixelNormalization? = nil) throws -> TrainingImages {
         let artifact = try input(.dataset)
         let metadata = try metadata(DatasetMetadata.self, of: artifact)

@@ -39,11 +39,12 @@ public enum StageParameters: Codable, Sendable, Equatable {
         public var from: String?
         /// The stage whose supernet's largest network is the teacher.
         public var teacher: String?
-        /// The expand ratios below the largest whose channel groups are kept when channels are sorted; nil keeps those
-        /// of all ratios in the trained domain of `from`.
+        /// The expand ratios, without the largest, at which subnets keep their channels when channels are sorted. The
+        /// widths of these ratios divide the channels into groups, and each group is sorted by itself. Nil means all
+        /// ratios in the trained domain of `from`.
         public var keepRatios: [Double]?
         /// The least number of seconds between checkpoints; nil for 20. Slow checkpoints lengthen the interval
-        /// (`CheckpointPace`); 0 saves every step.
+        /// (`CheckpointPace`); 0 means a checkpoint after every step.
         public var checkpointSeconds: Double?
     }
 
@@ -57,9 +58,9 @@ public enum StageParameters: Codable, Sendable, Equatable {
         public var calibrationImages: Int
         /// The number of jobs that share the subnets.
         public var shards: Int
-        /// An earlier stage of this kind to continue from: subnets are chosen for which a predictor fitted on the
-        /// earlier samples is uncertain and that may be near the front, and the samples are merged. Nil stratifies the
-        /// subnets over image sizes and MACs.
+        /// An earlier stage of this kind to continue from; the new samples are merged with the earlier samples. Subnets
+        /// are chosen that may be near the front and for which a predictor, fitted on the earlier samples, is
+        /// uncertain. Nil stratifies the subnets over image sizes and MACs.
         public var after: String?
         /// The image sizes of the subnets; nil means all that the supernet was trained for.
         public var resolutions: [Int]?

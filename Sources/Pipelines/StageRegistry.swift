@@ -13,8 +13,8 @@ public enum StageRegistry {
             uniqueKeysWithValues: StageKind.allCases.map { ($0.rawValue, handler(cache: cache)) })
     }
 
-    /// Returns the handler of all kinds. With `body` it runs that in place of the stage and is otherwise unchanged;
-    /// benchmarks of the queue's overhead use this.
+    /// Returns the handler of all kinds. Given `body`, the handler runs `body` instead of the stages and is otherwise
+    /// the same; benchmarks of the queue's overhead use this.
     public static func handler(
         cache: BlobCache, body: (@Sendable (StageContext) throws -> StageOutput)? = nil
     ) -> any JobHandler {

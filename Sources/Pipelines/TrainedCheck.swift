@@ -130,8 +130,8 @@ struct TrainedCheck {
             + (sampling.after == nil ? 0 : measured(maker(.samples, of: stage)))
     }
 
-    /// Returns the stage of the supernet whose networks a search's predictor is fitted on, and the space that these
-    /// networks are chosen from.
+    /// The predictor of a search was fitted on subnets of a supernet. Returns the stage that trains this supernet, and
+    /// the space that these subnets are chosen from; nil if unknown.
     private func origin(of stage: PipelineDefinition.Stage?) throws -> (
         supernet: PipelineDefinition.Stage, space: SearchSpace
     )? {
@@ -192,8 +192,9 @@ struct TrainedCheck {
         }
     }
 
-    /// Throws `mismatch` unless networks that are compared are calibrated alike: a materialised network and the
-    /// networks that its predictor was fitted on, or the networks of samples that are merged.
+    /// Throws `mismatch` unless `own` is the calibration augmentation of `sampling`. Compared networks must be
+    /// calibrated alike: a materialised network and the networks of its predictor's samples, or the networks of samples
+    /// that are merged.
     private func checkCalibration(
         _ own: CalibrationAugmentation?, as sampling: StageParameters.SampleAccuracy,
         of stage: PipelineDefinition.Stage, _ entry: YAMLReader

@@ -1,5 +1,5 @@
-// Validates the size, encoding and characters of YAML text, and that it keeps to the supported subset of YAML. This
-// happens before any value is read, so that readers see one document without anchors, tags or duplicate keys.
+// Validates YAML text: its size, encoding and characters, and that it uses only the supported subset of YAML. The whole
+// text is validated before any value is read, so readers get one document without anchors, tags or duplicate keys.
 
 import Foundation
 import Intake
@@ -178,8 +178,8 @@ struct YAMLDocument {
             }
         }
 
-        /// Throws for a tagged node. Tags are detected in the text, because the parser also tags nodes that have no
-        /// tag: a tagged node starts with an exclamation mark, which no other unquoted node does.
+        /// Throws for a tagged node. The node's own tag does not tell, because the parser also gives tags to nodes that
+        /// have none. The text tells: a tagged node starts with an exclamation mark, and no other unquoted node does.
         private func checkTag(_ node: Node, _ path: String) throws {
             guard let mark = node.mark, lines.indices.contains(mark.line - 1) else { return }
             let rest = lines[mark.line - 1].unicodeScalars.dropFirst(mark.column - 1)

@@ -1,7 +1,7 @@
 // ChildProcess: runs a PostgreSQL tool until it ends. Arguments are passed as an array and never
-// interpreted by a shell. The output goes to a file: the server that pg_ctl leaves behind would
-// inherit a pipe and never close it. Foundation's Process cannot be used, because it gives the
-// child a socket of its own and waits until that is closed.
+// interpreted by a shell. The output goes to a file and not to a pipe, because the server that
+// pg_ctl leaves behind would inherit the pipe and never close it. Foundation's Process cannot be
+// used: it gives the child a socket of its own and waits until the socket is closed.
 import Foundation
 
 /// Runs PostgreSQL's tools, if necessary as another user, because some refuse to run as root.
@@ -82,8 +82,9 @@ public struct ChildProcess: Sendable {
     private func spawn(
         _ program: String, _ command: [String], _ actions: inout posix_spawn_file_actions_t
     ) throws -> pid_t {
-        // Users set PG* variables for other programs, but initdb and pg_ctl would read them. The
-        // child gets the search path that found the program, because it may start further programs.
+        // PG* variables are removed: users set them for other programs, but initdb and pg_ctl would
+        // read them. The child gets the search path in which its program was found, because it may
+        // start further programs.
         let variables = ProcessInfo.processInfo.environment
             .filter { !LibpqEnvironment.isPostgres($0.key) && $0.key != "OFA_DATABASE_URL" }
             .merging(["PATH": ExecutableSearch.searchPath().joined(separator: ":")]) { $1 }

@@ -24,8 +24,8 @@ extension Connection {
             LibpqEnvironment.options.map { ($0.keyword, $0.variable) }, uniquingKeysWith: { $1 })
         var words: [String] = []
         var environment: [String: String] = [:]
-        // libpq has already added the options of a service to the others; a tool has its own
-        // encoding and application name.
+        // These options are not passed on. libpq has already replaced `service` by the options that
+        // the service stands for; a tool sets its own encoding and application name.
         let passed: Set = [
             "service", "client_encoding", "application_name", "fallback_application_name",
         ]

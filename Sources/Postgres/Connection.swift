@@ -74,8 +74,8 @@ public final class Connection {
     /// The server's version, such as 150020 for 15.20; 0 if the session is closed.
     public var serverVersion: Int { handle.map { Int(PQserverVersion($0)) } ?? 0 }
 
-    /// Whether the server is reached over a unix socket or the loopback interface, so that its work takes this
-    /// machine's processors.
+    /// Whether the server is reached over a unix socket or the loopback interface. Such a server is
+    /// taken to run on this machine and to use its processors.
     public var isOnThisMachine: Bool {
         guard let handle, let host = PQhost(handle).map({ String(cString: $0) }) else {
             return false
@@ -232,8 +232,8 @@ public final class Connection {
             return last
         }
         var result: ServerResult?
-        // Each step is sent alone, because a statement that cannot run in a transaction must not
-        // share a sync with its prepare.
+        // The prepare and the execution are sent one after the other, each with its own sync: what
+        // shares a sync is one transaction, and some statements cannot run in a transaction.
         for step in try steps([Request(statement, binds)]) {
             result = try exchange(statement.name) { step.send(on: $0) }
             if case .prepare = step.kind { notePrepared(statement) }

@@ -151,8 +151,8 @@ public struct ConnectionTarget: Sendable, Equatable {
                 remedy: "ofa works with PostgreSQL alone: postgresql://USER@HOST:PORT/DATABASE.")
         }
         let rest = url[(url.firstRange(of: "://")?.upperBound ?? url.startIndex)...]
-        // The user and the password end at the first @. If another @ follows, or a / precedes it,
-        // that character was probably meant as part of the password.
+        // The user and the password end at the first @. If another @ follows, or a / stands between
+        // a colon and the first @, that character was probably meant as part of the password.
         let place = rest.prefix { $0 != "?" }
         let isCut =
             place.firstIndex(of: "@").map { at in
@@ -166,8 +166,8 @@ public struct ConnectionTarget: Sendable, Equatable {
         }
     }
 
-    /// Refuses a port that is not a number from 1 to 65535: if a password was split at the wrong
-    /// place, part of it may stand there.
+    /// Refuses a port that is not a number from 1 to 65535. Such a port may be part of a password
+    /// that was split at the wrong place, and ports are shown in messages.
     private static func checkPorts(_ settings: [Setting]) throws {
         for setting in settings where setting.keyword == "port" {
             let isNumber = setting.value.split(separator: ",").allSatisfy { port in

@@ -50,10 +50,10 @@ public enum LibpqEnvironment {
     /// Returns values for the options that a variable could change, so that the connection does not
     /// depend on the environment: those in `known`, else the defaults of libpq.
     ///
-    /// Some options are left out: `service`, because no value of it stands for none; passwords and
-    /// the file with passwords, because a server with trusted sockets never asks for one;
-    /// `application_name` and `connect_timeout`, because they do not decide which server or
-    /// database is reached.
+    /// Some options are left out: `service`, because no value of it means "no service"; passwords
+    /// and the file with passwords, because a server with trusted sockets never asks for a
+    /// password; `application_name` and `connect_timeout`, because they do not decide which server
+    /// or database is reached.
     static func complete(_ known: [String: String]) -> [(keyword: String, value: String)] {
         let free: Set = ["service", "passfile", "application_name", "connect_timeout"]
         let open = options.filter { option in
@@ -77,8 +77,8 @@ public enum LibpqEnvironment {
     public static func removeAll() { remove(isPostgres) }
 
     private static func remove(_ isWanted: (String) -> Bool) {
-        // libc does not allow changing the environment while other threads read it. So only
-        // variables that are set are removed.
+        // A variable that is not set is left alone, because libc forbids changing the environment
+        // while other threads read it.
         for name in ProcessInfo.processInfo.environment.keys where isWanted(name) { unsetenv(name) }
     }
 }

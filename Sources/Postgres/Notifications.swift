@@ -16,8 +16,8 @@ public struct Notification: Sendable, Equatable {
 extension Connection {
     /// Listens to a channel, also after `reconnect`.
     ///
-    /// Behind a pooler, this throws SQLSTATE 0A000: each transaction may use another session there,
-    /// so no notification would arrive.
+    /// Behind a pooler, this throws SQLSTATE 0A000: the pooler may run each transaction in another
+    /// session, so no notification would arrive.
     public func listen(_ channel: String) throws {
         precondition(!isInTransaction, "a LISTEN that is rolled back would be taken for one")
         if !channels.contains(channel) { channels.append(channel) }
@@ -40,8 +40,8 @@ extension Connection {
     /// waits for the first.
     ///
     /// The result may be empty after `timeoutSeconds`, or after another thread woke `signal`.
-    /// Behind a pooler no notification arrives, so this only waits. A vanished server is not
-    /// noticed here, so callers must ping or query regularly.
+    /// Behind a pooler no notification arrives, so this function only waits. It does not notice a
+    /// vanished server, so callers must ping or query regularly.
     public func waitForNotification(
         timeoutSeconds: Double, wokenBy signal: WakeSignal? = nil
     ) throws -> [Notification] {

@@ -16,9 +16,10 @@ public struct Request: Sendable {
         self.binds = binds
     }
 
-    /// Merges the requests of the same statement into one, in the place of the first, by
-    /// concatenating their binds, if all binds of the statement are arrays. Other requests stay as
-    /// they are.
+    /// Merges the requests of each statement whose binds are all arrays: one request, with the
+    /// arrays concatenated, takes the place of the statement's first. Requests of other statements
+    /// are not merged, but those of the same statement are moved together, to the place of the
+    /// first.
     public static func together(_ requests: [Request]) -> [Request] {
         var places: [String: Int] = [:]
         var groups: [[Request]] = []

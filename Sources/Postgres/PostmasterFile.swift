@@ -29,9 +29,9 @@ struct PostmasterFile: Equatable {
 
     /// Returns whether the process is alive and is the server of `dataFolder`.
     ///
-    /// The number alone is not enough: after a crash or a reboot another process may have it. /proc
-    /// tells whether the working directory of the process is the data folder; without /proc, any
-    /// living process counts.
+    /// A living process is not enough: after a crash or a reboot another process may have the same
+    /// number. On systems with /proc, the working directory of the process must be the data folder;
+    /// without /proc, any living process counts.
     func isServing(dataFolder: String) -> Bool {
         guard process > 1 else { return false }
         if kill(process, 0) != 0 && errno == ESRCH { return false }

@@ -43,8 +43,8 @@ public final class PrivateServer {
     public let settings: [String]
     private let sharedFolder: String
 
-    /// The data is put below `sharedFolder` if the user that runs the server cannot enter `home`.
-    /// Starts and writes nothing.
+    /// If the user that runs the server cannot enter `home`, the data is put below `sharedFolder`.
+    /// This initialiser starts and writes nothing.
     public init(home: String, settings: [String] = [], sharedFolder: String = "/var/lib/ofa") {
         let url = URL(fileURLWithPath: home).standardizedFileURL
         self.home =
@@ -64,8 +64,8 @@ public final class PrivateServer {
             let deadline = ContinuousClock.now + .seconds(5)
             while let running = try findRunning(place) {
                 guard let problem = try refusal(running.url) else { return running.url }
-                // A server that is shutting down also refuses connections, and ends within moments.
-                // A server that keeps running is not stopped here, because others may be using it.
+                // A server that is shutting down refuses connections too, and soon ends. A server
+                // that keeps running is not stopped here, because others may be using the server.
                 guard ContinuousClock.now < deadline else {
                     throw Self.unreachable(running, problem, place)
                 }
@@ -214,7 +214,7 @@ public final class PrivateServer {
         where name.hasPrefix("data.unfinished-") {
             let path = place.folder + "/" + name
             // An initdb whose parent was killed may still write to the folder or remove it. After
-            // the rename it does not find the folder and ends.
+            // the folder is renamed, this initdb does not find it and ends.
             let aside = "\(place.folder)/data.unfinished-\(getpid())-\(UUID().uuidString)"
             guard rename(path, aside) == 0 else {
                 if errno == ENOENT { continue }

@@ -11,12 +11,13 @@ public struct ReconnectPolicy: Sendable {
     public var limitSeconds: Double
     /// The number of retries after deadlocks, serialisation failures and lock timeouts.
     public var maxConflicts: Int
-    /// The number of retries of cancelled statements (57014). A statement timeout would most likely
-    /// recur, so interactive commands set few retries. A handler may lose hours of work, so it
-    /// retries more often: the lock or the load that delayed the statement may be gone.
+    /// The number of retries of cancelled statements (57014). A statement that timed out would most
+    /// likely time out again, so interactive commands set few retries. The failure of a handler may
+    /// cost hours of work, so handlers retry more often: the lock or the load that delayed the
+    /// statement may be gone.
     public var maxCancellations: Int
-    /// Whether to wait while the server is read-only (25006), as while it is unreachable. Workers
-    /// wait; interactive commands fail at once.
+    /// Whether a read-only server (25006) is waited for like an unreachable server. Workers wait;
+    /// interactive commands fail at once.
     public var waitsForWrites: Bool
     /// Called before each pause; if it returns true, the last error is thrown.
     public var giveUp: @Sendable () -> Bool = { false }
@@ -43,10 +44,11 @@ public struct ReconnectPolicy: Sendable {
 }
 
 extension Connection {
-    /// Runs `body`, and runs it again after a lost connection, a deadlock or serialisation failure,
-    /// a lock timeout, or a cancelled statement, and while the server lacks resources (class 53)
-    /// or, with `waitsForWrites`, is read-only (25006). `limitSeconds` bounds the retries after a
-    /// lost connection, after a shortage of resources, and on a read-only server.
+    /// Runs `body`, and repeats it after these errors: a lost connection, a deadlock, a
+    /// serialisation failure, a lock timeout, a cancelled statement, a server short of resources
+    /// (class 53) and, with `waitsForWrites`, a read-only server (25006). `limitSeconds` bounds the
+    /// time of retries after a lost connection, a shortage or a read-only server; for the other
+    /// errors, the number of retries is bounded.
     ///
     /// `body` must be safe to run twice: a commit whose response was lost may have taken place.
     /// `giveUp` is called before each pause; if it returns true, the last error is thrown.

@@ -27,7 +27,7 @@ enum Refusal {
         return String(cString: text).firstMatch(of: #/:  ([0-9A-Z]{5}): /#).map { String($0.1) }
     }
 
-    /// Returns whether a message of libpq comes from the server: then two blanks follow the
-    /// severity, in every language.
+    /// Returns whether a message of libpq comes from the server. In such a message, in every
+    /// language, two blanks follow the colon after the severity.
     static func isServers(_ message: String) -> Bool { message.contains(":  ") }
 }

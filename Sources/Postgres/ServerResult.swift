@@ -44,8 +44,9 @@ final class ServerResult {
         var message = field("M") ?? ""
         if message.isEmpty { message = libpqMessage.isEmpty ? "no answer" : libpqMessage }
         if let detail = field("D") { message += " (\(detail))" }
-        // Without a SQLSTATE from the server, the connection is broken. If the server announced
-        // that it closes the connection, PQstatus reports that only at the next call.
+        // An error without a SQLSTATE comes from libpq and means that the connection is broken.
+        // Some SQLSTATEs say that the server closes the connection. PQstatus is not asked, because
+        // it reports this only at the next call.
         return PostgresError(
             message, remedy: PostgresError.usualRemedy(sqlState), statement: statement,
             sqlState: sqlState, constraint: field("n"),

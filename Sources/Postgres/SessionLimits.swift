@@ -38,14 +38,14 @@ public struct SessionLimits: Sendable, Equatable {
     /// with the default level of the session that the pooler chose.
     static let isolation = "set transaction isolation level read committed"
 
-    /// Returns the calls that set everything the statements of this program rely on, joined into
+    /// Returns the calls that set all settings on which this program's statements rely, joined into
     /// one text value.
     ///
     /// With `isLocal` the settings apply only to the transaction, as required behind a pooler.
     func settingCalls(isLocal: Bool) -> String {
         // A role, a database or the configuration may have changed these settings. Under repeatable
-        // read, a statement of the queue would not see the rows for which it waited; jit costs more
-        // than it saves in short statements.
+        // read, a statement of the queue would not see the rows that were committed while it
+        // waited; jit costs more than it saves in short statements.
         let settings = [
             ("search_path", "ofa, public"), ("timezone", "UTC"), ("client_min_messages", "warning"),
             ("default_transaction_isolation", "read committed"), ("jit", "off"),

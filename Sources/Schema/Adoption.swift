@@ -13,10 +13,10 @@ public struct Adoption {
         "queue", "artifacts", "accounting", "devices", "lanes_and_history", "queue_functions",
         "device_tables", "text_rules", "test_clock", "artifact_indexes",
     ]
-    /// The SHA-256 of earlier texts of the baseline, in order. The first two have the same tables
-    /// as the ten migrations; in the next two the ledger is computed from the attempts; in the next
-    /// two jobs are not partitioned by month; the next one has factors without a period; the last
-    /// one has no attempts with the outcome unbegun.
+    /// The SHA-256 of earlier texts of the baseline, in order. Texts 1 and 2 have the same tables
+    /// as the ten migrations. In texts 3 and 4 the ledger is computed from the attempts; in 5 and 6
+    /// jobs are not partitioned by month; in 7 factors have no period; in 8 no attempt has the
+    /// outcome unbegun.
     static let baselines = [
         "a0cbbb98ae6f58e043ac50abf7653e50e4ad23b73d981e0a385b9b9038c5526b",
         "0929e3e178cea10b523a60e4b67f75905623b3af3dd5cb6b49c38760503e5077",

@@ -6,8 +6,8 @@ public struct Migration: Sendable, Equatable {
     public let version: Int
     /// The name of the migration, as in its file name.
     public let name: String
-    /// A program works with a database that has this migration if the last migration of the program
-    /// is `serves` or later. Equals `version` if the migration breaks all earlier programs.
+    /// A database with this migration serves the programs whose last migration is `serves` or
+    /// later. If `serves` equals `version`, the migration breaks all earlier programs.
     public let serves: Int
     /// The SHA-256 of the text, in hexadecimal; nil if the server computes it.
     public let checksum: String?

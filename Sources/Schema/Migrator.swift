@@ -145,8 +145,8 @@ public struct Migrator {
     /// Returns whether the state of the database is `current`.
     public func isCurrent() throws -> Bool { try state() == .current }
 
-    /// Returns the functions and views whose text differs in the database; none if the database has
-    /// a later edition, which also supports this program.
+    /// Returns the functions and views that the database lacks or has with another text; none if
+    /// the database has a later edition, because a later edition also serves this program.
     private func stale(_ held: [Held]) -> [Routine] {
         guard held.allSatisfy({ $0.edition <= routines.edition }) else { return [] }
         let checksums = Dictionary(

@@ -1,6 +1,5 @@
-// Batch norm in two parts: the operator that writes the values collects sums, from which a few
-// numbers per channel follow. Later operators apply these numbers as a per-channel map, so
-// normalising needs no pass of its own.
+// Batch norm in two parts. The operator that writes a map also collects sums, from which a few numbers per channel
+// follow. Later operators apply these numbers as a per-channel map, so normalising needs no pass of its own.
 
 import Foundation
 
@@ -55,16 +54,16 @@ public struct NormParameters {
 
 /// Which statistics a batch norm uses, and how it updates the running statistics.
 public enum NormMode: Equatable, Sendable {
-    /// Batch statistics. The running statistics move towards them by the share `momentum`, with the unbiased variance
-    /// as in PyTorch.
+    /// Normalises by batch statistics. Each running statistic r becomes r + `momentum` * (b - r), where b is the
+    /// batch's mean or unbiased variance, as in PyTorch.
     case train(momentum: Float)
-    /// Batch statistics; the running statistics are not changed.
+    /// Normalises by batch statistics; the running statistics are not changed.
     case batch
-    /// Batch statistics. The running statistics become the average of the means and biased variances of all batches so
-    /// far, weighted by the numbers of images as in the published recalibration: `share` is this batch's share of all
-    /// images so far, 1 for the first batch.
+    /// Normalises by batch statistics. The running statistics become the average of the means and biased variances of
+    /// all batches so far, weighted by numbers of images, as in the published recalibration. `share` is this batch's
+    /// images divided by all images so far; 1 for the first batch.
     case calibrate(share: Double)
-    /// The running statistics.
+    /// Normalises by the running statistics.
     case running
 
     /// Whether the batch's own statistics are needed.
@@ -72,12 +71,12 @@ public enum NormMode: Equatable, Sendable {
 }
 
 extension CPUEngine {
-    /// Computes the map of a norm, in `state`, from the sums of the norm's input, taken about `parameters.runningMean`;
-    /// updates the running statistics as `mode` says. In mode `running` the map follows from the running statistics and
-    /// `sums` may be nil.
+    /// Computes the map of a norm, in `state`, and updates the running statistics as `mode` says. `sums` are those of
+    /// the norm's input about `parameters.runningMean`. In mode `running` the map follows from the running statistics,
+    /// and `sums` may be nil.
     ///
-    /// Mean and variance are computed in double: var = Q/n - (S/n)^2, with the sums S and Q of the values and their
-    /// squares taken about the running mean, so that the subtraction does not cancel.
+    /// Mean and variance are computed in double: var = Q/n - (S/n)², where S and Q are the sums of x - r and (x - r)²,
+    /// and r is the running mean. The subtraction loses few digits because r is near the mean.
     public func normalise(
         _ state: NormState, _ parameters: NormParameters, sums: ChannelSums?, channels: Int,
         rows: Int, mode: NormMode, epsilon: Double

@@ -1,11 +1,11 @@
-// Dense convolutions, forward and backward. A k x k convolution is a sum over its taps of products with the map shifted
-// by that tap: a block of rows is prepared once; for each tap, the pixels that the tap reads are copied into
-// consecutive memory, and their product is added to the sum of the earlier taps' products. The backward pass works on
-// blocks of the input, split by parity if the stride is 2; the rows of the output gradient that a tap reads serve both
-// the input and the weight gradient.
+// Dense convolutions, forward and backward. A k x k convolution is a sum over taps: each tap's matrix times the map
+// shifted by the tap. Forward, a block of rows is prepared once. For each tap, the pixels that the tap reads are copied
+// into consecutive memory, and their product is added to the sum of the earlier taps' products. The backward pass works
+// on blocks of the input; if the stride is 2, it treats each parity of positions separately. The rows of the output
+// gradient that a tap reads serve both the input and the weight gradient.
 //
-// A tap copies one number per `outputs` multiply-adds. Compared with im2col, a 3 x 3 kernel needs a
-// ninth of the scratch, and the depth of the products is the number of channels.
+// A tap copies one number per `outputs` multiply-adds. Compared with im2col, a 3 x 3 kernel needs a ninth of the
+// scratch, and the depth of the products is the number of channels.
 
 import CKernels
 
@@ -102,9 +102,8 @@ extension CPUEngine {
         }
     }
 
-    /// Packs the matrices of all taps one after the other, each (inputs, outputs) or, if
-    /// `transposed`, (outputs, inputs), with its columns times `factor`. Returns the floats per
-    /// tap.
+    /// Packs the matrices of all taps one after the other. A matrix is (inputs, outputs) or, if `transposed`, (outputs,
+    /// inputs); its columns are multiplied by `factor`, if that is given. Returns the floats per tap.
     func packTaps(_ weight: FilterSlice, transposed: Bool, factor: UnsafePointer<Float>?) -> Int {
         let taps = weight.taps, kernels = self.kernels, to = packed.base
         let (depth, columns) =

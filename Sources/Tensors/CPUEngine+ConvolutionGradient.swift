@@ -3,12 +3,11 @@
 import CKernels
 
 extension CPUEngine {
-    /// Computes the gradients of `convolution` followed by a batch norm: adds to `weightGradient` and writes the
+    /// Computes the gradients of `convolution` followed by a batch norm: adds to `weightGradient`, and writes the
     /// input's gradient plus `add` to `inputGradient`. Returns the sums over `inputGradient` that `sums` asks for.
     ///
-    /// `inputGradient` may be `add` itself, but not the upstream's d, because a filter also reads
-    /// neighbouring positions. If `inputGradient` is nil, only the weights get a gradient, as in a
-    /// first layer.
+    /// `inputGradient` may be the map `add`, but not `upstream.d`: the input's gradient at a position depends on d at
+    /// neighbouring positions. If `inputGradient` is nil, only the weights get a gradient, as in a first layer.
     @discardableResult
     public func convolutionGradient(
         _ upstream: Upstream, norm: NormGradient?, input: FeatureMap, map: ChannelMap = .identity,
@@ -66,8 +65,8 @@ extension CPUEngine {
         return found
     }
 
-    /// Adds `add`, the input's gradient from other paths, to the block's input gradient, and adds
-    /// the wanted sums for the preceding norm to `sums`.
+    /// Adds `add`, the input's gradient from other paths, to the block's input gradient. Adds the `wanted` sums, for
+    /// the norm before the convolution, to `sums`.
     private func finish(
         _ block: GradientBlock, _ start: UnsafePointer<Float>, _ map: ChannelMap,
         add: UnsafePointer<Float>?, _ wanted: GradientSums, _ sums: UnsafeMutablePointer<Double>
@@ -127,8 +126,9 @@ private struct GradientBlock {
             output)
     }
 
-    /// Handles the taps that reach the input positions (stride * a + y, stride * b + x): adds to these taps' parts of
-    /// `weightGradient` (tap, out, in) and, unless `tapFloats` is nil, writes the input gradient at those positions.
+    /// Handles the taps that connect input positions (stride * a + y, stride * b + x) with outputs. Adds to these taps'
+    /// parts of `weightGradient` (tap, out, in). Unless `tapFloats` is nil, writes the input gradient at those
+    /// positions.
     func sumParity(
         _ engine: CPUEngine, _ y: Int, _ x: Int, _ ready: UnsafePointer<Float>, tapFloats: Int?,
         weightGradient: UnsafeMutablePointer<Float>

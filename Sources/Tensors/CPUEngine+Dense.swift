@@ -1,7 +1,7 @@
-// Small dense layers over (images, features) matrices (squeeze-and-excite and the head) and their
-// gradients; also the loss, the optimizer step and plain matrix products. Dense layers have few
-// rows and large weights, so each weight should be read once: threads divide the features, weights
-// are used in place, and the smaller matrix is packed or transposed.
+// Small dense layers over (images, features) matrices (squeeze-and-excite and the head) and their gradients; also the
+// loss, the optimizer step and plain matrix products. Dense layers have few rows and large weights, so each weight
+// should be read once. Threads therefore divide the features, and read the weights in place; the smaller matrix is
+// packed or transposed.
 
 import CKernels
 import Foundation
@@ -41,7 +41,7 @@ extension CPUEngine {
     }
 
     /// Computes the gradients of `dense`: adds doutᵀ · input to `weightGradient` and the column sums of dout to
-    /// `biasGradient`, and writes dout · weight to `inputGradient`. The last two may be nil.
+    /// `biasGradient`, and writes dout · weight to `inputGradient`. `biasGradient` and `inputGradient` may be nil.
     public func denseGradient(
         _ dout: Tensor, input: Tensor, count: Int, weight: MatrixSlice, inputGradient: Tensor?,
         weightGradient: MatrixSlice, biasGradient: Tensor?
@@ -146,12 +146,12 @@ extension CPUEngine {
     }
 
     /// Adds the mean loss over the images to `totals`, and writes the gradient of that mean at the logits to
-    /// `gradient`. With `partOf`, the images are a part of a batch of `partOf` images, and the gradient is that of the
-    /// sum of their losses divided by `partOf`.
+    /// `gradient`. If the images are a part of a batch of `partOf` images, the gradient is that of the sum of the
+    /// losses divided by `partOf`.
     ///
-    /// The loss is the cross entropy with labels smoothed by `smoothing` and, with `soft` (images, classes; rows sum to
-    /// 1), `softWeight` times the cross entropy with `soft`; the published loss has temperature 1 and weight 1.
-    /// `totals` gets the two terms separately, the second without `softWeight`.
+    /// The loss is the cross entropy with labels smoothed by `smoothing`. With `soft` (images, classes; rows sum to 1),
+    /// `softWeight` times the cross entropy with `soft` is added; the published loss has temperature 1 and weight 1.
+    /// `totals` gets the two cross entropies separately, the second without `softWeight`.
     public func crossEntropy(
         _ logits: Tensor, classes: Int, labels: [Int32], soft: Tensor?, softWeight: Float,
         smoothing: Float, gradient: Tensor?, partOf batch: Int?, into totals: LossTotals
@@ -160,8 +160,8 @@ extension CPUEngine {
         precondition(
             labels.allSatisfy { (0..<classes).contains(Int($0)) },
             "crossEntropy: a label is not one of \(classes) classes")
-        // Each image has two losses, in double, and a 1 if top-1 is correct; these are added up in
-        // the order of the images.
+        // `imageLoss` returns two losses, in double, and a 0 or 1 for top-1; each of the three is added up in the order
+        // of the images.
         reserve(.sums(channels: 0, images: images))
         let results = losses
         forEachShare("crossEntropy", floats: images * classes * 2, images) { _, mine in
@@ -189,8 +189,8 @@ extension CPUEngine {
         return totals.loss
     }
 
-    /// Returns the two losses of one image, and 1 if its top-1 is correct, else 0. Unless
-    /// `gradient` is nil, writes `share` times the gradient of the weighted sum of the losses.
+    /// Returns an image's `hard` loss, its `soft` loss, and 1 if its top-1 is correct, else 0. Unless `gradient` is
+    /// nil, writes `share` times the gradient of hard + `softWeight` * soft to `gradient`.
     private static func imageLoss(
         _ x: UnsafePointer<Float>, _ classes: Int, _ label: Int, _ soft: UnsafePointer<Float>?,
         _ softWeight: Double, _ smoothing: Double, _ gradient: UnsafeMutablePointer<Float>?,

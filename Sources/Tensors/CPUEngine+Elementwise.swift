@@ -44,8 +44,8 @@ extension CPUEngine {
         }
     }
 
-    /// Returns the sums of `gradientSums(_:center:)`, computed from the five arrays of
-    /// `GradientSums.gate`: per channel, over images, gate * (d * act') + meanGradient * act'.
+    /// Returns the sums that `gradientSums(_:center:)` would return for g = gate * (d * act') + meanGradient * act'.
+    /// `gateSums` are the five arrays of `GradientSums.gate`.
     public func gradientSums(
         gateSums: Tensor, gate: Tensor, meanGradient: Tensor, images: Int, channels: Int
     )

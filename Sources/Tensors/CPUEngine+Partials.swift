@@ -16,8 +16,8 @@ extension CPUEngine {
         return (own, gradient.columns)
     }
 
-    /// Adds to `gradient` the partial sums of all threads but thread 0; skips threads that had none
-    /// of the `images` images.
+    /// Adds to `gradient` the partial sums of all threads but thread 0; skips threads without a share of the `images`
+    /// images.
     func addPartials(to gradient: MatrixSlice, images: Int) {
         guard threads > 1 else { return }
         let columns = gradient.columns

@@ -1,5 +1,5 @@
-// Convolves an image by im2col and one product per block of output rows. An image has few channels,
-// so that even the values of all taps make a short row.
+// Convolves an image by im2col and one product per block of output rows. An image has few channels, so a row of im2col
+// is short although it holds the values of all taps.
 
 import CKernels
 

@@ -68,10 +68,9 @@ extension CPUEngine {
         }
     }
 
-    /// Computes the gradients of `pointwise` followed by a batch norm: adds dyᵀ · input to
-    /// `weightGradient` and writes (or, with `accumulate`, adds) dy · weight to `inputGradient`. If
-    /// `sums` is `slope`, returns the sums over `inputGradient`; if `sums` is `gate`, writes them
-    /// to its tensor.
+    /// Computes the gradients of `pointwise` followed by a batch norm: adds dyᵀ · input to `weightGradient` and writes
+    /// (or, with `accumulate`, adds) dy · weight to `inputGradient`. With `sums` `slope`, returns the sums over
+    /// `inputGradient`; with `gate`, writes its five arrays to the tensor in `sums`.
     @discardableResult
     public func pointwiseGradient(
         _ upstream: Upstream, norm: NormGradient?, input: FeatureMap, map: ChannelMap = .identity,

@@ -102,10 +102,10 @@ extension CPUEngine {
         }
     }
 
-    /// Computes gradient = d * act'(output), the gradient of both maps of `sumActivated`;
-    /// `gradient` may be `d`. Returns the sums for `normGradient` of each side that has a norm: `a`
-    /// and `b` give the norm's raw input and mean, or are nil. Traps on h_swish, whose derivative
-    /// does not follow from the output. The channel maps of the two sides must have no activation.
+    /// Computes gradient = d * act'(output), which is the gradient of both terms of `sumActivated`; `gradient` may be
+    /// `d`. For a term with a norm, `a` or `b` gives the norm's raw input and mean, and the sums for `normGradient` are
+    /// returned. The channel maps of the terms must have no activation. Traps on h_swish, whose derivative does not
+    /// follow from the output.
     @discardableResult
     public func sumActivatedGradient(
         _ d: FeatureMap, output: FeatureMap, activation: Activation,

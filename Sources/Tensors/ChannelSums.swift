@@ -1,7 +1,7 @@
 // The sums that an operator computes while it writes a map, and the handle that refers to them.
 
-/// A handle of two sums per channel that an operator computed. The handle expires when the engine
-/// begins the fourth sums after these.
+/// A handle of two sums per channel that an operator computed. The engine keeps four such results, so the handle
+/// expires when the fourth later computation of sums begins.
 public struct ChannelSums: Equatable, Sendable {
     /// The engine's slot for the sums, and the serial number of the sums in the slot.
     let slot, serial: Int

@@ -10,10 +10,9 @@ public struct CholeskyFactor: Sendable {
     private let size: Int
     private var lower: [Double]
 
-    /// Factors the lower triangle of `matrix` (size × size, row-major) with `penalty` added to its
-    /// diagonal. If the sum is not positive definite, because of rounding or repeated columns, the
-    /// penalty grows at least tenfold, up to 19 times, until the sum is positive definite. Values
-    /// of `matrix` that are not finite propagate.
+    /// Factors the lower triangle of `matrix` (size × size, row-major) with `penalty` added to its diagonal. Rounding
+    /// or repeated columns may leave the sum not positive definite; then the factoring is repeated, at most 19 times,
+    /// each time with at least ten times the penalty. Values of `matrix` that are not finite propagate.
     public init(_ matrix: [Double], size: Int, penalty: Double) {
         precondition(matrix.count == size * size, "\(matrix.count) values in \(size)×\(size)")
         self.size = size

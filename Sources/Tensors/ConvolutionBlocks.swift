@@ -105,9 +105,8 @@ struct ConvolutionBlocks {
             ))
     }
 
-    /// Returns tap `index` in filter order, except that the central tap is last: the central tap
-    /// lies inside the map for every position, so a sum that skips taps outside the map always ends
-    /// with it.
+    /// Returns tap `index` in filter order, except that the central tap is last. A sum skips taps outside the map, but
+    /// the central tap lies inside the map for every position, so the last product of a sum is never skipped.
     func tap(_ index: Int) -> (y: Int, x: Int) {
         let middle = taps / 2, last = taps - 1
         let tap = index == last ? middle : index < middle ? index : index + 1

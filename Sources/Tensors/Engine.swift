@@ -169,8 +169,8 @@ public protocol Engine: EngineMemory {
 
 /// Losses of one or more batches.
 public struct Loss: Equatable, Sendable {
-    /// Sums over batches of the mean loss per image: `hard` against labels, `soft` against soft targets, without the
-    /// weight.
+    /// Sums over batches of the mean loss per image: `hard` is the loss against labels, `soft` the loss against soft
+    /// targets, not multiplied by its weight.
     public var hard = 0.0, soft = 0.0
     /// How many top-1 predictions were correct.
     public var correct = 0

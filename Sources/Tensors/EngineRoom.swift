@@ -109,18 +109,6 @@ public struct EngineRoom: Equatable, Sendable {
         return room
     }
 
-    /// Returns the memory for a dense convolution of maps of `size` x `size` pixels: tap by tap or, with fewer than
-    /// `CPUEngine.patchChannels` inputs, by im2col.
-    public static func convolution(
-        size: Int, inputs: Int, outputs: Int, kernel: Int, stride: Int, gradient: Bool = false
-    ) -> EngineRoom {
-        let blocks = ConvolutionBlocks(
-            size: size, inputs: inputs, outputs: outputs, kernel: kernel, stride: stride)
-        var room = convolution(blocks, gradient: gradient)
-        if inputs < CPUEngine.patchChannels { room = patches(blocks, gradient: gradient) }
-        return room
-    }
-
     /// Returns the memory for a depthwise pass over maps of `size` x `size` pixels.
     public static func depthwise(
         size: Int, channels: Int, kernel: Int, stride: Int, gradient: Bool = false

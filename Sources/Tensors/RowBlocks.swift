@@ -10,10 +10,10 @@ extension CPUEngine {
         rows % pixels == 0 ? (Int32(rows / pixels), Int32(pixels)) : (1, Int32(rows))
     }
 
-    /// Cuts the rows of `images` into blocks and calls `body` for each block. A block may span images, because rows are
-    /// alike; with `perImage`, as if each image has its own gate, a block is a part of one image or several whole
-    /// images. `next` is the approximate number of rows of the next block, which follows in memory; 0 for the last
-    /// block.
+    /// Cuts the rows of `images` into blocks and calls `body` for each block. Rows are alike, so a block may span
+    /// images. With `perImage`, for work that differs by image, such as a gate, a block is a part of one image or
+    /// several whole images. `next` is the approximate number of rows of the next block, which follows in memory; 0 for
+    /// the last block.
     @inline(__always)
     func eachBlock(
         _ images: Range<Int>, pixels: Int, floats: Int, perImage: Bool,
@@ -39,8 +39,9 @@ extension CPUEngine {
         }
     }
 
-    /// Returns act(x * scale + shift) * gate + plus for the rows x of a block at `from`: `from` itself if there is no
-    /// map, gate or `plus`, else the result in `scratch`. `at` is the block's offset in the feature map, in floats.
+    /// Prepares the rows x of a block at `from`: act(x * scale + shift) * gate + plus. Returns `from` itself if there
+    /// is no map, gate or `plus`, else `scratch` with the result. `at` is the block's offset in the feature map, in
+    /// floats.
     @inline(__always)
     func prepared(
         _ from: UnsafeMutablePointer<Float>, rows: Int, pixels: Int, channels: Int, map: ChannelMap,

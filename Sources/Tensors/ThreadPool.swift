@@ -5,9 +5,8 @@ import CKernels
 import Foundation
 import Synchronization
 
-/// Copies the two words of a closure. The closure must not be called after the caller's frame,
-/// which owns the closure, is left. `withoutActuallyEscaping` expresses the same but allocates in
-/// every call.
+/// Copies the two words of a closure to `to`. The copy must not be called after the caller, whose frame holds the
+/// closure, has returned. `withoutActuallyEscaping` would serve too, but allocates in every call.
 @_silgen_name("ofa_closure_lend")
 private func lend(_ closure: (Int) -> Void, _ to: UnsafeMutablePointer<ofa_closure>)
 

@@ -52,8 +52,8 @@ public struct KernelCase: Sendable, CustomStringConvertible {
     private static let sizes = [1, 3, 4, 5, 7, 10, 13, 14, 28, 57, 112]
     private static let widths = [1, 5, 8, 20, 24, 40]
 
-    /// Every combination of size, width, filter and stride. The sizes include every width of a block of outputs, and 8,
-    /// which takes two blocks.
+    /// Every combination of size, width, filter and stride. The sizes include 1 to 7, the possible widths of a block of
+    /// outputs, and 8, which takes two blocks.
     public static let depthwise: [KernelCase] = product([2, 6, 8] + sizes, widths).flatMap {
         size, width in product([3, 5, 7], [1, 2]).map { (size, width, $0, $1) }
     }.enumerated().map { KernelCase($0, size: $1.0, channels: $1.1, kernel: $1.2, stride: $1.3) }

@@ -19,8 +19,8 @@ public enum SharedFolders {
         return existing(root.appending(path: name))
     }
 
-    /// Every fixture folder: those that `OFA_FIXTURES` lists, separated by `:`, or all folders in
-    /// `../shared/fixtures` and `../shared/families`, by name.
+    /// Every fixture folder: the existing ones of those that `OFA_FIXTURES` lists, separated by `:`. If `OFA_FIXTURES`
+    /// is not set: those in `../shared/fixtures`, then those in `../shared/families`, each sorted by name.
     public static var fixtures: [URL] {
         if let named = environment("OFA_FIXTURES") {
             return named.split(separator: ":").map { URL(filePath: String($0)) }.compactMap(

@@ -189,8 +189,8 @@ final class ProxyLink: Sendable {
         return bareBytes.withLock { reader.take(bytes, bareBytes: &$0) }
     }
 
-    /// Forwards messages as far as the state allows; returns false if the connection must end. At a
-    /// cut the sender's side is closed first, so that the sender gets no reply to the last message.
+    /// Forwards messages as far as the state allows; returns false if the connection must end. At a cut, closes
+    /// `source` before it writes the last messages to `sink`, so that the sender gets no reply to them.
     private func forward(
         _ messages: [WireMessage], _ direction: TCPProxy.Direction,
         from source: StreamSocket, to sink: StreamSocket

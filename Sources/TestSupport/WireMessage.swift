@@ -26,8 +26,8 @@ struct WireReader {
     /// Starts a reader; only a client's first message is untyped.
     init(ofClient: Bool) { isUntyped = ofClient }
 
-    /// Adds bytes and returns the complete messages. `bareBytes` is the number of pending answers
-    /// to encryption requests; each answer decrements it.
+    /// Adds bytes and returns the complete messages. `bareBytes` is the number of answers to encryption requests still
+    /// to come, each a single byte; an answer decrements it.
     mutating func take(_ bytes: ArraySlice<UInt8>, bareBytes: inout Int) -> [WireMessage] {
         buffer += bytes
         var start = 0

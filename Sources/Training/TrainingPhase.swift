@@ -231,8 +231,8 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
                 widths: widths, resolutions: resolutions))
     }
 
-    /// Returns networks that need as much memory as any subnet of this phase: a layer's memory
-    /// depends only on the layer's genes and input width.
+    /// Returns networks that together contain every layer that a subnet of this phase may have. A layer's memory
+    /// depends only on its genes and input width, so no subnet needs more memory than these networks.
     func roomiest(in space: SearchSpace) throws -> [NetworkShape] {
         let open = try open(in: space)
         var shapes: [NetworkShape] = []

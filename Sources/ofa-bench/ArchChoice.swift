@@ -11,7 +11,7 @@ struct ArchChoice {
     let config: SubnetConfig
 
     /// Parses the value of --arch: max, mid, min, random (`count` networks, drawn by `seed`), or JSON with the keys ks,
-    /// e, d and optionally r, which must not differ from `resolution`. Without r and `resolution` it is 128.
+    /// e, d and optionally r, which must not differ from `resolution`. The default resolution is 128.
     static func read(
         _ text: String, space: SearchSpace, resolution: Int?, count: Int, seed: UInt64
     ) throws -> [ArchChoice] {

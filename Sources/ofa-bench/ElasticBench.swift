@@ -47,7 +47,7 @@ struct ElasticBench: ParsableCommand {
         let name: String
         /// Median milliseconds of a pass inside the supernet and of the extracted network.
         let elasticMs, staticMs: Double
-        /// The time inside the supernet over that of the extracted network: ratio of the medians, and of the fastest
+        /// The time inside the supernet divided by that of the extracted network: by the medians, and by the fastest
         /// passes.
         let ratio, ratioOfFastest: Double
         /// Milliseconds to activate this network.

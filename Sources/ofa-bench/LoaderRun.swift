@@ -88,8 +88,8 @@ struct LoaderRun {
         return Double(made) / time
     }
 
-    /// Returns median seconds, measured alternately: of a step on images in memory, of a step with the loader, of a
-    /// step whose images the engine's threads make first, and of waiting for the loader.
+    /// Alternates steps of three kinds and returns their median seconds: on images in memory, with the loader, and with
+    /// images that the engine's threads make first. `waited` is the median of the seconds spent waiting for the loader.
     private func train(
         _ pass: SubnetPass, _ loader: PrefetchingLoader
     ) -> (alone: Double, together: Double, inline: Double, waited: Double) {

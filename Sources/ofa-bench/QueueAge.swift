@@ -75,9 +75,9 @@ struct QueueAge {
             medianSeconds: Statistics(seconds).median)
     }
 
-    /// The statements that fill the database: runs of five stages with two jobs each over the last sixty days, of which
-    /// one in fifty has a discarded job. Every attempt is metered. There is one artifact per run, nearly always made
-    /// from the previous artifact.
+    /// The statements that fill the database: runs of the last sixty days, each with five stages of two jobs. One run
+    /// in fifty has a discarded job. Every attempt is metered. There is one artifact per run, nearly always made from
+    /// the previous artifact.
     private static let fill = [
         """
         set synchronous_commit = off;

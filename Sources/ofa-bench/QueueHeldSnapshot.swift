@@ -25,8 +25,8 @@ struct QueueHeldSnapshot {
     let seconds: Double
     /// The number of workers, and of jobs per claim.
     let workers, batch: Int
-    /// The number of jobs whose dead row versions exist when the measurement with the snapshot starts, as if these jobs
-    /// had ended under the snapshot.
+    /// The number of jobs that seem to have ended under the snapshot before its measurement starts: the table then has
+    /// the dead row versions of this many jobs.
     let dead: Int
 
     /// Runs both measurements; that without the snapshot takes at most two minutes.

@@ -1,5 +1,5 @@
-// QueueStages: stages per second with the production handler, `AttemptMeter` and artifact store: one run without
-// artifacts, one with an artifact per stage.
+// QueueStages: measures stages per second with the production handler, `AttemptMeter` and artifact store, first without
+// artifacts, then with one artifact per stage.
 import Accounting
 import Artifacts
 import Foundation

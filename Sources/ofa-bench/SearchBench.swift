@@ -1,6 +1,6 @@
 // ofa-bench search: runs our search on the published Note10 tables and predictor. It reports the accuracies found at
-// several latency limits, fronts compared with single searches, and the time of as many evaluations as the published
-// search makes, with --peer next to the time of that search. Searches use one thread, fronts all processors.
+// several latency limits, and how far fronts fall short of single searches. It also times as many evaluations as the
+// published search makes and, with --peer, the published search. Searches use one thread, fronts all processors.
 import ArgumentParser
 import Search
 

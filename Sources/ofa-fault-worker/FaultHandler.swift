@@ -78,8 +78,7 @@ struct FaultHandler: JobHandler {
         return JobOutput(result: "\(number & 1)")
     }
 
-    /// Takes the steps that follow the newest checkpoint. A checkpoint holds the number of its step
-    /// and the sum of the numbers from 1 to that.
+    /// Takes the steps that follow the newest checkpoint. The checkpoint of step n holds n and the sum 1 + … + n.
     private static func checkpoints(_ context: JobContext, _ work: FaultWork) throws -> JobOutput {
         struct Saved: Decodable {
             var step: Int

@@ -42,8 +42,8 @@ final class JournalMeter: AttemptObserver {
         }
     }
 
-    /// Returns the duration of the attempt up to the first call for it, which a repeated
-    /// transaction must get again; nil if this process did not start the attempt.
+    /// Returns the attempt's duration up to the first call for the attempt. A repeated transaction calls again, and
+    /// gets the same duration. Nil if this process did not start the attempt.
     private func account(_ token: Int64) throws -> Int64? {
         try books.withLock { books in
             if let known = books.wallNs[token] { return known }

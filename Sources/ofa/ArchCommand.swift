@@ -105,9 +105,9 @@ struct ArchCost: ParsableCommand {
         }
     }
 
-    /// Answers the available lines in batches, since a predictor is faster with many networks, before it reads further
-    /// lines, so that a program can write a line and then read the line's answer. Lines before an invalid line are
-    /// answered before the error.
+    /// Answers lines in batches, because a predictor is faster with many networks. Answers all available lines before
+    /// it reads more, so that a program can write a line and then read the line's answer. Lines before an invalid line
+    /// are answered before the error.
     private func answerLines(_ costing: Costing) throws {
         var lines: [(text: String, place: String)] = []
         func flush() throws {

@@ -40,8 +40,8 @@ enum ArgumentGate {
         return arguments.first == "---completion" ? arguments : joiningNegatives(arguments)
     }
 
-    /// Returns the arguments without `--json` if they request help text (`help`, or a command that only has
-    /// subcommands), for which the parser accepts no options.
+    /// Returns the arguments. Removes `--json` if they request help text (by `help`, or by a command that only has
+    /// subcommands), because the parser accepts no options with such a request.
     static func asksForHelp(_ arguments: [String]) -> [String] {
         let rest = arguments.filter { $0 != "--json" }
         if rest.first == "help" { return rest }

@@ -240,8 +240,8 @@ struct ArtifactsHeal: ParsableCommand {
         }
     }
 
-    /// Returns the references to check, inputs first. Collected ancestors are included only if a requested artifact
-    /// must be recreated from them.
+    /// Returns the references to check, inputs first. Ancestors whose bytes were garbage-collected are included only if
+    /// a requested artifact is not whole, so that it must be recreated from them.
     private func wanted(
         _ healing: Healing, _ states: inout BlobStates, _ connection: Connection
     ) throws -> [BlobReference] {

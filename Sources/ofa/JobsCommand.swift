@@ -89,8 +89,8 @@ struct JobDocument: Encodable {
     let timeout_seconds, stall_seconds: Double?
     /// Whether workers crashed on the job, so that it will be run alone.
     let quarantined: Bool
-    /// The numbers of attempts begun, of failures allowed, of attempts lost with their worker, and of crashes that
-    /// count towards max_crashes.
+    /// `attempts` counts the attempts begun, `lost` those lost with their worker. The job is discarded when attempt
+    /// `max_attempts`, not counting lost and released attempts, fails. `crashes` counts towards max_crashes.
     let attempts, max_attempts, lost, crashes: Int
     /// The job's progress, in 0...1.
     let progress: Double?

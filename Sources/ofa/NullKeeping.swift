@@ -61,7 +61,8 @@ private struct KeyedNulls<Key: CodingKey>: KeyedEncodingContainerProtocol {
         if let value { try encode(value, forKey: key) } else { try base.encodeNil(forKey: key) }
     }
 
-    // There is one overload per type, because for each of these types the protocol provides an overload that omits nil.
+    // The generic overload is not enough: for each of these types the protocol has an overload of its own that omits
+    // nil.
     mutating func encodeIfPresent<T: Encodable>(_ value: T?, forKey key: Key) throws {
         try keep(value, key)
     }

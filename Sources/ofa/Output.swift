@@ -164,8 +164,8 @@ enum Output {
         }
     }
 
-    /// Returns the exit code of an error: that of a `CommandFailure`; 2 if a requested object does not exist, is
-    /// impossible or does not fit; 1 for any other error.
+    /// Returns the exit code of an error: that of a `CommandFailure`; 2 if a requested object does not exist or is
+    /// ambiguous, if no network meets the limits, or if artifacts do not belong together; 1 for any other error.
     static func exitCode(of error: any Error) -> ExitCode {
         switch error {
         case let error as CommandFailure: error.exitCode

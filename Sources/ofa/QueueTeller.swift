@@ -50,8 +50,8 @@ final class QueueTeller: Sendable {
         }
     }
 
-    /// Reports failed jobs whose run has failed, or that were polled often enough, over a connection that is opened
-    /// only if a job failed. With `isLast` reports all failed jobs.
+    /// Reports jobs that failed for good: a job whose run has failed (only the first of each run), a job whose run was
+    /// polled `looks` times, and with `isLast` every job. A connection is opened only if a job failed.
     func tell(isLast: Bool = false, connect: () throws -> Connection) throws {
         var failures = state.withLock { state in
             defer { state.failures = [] }

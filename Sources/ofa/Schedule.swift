@@ -39,8 +39,8 @@ struct Span: ExpressibleByArgument, Equatable {
         return span
     }
 
-    /// Returns a note that a day is 24 hours and when the clocks of `zone` change next after `date`; nil if the clocks
-    /// do not change, or if the span is not a number of days.
+    /// Returns a note for a span of whole days: that a day is 24 hours, and when the clocks of `zone` change next after
+    /// `date`. Returns nil for other spans, and if the clocks do not change.
     func clockChange(after date: Date, zone: TimeZone) -> String? {
         guard seconds.truncatingRemainder(dividingBy: 86_400) == 0,
             let change = zone.nextDaylightSavingTimeTransition(after: date)
@@ -119,8 +119,8 @@ struct Moment: Equatable {
 
 /// The time zone of this process.
 enum LocalZone {
-    /// Returns the zone in TZ, or the machine's zone. Throws if TZ is a rule or an unknown name, with which times of
-    /// day would silently be UTC.
+    /// Returns the zone in TZ, or the machine's zone. Throws if TZ is a rule or an unknown name, because times of day
+    /// would otherwise silently be read as UTC.
     static func read(
         _ environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws(InputFault) -> TimeZone {

@@ -1,5 +1,5 @@
-// `ofa search`: searches for the network with the best predicted accuracy within limits, without the queue and, if
-// predictor and tables are files, without a database.
+// `ofa search`: searches for the network with the best predicted accuracy within limits. The command does not use the
+// queue. It needs no database if predictor and tables are files.
 
 import ArgumentParser
 import Devices

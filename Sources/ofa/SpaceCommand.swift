@@ -22,8 +22,8 @@ struct SpaceCommand: ParsableCommand {
         }
     }
 
-    /// Returns a line with the number of networks of a space, and a line with the number of lists of genes if that is
-    /// larger.
+    /// Returns a line with the number of networks of a space. If the number of lists of genes differs, it follows in a
+    /// second line.
     static func counted(_ space: SearchSpace, _ architectures: String, _ genotypes: String)
         -> [String]
     {

@@ -105,7 +105,7 @@ struct SpecializeCommand: ParsableCommand {
     }
 
     /// Enqueues the run; with `--wait` executes it and prints the report. Exit code 2 if no network meets a device's
-    /// limits, or a network that was made misses a limit.
+    /// limits, or if a network that the run made misses a limit.
     mutating func run() throws {
         let page = try html.map { try OutputFile($0, files, output) }
         let url = try database.url()
@@ -162,8 +162,8 @@ struct SpecializeCommand: ParsableCommand {
         }
     }
 
-    /// Returns `device`. If it is a computer with a latency limit and no table, its table is the newest measured on
-    /// this machine, if there is one.
+    /// Returns `device`. A computer with a latency limit and no table gets the newest table measured on this machine,
+    /// if there is such a table.
     private func withTable(
         _ device: StoredDevice, _ sources: Specialization.Sources, _ connection: Connection
     ) throws -> StoredDevice {

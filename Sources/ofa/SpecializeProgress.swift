@@ -53,8 +53,8 @@ struct SpecializeProgress: RunTeller {
         }
     }
 
-    /// Returns whether the device's network misses a limit; false if the database cannot be queried, since the final
-    /// report shows missed limits.
+    /// Returns whether the device's network misses a limit. If the query fails, returns false, because the final report
+    /// shows missed limits in any case.
     private func isMissing(_ device: String) -> Bool {
         do { return try misses(device) } catch { return false }
     }

@@ -70,8 +70,8 @@ struct StatusCommand: ParsableCommand {
         }
     }
 
-    /// Returns the newest run that is no healing run, or the newest if there are only such; exit code 2 if there is
-    /// none.
+    /// Returns the newest run that is not a healing run, or the newest healing run if there are no other runs. Exit
+    /// code 2 if there are no runs.
     static func newest(_ queue: JobQueue) throws -> RunID {
         let runs = try queue.runs()
         guard let newest = runs.first(where: { !Healing.isHealing($0) }) ?? runs.first else {

@@ -11,7 +11,7 @@ enum StopSignals {
     /// The pipe that the handler writes to; -1 while no thread reads it.
     private static let pipe = Atomic<Int32>(-1)
 
-    /// Calls `body`, and on the first signal meanwhile calls `asked` on a separate thread. Before and after `body`,
+    /// Calls `body`. On the first signal during `body`, calls `asked` on a separate thread. Before and after `body`,
     /// signals have their default effect.
     static func whileWorking<Result>(
         _ asked: @escaping @Sendable () -> Void, _ body: () throws -> Result

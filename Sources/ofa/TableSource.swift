@@ -50,8 +50,8 @@ struct TableSource {
     /// The required batch size of tables that record one; nil for any.
     var batch: Int?
 
-    /// Reads the tables `references` and merges them, nil if there are none; later tables override earlier entries of
-    /// the same part and image size.
+    /// Reads the tables `references` and merges them; nil if `references` is empty. If tables have entries for the same
+    /// network part and image size, the last table's entry is kept.
     func read(_ references: [String], _ role: ArtifactRole = .latencyTable) throws -> LatencyTable?
     {
         guard let first = references.first else { return nil }
@@ -61,9 +61,10 @@ struct TableSource {
         return try space.map { table.corrected(for: try $0.tableName) } ?? table
     }
 
-    /// Returns the table artifact that `reference` names; nil if `reference` names a file.
+    /// Returns the table artifact that `reference` names; nil if a file has this path, or if `reference` contains a
+    /// slash or a dot.
     ///
-    /// Errors: exit code 2 if there is neither, 1 for an artifact of another kind.
+    /// Errors: exit code 2 if there is no such artifact, 1 if the artifact is of another kind.
     func artifact(_ reference: String, _ role: ArtifactRole) throws -> Artifact? {
         let isFile = FileManager.default.fileExists(atPath: reference)
         if isFile || reference.contains("/") || reference.contains(".") { return nil }

@@ -100,6 +100,10 @@ import Testing
             atPath: path + "/ofa-store.json", toPath: path + "/aside.json")
         let error = #expect(throws: ArtifactsError.self) { try store.state(of: digest) }
         #expect(error?.code == .file && error?.remedy?.contains("OFA_STORE") == true)
+        // Nor does the empty folder become the store by being set again.
+        let empty = #expect(throws: ArtifactsError.self) { try set() }
+        #expect(empty?.code == .conflict && empty?.remedy?.contains("mount it") == true)
+        #expect(!FileManager.default.fileExists(atPath: path + "/ofa-store.json"))
         try FileManager.default.moveItem(
             atPath: path + "/aside.json", toPath: path + "/ofa-store.json")
         #expect(try store.state(of: digest) == .whole)

@@ -2,6 +2,8 @@
 import Foundation
 import Intake
 import Jobs
+import Networks
+import Tensors
 import TestSupport
 import Testing
 
@@ -42,6 +44,62 @@ import Testing
           search: {kind: search, needs: [predictor, latency], device: pc, front_evaluations: 100}
           network: {kind: materialise, needs: [search], device: pc, max_attempts: 2}
         """
+
+    /// A variant of a published space, and a whole family with layers of every type.
+    private static let spaces = [
+        """
+        {base: ofa-mbv3-w1.0, name: own, width: 0.5, classes: 37, channels: 1, resolutions: [96, 128], depths: [2, 3], \
+        kernel_sizes: [3, 5], expand_ratios: [3, 4.5]}
+        """,
+        """
+        {name: own, classes: 10, channels: 1, resolutions: [32], norm_epsilon: 1e-5, kernel_transform: true, layers: [\
+        {convolution: {name: a, width: {gene: 0, choices: [8, 16]}, stride: 2, activation: relu}}, \
+        {residual_convolution: {name: b, depths: [0, 2], activation: relu}}, {max_pooling: {}}, \
+        {bottlenecks: {width: {gene: 1, choices: [16, 24]}, expand_ratios: [0.25, 0.5], base_depth: 1, depths: [0, 1, 2]}}, \
+        {mean_pooling: {}}, {dense: {name: d, dropout: true}}]}
+        """,
+        """
+        {name: own, classes: 10, channels: 1, resolutions: [32], layers: [{convolution: {name: a, width: 8}}, \
+        {inverted_residuals: {width: 8, expand_ratios: [1], elastic: false}}, {inverted_residuals: {width: 16, stride: 2, \
+        activation: h_swish, squeeze_excite: true, kernel_sizes: [3, 5], expand_ratios: [2, 3], depths: [1, 2]}}, \
+        {convolution: {name: b, width: 64, kernel: 1, key: last}}, {mean_pooling: {}}, {dense: {name: c, width: 32, \
+        activation: h_swish}}, {dense: {name: d}}]}
+        """,
+    ]
+
+    @Test("a mutated space is read or refused, and networks of what is read can be counted and cut")
+    func ownSpaces() throws {
+        let words =
+            LayerDefinition.Kind.allCases.map(\.rawValue) + [
+                "gene", "choices", "elastic", "keys_name_ratio", "skip", "base_depth", "[1]",
+                "65536",
+                "0", "-1", "1e9",
+            ]
+        let corpus = Self.spaces.map { "name: x\nspace: \($0)\n" }
+        var read = 0
+        try Mutations("spaces", of: corpus, words: words).run(
+            Mutations.cases(share: 0.2), throwing: PipelineError.self
+        ) { bytes in
+            let text = String(decoding: bytes, as: UTF8.self)
+            let top = try YAMLReader(
+                try YAMLDocument(text, file: "p.yaml"), file: "p.yaml",
+                overrides: try YAMLOverrides([]))
+            guard top.keys.contains("space") else { return }
+            let space = try SpaceReader.read(top)
+            let copy = try JSONText.decode(
+                SearchSpace.self, from: try JSONText.encode(space), what: "space")
+            guard copy == space else { throw InputFault("the definition did not survive JSON") }
+            var stream = RandomStream(seed: 1)
+            for config in [space.largest, space.smallest, space.sample(using: &stream)] {
+                try space.validate(config)
+                let shape = try NetworkShape(space, config)
+                guard NetworkCost(shape).macs > 0 else { throw InputFault("it costs nothing") }
+                _ = ParameterLayout(shape, naming: .extracted)
+            }
+            read += 1
+        }
+        #expect(read > 0)
+    }
 
     @Test("a mutated pipeline file is read or refused with its name and a reason")
     func files() throws {

@@ -1,7 +1,7 @@
--- Records a heartbeat of the session `p_session`; returns no row if the session is over. Otherwise it returns a row for
--- each given lease (`p_jobs` with `p_tokens`), or one row if none is given. A row says whether the job must stop (its
--- token is NULL if the lease is over), and lists those of `p_duties` that the session holds for the next
--- `p_duty_seconds`. A session takes over a duty that the previous holder has not renewed in time.
+-- Records a heartbeat of the session `p_session`; returns no row if the session is over. Otherwise returns a row for
+-- each given lease (`p_jobs` with `p_tokens`), or a single row if no lease is given. A row says whether the job must
+-- stop (`token` is NULL if the lease is over). Every row also lists those of `p_duties` that the session holds for the
+-- next `p_duty_seconds`. A session takes over a duty that the previous holder has not renewed in time.
 --
 -- The worker names its leases, because finding them by session would also read the dead rows of past leases for as long
 -- as an old snapshot keeps these rows from being vacuumed.

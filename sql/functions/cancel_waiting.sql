@@ -1,7 +1,8 @@
 -- Cancels the jobs of a run that are not running, and fires the groups whose rule is then met. The run must be locked
--- and marked for cancellation. With NULL for `p_owners`, as at the cancel request, the function scans all jobs of the
--- run. Each later end of attempts passes the jobs that have ended and may have fanned out: apart from live jobs, only
--- the continuations of their fan-outs can have been added since the request, so that an end does not scan all jobs.
+-- and marked for cancellation. The cancel request passes NULL for `p_owners`: the function reads all jobs of the run.
+-- When attempts end after the request, the call passes as `p_owners` the ended jobs that may have fanned out: the
+-- function reads only ofa.live and the continuations of these fan-outs, because the request cancelled all other waiting
+-- jobs.
 create or replace function ofa.cancel_waiting(p_run bigint, p_owners bigint[]) returns void language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
 set enable_hashjoin = off set enable_mergejoin = off as $$

@@ -1,5 +1,5 @@
--- Ends those of the jobs `p_jobs`, all of one run, that are blocked, or live and not running; their state becomes
--- `p_state`. Returns the groups whose counters changed. The run must be locked.
+-- Ends those of the jobs `p_jobs`, all of one run, that are neither running nor ended; their state becomes `p_state`.
+-- Returns the groups whose counters changed. The run must be locked.
 create or replace function ofa.end_waiting(p_jobs bigint[], p_state text, p_reason text)
 returns bigint[] language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off

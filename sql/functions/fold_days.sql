@@ -1,6 +1,6 @@
--- Sums the days of the ledger (ofa.spent) that ended at least a day ago and are later than the newest day in
--- ofa.spent_day into rows of ofa.spent_day; no transaction should still add to such a day. Returns how many rows it
--- inserted.
+-- Sums past days of the ledger (ofa.spent) into rows of ofa.spent_day; returns how many rows it inserted. The days are
+-- those after the newest day in ofa.spent_day that ended at least a day ago: by then, no transaction should still add
+-- to a day.
 create or replace function ofa.fold_days() returns int language plpgsql as $$
 declare
   v_rows int;

@@ -1,5 +1,5 @@
--- Makes jobs of one run available, or scheduled if they have a later start time; returns how many. The caller passes
--- jobs that nothing blocks; jobs that have ended or are already live are skipped.
+-- Makes jobs of one run available, or scheduled if they have a later start time; returns how many. The caller passes no
+-- blocked jobs. Jobs that have ended or are in ofa.live already are skipped.
 create or replace function ofa.make_live(p_jobs bigint[]) returns int language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
 set enable_hashjoin = off set enable_mergejoin = off as $$
@@ -14,8 +14,8 @@ begin
   from unnest(p_jobs) with ordinality as picked (id, place)
   join ofa.job on job.month = v_month and job.id = any (array[picked.id])
   where (select true from ofa.outcome where outcome.month = v_month and outcome.job_id = job.id) is null
-    -- A job that is already live is skipped without waiting for its row: a transaction that ends the job may have
-    -- locked the row and wait for the run, which is locked here.
+    -- A job that is in ofa.live already is skipped without waiting for its row: a transaction that ends the job may
+    -- have locked the row and wait for the run, which is locked here.
     and (select true from ofa.live where live.job_id = job.id) is null
   order by picked.place
   on conflict (job_id) do nothing;

@@ -30,8 +30,8 @@ begin
     return;
   end if;
 
-  -- This query counts how many of the most urgent jobs each lane has, up to the first job that exceeds the limit, the
-  -- threads or the memory. Only so many jobs of the lane are locked.
+  -- This query takes the most urgent jobs of all lanes, up to the first job that exceeds the limit, the threads or the
+  -- memory, and counts them by lane. The next query locks only so many jobs of each lane.
   select array_agg(lane order by lane), array_agg(floor order by lane), array_agg(jobs::int order by lane)
   into v_share_lanes, v_share_floors, v_shares
   from (

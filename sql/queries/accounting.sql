@@ -104,9 +104,10 @@ from (select * from split union all select * from whole) as listed
 order by started_at, token, label;
 
 -- name: CostBranches :many
--- Sums costs by run and device target: of `run` and of the other runs that read a supernet of `run`, or, if `run` is
--- NULL, of the `newest` runs with device targets. `source` is the run that made the supernet: the newest other run
--- whose supernet the row's run reads, else the row's run itself if it made one, else NULL.
+-- Sums costs by run and device target. `source` is the run that made the supernet: the newest other run whose supernet
+-- the row's run reads, else the row's run itself if it made a supernet, else NULL. If `run` is given, the rows are
+-- those of `run` and of the runs whose source is `run`. If `run` is NULL, the rows are those of the newest runs with
+-- device targets, at most `newest` runs.
 with concerned as materialized (
   select run_id from ofa.account where @run::bigint? is not null and run_id = @run::bigint? and device is not null
   union
@@ -156,7 +157,7 @@ from ofa.account join ofa.spent on spent.account_id = account.id
 where account.run_id = any (@runs::bigint[]) group by account.run_id;
 
 -- name: KindDurations :many
--- Returns the mean duration of an attempt, in seconds, by kind of job, over the newest 2,000 accounts.
+-- Returns the mean duration of an attempt, in seconds, by kind of job, over the newest 2,000 rows of ofa.account.
 select recent.kind, sum(spent.wall_ns)::float8 / sum(spent.attempts) / 1e9 as seconds
 from (select id, kind from ofa.account order by id desc limit 2000) as recent
 join ofa.spent on spent.account_id = recent.id

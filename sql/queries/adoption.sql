@@ -181,8 +181,8 @@ from ofa_before.outcome as before join ofa.job on job.id = before.job_id;
 -- Returns the statements that copy the other tables, in the order of their foreign keys. Each statement copies the
 -- columns that the old table has; columns that the old table lacks and that need a value are computed (stand_in).
 -- Checkpoints are copied for jobs that ended without completing, so that a retry resumes from them. Factors that users
--- added are copied. If the old blobs have no class, garbage collection never ran: then only the blobs of artifacts and
--- of copied checkpoints are copied.
+-- added are copied. In a database whose blobs have no column class, garbage collection never ran; from such a database
+-- only the blobs of artifacts and of copied checkpoints are copied.
 with kept (name, place, rest) as (
   select name, place, case
     when name = 'checkpoint'
@@ -221,8 +221,8 @@ where coalesce(old.attname, stand_in.value) is not null
 group by kept.name, kept.place, kept.rest order by kept.place;
 
 -- name: AdoptionRecipes :exec
--- Copies the arguments of jobs that made artifacts but are not copied themselves, so that the artifacts can be healed
--- and searches can use them.
+-- Copies the arguments of jobs that made artifacts but are not copied themselves. Healing and specialisation need these
+-- arguments.
 insert into ofa.recipe (job_id, kind, args)
 select id, kind, args from ofa_before.job as before
 where exists (select from ofa_before.artifact where artifact.job_id = before.id)

@@ -16,7 +16,7 @@ from ofa.device left join ofa.artifact on artifact.id = device.latency_table
 order by device.name;
 
 -- name: DeviceSetTable :exec
--- Sets the latency table measured for a device, if the device still has this kind and batch size: after the measurement
+-- Sets the latency table measured for a device, if the device still has this kind and batch size. Since the measurement
 -- began, the name may have been given to another device.
 select ofa_api_1.set_device_table(@name::text, @kind::text, @batch::int, @latency_table::bigint);
 

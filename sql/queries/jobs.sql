@@ -23,8 +23,8 @@ select not exists (
 select * from ofa_api_1.lock_lease(@job::bigint, @token::bigint, @session::uuid);
 
 -- name: AttemptsEnd :one
--- Ends attempts behind the fence; returns how many jobs became available or scheduled, which attempts had ended the
--- same way before, and which are fenced.
+-- Ends attempts. Returns how many jobs became available or scheduled, which attempts had ended the same way before, and
+-- which others were refused (`fenced`): see ofa.end_attempts.
 select * from ofa_api_1.end_attempts(@session::uuid?, @jobs::bigint[], @tokens::bigint[], @outcomes::text[],
   @results::text?[], @reasons::text?[], @delays::float8?[], @crashes::int[], @fanned_out::boolean[], @locked::boolean,
   @zone::text?, @methods::text?[], @tiers::text?[], @walls::bigint?[], @cpus::bigint?[], @energies::bigint?[],
@@ -46,9 +46,10 @@ select where ofa_api_1.cancel_running(@job::bigint);
 select * from ofa_api_1.cancel_job(@job::bigint, @reason::text);
 
 -- name: JobsLost :many
--- Returns up to 200 running jobs of ended sessions, and jobs that passed their timeout or stall timeout more than a
--- session term (`ttl`) ago while their worker lives. The first select starts from the sessions: starting from ofa.live
--- would also read the dead rows of past leases while an old snapshot keeps them.
+-- Returns up to 200 running jobs: jobs of sessions that are over, and up to 100 jobs that passed their timeout or stall
+-- timeout more than a session term (`ttl`) ago although their session is not over. The first select starts from the
+-- sessions, because a start from ofa.live would also read the dead rows of past leases while an old snapshot keeps
+-- them.
 select lost.job_id, true as lost
 from (select id from ofa.session where state <> 'alive' and not swept offset 0) as over
 cross join lateral (
@@ -73,8 +74,8 @@ select * from ofa_api_1.lock_lost_job(@job::bigint);
 select ofa_api_1.sweep_sessions();
 
 -- name: JobReopen :one
--- Makes those of the given jobs available (or scheduled) again that nothing blocks and that are neither live nor ended,
--- with their full number of attempts; returns how many.
+-- Makes the given jobs available again (or scheduled), with their full number of attempts; returns how many. Skips
+-- blocked jobs, ended jobs and jobs that are in ofa.live already.
 select ofa_api_1.release_jobs(@jobs::bigint[]) as freed;
 
 -- name: JobGet :many
@@ -82,8 +83,8 @@ select ofa_api_1.release_jobs(@jobs::bigint[]) as freed;
 select * from ofa.job_state where id = @job::bigint;
 
 -- name: JobDropped :many
--- Returns the newest closed month, and whether there are other closed months, for a job id that was not found. Returns
--- no row if all existing jobs have lower ids: then there never was a job with this id.
+-- For a job id that was not found, returns the newest closed month and whether there are other closed months. Returns
+-- no row if the id is greater than the ids of all existing jobs: such a job is taken never to have existed.
 select month, closed_at, (select count(*) > 1 from ofa.closed_month) as others from ofa.closed_month
 where @job::bigint < coalesce((select max(id) from ofa.job), 9223372036854775807)
 order by month desc limit 1;
@@ -98,8 +99,8 @@ union all select args from ofa.recipe where job_id = @job::bigint limit 1;
 select * from ofa.job_state where id = any (@jobs::bigint[]) order by run_id desc, path, id;
 
 -- name: JobNumbers :many
--- Returns the ids of the first jobs, newest run first; NULL means any run or kind. The statement reads no details, so
--- that the index on runs gives the order.
+-- Returns the ids of the first `most` jobs, newest run first; NULL for `run` or `kind` means any. The statement reads
+-- only ofa.job, so that the index by run gives the order.
 select id from ofa.job
 where (@run::bigint? is null or run_id = @run::bigint?) and (@kind::text? is null or kind = @kind::text?)
 order by run_id desc, path, id limit @most::int;
@@ -154,9 +155,9 @@ select tried.*, session.name as worker, host.name as host from (
 order by tried.token;
 
 -- name: JobsInSight :one
--- Returns whether a worker of the kinds `kinds` may still get a job: whether there is a live job that it could claim
--- now or later, or any running job, which may release others. Jobs of paused queues, or of keys with a limit of 0,
--- count only while they run.
+-- Returns whether a worker of the kinds `kinds` may still get a job: whether ofa.live has a job that the worker could
+-- claim now or later, or any running job, whose end may release others. Jobs of paused queues, or of keys with a limit
+-- of 0, count only while they run.
 select exists (
   select from ofa.live join ofa.lane on lane.id = live.lane_id
   where (@run::bigint? is null or live.run_id = @run::bigint?)
@@ -181,7 +182,8 @@ where session.uuid = @session::uuid and live.state = 'running' and live.token <>
 order by live.job_id;
 
 -- name: StageResults :many
--- Returns the results of a stage's completed jobs in order; after a fan-out, only the results of its last layer.
+-- Returns the results of a stage's completed jobs in order. Omits jobs that fanned out, and jobs whose results a
+-- continuation supersedes.
 select outcome.result from ofa.job
 join ofa.job_group on job_group.id = job.group_id
 join ofa.outcome on outcome.job_id = job.id

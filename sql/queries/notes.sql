@@ -3,7 +3,7 @@
 -- name: CheckpointSave :many
 -- Saves a checkpoint. Of the job's checkpoints with the same name and a lower `seq`, only the newest is kept. Returns,
 -- for each deleted checkpoint, the digest of its blob, or NULL if it has none. The first checkpoint of an attempt
--- forgives the job one crash if `seq` exceeds that of all its checkpoints of that name.
+-- forgives the job one crash if `seq` exceeds the `seq` of all its checkpoints of that name.
 select digest from ofa_api_1.save_checkpoint(@job::bigint, @token::bigint, @name::text, @seq::bigint, @payload::json,
   @digest::bytea?) as digest;
 

@@ -30,8 +30,8 @@ group by 1 order by 1;
 select set_config('synchronous_commit', 'off', true), pg_notify('ofa_jobs', '');
 
 -- name: PermitSet :exec
--- Sets how many jobs with a concurrency key may run at once. Permits above a lowered limit stay held until the attempts
--- of their jobs end.
+-- Sets how many jobs with a concurrency key may run at once. Running jobs keep permits above a lowered limit until
+-- their attempts end.
 select ofa_api_1.set_permits(@key::text, @slots::int);
 
 -- name: PermitList :many
@@ -117,8 +117,8 @@ select month from ofa_api_1.close_month(@days::int) as month;
 -- name: HistoryOld :many
 -- Returns the partitions of a kind (history, meter, jobs) that ended at least `days` days ago, oldest first, each with
 -- its state: attached, pending (a detach has begun), or detached and not yet dropped. Partitions of jobs are returned
--- only if their month is closed. Of each month, the partitions of groups come first, so that no counter of a group
--- includes dropped jobs.
+-- only if their month is closed. In each month, the partition of groups comes first: it must be dropped before the jobs
+-- that its counters include.
 select old.name, old.parent, old.ends::text as ends,
   case when pg_inherits.inhrelid is null then 'detached' when pg_inherits.inhdetachpending then 'pending'
     else 'attached' end as state

@@ -60,12 +60,12 @@ where run_id = @run::bigint and unique_key is not null
 order by id;
 
 -- name: RunReleaseReady :one
--- Makes those jobs of the run `run` available (or scheduled) that nothing blocks and that are neither live nor ended;
--- returns how many.
+-- Makes the jobs of a run available (or scheduled); returns how many. Skips blocked jobs, ended jobs and jobs that are
+-- in ofa.live already.
 select ofa_api_1.release_run(@run::bigint) as freed;
 
 -- name: RunReopen :exec
--- Makes an ended run unfinished again, without its cancel request, for a retry of its jobs.
+-- Makes an ended run unfinished again and removes its cancel request, so that its jobs can be retried.
 select ofa_api_1.reopen_run(@run::bigint);
 
 -- name: RunGet :many

@@ -17,9 +17,9 @@ select * from ofa_api_1.beat(@session::uuid, @working_slots::int, @jobs::bigint[
 select ofa_api_1.close_session(@session::uuid);
 
 -- name: SessionExpire :many
--- Marks up to 100 sessions without a timely heartbeat as dead; after a restart of the server, the term of each session
--- (`ttl`) starts anew. A heartbeat dated more than a second in the future (the clock was set back) is clamped to now.
--- Returns the sessions that it changed, dead or clamped.
+-- Marks sessions as dead that sent no heartbeat within their term (`ttl`); after a restart of the server, all terms
+-- start anew. A heartbeat dated more than a second in the future shows that the clock was set back; it is set to now.
+-- Changes up to 100 sessions, and returns them.
 select id from ofa_api_1.expire_sessions() as id;
 
 -- name: WorkerList :many

@@ -33,7 +33,8 @@ select count(*) as jobs from ofa.live where job_id < 0;
 select count(*) as runs from ofa.run where state = 'running';
 
 -- name: SoakCounts :one
--- Returns the numbers of all, ended, completed and live jobs (`waiting`), and of lost attempts.
+-- Returns how many jobs were enqueued, have ended, have completed, and are in ofa.live (`waiting`), and how many
+-- attempts were lost.
 select (select sum(expected) from ofa.job_group)::bigint as enqueued,
   (select sum(ok + bad) from ofa.job_group)::bigint as ended,
   (select sum(ok) from ofa.job_group)::bigint as completed,

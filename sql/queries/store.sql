@@ -9,8 +9,8 @@ select id, path, from_bytes, kinds from ofa.store where name = 'folder';
 select to_regclass('ofa.store') is not null as known;
 
 -- name: StoreSet :exec
--- Sets the path of the folder store and the rule that chooses which new blobs are stored there. `id` has an effect only
--- if there was no folder store.
+-- Sets the path of the folder store and the rule that chooses which new blobs are stored there. `id` becomes the id of
+-- a new folder store; an existing store keeps its id.
 select ofa_api_1.set_store(@id::uuid, @path::text, @from_bytes::bigint, @kinds::text[]);
 
 -- name: StoreRemove :exec

@@ -17,13 +17,14 @@
 // If the call has more than OFA_STREAM_FLOATS outputs, each band is computed in scratch and then
 // written with streaming stores.
 //
-// The input gradient is the same sum over the padded plane of output gradients. With stride 2, the
-// input positions are split by the parity of their row and column; the positions of each of the
-// four parities are sums of stride 1 over some of the taps.
+// The input gradient is computed by the same sums, over the padded plane of output gradients. With
+// stride 2, the input positions are split into four sets by the parity of their row and column. The
+// gradients of each set are sums with stride 1 over some of the taps.
 //
-// Compared with blocks of 1 x 8 or 2 x 4 outputs and all taps, `depthwise` is 1.5 times as fast
-// (geometric mean; 0.9 to 2.1) and `depthwise_gradient` 1.3 times (1.05 to 1.7): AVX2, one thread,
-// 21 maps of 3 to 112 pixels with stride 1 and three with stride 2, best of five alternated runs.
+// Compared with blocks of 1 x 8 or 2 x 4 outputs that skip no taps, `depthwise` is 1.5 times as
+// fast (geometric mean; 0.9 to 2.1) and `depthwise_gradient` 1.3 times (1.05 to 1.7). This was
+// measured with AVX2 and one thread, on 21 maps of 3 to 112 pixels with stride 1 and on three with
+// stride 2, as the best of five alternated runs.
 #pragma once
 #include "depthwise_planes.h"
 #include "depthwise_taps.h"
@@ -35,8 +36,8 @@ typedef struct {
     M live;
 } chunk_outputs;
 
-/// Applies the epilogue to `high` rows of `wide` outputs and writes them. `summed` says to which
-/// sums the outputs are added: 0 none, 1 `s` (for the mean), 2 `s` and `q`.
+/// Applies the epilogue to `high` rows of `wide` outputs and writes them. `summed` says which sums
+/// of `to` are updated: 0 none; 1 `s`, for the mean; 2 `s` and `q`.
 INLINE void write_block(const V *acc, int32_t high, int32_t wide, int64_t row, int64_t channels,
                         float *out, int shifted, int32_t activation, int summed,
                         chunk_outputs *to) {
@@ -68,7 +69,7 @@ typedef struct {
 } forward_band;
 
 /// Computes and writes one chunk's outputs of a band from the padded plane. Returns the sum of
-/// value - mid, or 0 if no sums are wanted.
+/// output - outputs->mid, or 0 if no sums are wanted.
 INLINE V forward_chunk(const forward_band *b, const float *weights, int32_t c,
                        chunk_outputs *outputs) {
     const ofa_end *end = b->end;

@@ -15,9 +15,9 @@ typedef struct {
 } filter_rows;
 
 /// Adds to total[ky, kx] the sum over rows and columns of dy * x(stride * row + ky, stride * column
-/// + kx), for `together` filter rows at a time, so that the sums stay in registers. Groups of
-/// filter rows outside the map are skipped. If `wide` is not 0, it is the width of a map with
-/// stride 1, and columns outside the map are skipped too.
+/// + kx). Takes `together` filter rows at a time, so that their sums stay in registers. Such a
+/// group is skipped for each output row for which it lies outside the map. If `wide` is not 0, it
+/// is the width of a map with stride 1, and columns outside the map are skipped too.
 INLINE void sum_filter(const filter_rows *f, int32_t k, int32_t together, int32_t wide,
                        float *total) {
     const int32_t step = wide ? 1 : f->stride, columns = wide ? wide : f->columns, pad = k / 2;
@@ -73,10 +73,10 @@ typedef struct {
     int32_t kernel, stride, narrow;
 } gradient_plane;
 
-/// Returns the taps that reach the input positions with parity (py, px), in ascending order of the
-/// output rows and columns that the taps read, and copies the taps' weights to `weights`. For input
-/// position (stride * a + py, stride * b + px), the first tap reads output position (a + top, b +
-/// left).
+/// Returns the taps that contribute to the gradients at input positions of parity (py, px). The
+/// taps are in ascending order of the output row and column that they read; their weights are
+/// copied to `weights`. Sets `top` and `left`: for input position (stride * a + py, stride * b +
+/// px), the first tap reads output position (a + top, b + left).
 INLINE tap_rows parity_taps(const gradient_plane *p, int32_t py, int32_t px, int32_t *top,
                             int32_t *left, float *weights) {
     const int32_t k = p->kernel, pad = k / 2, stride = p->stride;
@@ -104,8 +104,9 @@ typedef struct {
     int32_t channels, width, stride;
 } chunk_gradients;
 
-/// Computes input gradients from `high` rows of `wide` sums `acc`, and writes them. The sums belong
-/// to the input positions of parity (py, px), from row r and column o of these positions on.
+/// Computes input gradients from the sums `acc` (`high` rows, `wide` columns) and writes them. The
+/// sums belong to input positions of parity (py, px). Counted among these positions only, the first
+/// is in row r and column o.
 INLINE void write_gradients(const V *acc, int32_t r, int32_t high, int32_t o, int32_t wide,
                             int32_t py, int32_t px, int has_map, int32_t activation,
                             chunk_gradients *to) {
@@ -160,9 +161,9 @@ INLINE gradient_pass pass_of(ofa_depthwise d, const ofa_upstream *u, const float
     return p;
 }
 
-/// A band of input rows top ..< top + rows of one image. Its input gradient reads output rows from
-/// `first` on. Its part of the filter gradient sums output rows own ..< end, which are those with
-/// stride * row in the band.
+/// A band of input rows top ..< top + rows of one image. Its input gradient reads the output
+/// gradients from output row `first` on. Its part of the filter gradient is the sum over the output
+/// rows own ..< end: the rows for which stride * row is in the band.
 typedef struct {
     int32_t image, top, rows, first, own, end;
 } gradient_band;
@@ -255,7 +256,7 @@ INLINE void sum_chunk_filter(const gradient_pass *p, const gradient_band *b, int
 }
 
 /// Writes one chunk's input gradients at the positions of parity (py, px) into the scratch of the
-/// band, and adds them to the call's `sums`, if there are any.
+/// band. Adds their sums to the call's `sums`, unless `sums` is null.
 INLINE void write_parity(const gradient_pass *p, const gradient_band *b, int32_t c, int32_t py,
                          int32_t px, chunk_gradients *outputs, ofa_ahead *ahead, int32_t lines) {
     const int32_t k = p->d.kernel, stride = p->d.stride, channels = p->d.channels;

@@ -7,8 +7,8 @@
 /// input value fill the sixteen registers of AVX2.
 enum { OFA_BLOCK = 7 };
 
-/// Returns whether the stride is 1 and a block spans a whole row of the map: then the compiler
-/// knows which taps lie outside the map.
+/// Returns whether the stride is 1, the kernel size 3, 5 or 7, and a block spans a whole row of the
+/// map. Then the compiler knows which taps lie outside the map.
 static inline int ofa_narrow(ofa_depthwise d) {
     return d.stride == 1 && d.out_width <= OFA_BLOCK &&
            (d.kernel == 3 || d.kernel == 5 || d.kernel == 7);
@@ -23,9 +23,9 @@ static inline int32_t ofa_blocks(int32_t width) { return (width + OFA_BLOCK - 1)
 // L2.
 enum { OFA_BAND_FLOATS = 128 * 1024 };
 
-/// Returns the rows of a band of a map of `rows` rows: an even number, as many as fit into
-/// OFA_BAND_FLOATS but at least 4; all rows, rounded up to an even number, if these fit. A row
-/// takes `row_floats` floats, and the band `more` floats besides.
+/// Returns how many rows a band has if the map has `rows` rows: all rows, rounded up to an even
+/// number, if these fit into OFA_BAND_FLOATS; else the largest even number that fits, but at least
+/// 4. A row takes `row_floats` floats, and the band takes `more` floats in addition to its rows.
 static inline int32_t ofa_band(int32_t rows, int64_t row_floats, int64_t more) {
     int64_t fit = (OFA_BAND_FLOATS - more) / row_floats / 2 * 2, all = (rows + 1) / 2 * 2;
     return (int32_t)(fit < 4 ? 4 : fit < all ? fit : all);

@@ -90,8 +90,9 @@ static void mean(const float *y, int32_t images, int32_t pixels, int32_t channel
         })
 }
 
-/// Says from which fields of an `ofa_upstream` g is computed: a constant, so that inner loops
-/// contain no branch. PLAIN: d; GATED: d, gate and mean_gradient; MEAN: mean_gradient.
+/// The fields of an `ofa_upstream` from which g is computed. PLAIN: d; GATED: d, gate and
+/// mean_gradient; MEAN: mean_gradient. The compiler knows the kind, so inner loops contain no
+/// branch on it.
 enum { UPSTREAM_PLAIN, UPSTREAM_GATED, UPSTREAM_MEAN };
 
 INLINE int upstream_kind(const ofa_upstream *u) {

@@ -30,8 +30,9 @@ INLINE max_window window_of(const ofa_depthwise *d, const float *x, ofa_affine m
     return w;
 }
 
-/// Returns the maximum of the window whose first pixel is (top, left), and sets `tap` to the
-/// maximum's place in the window: the first maximum in row-major order, or the last NaN.
+/// Returns the maximum of the window whose first pixel is (top, left). Sets `tap` to the place in
+/// the window of the first maximum in row-major order, or of the last NaN if the window contains
+/// any.
 INLINE V window_maximum(const max_window *w, int32_t top, int32_t left, int32_t activation,
                         I *tap) {
     V most = splat(-__builtin_inff());

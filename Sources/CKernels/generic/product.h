@@ -6,9 +6,10 @@
 // packed into panels of up to three vectors' width, so that loads are aligned and consecutive
 // whatever the leading dimension of the supernet's weights is.
 //
-// Callers do not let tiles store into a large map directly: with 16 to 96 channels and 512 bits,
-// that is four times slower than to compute a block in scratch and to copy the block in order
-// (`write_out`). `ofa-bench kernels` times each instruction set; results.md has the figures.
+// Callers do not let tiles store into a large map directly. They compute a block in scratch and
+// copy the block in order (`write_out`), because direct stores are four times slower with 16 to 96
+// channels and vectors of 512 bits. `ofa-bench kernels` times each instruction set; results.md has
+// the figures.
 #pragma once
 #include "vector.h"
 
@@ -113,9 +114,9 @@ INLINE void multiply_step(const float *a, int64_t row, const float *b, int rows,
     }
 }
 
-/// Computes the sums of one tile: `rows` rows of A (row `r`, depth `k` at a[r * row + k * step])
-/// times a panel. Prefetches up to `ahead.lines` lines, one per step, which arrive during the
-/// computation.
+/// Computes the sums of one tile: `rows` rows of A times a panel. The element of A in row `r` at
+/// depth `k` is a[r * row + k * step]. Prefetches up to `ahead.lines` lines, one per step, which
+/// arrive during the computation.
 INLINE void multiply_tile(const float *a, int64_t row, int64_t step, const float *b, int64_t b_step,
                           int32_t depth, int rows, int vectors, M last, fetch ahead,
                           V acc[16][3]) {
@@ -148,8 +149,9 @@ INLINE void multiply_tile(const float *a, int64_t row, int64_t step, const float
         }                                                                                    \
     }
 
-/// Applies the epilogue to a tile in registers and stores it. Each step runs over the whole tile,
-/// so that only the loop that activates is compiled once per activation.
+/// Applies the epilogue to a tile in registers and stores it. Each step has its own loop over the
+/// tile, so that only the loop that activates is compiled for each activation; the others are
+/// compiled once.
 INLINE void finish_tile(V acc[16][3], int rows, int vectors, M last, int32_t column, float *c,
                         int64_t c_row, const ofa_end *end, const float *base,
                         const float *residual, V *s, V *q) {

@@ -7,16 +7,17 @@
 // takes 340 us, `sparse_product` 270 us if half of the inputs are zero, and 155 us if two thirds
 // are.
 //
-// With AVX2, panels of 5 to 13 vectors and blocks of 40 to 100 rows were compared: 10 and 80 are
-// the fastest; half of the other sizes are at most 15 % slower. Tiles of six rows by two vectors,
-// over the union of the six rows' nonzeros, are a tenth faster for rows that share most zeros (a
-// predictor's rows for neighbours of one network), but slower than `product` for other rows.
+// With AVX2, panels of 5 to 13 vectors and blocks of 40 to 100 rows were compared. Panels of 10
+// vectors with blocks of 80 rows are the fastest; half of the other sizes are at most 15 % slower.
+// Tiles of six rows by two vectors, over the union of the six rows' nonzeros, are a tenth faster
+// for rows that share most zeros (a predictor's rows for neighbours of one network), but slower
+// than `product` for other rows.
 #pragma once
 #include "product.h"
 
-// A block of the matrix has 80 rows by 80 columns (40 with four lanes): 25 KiB. A multiply-add
-// takes four cycles: eight independent sums keep two units busy, and five keep the single unit of
-// 512 bits busy that the measured machines have.
+// A block of the matrix has 80 rows by 80 columns, 25 KiB (40 columns with four lanes). A
+// multiply-add takes four cycles, so eight independent sums keep two units busy. The measured
+// machines have one unit for 512 bits, which the five sums of a panel keep busy.
 enum { SPARSE_BLOCK = 80, SPARSE_PANEL = LANES == 16 ? 5 : 10 };
 
 static int64_t sparse_scratch(int32_t rows, int32_t depth) {
@@ -24,9 +25,9 @@ static int64_t sparse_scratch(int32_t rows, int32_t depth) {
     return rows * (2 * ((int64_t)depth + LANES) + blocks);
 }
 
-/// Lists the nonzero values of the `count` values `a`, and the places of these values times `step`;
-/// the place of the first value is `from`. Returns how many are nonzero; up to LANES further
-/// elements of both lists are overwritten.
+/// Lists the nonzero values among the `count` values of `a`, and for each its place times `step`;
+/// a[0] has the place `from`. Returns how many values are nonzero. In both lists, up to LANES
+/// elements after the listed ones are overwritten.
 INLINE int32_t list_row(const float *a, int32_t count, int32_t from, int32_t step, float *values,
                         int32_t *places) {
     int32_t listed = 0;
@@ -73,7 +74,7 @@ INLINE int32_t list_row(const float *a, int32_t count, int32_t from, int32_t ste
 }
 
 /// Returns the width in vectors of the next panel if `left` full vectors are left. A panel of width
-/// 1 may be partial: the last vector of a row.
+/// 1 may be the partial vector at the end of a row.
 INLINE int32_t panel_of(int32_t left) {
     return left >= SPARSE_PANEL ? SPARSE_PANEL : left >= 4 ? 4 : 1;
 }
@@ -88,7 +89,8 @@ INLINE void store_live(float *p, V v, const M *live) {
 }
 
 /// Multiplies `count` listed values of one row by a panel of a block of the matrix. The first block
-/// sets `c`, later blocks add to `c`; the last block also adds `shift` (else null) and activates.
+/// sets `c`, and later blocks add to `c`. For the last block `shift` is not null; `shift` is added
+/// and the sum is activated.
 INLINE void sparse_row(const float *values, const int32_t *places, int32_t count, const float *w,
                        int vectors, const M *live, int first, const float *shift,
                        int32_t activation, float *c) {

@@ -34,7 +34,7 @@ typedef int32_t M;  // how many lanes are live
 #define ALL_LANES LANES
 INLINE M lanes_mask(int32_t n) { return n >= LANES ? LANES : n; }
 // `load_some` and `store_some` load and store the partial vector at the end of a row. They are kept
-// short, because every load or store of an unrolled tile contains a copy.
+// short, because every load or store of an unrolled tile contains a copy of one of them.
 #if OFA_LANES == 8
 INLINE __m256i live_lanes(M m) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(m), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -67,8 +67,8 @@ INLINE void add_to(double *sums, V v, int32_t n) {
     for (int32_t i = 0; i < (n < LANES ? n : LANES); i++) sums[i] += (double)v[i];
 }
 
-/// Returns how many lines of 64 bytes each of `tiles` tiles should prefetch, and takes one call off
-/// `ahead->calls`.
+/// Returns how many 64-byte lines a tile should prefetch if the call computes `tiles` tiles. Takes
+/// one call off `ahead->calls`.
 INLINE int32_t lines_a_tile(ofa_ahead *ahead, int64_t tiles) {
     if (!ahead || ahead->calls <= 0) return 0;
     int64_t floats = 0;
@@ -119,9 +119,9 @@ INLINE V activate(V x, int32_t activation) {
     }
 }
 
-/// Returns act'(x), with the values that PyTorch's automatic differentiation gives at the kinks
-/// (for hSwish, that of x * relu6(x + 3) / 6). NaN gives NaN, except for the identity, so that a
-/// bad value shows in the gradient as well: comparisons with NaN are false.
+/// Returns act'(x); at the kinks, the value that PyTorch's automatic differentiation gives (for
+/// hSwish, of x * relu6(x + 3) / 6). NaN gives NaN, except for the identity, so that a bad value
+/// shows in the gradient as well. The code relies on comparisons with NaN being false.
 INLINE V slope(V x, int32_t activation) {
     const V zero = splat(0), one = splat(1);
     switch (activation) {

@@ -56,13 +56,13 @@ typedef struct {
     float step_y, step_x;  // source pixels per output pixel; step_x < 0 mirrors
 } ofa_crop;
 
-/// The epilogue of a convolution: applied to its output in registers, in this order. A null field
-/// is skipped.
-///   base      value += base: the sum of the earlier taps' products; products only
-///   shift     value = act(value + shift): a batch norm whose scale is folded into the weights
-///   residual  value += residual; products only
+/// The epilogue of a convolution. It is applied to each output value in registers, in the order
+/// below. A step whose field is null is skipped.
+///   base      value += base, the sum over earlier taps; only for `product`
+///   shift     value = act(value + shift), for a batch norm whose scale is folded into the weights
+///   residual  value += residual; only for `product`
 ///   sums      sums += sum(value - center), sum((value - center)^2)
-///   mean      the mean over each image's pixels; depthwise only, and not together with sums
+///   mean      mean = the mean over each image's pixels; only for `depthwise`, not with sums
 typedef struct {
     const float *base;      // (rows, C), laid out as the output
     const float *shift;     // (C)
@@ -81,14 +81,15 @@ typedef struct {
     double *sums[2];         // (2, C)
 } ofa_sum_sides;
 
-/// A thread that writes more floats than this in one pass of a convolution uses streaming stores
-/// (`write_out`). Smaller outputs are stored in place; input gradients always go through scratch.
+/// A thread that writes more floats than this in one pass of a convolution computes in scratch and
+/// copies with streaming stores (`write_out`). Smaller outputs are stored in place, but input
+/// gradients always go through scratch.
 enum { OFA_STREAM_FLOATS = 1024 * 1024 };
 
 enum { OFA_AHEAD = 4 };  // the most arrays that an `ofa_ahead` lists
 
 /// The arrays that the next block of rows reads. Products and depthwise passes prefetch these
-/// arrays while they compute; each of the `calls` calls that are left prefetches an equal share.
+/// arrays while they compute; `calls` calls are left, and each prefetches an equal share.
 typedef struct {
     const float *at[OFA_AHEAD];
     int64_t floats[OFA_AHEAD];
@@ -167,8 +168,8 @@ typedef struct {
     void (*sum_activated)(const float *a, ofa_affine a_map, const float *b, ofa_affine b_map,
                           int64_t rows, int32_t channels, int32_t activation, float *out);
 
-    /// g = d * act'(out), for activations whose slope follows from their value: identity, relu and
-    /// relu6. Adds to the sums of `sides`. g may be d.
+    /// g = d * act'(out), for the activations whose slope follows from their output: identity, relu
+    /// and relu6. Adds to the sums of `sides`. g may be d.
     void (*sum_activated_gradient)(const float *d, const float *out, int32_t activation,
                                    const ofa_sum_sides *sides, int64_t rows, int32_t channels,
                                    float *g);
@@ -183,8 +184,8 @@ typedef struct {
                  int32_t columns, const float *factor /*(columns)*/, int32_t first, int32_t end,
                  float *packed);
 
-    /// c (rows, columns) = a (rows, depth) · packed, then `end`. c may be the residual or the base
-    /// of `end`; `ahead` may be null.
+    /// c (rows, columns) = a (rows, depth) · packed, then the epilogue `end`, whose residual or
+    /// base may be the same memory as c. Prefetches the arrays of `ahead`, unless it is null.
     void (*product)(const float *a, int64_t a_row, int32_t rows, int32_t depth, const float *packed,
                     int32_t columns, float *c, int64_t c_row, const ofa_end *end, ofa_ahead *ahead);
 
@@ -254,8 +255,8 @@ void ofa_patches(const float *x /*(H, W, C)*/, int32_t height, int32_t width, in
                  int32_t kernel, int32_t stride, int32_t row, int32_t rows, int32_t out_width,
                  float *out);
 
-/// Writes out (rows, columns, channels): pixel (r, i) is the map's pixel (top + r * step, left + i
-/// * step), zero outside the map. `x` begins with the map's row `first`.
+/// Sets `out` (rows, columns, channels): its pixel (r, i) is the map's pixel (top + r * step, left
+/// + i * step), or zero outside the map. `x` begins with the map's row `first`.
 void ofa_shifted(const float *x, int32_t first, int32_t height, int32_t width, int32_t channels,
                  int32_t top, int32_t left, int32_t step, int32_t rows, int32_t columns,
                  float *out);
@@ -273,8 +274,9 @@ void ofa_gate_totals(const float *parts, const float *gate /*(images, C)*/,
                      const float *mean_gradient /*(images, C)*/, int32_t images, int32_t channels,
                      int64_t part, double *sums);
 
-/// Gathers `count` crops of uint8 images (H, W, C): bilinear, byte 0 outside the image, normalised
-/// by value * scale + offset. out is (count, size, size, C). The oracle of `ofa_views`.
+/// Gathers `count` crops of uint8 images (H, W, C) with bilinear interpolation. Bytes outside the
+/// image are 0. Each value becomes value * scale + offset. out is (count, size, size, C). The
+/// oracle of `ofa_views`.
 void ofa_crops(const uint8_t *images, int32_t height, int32_t width, int32_t channels,
                const ofa_crop *crops, int32_t count, int32_t size, const float *scale /*(C)*/,
                const float *offset /*(C)*/, float *out);

@@ -23,8 +23,8 @@ extern "C" {
 #endif
 
 /// A crop and the colour changes applied to its bytes before normalisation. Each change clamps
-/// values to 0...255. Saturation applies to three channels only:
-/// s * value + (1 - s) * grey, with grey = 0.299 R + 0.587 G + 0.114 B.
+/// values to 0...255. Saturation changes images of three channels only: value becomes s * value +
+/// (1 - s) * grey, with grey = 0.299 R + 0.587 G + 0.114 B.
 typedef struct {
     ofa_crop crop;
     float brightness;          // factor of every value; 1 changes nothing
@@ -35,8 +35,8 @@ typedef struct {
 /// Returns the floats of scratch that `ofa_views` needs.
 int64_t ofa_views_scratch(int32_t width, int32_t channels, int32_t size);
 
-/// Writes `count` views of uint8 images (H, W, C): bilinear, byte 0 outside the image, normalised
-/// by value * scale + offset. out is (count, size, size, C).
+/// Writes `count` views of uint8 images (H, W, C) with bilinear interpolation. Bytes outside the
+/// image are 0. Each value becomes value * scale + offset. out is (count, size, size, C).
 void ofa_views(const uint8_t *images, int32_t height, int32_t width, int32_t channels,
                const ofa_view *views, int32_t count, int32_t size, const float *scale /*(C)*/,
                const float *offset /*(C)*/, float *out, float *scratch);

@@ -1,6 +1,6 @@
 // Duty: a maintenance task that one worker of the fleet does at a time. A worker is elected through
 // a row of table duty, and stays elected as long as its heartbeats renew that row. Two workers may
-// overlap briefly, if one is slow to notice that it no longer holds the duty. So a duty must
+// do the same duty briefly, if one is slow to notice that it no longer holds the duty. A duty must
 // tolerate that; the election only saves work. The standard duties have one file each.
 import Foundation
 import Postgres

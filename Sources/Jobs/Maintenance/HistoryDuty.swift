@@ -3,8 +3,8 @@ import Postgres
 import Schema
 
 extension Duty {
-    /// Creates missing partitions ahead. If a partition is missing, the first write creates it, but
-    /// then the end of an attempt must wait for that.
+    /// Creates missing partitions ahead. Without this duty the first write to a missing partition
+    /// would create it, and the end of an attempt would wait for the creation.
     static let history = Duty(name: "history", everySeconds: JobQueue.historySeconds) { work in
         try work.queue.openDays()
     }

@@ -1,5 +1,6 @@
-// Duty: makes due jobs (scheduled or retryable) available. A claim that finds no available job does
-// that too; this duty is for lanes that are never empty.
+// Duty: makes due jobs (scheduled or retryable) available. A claim promotes them too, but only if
+// it finds no available job. So without this duty, due jobs would wait as long as other jobs are
+// available.
 import Postgres
 import Schema
 

@@ -25,10 +25,11 @@ public struct GeneStage: Hashable, Sendable {
         places.isEmpty ? 0 : min(places.count, baseDepth + depth)
     }
 
-    /// Returns the canonical form of the value `depth`. In a stage with a single depth, every value
-    /// of at least 1 counts as that depth (the reference caps its last depth at 1). For an optional
-    /// layer, which is skipped below `runsAt`, every value below `runsAt` that is not in `depths`
-    /// counts as the first depth.
+    /// Returns the canonical form of the value `depth`.
+    ///
+    /// In a stage with a single depth, every value of at least 1 stands for that depth, because the
+    /// reference reads every depth of its last stage as 1. An optional layer is skipped at every
+    /// value below `runsAt`; such a value that is not in `depths` stands for the first depth.
     func canonical(_ depth: Int) -> Int {
         if depths.contains(depth) { return depth }
         if depths.count == 1, let only = depths.first, depth >= 1, !places.isEmpty { return only }

@@ -129,8 +129,8 @@ public enum Layer: Sendable, Hashable {
         public var inWidth, outWidth: Int
         /// The activation after the layer.
         public var activation: Activation
-        /// Whether the layer has a bias; whether the reference stores the layer as a 1×1 convolution, and as an elastic
-        /// layer; whether training drops some of the inputs.
+        /// `hasBias`: the layer has a bias. `isConvolution`: the reference stores it as a 1×1 convolution. `isElastic`:
+        /// the reference stores it as an elastic layer. `hasDropout`: training drops some of its inputs.
         public var hasBias, isConvolution, isElastic, hasDropout: Bool
     }
 

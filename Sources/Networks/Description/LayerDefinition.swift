@@ -95,8 +95,8 @@ public enum LayerDefinition: Hashable, Sendable {
         /// The values of the depth gene, ascending; any other value below `runsAt` counts as the
         /// first.
         public var depths: [Int]
-        /// The depth at which the layer runs: the family's largest. A space restricted to smaller
-        /// depths keeps `runsAt`, so that its networks stay networks of the whole space.
+        /// The depth at which the layer runs, which is the family's largest depth. A space restricted to
+        /// smaller depths keeps `runsAt`, so that its networks stay networks of the whole space.
         public var runsAt: Int
 
         /// Takes the fields; `depths` has one or two values, and `runsAt` is the largest by

@@ -107,8 +107,8 @@ extension SearchSpace {
             "make \(middle) channels of \(base); widths are \(Bounds.width.words)")
     }
 
-    /// Checks that one latency key stands for one kind of layer: a key's text does not contain everything that makes a
-    /// kind.
+    /// Checks that layers with the same latency key agree in the properties that the key's text may leave out, because
+    /// latency tables could not tell such layers apart.
     private func checkKeys() throws {
         var kinds: [String: LayerDefinition.Convolution] = [:]
         var named: LayerDefinition.InvertedResiduals?
@@ -134,8 +134,8 @@ extension SearchSpace {
         }
     }
 
-    /// Checks the size of the largest network, and that no two of its parameters have the same
-    /// name, in the supernet or extracted from it.
+    /// Checks the size of the largest network. Also checks that its parameters have different names, both as named in
+    /// the supernet and as named in an extracted network.
     private func checkSize() throws {
         let shape = try NetworkShape(self, largest), cost = NetworkCost(shape)
         for (field, value, range) in [
@@ -185,9 +185,9 @@ extension SearchSpace {
         }
         try check(layer, field)
         if case .invertedResiduals(let stage) = layer, stage.expandRatios.contains(1) {
-            // A block without an expansion can read one map only, but after a block with a skip its
-            // input would be the pending sum of two. The supernet's block either has an expansion
-            // or has none, so 1 must be the only ratio.
+            // A block of ratio 1 has no expansion and can read one map only. After a block with a skip, its input would
+            // be the pending sum of two maps. Ratio 1 must be the only ratio, because the supernet's block has an
+            // expansion for all ratios or for none.
             var isOneMap = stage.depths == [1] && stage.expandRatios == [1]
             if case .convolution = before {} else { isOneMap = false }
             try Self.check(

@@ -50,10 +50,10 @@ extension SearchSpace {
                 resolution: resolution))
     }
 
-    /// Returns the canonical form of a network: genes of skipped layers are 0, coupled genes follow
-    /// from their depths, and equivalent depths (`GeneStage.canonical`) or equal widths have one
-    /// value. Returns a network unchanged if its list of kernels, ratios or depths has a wrong
-    /// length.
+    /// Returns the canonical form of a network. Genes of skipped layers become 0, and coupled genes
+    /// follow from their depths. Of several depths that stand for the same depth
+    /// (`GeneStage.canonical`), and of several width values with the same width, one is used.
+    /// Returns the network unchanged if its list of kernels, ratios or depths has a wrong length.
     public func canonical(_ config: SubnetConfig) -> SubnetConfig {
         var config = config
         guard config.depths.count == stages.count, config.expandRatios.count == layerCount,
@@ -99,8 +99,8 @@ extension SearchSpace {
 
     /// The number of distinct networks as an exact decimal, not counting resolutions.
     ///
-    /// The number is a product with one factor per stage, the sum over the stage's depths d of (kernels ·
-    /// ratios)^(layers at d) or, with coupled genes, the number of depths, and one factor per width gene, the number of
+    /// The number is a product. Each stage gives a factor: the sum of (kernels · ratios)^(layers at d) over its depths
+    /// d. With coupled genes, the stage's factor is its number of depths. Each width gene gives a factor: its number of
     /// different widths. Errors: `overflow` above 2^128 − 1.
     public var architectureCount: String {
         get throws { String(try count { Set($0).count }) }

@@ -131,10 +131,10 @@ public struct TrainedDomain: Codable, Hashable, Sendable {
 
 extension SearchSpace {
     /// Returns the space restricted to the choices in `domain`. Layers keep their indices in the gene lists, so the
-    /// networks of the result are networks of the whole space. Lists of one choice are kept, and a stage without any of
-    /// the choices uses its nearest (`TrainedDomain.kept`). Since `w` holds indices, width choices are restricted by
-    /// `openWidths`. Errors: `invalidGene` if no image size is left, or if no stage has any of the domain's kernel
-    /// sizes, of its expand ratios or of its depths.
+    /// networks of the result are networks of the whole space. A list of one choice is kept, and a list without any
+    /// choice of the domain keeps its nearest choice (`TrainedDomain.kept`). Width genes hold indices, so the lists of
+    /// widths are kept and `openWidths` restricts them. Errors: `invalidGene` if no image size is left, or if lists of
+    /// several kernel sizes exist and none of these sizes is in the domain; likewise for expand ratios and for depths.
     public func restricted(to domain: TrainedDomain) throws -> SearchSpace {
         func kept<Value: Comparable>(_ values: [Value], _ known: [Value]) -> [Value] {
             TrainedDomain.kept(values, of: known)

@@ -1,6 +1,6 @@
-// The filter of one elastic depthwise layer: for each kernel size below the largest, the centre of the next larger
-// filter, times a matrix shared by all channels if the space has transform matrices. The active filter is stored as
-// (kernel * kernel, channels) for the depthwise operators.
+// The filter of one elastic depthwise layer. Each smaller filter is derived from the next larger one: it is the centre
+// of the larger filter, times a matrix shared by all channels if the space has transform matrices. The active filter
+// is stored as (kernel * kernel, channels) for the depthwise operators.
 
 import Tensors
 

@@ -104,10 +104,10 @@ final class InvertedResidualRun: RunningLayer {
     }
 
     /// Returns the gradient at the block's input, given `upstream`, the gradient at its output. The
-    /// layer that computed `upstream` has finished the gradient of the projection's norm; this
-    /// layer finishes that of the input's norm. With a skip and an expansion, the result overwrites
-    /// the map of `upstream`; otherwise it is in the other gradient buffer. The workspace may be
-    /// rewound afterwards.
+    /// gradient of the projection's norm is already finished, by the layer that computed `upstream`.
+    /// This block finishes the gradient of the input's norm. With a skip and an expansion, the
+    /// result overwrites the map of `upstream`; otherwise it is in the other gradient buffer. The
+    /// workspace may be rewound afterwards.
     func backward(_ upstream: Upstream, _ room: GradientRoom) -> Upstream? {
         guard let tape, let dout = upstream.d else {
             preconditionFailure("backward needs a tape and a gradient")
@@ -152,9 +152,9 @@ final class InvertedResidualRun: RunningLayer {
         return tape.input.upstream(expansionBackward(dexpanded, upstream, tape, room))
     }
 
-    /// Computes the gradient of the gated map, in `dfiltered`, from `dout`, the gradient at the
-    /// block's output. Returns the gate, the gradient through the mean that the gate depends on (to
-    /// be added at every position), and the sums for the depthwise norm; without
+    /// Writes the gradient of the gated map to `dfiltered`, given `dout`, the gradient at the block's
+    /// output. Returns the gate; the gradient to be added at every position, which arises because the
+    /// gate depends on the map's mean; and the sums for the depthwise norm. Without
     /// squeeze-and-excite, the first two are nil.
     private func projectionBackward(_ dout: FeatureMap, _ tape: Tape, dfiltered: FeatureMap) -> (
         gate: Tensor?, meanGradient: Tensor?, sums: ChannelSums
@@ -193,8 +193,8 @@ final class InvertedResidualRun: RunningLayer {
         let shape = tape.shape, middle = shape.middleWidth, context = self.context
         guard let expandWeight, let expandNorm, let dout = upstream.d else { return dexpanded }
         context.touch(expandWeight)
-        // With a skip, the gradient at the block's output also reaches its input: the expansion's
-        // gradient is added to it in place.
+        // With a skip, the gradient `dout` also reaches the block's input. So the gradient through the
+        // expansion is added to `dout` in place.
         let dinput =
             shape.hasSkip
             ? dout : room.free(besides: upstream, like: tape.input.raw)

@@ -16,8 +16,8 @@ struct LayerInput {
     let plus: MappedMap?
     /// Whether the previous layer accepts an upstream with a `meanGradient` and no map `d`.
     var takesPooledGradient = false
-    /// Whether several subnets read this input: the norm's gradient is finished from the sum of
-    /// their gradients (`SharedStart`).
+    /// Whether several subnets read this input. Then `SharedStart` finishes the norm's gradient, from
+    /// the sum of the subnets' gradients.
     private(set) var isShared = false
 
     /// Takes a map with nothing pending.

@@ -34,8 +34,8 @@ public final class Network {
             self.streams = streams
         }
 
-        /// Writes the factor of every feature of `images` images to `factors`: 0, or 1 / (1 -
-        /// rate), which preserves the mean.
+        /// Draws the dropout factor of every feature of `images` images into `factors`. A dropped
+        /// feature has factor 0; a kept feature has 1 / (1 - rate), which preserves the mean.
         func draw(into factors: Tensor, images: Int, _ engine: any Engine) {
             let keep = 1 / (1 - rate), width = factors.count / images
             var stream = streams[0]

@@ -12,7 +12,7 @@ protocol RunningLayer: AnyObject {
 
     /// Returns the gradient at the layer's input, given `upstream`, the gradient at its output; nil
     /// if the input is the image. Adds weight gradients to the arena and finishes the gradient of
-    /// the input's norm; the next layer has already finished that of this layer's last norm.
+    /// the input's norm. The next layer has already finished the gradient of this layer's last norm.
     func backward(_ upstream: Upstream, _ room: GradientRoom) -> Upstream?
 
     /// Makes room for the gradients that the layer keeps itself; none by default.

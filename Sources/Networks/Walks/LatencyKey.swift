@@ -105,8 +105,8 @@ extension NetworkShape {
 
 extension SearchSpace {
     /// Returns networks at full depth that together contain every possible layer of the space at
-    /// `resolution`: each choice of kernel and ratio in all layers at once, with each pair of
-    /// consecutive widths.
+    /// `resolution`. All layers of a network use the same choice of kernel and ratio. Every such
+    /// choice is combined with every pair of values of consecutive width genes.
     public func coveringConfigs(resolution: Int) throws -> [SubnetConfig] {
         var full = largest
         full.resolution = resolution

@@ -1,6 +1,6 @@
-// materialise: calibrates a network's batch norms in the supernet, extracts and stores its weights, and measures
-// accuracy and, for a computer, latency of the stored network. If that latency exceeds the limit, the stage searches
-// again and keeps one of both networks.
+// materialise: calibrates a network's batch norms in the supernet, extracts and stores its weights, and measures the
+// stored network: its accuracy and, if the device is a computer, its latency. If that latency exceeds the limit, the
+// stage searches again and keeps one of the two networks.
 
 import Artifacts
 import Datasets
@@ -87,8 +87,8 @@ enum MaterialiseStage {
             let digest = try context.put(bytes, as: .subnet)
             context.job.progress(
                 fraction: 0.4, message: "weights stored, measuring on test images")
-            // The stored network is measured: its bytes are read back and verified, and the network runs without the
-            // supernet.
+            // The network that is measured is the stored one: its bytes are read back and verified, and it runs without
+            // the supernet.
             let (network, alone) = try MaterialiseStage.subnet(
                 shape, bytes: try context.bytes(digest), engine: engine)
             let timer =
@@ -100,9 +100,10 @@ enum MaterialiseStage {
         }
     }
 
-    /// Runs a second search if the first network's measured latency exceeds the limit. The search's bound on the
-    /// table's latency is the limit times table / measured, lowered by the table's mean relative error. Returns a nil
-    /// result if no network meets the bound or the first search's inputs are unknown.
+    /// Runs a second search if the first network's measured latency exceeds the limit. The second search has a stricter
+    /// limit on the table's latency: the first limit, times the ratio of the first network's latency by the table to its
+    /// measured latency, reduced by the table's mean relative error. `result` is nil if no network meets the stricter
+    /// limit or the first search's inputs are unknown.
     private static func secondSearch(_ context: StageContext, _ choice: Choice, _ first: Cut) throws
         -> (record: SecondSearch, result: SearchResult?)?
     {
@@ -171,8 +172,8 @@ enum MaterialiseStage {
         return kept(second, figures(choice.device, second, other, measured))
     }
 
-    /// Measures the accuracy on test images and, to compare it with the prediction, on `heldOut` held-out images. Test
-    /// images are processed in parts, with timings of the networks `timing` in between.
+    /// Measures accuracy on the test images and, to compare with the prediction, on `heldOut` held-out images. The test
+    /// images are divided into parts; before each part and after the last, the networks of `timing` are timed.
     private static func measure(
         _ cut: Cut, _ images: TrainingImages, heldOut: Int, timing: [Cut], _ context: StageContext
     ) throws -> (test: Evaluator.Result, heldOut: Evaluator.Result?) {

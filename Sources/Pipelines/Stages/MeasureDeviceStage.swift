@@ -57,8 +57,8 @@ enum MeasureDeviceStage {
             context.job.log("the existing table was measured on \(host): measuring anew")
             return nil
         }
-        // The keys of a user-defined space name layers by their sizes, so equal keys of two such spaces may stand for
-        // different layers.
+        // The table's keys name the layers of a user-defined space by their sizes. Two such spaces may have equal keys
+        // for different layers. So, unless both spaces are published, the table must be of the same space.
         let isPublished = SearchSpace.published.contains(context.space)
         let wasPublished = SearchSpace.published.contains { $0.name == origin.space }
         if let hash = origin.spaceHash, !(isPublished && wasPublished),

@@ -1,5 +1,5 @@
-// search: searches for the network with the best predicted accuracy within a device's limits, and for the Pareto front,
-// with which reports show the effect of looser or tighter limits.
+// search: searches for the network with the best predicted accuracy within a device's limits, and for the Pareto front.
+// Reports use the front to show the effect of looser or tighter limits.
 
 import Artifacts
 import Devices
@@ -57,8 +57,9 @@ enum SearchStage {
             result: choice.summary)
     }
 
-    /// Searches the front over the cost `frontAxis` of the device's limits, without the limit of that cost. Returns the
-    /// better of `chosen` and the front's best network within the limits, and the front with that network on it.
+    /// Searches for the front over one cost, `frontAxis` of the device's limits. The limit of this cost does not apply
+    /// to the front; the other limits do. Returns the better of two networks, `chosen` and the front's best within all
+    /// limits, and the front with the returned network added.
     private static func drawFront(
         _ context: StageContext, _ prepared: DeviceSearch, _ device: DeviceTarget,
         around chosen: SearchResult, evaluations: Int

@@ -126,7 +126,7 @@ enum TrainStage {
     }
 
     /// Resumes from the newest checkpoint whose bytes are intact, and deletes newer checkpoints. Returns the segments
-    /// trained so far; without an intact checkpoint the training starts over.
+    /// trained so far. Without an intact checkpoint the training starts over, and there are no segments.
     private static func resume(_ trainer: Trainer, _ context: StageContext) throws -> [Segment] {
         for checkpoint in try context.job.checkpoints(name: checkpointName) {
             let saved = try JSONText.decode(

@@ -4,11 +4,11 @@
 extension Routine {
     /// The routine sql/functions/api_1/close_month.sql.
     static let api1CloseMonth = Routine(
-        name: "api_1/close_month", checksum: "6e2ef2c9ceae93ca41d6d3a02a3a177d4bed20072d99f676db127d906bee94a5", sql: #"""
+        name: "api_1/close_month", checksum: "f11fdaf29dd20114fbca0a96bc2006a5277849670996fc4c702008d0e02dcb4c", sql: #"""
         -- Closes the oldest month that ended at least `p_days` days ago and whose runs have all ended at least `p_days` days
         -- ago, so that its jobs may be dropped; returns the month, or no row if there is none. The arguments of jobs that made
-        -- artifacts are copied to ofa.recipe. A retry holds the month of its run (hold_month): either this function waits for
-        -- the retry and sees that the run is unfinished again, or the retry finds the month closed. Raises
+        -- artifacts are copied to ofa.recipe. A retry of jobs locks the month of their run (hold_month). So either this
+        -- function waits for the retry and then finds the run unfinished, or the retry finds the month closed. Raises
         -- invalid_parameter_value if `p_days` is less than 1.
         create or replace function ofa_api_1.close_month(p_days int) returns setof int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

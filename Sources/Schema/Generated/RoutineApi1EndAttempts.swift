@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/end_attempts.sql.
     static let api1EndAttempts = Routine(
-        name: "api_1/end_attempts", checksum: "4421ef0aa07ed2f30a86a628c19ca4a127b3aa1568603cb61606314dc3c0ffaf", sql: #"""
-        -- Ends attempts behind the fence; returns how many jobs became available or scheduled, which attempts had ended the
-        -- same way before, and which are fenced: see ofa.end_attempts.
+        name: "api_1/end_attempts", checksum: "965fc1eddd461e0fd6f1fdfb5eb3a28941d21f3c2cc1472af663a0a9dcadcad5", sql: #"""
+        -- Ends attempts. Returns how many jobs became available or scheduled, which attempts had ended the same way before, and
+        -- which others were refused (`fenced`): see ofa.end_attempts.
         create or replace function ofa_api_1.end_attempts(p_session uuid, p_jobs bigint[], p_tokens bigint[],
           p_outcomes text[], p_results text[], p_reasons text[], p_delays float8[], p_crashes int[], p_fanned_out boolean[],
           p_locked boolean, p_zone text, p_methods text[], p_tiers text[], p_walls bigint[], p_cpus bigint[],

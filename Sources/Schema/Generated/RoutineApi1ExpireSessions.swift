@@ -4,10 +4,10 @@
 extension Routine {
     /// The routine sql/functions/api_1/expire_sessions.sql.
     static let api1ExpireSessions = Routine(
-        name: "api_1/expire_sessions", checksum: "0fde6b9142bece8d47a4944f8c1d5fcd7a243501e580b0fc3ead8180baa3d55f", sql: #"""
-        -- Marks up to 100 sessions without a timely heartbeat as dead; after a restart of the server, the term of each session
-        -- (`ttl`) starts anew. A heartbeat dated more than a second in the future (the clock was set back) is clamped to now.
-        -- Returns the sessions that it changed, dead or clamped.
+        name: "api_1/expire_sessions", checksum: "d18cc696acf79c05e941f9e3c3969037653a14c279d9959880b99f1fa2d8d7ae", sql: #"""
+        -- Marks sessions as dead that sent no heartbeat within their term (`ttl`); after a restart of the server, all terms
+        -- start anew. A heartbeat dated more than a second in the future shows that the clock was set back; it is set to now.
+        -- Changes up to 100 sessions, and returns them.
         create or replace function ofa_api_1.expire_sessions() returns setof bigint
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/release_jobs.sql.
     static let api1ReleaseJobs = Routine(
-        name: "api_1/release_jobs", checksum: "86eb1dfaebe213c43c3e428d7d6f4956430c532f7d87ca77ba525f92b44da59e", sql: #"""
-        -- Makes those of the jobs `p_jobs` available (or scheduled) again that nothing blocks and that are neither live nor
-        -- ended, with their full number of attempts; returns how many. The run of the jobs must be locked.
+        name: "api_1/release_jobs", checksum: "611df1c4dca3721da5fafb8dfcafb54b2db8632451170e896a2a49362e394c51", sql: #"""
+        -- Makes the jobs `p_jobs`, all of one run, available again (or scheduled), with their full number of attempts; returns
+        -- how many. Skips blocked jobs, ended jobs and jobs that are in ofa.live already. The run must be locked.
         create or replace function ofa_api_1.release_jobs(p_jobs bigint[]) returns int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

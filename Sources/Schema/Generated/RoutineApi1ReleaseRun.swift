@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/release_run.sql.
     static let api1ReleaseRun = Routine(
-        name: "api_1/release_run", checksum: "a9acc0b8a3426dc9d6698226120f771a106dd51961e486d1421848b798186fab", sql: #"""
-        -- Makes those jobs of the run `p_run` available (or scheduled) that nothing blocks and that are neither live nor ended;
-        -- returns how many. The run must be locked.
+        name: "api_1/release_run", checksum: "3370def106fbf9477b8c90cc1b42eddac38144c07e303693bacfe318c5e0c045", sql: #"""
+        -- Makes the jobs of the run `p_run` available (or scheduled); returns how many. Skips blocked jobs, ended jobs and jobs
+        -- that are in ofa.live already. The run must be locked.
         create or replace function ofa_api_1.release_run(p_run bigint) returns int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

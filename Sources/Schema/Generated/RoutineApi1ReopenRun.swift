@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/reopen_run.sql.
     static let api1ReopenRun = Routine(
-        name: "api_1/reopen_run", checksum: "2e6255f2115bfca01cfc9b29e48f129c8c85345c9d4d5d83a1760960bbbc73d0", sql: #"""
-        -- Makes an ended run unfinished again, without its cancel request, for a retry of its jobs. The run must be locked.
+        name: "api_1/reopen_run", checksum: "1cee065d29f210d2493f4c649906d18c15482a5b899c4bfe18e3d8a864f11e37", sql: #"""
+        -- Makes an ended run unfinished again and removes its cancel request, so that its jobs can be retried. The run must be
+        -- locked.
         create or replace function ofa_api_1.reopen_run(p_run bigint) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

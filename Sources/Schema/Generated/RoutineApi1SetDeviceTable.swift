@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/set_device_table.sql.
     static let api1SetDeviceTable = Routine(
-        name: "api_1/set_device_table", checksum: "86694002b4d4f02dd8532855bf916a46bc343c7b4165eceea047d0d84a7b0c35", sql: #"""
-        -- Sets the latency table measured for a device, if the device still has this kind and batch size: after the measurement
+        name: "api_1/set_device_table", checksum: "5f150d2a556dd34c17eca59f3b0893e221480b228badbfae52634927d160dbee", sql: #"""
+        -- Sets the latency table measured for a device, if the device still has this kind and batch size. Since the measurement
         -- began, the name may have been given to another device.
         create or replace function ofa_api_1.set_device_table(p_name text, p_kind text, p_batch int, p_latency_table bigint)
         returns void

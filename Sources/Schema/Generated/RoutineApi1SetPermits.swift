@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/set_permits.sql.
     static let api1SetPermits = Routine(
-        name: "api_1/set_permits", checksum: "9fe63674d3f5335b87e9c142d41d88e68742cbd90efa746bbcf798ed989a6953", sql: #"""
-        -- Sets how many jobs with the concurrency key `p_key` may run at once. Permits above a lowered limit stay held until
-        -- the attempts of their jobs end.
+        name: "api_1/set_permits", checksum: "1cf9c96ff92f2e10b50042d5f9c459860a06ab10d22f19f1ee43abdc05443920", sql: #"""
+        -- Sets how many jobs with the concurrency key `p_key` may run at once. Running jobs keep permits above a lowered limit
+        -- until their attempts end.
         create or replace function ofa_api_1.set_permits(p_key text, p_slots int) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         declare

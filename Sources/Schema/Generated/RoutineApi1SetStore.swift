@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/set_store.sql.
     static let api1SetStore = Routine(
-        name: "api_1/set_store", checksum: "506517a984e79062d29dd7d48afba8e2b9364c2bfd5285fc1f325b4c1df3e10e", sql: #"""
-        -- Sets the path of the folder store and the rule that chooses which new blobs are stored there. `p_id` has an effect
-        -- only if there was no folder store.
+        name: "api_1/set_store", checksum: "98869da9e1c24651502e91159c3fef7b14de4f6d1130faf6cd179609508e10b4", sql: #"""
+        -- Sets the path of the folder store and the rule that chooses which new blobs are stored there. `p_id` becomes the id
+        -- of a new folder store; an existing store keeps its id.
         create or replace function ofa_api_1.set_store(p_id uuid, p_path text, p_from_bytes bigint, p_kinds text[])
         returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -4,11 +4,11 @@
 extension Routine {
     /// The routine sql/functions/beat.sql.
     static let beat = Routine(
-        name: "beat", checksum: "21f5c0e86689589cd33cd8ccc6f98129c967ca73a40f878d3c6385c250ae8524", sql: #"""
-        -- Records a heartbeat of the session `p_session`; returns no row if the session is over. Otherwise it returns a row for
-        -- each given lease (`p_jobs` with `p_tokens`), or one row if none is given. A row says whether the job must stop (its
-        -- token is NULL if the lease is over), and lists those of `p_duties` that the session holds for the next
-        -- `p_duty_seconds`. A session takes over a duty that the previous holder has not renewed in time.
+        name: "beat", checksum: "1d0d7de762dcb9e70a5c9ab6f2d1a19652cd2d5bbf23eaf59387bc546a0d7a09", sql: #"""
+        -- Records a heartbeat of the session `p_session`; returns no row if the session is over. Otherwise returns a row for
+        -- each given lease (`p_jobs` with `p_tokens`), or a single row if no lease is given. A row says whether the job must
+        -- stop (`token` is NULL if the lease is over). Every row also lists those of `p_duties` that the session holds for the
+        -- next `p_duty_seconds`. A session takes over a duty that the previous holder has not renewed in time.
         --
         -- The worker names its leases, because finding them by session would also read the dead rows of past leases for as long
         -- as an old snapshot keeps these rows from being vacuumed.

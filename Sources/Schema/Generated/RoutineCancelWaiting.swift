@@ -4,11 +4,12 @@
 extension Routine {
     /// The routine sql/functions/cancel_waiting.sql.
     static let cancelWaiting = Routine(
-        name: "cancel_waiting", checksum: "1ab53351daf2f5d8acfa5fa749823ffbbbf2954f2a038859ce5e10e87fe15446", sql: #"""
+        name: "cancel_waiting", checksum: "4fb9114d9ec8217538d1597c58667ca6b276cb26dab8974923a77954107e4351", sql: #"""
         -- Cancels the jobs of a run that are not running, and fires the groups whose rule is then met. The run must be locked
-        -- and marked for cancellation. With NULL for `p_owners`, as at the cancel request, the function scans all jobs of the
-        -- run. Each later end of attempts passes the jobs that have ended and may have fanned out: apart from live jobs, only
-        -- the continuations of their fan-outs can have been added since the request, so that an end does not scan all jobs.
+        -- and marked for cancellation. The cancel request passes NULL for `p_owners`: the function reads all jobs of the run.
+        -- When attempts end after the request, the call passes as `p_owners` the ended jobs that may have fanned out: the
+        -- function reads only ofa.live and the continuations of these fan-outs, because the request cancelled all other waiting
+        -- jobs.
         create or replace function ofa.cancel_waiting(p_run bigint, p_owners bigint[]) returns void language plpgsql
         set plan_cache_mode = force_generic_plan set enable_seqscan = off
         set enable_hashjoin = off set enable_mergejoin = off as $$

@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/end_attempts.sql.
     static let endAttempts = Routine(
-        name: "end_attempts", checksum: "bb59f68f9cda2f2decc34caa5227a42ac60e0de50096fca609dc87e66d8b6409", sql: #"""
+        name: "end_attempts", checksum: "4f5bd18b8eaf986087f71dd5ff752a8571d258444c8e9994776811ae0320b8f1", sql: #"""
         -- Ends attempts behind the fence: an attempt ends only if the row of its job in ofa.live still has the token and the
         -- session of the attempt.
         --
@@ -13,8 +13,8 @@ extension Routine {
         -- or unbegun (released before it started: nothing is charged). All outcomes except released and unbegun require that
         -- the session has not expired. A rescuer passes no session, and the outcome lost (the session is over) or overdue (the
         -- worker does not stop the job; `p_delays` as for failed). Trailing elements of the later arrays may be omitted: they
-        -- default to completed, no crash, no fan-out, not metered. `p_locked` says that this transaction has already locked the
-        -- leases behind the fence, so that a session that expired since is accepted. ofa.count_down handles the consequences
+        -- default to completed, no crash, no fan-out, not metered. `p_locked` says that this transaction locked the leases
+        -- before, while the session was valid; then the session may have expired since. ofa.count_down handles the consequences
         -- for runs, groups and the ledger.
         --
         -- Returns how many jobs became available or scheduled (`freed`), and the indices (from 1) of the attempts that were not
@@ -105,8 +105,8 @@ extension Routine {
               attempt, ended_as, started_at, v_now, p_zone, wall, cpu, energy, energy_low, energy_high, method, tier
             from gone where method is not null
           ), summed as (
-            -- An attempt without an energy is a gap. An attempt without a meter row is charged with its duration, or, if it was
-            -- lost, with the time until the last heartbeat of its session.
+            -- An attempt whose energy is unknown is counted as a gap. An attempt without a meter row is charged with its
+            -- duration, or, if it was lost, with the time until the last heartbeat of its session.
             select account_id, coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)) as host_id,
               case when method is null then '' else coalesce(p_zone, '') end as zone, method,
               case when method is null then ended_as end as gap, case when energy is null then '' else tier end as tier,

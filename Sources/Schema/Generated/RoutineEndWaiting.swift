@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/end_waiting.sql.
     static let endWaiting = Routine(
-        name: "end_waiting", checksum: "02e330fe5de20f67b30205a396bbdefe453beeea150afb6c61c25ed1b0d1ac59", sql: #"""
-        -- Ends those of the jobs `p_jobs`, all of one run, that are blocked, or live and not running; their state becomes
-        -- `p_state`. Returns the groups whose counters changed. The run must be locked.
+        name: "end_waiting", checksum: "1ad5cbcbe3d8bb034d813deca5037de3c45de7cf51d526a7d38d9ec95c16ce42", sql: #"""
+        -- Ends those of the jobs `p_jobs`, all of one run, that are neither running nor ended; their state becomes `p_state`.
+        -- Returns the groups whose counters changed. The run must be locked.
         create or replace function ofa.end_waiting(p_jobs bigint[], p_state text, p_reason text)
         returns bigint[] language plpgsql
         set plan_cache_mode = force_generic_plan set enable_seqscan = off

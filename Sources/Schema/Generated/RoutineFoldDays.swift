@@ -4,10 +4,10 @@
 extension Routine {
     /// The routine sql/functions/fold_days.sql.
     static let foldDays = Routine(
-        name: "fold_days", checksum: "5a4473d89cc32ef501ea3b392aa1de25263570b1c2c97dd1a8908be785f0ada5", sql: #"""
-        -- Sums the days of the ledger (ofa.spent) that ended at least a day ago and are later than the newest day in
-        -- ofa.spent_day into rows of ofa.spent_day; no transaction should still add to such a day. Returns how many rows it
-        -- inserted.
+        name: "fold_days", checksum: "272823a4ea65a49a47062a93c3a87db3fdc4ee6b054bb5fd78e03b846ede0722", sql: #"""
+        -- Sums past days of the ledger (ofa.spent) into rows of ofa.spent_day; returns how many rows it inserted. The days are
+        -- those after the newest day in ofa.spent_day that ended at least a day ago: by then, no transaction should still add
+        -- to a day.
         create or replace function ofa.fold_days() returns int language plpgsql as $$
         declare
           v_rows int;

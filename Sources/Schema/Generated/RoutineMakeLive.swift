@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/make_live.sql.
     static let makeLive = Routine(
-        name: "make_live", checksum: "60c58c830bbd83af9ccd75459f7772d233b48fc640ad4550ab2a72f375ffae1f", sql: #"""
-        -- Makes jobs of one run available, or scheduled if they have a later start time; returns how many. The caller passes
-        -- jobs that nothing blocks; jobs that have ended or are already live are skipped.
+        name: "make_live", checksum: "a227b502221394a917d2932bc57bb5e7df9f417f04764b2e041a8f9a01bcf3d2", sql: #"""
+        -- Makes jobs of one run available, or scheduled if they have a later start time; returns how many. The caller passes no
+        -- blocked jobs. Jobs that have ended or are in ofa.live already are skipped.
         create or replace function ofa.make_live(p_jobs bigint[]) returns int language plpgsql
         set plan_cache_mode = force_generic_plan set enable_seqscan = off
         set enable_hashjoin = off set enable_mergejoin = off as $$
@@ -21,8 +21,8 @@ extension Routine {
           from unnest(p_jobs) with ordinality as picked (id, place)
           join ofa.job on job.month = v_month and job.id = any (array[picked.id])
           where (select true from ofa.outcome where outcome.month = v_month and outcome.job_id = job.id) is null
-            -- A job that is already live is skipped without waiting for its row: a transaction that ends the job may have
-            -- locked the row and wait for the run, which is locked here.
+            -- A job that is in ofa.live already is skipped without waiting for its row: a transaction that ends the job may
+            -- have locked the row and wait for the run, which is locked here.
             and (select true from ofa.live where live.job_id = job.id) is null
           order by picked.place
           on conflict (job_id) do nothing;

@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/open_lanes.sql.
     static let openLanes = Routine(
-        name: "open_lanes", checksum: "f77a5372037f1b82b5ab75d0083df4ad4d18db85536fe8d3e31875da0272e52b", sql: #"""
+        name: "open_lanes", checksum: "ce392c959aab27a8e1a41951a1ed8515b6d845441f949ab62554e540a4379187", sql: #"""
         -- Returns the lanes from which a claim may take jobs now, most urgent first: the lanes of the kinds `p_kinds` whose
         -- jobs reserve at most `p_threads` and `p_memory_mb` (NULL: unbounded) and require only capabilities in `p_offers`,
         -- whose queue is not paused, and whose concurrency key, if any, has a free permit.
@@ -17,8 +17,8 @@ extension Routine {
               and (p_threads is null or lane.threads <= p_threads)
               and (p_memory_mb is null or lane.memory_mb <= p_memory_mb)
               and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)
-              -- A key has a free permit if the free permits within its limit outnumber the permits still held above a lowered
-              -- limit.
+              -- A permit above a lowered limit may still be held. For each such permit, a permit within the limit does not
+              -- count as free.
               and (lane.key_id is null or exists (
                 select from ofa.permit_key join ofa.permit on permit.key_id = permit_key.id
                 where permit_key.id = lane.key_id and permit.slot <= permit_key.slots and permit.token is null

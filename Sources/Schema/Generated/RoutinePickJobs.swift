@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/pick_jobs.sql.
     static let pickJobs = Routine(
-        name: "pick_jobs", checksum: "8aad21506b91ed3239e52ccc5a1d203baa42cff4afc520874e395daae3fc75a7", sql: #"""
+        name: "pick_jobs", checksum: "c4b99f2457b8dc2dd5cd3f6d5bfed75bce1ff2b727e19ced4b8348d721749d94", sql: #"""
         -- Locks up to `p_limit` available jobs of the lanes `p_open` and no other rows: most urgent first, then in the order in
         -- which they became available, within `p_threads` and `p_memory_mb` in total (NULL: unbounded). `p_floors` has for each
         -- of `p_lanes` the `seq` below which no job is available. Returns the row location (ctid) and the concurrency key of
@@ -37,8 +37,8 @@ extension Routine {
             return;
           end if;
 
-          -- This query counts how many of the most urgent jobs each lane has, up to the first job that exceeds the limit, the
-          -- threads or the memory. Only so many jobs of the lane are locked.
+          -- This query takes the most urgent jobs of all lanes, up to the first job that exceeds the limit, the threads or the
+          -- memory, and counts them by lane. The next query locks only so many jobs of each lane.
           select array_agg(lane order by lane), array_agg(floor order by lane), array_agg(jobs::int order by lane)
           into v_share_lanes, v_share_floors, v_shares
           from (

@@ -4,10 +4,10 @@
 extension Routine {
     /// The routine sql/functions/pick_permits.sql.
     static let pickPermits = Routine(
-        name: "pick_permits", checksum: "803b1ad4a681edf0acfa4fa0a6fc20b8ad39dff956bc23d5f9847ccdab4b8921", sql: #"""
-        -- Locks a free permit for each picked job that has a concurrency key, and omits the jobs for which no permit is free
-        -- from its results. For each permit that is still held above a lowered limit, a free permit is locked but not used, so
-        -- that no other claim takes it.
+        name: "pick_permits", checksum: "fabce083243d24a7572f5a9de0525a3d1f3beb1eece7ab73fca9b4327f8bcb0d", sql: #"""
+        -- Locks a free permit for each picked job that has a concurrency key. The results omit jobs for which no permit is
+        -- free. A permit above a lowered limit may still be held. For each such permit, a free permit is locked but not used,
+        -- so that no other claim takes it.
         create or replace function ofa.pick_permits(p_spots tid[], p_keys int[], out spots tid[], out jobs bigint[],
           out keys int[], out slots int[]) language plpgsql as $$
         #variable_conflict use_column

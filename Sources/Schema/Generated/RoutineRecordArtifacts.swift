@@ -4,12 +4,12 @@
 extension Routine {
     /// The routine sql/functions/record_artifacts.sql.
     static let recordArtifacts = Routine(
-        name: "record_artifacts", checksum: "4aa70d52f1cc6f611313ae0abf1e4cc43dc46a4b79cceb313f1138b7c3c173ac", sql: #"""
+        name: "record_artifacts", checksum: "54c71b3318d7205309fb893f3b4a67f9803710ac673b15ce552b8df717150d73", sql: #"""
         -- Stores small blobs, then records the outputs and inputs of completed attempts, idempotently. It must run in the
         -- transaction that ended the attempts, after their end. Nothing is recorded for an attempt that was fenced or did not
         -- complete. The artifacts' blobs are locked until the transaction ends, so that garbage collection does not remove
-        -- them. Raises object_not_in_prerequisite_state if an attempt is unknown and its job is neither live nor ended, and
-        -- foreign_key_violation if the bytes of an artifact are not stored.
+        -- them. Raises object_not_in_prerequisite_state if an attempt is unknown and its job is neither in ofa.live nor ended,
+        -- and foreign_key_violation if the bytes of an artifact are not stored.
         create or replace function ofa.record_artifacts(p_blobs bytea[], p_raw_bytes bigint[], p_stored_bytes bigint[],
           p_chunks int[], p_filters text[], p_codecs text[], p_chunk_blobs bytea[], p_ordinals int[], p_chunk_raw_bytes int[],
           p_sha256 bytea[], p_data bytea[], p_kinds text[], p_names text[], p_roles text[], p_digests bytea[],
@@ -29,8 +29,8 @@ extension Routine {
             perform ofa.put_blobs(p_blobs, p_raw_bytes, p_stored_bytes, p_chunks, p_filters, p_codecs, p_chunk_blobs, p_ordinals,
               p_chunk_raw_bytes, p_sha256, p_data);
           end if;
-          -- v_made has the indices of the attempts that completed within a day of now, v_others the jobs of the attempts that
-          -- neither ended within a day of now nor run. An attempt that still runs was fenced: this transaction did not end it.
+          -- v_made gets the indices of the attempts that completed within a day of now. v_others gets the jobs of attempts that
+          -- are not running and have no end within a day of now. A running attempt was fenced and is in neither.
           select array_agg(place) filter (where tried.outcome = 'completed'),
             array_agg(given.job) filter (where tried.token is null and not exists (
               select from ofa.live where live.job_id = any (array[given.job]) and live.token = given.token))

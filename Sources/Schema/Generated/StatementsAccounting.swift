@@ -9,7 +9,7 @@ extension Statement {
         select version, note from ofa.factor_set order by version desc limit 1;
         """#)
 
-    /// Returns the mean duration of an attempt, in seconds, by kind of job, over the newest 2,000 accounts.
+    /// Returns the mean duration of an attempt, in seconds, by kind of job, over the newest 2,000 rows of ofa.account.
     public static let kindDurations = Statement(name: "KindDurations", sql: #"""
         select recent.kind, sum(spent.wall_ns)::float8 / sum(spent.attempts) / 1e9 as seconds
         from (select id, kind from ofa.account order by id desc limit 2000) as recent
@@ -134,9 +134,10 @@ extension Request {
         order by started_at, token, label;
         """#)
 
-    /// Sums costs by run and device target: of `run` and of the other runs that read a supernet of `run`, or, if `run` is
-    /// NULL, of the `newest` runs with device targets. `source` is the run that made the supernet: the newest other run
-    /// whose supernet the row's run reads, else the row's run itself if it made one, else NULL.
+    /// Sums costs by run and device target. `source` is the run that made the supernet: the newest other run whose supernet
+    /// the row's run reads, else the row's run itself if it made a supernet, else NULL. If `run` is given, the rows are
+    /// those of `run` and of the runs whose source is `run`. If `run` is NULL, the rows are those of the newest runs with
+    /// device targets, at most `newest` runs.
     public static func costBranches(run: Int64?, newest: Int, version: Int) -> Request {
         Request(costBranchesStatement, [run.map { .int($0) } ?? .null, .int(newest), .int(version)])
     }

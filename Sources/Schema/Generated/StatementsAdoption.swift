@@ -201,8 +201,8 @@ extension Statement {
     /// Returns the statements that copy the other tables, in the order of their foreign keys. Each statement copies the
     /// columns that the old table has; columns that the old table lacks and that need a value are computed (stand_in).
     /// Checkpoints are copied for jobs that ended without completing, so that a retry resumes from them. Factors that users
-    /// added are copied. If the old blobs have no class, garbage collection never ran: then only the blobs of artifacts and
-    /// of copied checkpoints are copied.
+    /// added are copied. In a database whose blobs have no column class, garbage collection never ran; from such a database
+    /// only the blobs of artifacts and of copied checkpoints are copied.
     public static let adoptionTables = Statement(name: "AdoptionTables", sql: #"""
         with kept (name, place, rest) as (
           select name, place, case
@@ -242,8 +242,8 @@ extension Statement {
         group by kept.name, kept.place, kept.rest order by kept.place;
         """#)
 
-    /// Copies the arguments of jobs that made artifacts but are not copied themselves, so that the artifacts can be healed
-    /// and searches can use them.
+    /// Copies the arguments of jobs that made artifacts but are not copied themselves. Healing and specialisation need these
+    /// arguments.
     public static let adoptionRecipes = Statement(name: "AdoptionRecipes", sql: #"""
         insert into ofa.recipe (job_id, kind, args)
         select id, kind, args from ofa_before.job as before

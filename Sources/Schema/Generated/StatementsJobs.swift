@@ -8,9 +8,10 @@ extension Statement {
         select ofa_api_1.promote_jobs(1000) as promoted;
         """#)
 
-    /// Returns up to 200 running jobs of ended sessions, and jobs that passed their timeout or stall timeout more than a
-    /// session term (`ttl`) ago while their worker lives. The first select starts from the sessions: starting from ofa.live
-    /// would also read the dead rows of past leases while an old snapshot keeps them.
+    /// Returns up to 200 running jobs: jobs of sessions that are over, and up to 100 jobs that passed their timeout or stall
+    /// timeout more than a session term (`ttl`) ago although their session is not over. The first select starts from the
+    /// sessions, because a start from ofa.live would also read the dead rows of past leases while an old snapshot keeps
+    /// them.
     public static let jobsLost = Statement(name: "JobsLost", sql: #"""
         select lost.job_id, true as lost
         from (select id from ofa.session where state <> 'alive' and not swept offset 0) as over
@@ -64,8 +65,8 @@ extension Request {
         select * from ofa_api_1.lock_lease($1::bigint, $2::bigint, $3::uuid);
         """#)
 
-    /// Ends attempts behind the fence; returns how many jobs became available or scheduled, which attempts had ended the
-    /// same way before, and which are fenced.
+    /// Ends attempts. Returns how many jobs became available or scheduled, which attempts had ended the same way before, and
+    /// which others were refused (`fenced`): see ofa.end_attempts.
     public static func attemptsEnd(session: String?, jobs: [Int64], tokens: [Int64], outcomes: [String], results: [String?], reasons: [String?], delays: [Double?], crashes: [Int], fannedOut: [Bool], locked: Bool, zone: String?, methods: [String?], tiers: [String?], walls: [Int64?], cpus: [Int64?], energies: [Int64?], energiesLow: [Int64?], energiesHigh: [Int64?]) -> Request {
         Request(attemptsEndStatement, [session.map { .uuid($0) } ?? .null, .intArray(jobs), .intArray(tokens), .textArray(outcomes), .optionalTextArray(results), .optionalTextArray(reasons), .optionalTextArray(delays.map { $0.map { "\($0)" } }), .intArray(crashes.map(Int64.init)), .textArray(fannedOut.map { $0 ? "t" : "f" }), .bool(locked), zone.map { .text($0) } ?? .null, .optionalTextArray(methods), .optionalTextArray(tiers), .optionalTextArray(walls.map { $0.map { "\($0)" } }), .optionalTextArray(cpus.map { $0.map { "\($0)" } }), .optionalTextArray(energies.map { $0.map { "\($0)" } }), .optionalTextArray(energiesLow.map { $0.map { "\($0)" } }), .optionalTextArray(energiesHigh.map { $0.map { "\($0)" } })])
     }
@@ -112,8 +113,8 @@ extension Request {
         select * from ofa_api_1.lock_lost_job($1::bigint);
         """#)
 
-    /// Makes those of the given jobs available (or scheduled) again that nothing blocks and that are neither live nor ended,
-    /// with their full number of attempts; returns how many.
+    /// Makes the given jobs available again (or scheduled), with their full number of attempts; returns how many. Skips
+    /// blocked jobs, ended jobs and jobs that are in ofa.live already.
     public static func jobReopen(jobs: [Int64]) -> Request {
         Request(jobReopenStatement, [.intArray(jobs)])
     }
@@ -129,8 +130,8 @@ extension Request {
         select * from ofa.job_state where id = $1::bigint;
         """#)
 
-    /// Returns the newest closed month, and whether there are other closed months, for a job id that was not found. Returns
-    /// no row if all existing jobs have lower ids: then there never was a job with this id.
+    /// For a job id that was not found, returns the newest closed month and whether there are other closed months. Returns
+    /// no row if the id is greater than the ids of all existing jobs: such a job is taken never to have existed.
     public static func jobDropped(job: Int64) -> Request {
         Request(jobDroppedStatement, [.int(job)])
     }
@@ -157,8 +158,8 @@ extension Request {
         select * from ofa.job_state where id = any ($1::bigint[]) order by run_id desc, path, id;
         """#)
 
-    /// Returns the ids of the first jobs, newest run first; NULL means any run or kind. The statement reads no details, so
-    /// that the index on runs gives the order.
+    /// Returns the ids of the first `most` jobs, newest run first; NULL for `run` or `kind` means any. The statement reads
+    /// only ofa.job, so that the index by run gives the order.
     public static func jobNumbers(run: Int64?, kind: String?, most: Int) -> Request {
         Request(jobNumbersStatement, [run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null, .int(most)])
     }
@@ -241,9 +242,9 @@ extension Request {
         order by tried.token;
         """#)
 
-    /// Returns whether a worker of the kinds `kinds` may still get a job: whether there is a live job that it could claim
-    /// now or later, or any running job, which may release others. Jobs of paused queues, or of keys with a limit of 0,
-    /// count only while they run.
+    /// Returns whether a worker of the kinds `kinds` may still get a job: whether ofa.live has a job that the worker could
+    /// claim now or later, or any running job, whose end may release others. Jobs of paused queues, or of keys with a limit
+    /// of 0, count only while they run.
     public static func jobsInSight(run: Int64?, kinds: [String], threads: Int?, memoryMb: Int?, offers: [String]) -> Request {
         Request(jobsInSightStatement, [run.map { .int($0) } ?? .null, .textArray(kinds), threads.map { .int($0) } ?? .null, memoryMb.map { .int($0) } ?? .null, .textArray(offers)])
     }
@@ -280,7 +281,8 @@ extension Request {
         order by live.job_id;
         """#)
 
-    /// Returns the results of a stage's completed jobs in order; after a fan-out, only the results of its last layer.
+    /// Returns the results of a stage's completed jobs in order. Omits jobs that fanned out, and jobs whose results a
+    /// continuation supersedes.
     public static func stageResults(run: Int64, stage: String) -> Request {
         Request(stageResultsStatement, [.int(run), .text(stage)])
     }

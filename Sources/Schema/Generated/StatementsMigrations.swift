@@ -62,8 +62,8 @@ extension Statement {
         order by is_migration desc, number;
         """#)
 
-    /// Returns the applied migrations in order. In a database from before the baseline, the record does not say which
-    /// programs a migration serves; then `serves` is the version of the migration.
+    /// Returns the applied migrations in order. After a migration, programs still work if their own last migration is
+    /// `serves` or later. A database from before the baseline does not record `serves`; then `serves` is `version`.
     public static let migrationList = Statement(name: "MigrationList", sql: #"""
         select version as number, name, checksum, coalesce((to_jsonb(migration) ->> 'serves')::int, version) as serves, applied_at
         from ofa.migration order by version;

@@ -108,8 +108,8 @@ extension Request {
         select ofa_api_1.resume_queue($1::text);
         """#)
 
-    /// Sets how many jobs with a concurrency key may run at once. Permits above a lowered limit stay held until the attempts
-    /// of their jobs end.
+    /// Sets how many jobs with a concurrency key may run at once. Running jobs keep permits above a lowered limit until
+    /// their attempts end.
     public static func permitSet(key: String, slots: Int) -> Request {
         Request(permitSetStatement, [.text(key), .int(slots)])
     }
@@ -180,8 +180,8 @@ extension Request {
 
     /// Returns the partitions of a kind (history, meter, jobs) that ended at least `days` days ago, oldest first, each with
     /// its state: attached, pending (a detach has begun), or detached and not yet dropped. Partitions of jobs are returned
-    /// only if their month is closed. Of each month, the partitions of groups come first, so that no counter of a group
-    /// includes dropped jobs.
+    /// only if their month is closed. In each month, the partition of groups comes first: it must be dropped before the jobs
+    /// that its counters include.
     public static func historyOld(kind: String, days: Int) -> Request {
         Request(historyOldStatement, [.text(kind), .int(days)])
     }

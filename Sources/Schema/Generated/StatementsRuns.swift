@@ -110,8 +110,8 @@ extension Request {
         order by id;
         """#)
 
-    /// Makes those jobs of the run `run` available (or scheduled) that nothing blocks and that are neither live nor ended;
-    /// returns how many.
+    /// Makes the jobs of a run available (or scheduled); returns how many. Skips blocked jobs, ended jobs and jobs that are
+    /// in ofa.live already.
     public static func runReleaseReady(run: Int64) -> Request {
         Request(runReleaseReadyStatement, [.int(run)])
     }
@@ -119,7 +119,7 @@ extension Request {
         select ofa_api_1.release_run($1::bigint) as freed;
         """#)
 
-    /// Makes an ended run unfinished again, without its cancel request, for a retry of its jobs.
+    /// Makes an ended run unfinished again and removes its cancel request, so that its jobs can be retried.
     public static func runReopen(run: Int64) -> Request {
         Request(runReopenStatement, [.int(run)])
     }

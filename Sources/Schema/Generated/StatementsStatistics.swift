@@ -31,7 +31,8 @@ extension Statement {
         select count(*) as runs from ofa.run where state = 'running';
         """#)
 
-    /// Returns the numbers of all, ended, completed and live jobs (`waiting`), and of lost attempts.
+    /// Returns how many jobs were enqueued, have ended, have completed, and are in ofa.live (`waiting`), and how many
+    /// attempts were lost.
     public static let soakCounts = Statement(name: "SoakCounts", sql: #"""
         select (select sum(expected) from ofa.job_group)::bigint as enqueued,
           (select sum(ok + bad) from ofa.job_group)::bigint as ended,

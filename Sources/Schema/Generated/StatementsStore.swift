@@ -26,8 +26,8 @@ extension Statement {
 }
 
 extension Request {
-    /// Sets the path of the folder store and the rule that chooses which new blobs are stored there. `id` has an effect only
-    /// if there was no folder store.
+    /// Sets the path of the folder store and the rule that chooses which new blobs are stored there. `id` becomes the id of
+    /// a new folder store; an existing store keeps its id.
     public static func storeSet(id: String, path: String, fromBytes: Int64, kinds: [String]) -> Request {
         Request(storeSetStatement, [.uuid(id), .text(path), .int(fromBytes), .textArray(kinds)])
     }

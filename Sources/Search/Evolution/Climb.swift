@@ -1,6 +1,6 @@
-// Improves one network by local search, a very large-scale neighbourhood search (Ahuja et al., 2002). Each step scores
-// all single changes of genes; knapsacks over the score differences propose networks that differ in many genes and use
-// up the limits; the best network within the limits starts the next step.
+// Improves one network by local search, a very large-scale neighbourhood search (Ahuja et al., 2002). A step has three
+// parts. It scores all single changes of genes. Knapsacks over the score differences propose networks that differ in
+// many genes and lie close below the limits. The best network within the limits starts the next step.
 //
 // With the published Note10 tables and predictor at 25 ms, climbs from 40 random networks took about five steps of 200
 // evaluations. The median result was 0.7 points below the best known network; one result was within 0.1.
@@ -14,8 +14,8 @@ struct Climb {
         let score: Double
     }
 
-    /// Penalties per changed gene, as shares of the mean absolute score difference of a single change of a layer. At 0
-    /// a knapsack changes every gene that raises the sum; a large penalty keeps the proposed network near the current.
+    /// Penalties per changed gene; 1 is the mean absolute score difference of a single change of a layer. At 0 a
+    /// knapsack changes every gene that raises the sum; a large penalty keeps the proposed network near the current.
     private static let cautions: [Float] = [0, 0.5, 2]
     /// The penalty of knapsacks at another resolution or width than the current network's.
     private static let usual: Float = 0.5
@@ -35,9 +35,9 @@ struct Climb {
     }
 
     /// Returns the best network reached from `start` at `resolutions` and within `limits`; nil if `start` has no finite
-    /// score or exceeds the limits. With `lowerCosts`, each step also proposes the best network in each of that many
-    /// ranges of lower costs, for a front. `seen` gets every network that this climb is the first to score, if the
-    /// score is finite, whether or not the network is within the limits.
+    /// score or exceeds the limits. For a front, each step also proposes the best network in each of `lowerCosts`
+    /// narrow ranges of cost, from the limit downwards. `seen` gets every network to which this climb is the first to
+    /// give a finite score, whether or not the network is within the limits.
     mutating func climb(
         from start: Genes, _ limits: LimitCosts, _ resolutions: ClosedRange<Int>,
         lowerCosts: Int = 0,
@@ -96,8 +96,8 @@ struct Climb {
         return proposed
     }
 
-    /// Returns the networks whose resolution and widths knapsacks keep: the network `genes` at each of `resolutions`
-    /// and with each single change of a width, where these have scores.
+    /// Returns the networks from which knapsacks keep resolution and widths: `genes` at each of `resolutions`, and
+    /// `genes` with each single change of a width. Those without a finite score are left out.
     private func grounds(
         _ genes: Genes, _ values: Knapsack.Values, _ sizes: [Float], _ resolutions: Range<Int>
     ) -> [Genes] {
@@ -120,8 +120,8 @@ struct Climb {
         return grounds
     }
 
-    /// Returns the costs of the `proposals` best sums and, for each of `lowerCosts` ranges of three steps from the
-    /// limit downwards, the cost of the best sum in that range.
+    /// Returns the costs of the `proposals` best sums. The costs from the limit downwards are also divided into ranges
+    /// of three steps; for each of the first `lowerCosts` ranges, the cost of the range's best sum is added.
     private func bestCosts(_ lowerCosts: Int) -> [Int] {
         var best: [(sum: Float, cost: Int)] = []
         for cost in (0...Knapsack.steps + Knapsack.beyond).reversed() {

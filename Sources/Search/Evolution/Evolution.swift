@@ -56,7 +56,7 @@ struct Evolution {
         return outcome
     }
 
-    /// Returns the initial networks: the anchor, and for every group of resolutions the best of up to `options.draws`
+    /// Returns the initial networks: `anchor`, and for every group of resolutions the best of up to `options.draws`
     /// random networks.
     private mutating func starts() throws -> [Genes] {
         var starts = [anchor]

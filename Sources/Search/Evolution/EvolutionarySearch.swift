@@ -1,8 +1,8 @@
 // Searches for the network of the highest predicted accuracy within a device's limits: exhaustively in small spaces, by
-// evolution in large spaces. The search follows Cai et al., ICLR 2020 (regularised evolution, Real et al., 2019), with
-// these differences: limits that no network meets are reported at once, no network is scored twice, networks of the
-// last generation can be the result, every result meets the limits, the search ends when it stops improving, a seed
-// reproduces the result, and children climb (Climb.swift).
+// evolution in large spaces. The evolution is that of Cai et al., ICLR 2020 (regularised evolution, Real et al., 2019),
+// with these differences: children climb (Climb.swift), no network is scored twice, the result may come from the last
+// generation and always meets the limits, limits that no network meets are reported at once, the search ends when it
+// stops improving, and the same seed gives the same result.
 import Devices
 import Networks
 import Tensors
@@ -46,13 +46,13 @@ public struct EvolutionarySearch: Sendable {
         public var furtherMutation = 0.8
         /// Spaces of at most this many networks are searched exhaustively.
         public var exhaustiveLimit: UInt64 = 20_000
-        /// The most networks scored for a whole front, by default in six evolutions. A best network that single
-        /// searches found was missed by both evolutions in 16 of 120 pairs of evolutions, by all in 15 of 1,820 sets of
-        /// four, and by all in 1 of 8,008 sets of six (ops/docs/results.md).
+        /// The most networks scored for a whole front, by default in six evolutions. Independent evolutions were
+        /// compared with the best network that single searches found: both of a pair missed it in 16 of 120 pairs, all
+        /// four of a set in 15 of 1,820 sets, and all six of a set in 1 of 8,008 sets (ops/docs/results.md).
         public var frontEvaluations = 43_200_000
-        /// The most networks that one evolution of a front scores. A larger `frontEvaluations` is divided evenly among
-        /// several evolutions with different starts, because after so many networks an evolution rarely finds better
-        /// local optima (ops/docs/results.md).
+        /// The most networks that one evolution of a front scores; with more, it would rarely find better local optima
+        /// (ops/docs/results.md). A larger `frontEvaluations` is divided evenly among several evolutions with different
+        /// starts.
         public var frontShare = 7_200_000
         /// Determines every random draw.
         public var seed: UInt64 = 0

@@ -1,7 +1,7 @@
-// The evolution of a Pareto front. The cost axis is divided into levels, and each level has a small population, as a
-// search under one limit has (Evolution.swift). Levels exchange networks: parents also come from neighbouring levels,
-// and every climb also proposes networks below its level's limit. NSGA-II (Deb et al., 2002) keeps one population and a
-// crowding distance instead; with a population per level, no part of the front is crowded out.
+// The evolution of a Pareto front. The cost axis is divided into levels. Each level has a small population of its own,
+// like a search under one limit (Evolution.swift). Levels exchange networks: parents also come from neighbouring
+// levels, and every climb also proposes networks below its level's limit. NSGA-II (Deb et al., 2002) keeps one
+// population and a crowding distance instead; with a population per level, no part of the front is crowded out.
 import Foundation
 import Networks
 

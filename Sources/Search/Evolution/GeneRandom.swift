@@ -4,8 +4,8 @@
 struct GeneRandom {
     private var state: UInt64
 
-    /// Mixes `seed` into a state: otherwise generators whose states are a few steps apart would produce the same
-    /// numbers, shifted.
+    /// Mixes `seed` into a state. Without mixing, generators whose seeds differ by a few increments of the state would
+    /// produce the same numbers, shifted.
     init(seed: UInt64) {
         state = Self.mixed(seed &+ 0x5851_F42D_4C95_7F2D)
     }

@@ -87,8 +87,8 @@ struct GeneVariation {
         }
     }
 
-    /// Moves one random gene to its next or previous value, if it has one; for a layer's gene, moves the kernel or the
-    /// ratio.
+    /// Moves one random gene to its next (`up`) or previous value, if there is such a value; for a layer's gene, moves
+    /// the kernel or the ratio.
     private mutating func step(
         _ genes: inout Genes, up: Bool, _ resolutions: ClosedRange<Int>
     ) {

@@ -24,8 +24,8 @@ struct Knapsack {
     /// The sum that stands for "no network".
     static let impossible: Float = -1e30
 
-    /// Number of steps of a limit, and of further steps above the limit, because rounded costs may exceed the limit
-    /// when exact costs do not.
+    /// `steps` is the number of steps of a limit. Costs up to `beyond` steps above the limit are also solved, because a
+    /// sum of rounded costs may exceed the limit when the exact sum does not.
     static let steps = 512, beyond = 4
 
     private let layout: GeneLayout
@@ -86,8 +86,8 @@ struct Knapsack {
         }
     }
 
-    /// Returns the cost and the value of a stage of coupled genes at one depth; a negative cost means that the depth is
-    /// forbidden.
+    /// Returns the cost and the value of a whole stage, whose genes are coupled, at one depth; a negative cost means
+    /// that the depth is forbidden.
     private func coupled(_ stage: Int, _ depth: Int) -> (cost: Int32, value: Float) {
         let place = stage * layout.depths + depth
         var cost = costs.depths[place], value = values.depths[place]
@@ -100,8 +100,8 @@ struct Knapsack {
         return (cost, value)
     }
 
-    /// Replaces entries of row `target` by those of row `from`, shifted by `cost` and increased by `value`, where the
-    /// latter are larger.
+    /// Shifts the sums of row `from` by `cost`, adds `value`, and writes each into row `target` where it is larger than
+    /// the sum there.
     private func add(_ from: Int, _ cost: Int32, _ value: Float, to target: Int) {
         if cost >= 0 { rows.maxPlus(target, from: from, by: Int(cost), plus: value) }
     }

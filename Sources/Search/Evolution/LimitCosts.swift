@@ -96,8 +96,9 @@ struct LimitCosts: Sendable {
                     rest += (0..<part.states).map { value(part.first + $0, resolution) }
                 }
             }
-            // `LayerCosts` adds the shares in another order. The limit is lowered by more than the rounding error, so
-            // that a network that meets this limit also meets the exact limit by the sums of `LayerCosts`.
+            // `LayerCosts` adds the shares in another order and so rounds differently. The limit is lowered by more
+            // than the rounding error, so that a network that meets the lowered limit also meets the exact limit by
+            // `LayerCosts`.
             let slack = quantity.isCounted ? 0 : -1e-12 * abs(limit)
             return Limited(
                 limit: limit + slack, isPeak: isPeak, fixed: sums, shares: shares, others: rest)
@@ -125,9 +126,10 @@ struct LimitCosts: Sendable {
         part.widths.isEmpty ? 0 : parts.state(part) { layout.widthIndex($0, genes) }
     }
 
-    /// Returns the costs for a knapsack at a network's resolution and widths; nil if the fixed costs leave nothing of a
-    /// limit. Each cost is the share of what the fixed costs leave of a limit, averaged over the limits with `weights`
-    /// and multiplied by `steps`. It is negative for a choice that exceeds the limit of a maximum.
+    /// Returns the costs of choices and depths for a knapsack at a network's resolution and widths; nil if the fixed
+    /// costs use up a limit. A limit's remainder is the limit minus the fixed costs. A cost is the fraction of the
+    /// remainder that the choice uses, averaged over the limits on sums with `weights`, times `steps`. It is negative
+    /// for a choice that alone exceeds the limit on peak memory.
     func knapsackSteps(_ genes: Genes, weights: [Double], steps: Int) -> Steps? {
         let resolution = Int(genes[layout.resolutionGene])
         var layers = [Double](repeating: 0, count: layout.layers * layout.choices)
@@ -163,8 +165,8 @@ struct LimitCosts: Sendable {
         return Steps(layers: layers.map(rounded), depths: depths.map(rounded))
     }
 
-    /// Returns weights of the limits for knapsacks around a network: one list with all weight on the limit that the
-    /// network uses most and, if several limits are on sums, one that mixes these limits at random.
+    /// Returns weights of the limits for knapsacks around a network. The first list has all weight on the limit that
+    /// the network uses most. If several limits are on sums, a second list has random weights for them.
     func mixes(_ genes: Genes, _ random: inout GeneRandom) -> [[Double]] {
         let use = use(genes)
         let most = use.indices.max { (use[$0], $1) < (use[$1], $0) }
@@ -179,8 +181,8 @@ struct LimitCosts: Sendable {
         return mixes
     }
 
-    /// Returns, for every limit, the share that a network uses of what the fixed costs leave; 0 for infinite limits and
-    /// for limits of maxima.
+    /// Returns, for every limit, the fraction that a network uses of the limit minus the fixed costs; 0 for infinite
+    /// limits and for limits on peak memory.
     private func use(_ genes: Genes) -> [Double] {
         limited.map { quantity in
             if quantity.isPeak || !quantity.limit.isFinite { return 0 }

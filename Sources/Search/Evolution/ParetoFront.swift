@@ -46,14 +46,16 @@ public struct ParetoFront: Codable, Hashable, Sendable {
 }
 
 extension EvolutionarySearch {
-    /// Returns the front of the predicted accuracy over `axis` (by default latency if the search has a latency table,
-    /// otherwise multiply-accumulates), within the device's limits; `options.frontEvaluations` sets the effort.
+    /// Returns the front of the predicted accuracy over `axis`, within the device's limits. By default `axis` is
+    /// latency if the search has a latency table, otherwise multiply-accumulates. `options.frontEvaluations` sets the
+    /// effort.
     ///
     /// The search uses one thread for each `options.frontShare` evaluations, up to `threads`; the number of threads
     /// affects only the time. With the default options each thread takes up to 0.6 GB for the networks it has scored.
-    /// `progress` gets, on the caller's thread, the finished share of the evolutions of that thread and cancels by
-    /// throwing. Errors: `outsideDomain` if the predictor does not cover the space, `missingLatency` for a front over
-    /// latency without a table, `invalidOption` if no network has a score, and those of `progress`.
+    /// `progress` is called on the caller's thread, which runs some of the evolutions, and gets the finished share of
+    /// these; it cancels by throwing. Errors: `outsideDomain` if the predictor does not cover the space,
+    /// `missingLatency` for a front over latency without a table, `invalidOption` if no network has a score, and those
+    /// of `progress`.
     public func front(
         predictor: AccuracyPredictor, over axis: ParetoFront.Axis? = nil, threads: Int = 1,
         progress: (Double) throws -> Void = { _ in }
@@ -125,8 +127,8 @@ extension EvolutionarySearch {
             for (done, place) in mine.enumerated() {
                 do {
                     var options = options
-                    // The seed of an evolution is unique among the evolutions of this front, and of fronts with other
-                    // seeds and the same number of evolutions.
+                    // The seed differs from those of this front's other evolutions, and from those of fronts with
+                    // another seed and the same number of evolutions.
                     options.seed = options.seed &* UInt64(count) &+ UInt64(place)
                     options.frontEvaluations = total / count + (place < total % count ? 1 : 0)
                     var evolution = try FrontEvolution(

@@ -21,9 +21,8 @@ struct ScoredNetworks {
     var left: Int { most - known.count }
 
     /// Returns the scores of `networks` in their order. New networks are scored in one batch, and `seen` gets those
-    /// with a finite score. Minus infinity stands for a score that is not finite and for a new network when no
-    /// evaluations are left. Errors: those of the score function; the new networks then count as scored, with minus
-    /// infinity.
+    /// with a finite score. A network has minus infinity if its score is not finite, or if it is new and no evaluations
+    /// are left. Errors: those of the score function; then the new networks count as scored, with minus infinity.
     mutating func scores(
         of networks: [Genes], seen: (Genes, Double) -> Void = { _, _ in }
     ) throws -> [Double] {

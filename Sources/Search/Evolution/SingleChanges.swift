@@ -19,9 +19,9 @@ struct SingleChanges {
     /// The changed networks, in the order of the scores given to `values`.
     private(set) var networks: [Genes] = []
 
-    /// Lists the single changes of a network: to every depth, width and one of `resolutions` that differs from the
-    /// network's own and, unless genes are coupled, to every different choice of each layer (for a skipped layer, at
-    /// the smallest depth that runs the layer).
+    /// Lists the single changes of a network: every other depth of a stage, every other width, every other resolution
+    /// among `resolutions` and, unless genes are coupled, every other choice of a layer. A layer that the network skips
+    /// is changed at the smallest depth that runs the layer.
     init(_ layout: GeneLayout, _ genes: Genes, _ resolutions: ClosedRange<Int>) {
         self.layout = layout
         self.genes = genes
@@ -71,8 +71,8 @@ struct SingleChanges {
             .min { layout.activeCount(stage, $0) < layout.activeCount(stage, $1) }
     }
 
-    /// Returns the differences of `scores` from `base`, the network's own score: values for a knapsack, and differences
-    /// by resolution. `scores` are in the order of `networks`.
+    /// Returns the differences of `scores` from `base`, the network's own score, as values for a knapsack and,
+    /// separately, for each resolution. `scores` are in the order of `networks`.
     func values(_ base: Double, _ scores: [Double]) -> (Knapsack.Values, resolutions: [Float]) {
         var values = Knapsack.Values(
             layers: Array(repeating: 0, count: layout.layers * layout.choices),

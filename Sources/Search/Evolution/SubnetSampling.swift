@@ -10,12 +10,13 @@ public enum SubnetSampling {
     /// `stratified` enumerates spaces of up to this many networks, or up to twice the number it is to choose.
     private static let listable = 20_000
 
-    /// Returns `count` different networks spread over image sizes and MACs together: first the largest and the smallest
-    /// at the lowest and the highest size, then one at each size in turn.
+    /// Returns `count` different networks, spread over the combinations of image size and MACs. The first are the
+    /// space's largest and smallest network, each at the lowest and at the highest size. The others are taken at one
+    /// size after the other.
     ///
-    /// Each network is taken at a given quantile, by MACs, of 20 random networks of its size. Sizes and quantiles
-    /// follow low-discrepancy sequences, so that every prefix of the result is as well spread as the whole. In a space
-    /// of few networks, which is enumerated, the quantiles are over all networks of the size that were not yet chosen.
+    /// Each of the others is the one at a given quantile, by MACs, of 20 random networks of its size. Sizes and
+    /// quantiles follow low-discrepancy sequences, so that every prefix of the result is as well spread as the whole. A
+    /// space of few networks is enumerated; there the quantile is of all networks of the size that were not yet chosen.
     /// The result has fewer than `count` networks if the space has no more.
     public static func stratified(_ space: SearchSpace, count: Int, seed: UInt64) throws
         -> [SubnetConfig]
@@ -37,8 +38,8 @@ public enum SubnetSampling {
         var turn = 0, turnsInVain = 0
         while chosen.count < count && turnsInVain < sizes.count {
             let place = turn % sizes.count, cycle = turn / sizes.count
-            // Within a size the quantiles bisect the range repeatedly; consecutive sizes are offset
-            // by the golden ratio, which leaves the smallest gaps.
+            // Within a size, each new quantile bisects a gap between the earlier ones. From size to size, quantiles are
+            // offset by the golden ratio, which leaves the smallest gaps.
             let wanted = radicalInverse(cycle) + Double(place + 1) * goldenRatio
             let next = try candidates.next(
                 at: space.resolutions[sizes[place]], place: wanted - wanted.rounded(.down))
@@ -122,11 +123,11 @@ public enum SubnetSampling {
             .map(\.element.config)
     }
 
-    /// Returns the next `count` networks to measure after `measured`: the candidates with the largest upper confidence
-    /// bound relative to the front of measured accuracy over MACs. Candidates are random networks and children of the
-    /// best measured networks. A candidate's value is its predicted accuracy plus its uncertainty (0 if the predictor
-    /// has none), minus the best measured accuracy at no more MACs; the most valuable candidate in each of `count`
-    /// parts of the range of MACs comes first. The same arguments give the same networks.
+    /// Returns the next `count` networks to measure after `measured`. Candidates are random networks and children of
+    /// the best measured networks. A candidate's value is its predicted accuracy plus its uncertainty (0 if the
+    /// predictor has none), minus the best measured accuracy at no more MACs. The range of MACs is divided into `count`
+    /// parts: the most valuable candidate of each part comes first, then the most valuable of the rest. The same
+    /// arguments give the same networks.
     public static func next(
         _ count: Int, after measured: [AccuracySample], predictor: AccuracyPredictor,
         space: SearchSpace, seed: UInt64

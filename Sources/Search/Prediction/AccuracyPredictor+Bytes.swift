@@ -1,7 +1,8 @@
-// Encodes a predictor as bytes, little endian: "OFAPRED3" for dense layers or "OFAPRED4" for additive models, the
-// header's length in 4 bytes, a JSON header with the definition of the space, then the numbers: weights and biases of
-// dense layers as 32-bit floats, numbers of additive models as 64-bit floats. Encoding is deterministic. Files that
-// begin with "OFAPRED1" or "OFAPRED2" have an older header, which names one of the known spaces; they can be read.
+// Encodes a predictor as bytes, little endian, in this order: "OFAPRED3" for dense layers or "OFAPRED4" for additive
+// models; the header's length in 4 bytes; a JSON header with the definition of the space; the numbers. The weights and
+// biases of dense layers are 32-bit floats, the numbers of additive models 64-bit floats. Encoding is deterministic.
+// Files that begin with "OFAPRED1" or "OFAPRED2" have an older header, which names one of the known spaces; they can be
+// read.
 import Foundation
 import Intake
 import Networks

@@ -126,11 +126,11 @@ public struct AccuracyPredictor: Sendable, Hashable {
         ).predictor
     }
 
-    /// Fits on measured networks of `space`; returns the predictor, and the held-out networks with their predictions. A
-    /// share of the samples (`heldOutShare`, drawn by `seed`) is held out to measure the quality; the returned model is
-    /// then fitted on all samples. The numbers given to `worked` add up to that of all samples plus that of those not
-    /// held out. Errors: `tooFewSamples` below 10 samples, `invalidOption` for an accuracy outside 0…1, `outsideDomain`
-    /// for a network of another space.
+    /// Fits on measured networks of `space`; returns the predictor, and the held-out networks with their predictions.
+    /// There are two fits. The first leaves out a share of the samples (`heldOutShare`, drawn by `seed`), which
+    /// measures the quality; the second, whose model is returned, uses all samples. The numbers given to `worked` add
+    /// up to the samples of both fits. Errors: `tooFewSamples` below 10 samples, `invalidOption` for an accuracy
+    /// outside 0…1, `outsideDomain` for a network of another space.
     public static func evaluated(
         _ samples: [AccuracySample], space: SearchSpace, method: Method = .ridge,
         heldOutShare: Double = 0.2, seed: UInt64 = 0, worked: Worked = { _ in }

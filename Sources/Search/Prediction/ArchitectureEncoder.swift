@@ -1,6 +1,7 @@
 // Encodes networks as features for a predictor: one-hot kernel size and expand ratio of every layer, zeros for skipped
 // layers, one-hot resolution. Depth needs no features of its own, because it follows from the zeros. An optional layer
-// of the stem has two one-hot features (it is skipped, it runs), a width gene one for each of its values.
+// of the stem has two one-hot features, for skipped and for run. A width gene has a one-hot feature for each of its
+// values.
 //
 // The order is: kernels, optional layers, widths, ratios, resolutions. The reference's encoders (arch_encoder.py:
 // MobileNetV3 and ProxylessNAS, ResNet50) put the resolutions first; the rest of their order is the same.
@@ -72,7 +73,8 @@ public struct ArchitectureEncoder: Hashable, Sendable {
 
     /// Returns the indices of the features of `config` that are 1.
     ///
-    /// Errors: `outsideDomain`, naming the gene or resolution that has no feature, or for a network of another space.
+    /// Errors: `outsideDomain` for a gene or resolution without a feature, which the message names, and for a network
+    /// of another space.
     public func ones(_ config: SubnetConfig) throws -> [Int] {
         guard config.depths.count == space.stages.count,
             config.kernelSizes.count == space.kernelGeneCount,

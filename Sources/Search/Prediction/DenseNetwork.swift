@@ -30,15 +30,15 @@ struct DenseNetwork: Sendable, Hashable {
         self.biases = biases
     }
 
-    /// Returns the layers, of which there must be at least two, prepared for many rows of zeros and ones.
+    /// Returns the layers, at least two, as a `DenseStack`, which is fast for many rows of features that are 0 or 1.
     ///
     /// Errors: those of `DenseStack.init`.
     func stack() throws -> DenseStack {
         try stack(first: weights[0].values)
     }
 
-    /// Returns the same as `stack()`, but with weights `first` for the first layer: they may have any number of inputs,
-    /// but must have as many outputs.
+    /// Returns the same as `stack()`, but with weights `first` for the first layer. The first layer's number of inputs
+    /// may change, its number of outputs may not.
     func stack(first: [Float]) throws -> DenseStack {
         try DenseStack(
             first: .init(weights: first, bias: biases[0]),

@@ -13,10 +13,10 @@ public struct LearningPoint: Codable, Hashable, Sendable {
 }
 
 extension AccuracyPredictor {
-    /// Returns the learning curve, a point for each of `sizes`. Each draw holds out `heldOut` random networks and, for
-    /// each size, fits on that many of the others; sizes below 2, and those for which there are too few networks, are
-    /// left out. The numbers given to `worked` add up to the sum of the sizes times `draws`. Errors: `tooFewSamples` if
-    /// no size is left, and those of fitting.
+    /// Returns the learning curve, a point for each of `sizes`. Each draw holds out `heldOut` random networks. For each
+    /// size, it fits on that many of the other networks. Sizes below 2 and sizes larger than the number of other
+    /// networks are left out. The numbers given to `worked` add up to the sum of the remaining sizes, times `draws`.
+    /// Errors: `tooFewSamples` if no size remains, and those of fitting.
     public static func learningCurve(
         _ samples: [AccuracySample], space: SearchSpace, method: Method = .ridge, sizes: [Int],
         heldOut: Int, draws: Int, seed: UInt64 = 0, worked: Worked = { _ in }

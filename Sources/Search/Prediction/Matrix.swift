@@ -36,8 +36,8 @@ struct Matrix: Sendable, Hashable {
 
 /// Returns the product `a`·`b`; `a` must have as many columns as `b` has rows.
 ///
-/// Zeros of `a` are skipped: one-hot features and rectified units are mostly zero. BLAS is not used: there a row of the
-/// result could depend on the other rows, so a prediction would depend on its batch.
+/// Zeros of `a` are skipped, because one-hot features and rectified units are mostly zero. BLAS is not used: in BLAS a
+/// row of the result could depend on the other rows, so a prediction would depend on its batch.
 func matrixMultiply(_ a: Matrix, _ b: Matrix) -> Matrix {
     precondition(a.columns == b.rows, "\(a.rows)×\(a.columns) times \(b.rows)×\(b.columns)")
     var result = Matrix(rows: a.rows, columns: b.columns)

@@ -1,8 +1,10 @@
 // Reads the dense layers of a predictor that another program fitted, from the named tensors of a file. There are two
 // forms, distinguished by the tensors' names; the form determines the order of the features:
-// - published: `0.weight`, `0.bias`, `2.weight` …: kernels, ratios, image sizes (the authors' tutorial, 128 features);
-// - library: `layers.0.0.weight` … or a tensor `base_acc`: image sizes, kernels, ratios (`MobileNetArchEncoder` of
-//   mit-han-lab/once-for-all, ofa/nas/accuracy_predictor), a last layer without bias.
+// - published (the authors' tutorial, 128 features): the names are `0.weight`, `0.bias`, `2.weight` …, and the order is
+//   kernels, ratios, image sizes;
+// - library (`MobileNetArchEncoder` of mit-han-lab/once-for-all, ofa/nas/accuracy_predictor): the names are
+//   `layers.0.0.weight` …, or there is a tensor `base_acc`; the order is image sizes, kernels, ratios, and the last
+//   layer may have no bias.
 
 import Intake
 
@@ -139,8 +141,8 @@ struct PredictorStateDict {
         }
     }
 
-    /// Returns the layers with the first layer's inputs in the published order; `sizes` of the inputs are for image
-    /// sizes.
+    /// Returns the layers with the first layer's inputs in the published order; `sizes` is the number of inputs that
+    /// are for image sizes.
     func inPublishedOrder(sizes: Int) -> [Layer] {
         guard form == .library, sizes > 0 else { return layers }
         var layers = layers

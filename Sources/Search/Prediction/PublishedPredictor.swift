@@ -1,6 +1,6 @@
-// Makes predictors that other programs fitted from named tensors (see `PredictorStateDict`). A file of tensors does not
-// state the image sizes that the predictor was fitted on: those of the published predictor are known; otherwise
-// `resolutions` gives the sizes, or the space's sizes are assumed.
+// Reads predictors that other programs fitted, from named tensors (see `PredictorStateDict`). A file of tensors does
+// not state the image sizes that its predictor was fitted on. The sizes of the published predictor are known; for
+// another, `resolutions` gives the sizes, or the space's sizes are assumed.
 import Foundation
 import Intake
 import Networks
@@ -18,11 +18,12 @@ extension AccuracyPredictor {
     /// Makes a predictor from a state dict: weights (outputs, inputs) and biases of every layer, by name.
     ///
     /// `resolutions` are the image sizes that the size inputs stand for, one per input in their order. Without
-    /// `resolutions`, eight size inputs of the published form stand for 112…224 in steps of 16, fitted on 160…224; as
-    /// many inputs as the space has sizes stand for these sizes. A predictor without size inputs predicts at the one
-    /// size given or, without `resolutions`, the same at every size. Errors: `malformed` for tensors that are no
-    /// predictor of `space`, `outsideDomain` for sizes that do not fit the inputs and for the published predictor with
-    /// another space, `invalidOption` for a size given twice.
+    /// `resolutions`, eight size inputs of the published form stand for 112…224 in steps of 16, fitted on 160…224;
+    /// otherwise there must be as many size inputs as the space has sizes, and they stand for these. A predictor
+    /// without size inputs predicts only at the one size given; without `resolutions`, it predicts the same at every
+    /// size of the space. Errors: `malformed` for tensors that are no predictor of `space`, `outsideDomain` for sizes
+    /// that do not fit the inputs and for the published predictor with another space, `invalidOption` for a size given
+    /// twice.
     public init(
         stateDict tensors: [String: (shape: [Int], values: [Float])], space: SearchSpace,
         resolutions: [Int]? = nil, source: String
@@ -131,9 +132,9 @@ extension AccuracyPredictor {
         return least...most
     }
 
-    /// Throws `outsideDomain` if predictions for random networks are not in 0…1; the message says if they look like
-    /// percent. Predictors fitted by this program may exceed the range by 0.5, because they exceed it slightly for
-    /// networks far from their samples.
+    /// Throws `outsideDomain` if a prediction for a random network is not in 0…1; the message says if the predictions
+    /// look like percent. A predictor fitted by this program may leave the range by up to 0.5, because its predictions
+    /// for networks far from its samples may be slightly outside.
     public func checkScale(_ space: SearchSpace, _ source: String) throws {
         let found = try range(space), beyond = quality == nil ? 0 : 0.5
         if found.lowerBound >= -beyond, found.upperBound <= 1 + beyond { return }

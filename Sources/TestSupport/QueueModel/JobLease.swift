@@ -1,6 +1,5 @@
-// JobLease: the state machine of one job and its leases as a value, without database and clock. It
-// answers every event with done, already or fenced, and with the actions to take; QueueModel uses
-// it.
+// JobLease: the state machine of one job and its leases as a value, without database and clock. It answers every event
+// with `done`, `already` or `fenced`, and lists the actions to take. QueueModel uses JobLease.
 import Jobs
 
 /// One job from enqueuing to its end.

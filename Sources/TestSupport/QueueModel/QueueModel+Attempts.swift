@@ -124,8 +124,8 @@ extension QueueModel {
         apply(.progress(token: token, now: now), to: attempts[token - 1].job)
     }
 
-    /// Ends the attempts whose session has expired, or whose worker did not stop at a limit; returns how many attempts
-    /// were ended.
+    /// Ends each attempt whose session has expired, or whose worker did not stop it at a time limit; returns the number
+    /// of attempts ended.
     public func rescue() -> Int {
         for index in sessions.indices
         where sessions[index].isAlive && sessions[index].beatAt + sessions[index].ttl < now {

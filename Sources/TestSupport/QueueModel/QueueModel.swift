@@ -120,8 +120,8 @@ public final class QueueModel: QueueUnderTest {
         }
     }
 
-    /// Applies an event to a job, and the resulting actions to the job's permit, its unique key and
-    /// its group's counts. The caller must fire the group.
+    /// Applies an event to a job, and the resulting actions to the job's permit, its unique key and its group's counts.
+    /// Does not fire the group, even if the counts decide it: the caller must call `fire`.
     @discardableResult
     func apply(_ event: JobLease.Event, to number: Int) -> CompletionAnswer {
         let step = jobs[number].lease.apply(event)

@@ -5,8 +5,8 @@ import Jobs
 /// A queue whose sessions, runs and attempts are numbered from 1 in order of creation, whose jobs
 /// are named by position, and whose clock advances only on request; times are whole seconds.
 ///
-/// The first job of stage `a` of run 1 is `1/a#0`; the second child of this job's fan-out with a
-/// continuation is `1/a#0>#2`.
+/// The first job of stage `a` of run 1 is `1/a#0`. If this job fans out with a continuation, its children are
+/// `1/a#0>#1`, `1/a#0>#2` and so on.
 public protocol QueueUnderTest: AnyObject {
     /// Enqueues a run and returns its number; if a run of the same name and definition is
     /// unfinished, returns that run's number.
@@ -24,8 +24,8 @@ public protocol QueueUnderTest: AnyObject {
     func end(token: Int, _ end: AttemptEnd) throws -> CompletionAnswer
     /// Records progress of an attempt; `step` must differ each time.
     func progress(token: Int, step: Int) throws
-    /// Ends the attempts whose session has expired, or whose worker did not stop at a limit;
-    /// returns how many attempts were ended.
+    /// Ends each attempt whose session has expired, or whose worker did not stop it at a time limit; returns the number
+    /// of attempts ended.
     func rescue() throws -> Int
     /// Cancels a job.
     func cancel(job: String) throws -> CancelAnswer

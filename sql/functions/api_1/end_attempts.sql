@@ -1,5 +1,5 @@
--- Ends attempts behind the fence; returns how many jobs became available or scheduled, which attempts had ended the
--- same way before, and which are fenced: see ofa.end_attempts.
+-- Ends attempts. Returns how many jobs became available or scheduled, which attempts had ended the same way before, and
+-- which others were refused (`fenced`): see ofa.end_attempts.
 create or replace function ofa_api_1.end_attempts(p_session uuid, p_jobs bigint[], p_tokens bigint[],
   p_outcomes text[], p_results text[], p_reasons text[], p_delays float8[], p_crashes int[], p_fanned_out boolean[],
   p_locked boolean, p_zone text, p_methods text[], p_tiers text[], p_walls bigint[], p_cpus bigint[],

@@ -1,5 +1,5 @@
--- Makes those of the jobs `p_jobs` available (or scheduled) again that nothing blocks and that are neither live nor
--- ended, with their full number of attempts; returns how many. The run of the jobs must be locked.
+-- Makes the jobs `p_jobs`, all of one run, available again (or scheduled), with their full number of attempts; returns
+-- how many. Skips blocked jobs, ended jobs and jobs that are in ofa.live already. The run must be locked.
 create or replace function ofa_api_1.release_jobs(p_jobs bigint[]) returns int
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

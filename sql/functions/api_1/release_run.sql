@@ -1,5 +1,5 @@
--- Makes those jobs of the run `p_run` available (or scheduled) that nothing blocks and that are neither live nor ended;
--- returns how many. The run must be locked.
+-- Makes the jobs of the run `p_run` available (or scheduled); returns how many. Skips blocked jobs, ended jobs and jobs
+-- that are in ofa.live already. The run must be locked.
 create or replace function ofa_api_1.release_run(p_run bigint) returns int
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,4 +1,5 @@
--- Makes an ended run unfinished again, without its cancel request, for a retry of its jobs. The run must be locked.
+-- Makes an ended run unfinished again and removes its cancel request, so that its jobs can be retried. The run must be
+-- locked.
 create or replace function ofa_api_1.reopen_run(p_run bigint) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

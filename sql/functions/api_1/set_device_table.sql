@@ -1,4 +1,4 @@
--- Sets the latency table measured for a device, if the device still has this kind and batch size: after the measurement
+-- Sets the latency table measured for a device, if the device still has this kind and batch size. Since the measurement
 -- began, the name may have been given to another device.
 create or replace function ofa_api_1.set_device_table(p_name text, p_kind text, p_batch int, p_latency_table bigint)
 returns void

@@ -1,5 +1,5 @@
--- Sets how many jobs with the concurrency key `p_key` may run at once. Permits above a lowered limit stay held until
--- the attempts of their jobs end.
+-- Sets how many jobs with the concurrency key `p_key` may run at once. Running jobs keep permits above a lowered limit
+-- until their attempts end.
 create or replace function ofa_api_1.set_permits(p_key text, p_slots int) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
