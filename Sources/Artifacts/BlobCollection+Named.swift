@@ -7,7 +7,7 @@ import Postgres
 import Schema
 
 extension BlobCollection {
-    /// Selects artifacts that were made by runs, by run, kind and age.
+    /// A filter for artifacts that runs made: which run, which kind and how old.
     public struct Selection: Sendable, Equatable {
         /// Only artifacts of this run; nil for any run.
         public var run: Int64?

@@ -9,7 +9,7 @@
 import Foundation
 import Intake
 
-/// The folder store of a database, under the path that it has on this machine.
+/// The folder in which a database stores blobs, at the path by which this machine reaches it.
 struct BlobFolder {
     /// The name of the marker file, which holds the id of the store.
     static let mark = "ofa-store.json"

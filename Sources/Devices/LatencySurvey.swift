@@ -1,10 +1,10 @@
-// Measures a latency table of this machine in rounds that can be interrupted. A round times every
-// missing part, inside networks drawn so that together they contain all of these parts. Then it
-// times the whole networks that the table is checked against. Rounds are repeated, so that
-// fluctuations of the machine's speed affect all entries alike. A reference network, timed between
-// any two networks, shows the machine's speed (PacedTimings.swift). Passes are kept or dropped as a
-// whole, whether the network is timed whole or part by part, so that sums of parts are comparable
-// with whole networks.
+// Measures a latency table of this machine in rounds that can be interrupted, one image size after
+// the other. A round times every part that the table lacks at that size, inside networks drawn so
+// that together they contain all of these parts; then it times the networks that the table is
+// checked against. Rounds are repeated, so that fluctuations of the machine's speed affect all
+// entries of a size alike. A reference network, timed between any two networks, shows the machine's
+// speed (PacedTimings.swift). A disturbed pass is dropped with all of its parts, just as the pass of
+// a network that is timed as one, so that sums of parts and times of networks are comparable.
 
 import Networks
 import Tensors

@@ -10,7 +10,8 @@ public struct Session: Sendable, Equatable {
     public let ttlSeconds: Double
 }
 
-/// The right to work on one job. Ends and checkpoints carry its job, token and session.
+/// The right to work on one job. To end the attempt or to save a checkpoint, a worker gives the
+/// lease's job, token and session.
 public struct Lease: Sendable, Equatable {
     /// The job.
     public let jobID: JobID
