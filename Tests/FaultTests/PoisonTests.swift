@@ -25,6 +25,14 @@ struct PoisonTests {
     @Test(
         "of 64 jobs claimed together, the one that kills its workers is discarded and 63 are done")
     func poison() throws {
+        // A worker on a loaded machine may claim fewer jobs at once, and the poison job alone: then the round shows
+        // nothing about the others.
+        for _ in 0..<5 where try hasCompany() { return }
+        Issue.record("in five rounds the poison job was claimed alone")
+    }
+
+    /// Runs one round. Returns whether other jobs were claimed with the poison job.
+    private func hasCompany() throws -> Bool {
         let database = try TemporaryDatabase(), queue = JobQueue(try database.connect())
         var worker = try start(database.url)
         // A worker takes more at once as it finds that jobs are short.
@@ -60,9 +68,9 @@ struct PoisonTests {
         #expect(bad.map(\.state) == [.discarded])
         #expect(bad.first?.reason == "3 workers were lost while working on it")
         #expect(deaths == 3)
-        // What was claimed with it was lost once, and then each ran alone.
-        #expect(lost.count > 1)
+        // What was claimed with the poison job was lost once, and then each ran alone.
         #expect(ended.filter { $0.kind == "noop" }.allSatisfy { $0.crashes <= 1 })
         try QueueProof.expect(queue, after: deaths, "deaths", "10 poison")
+        return lost.count > 1
     }
 }
