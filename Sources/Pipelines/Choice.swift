@@ -24,6 +24,8 @@ struct Choice: Codable, Sendable, Equatable {
     var supernet: Digest?
     /// The augmentation of the calibration images of the networks that the predictor was fitted on; nil for none.
     var calibrationAugmentation: CalibrationAugmentation?
+    /// The space of the networks; nil in metadata, which has its name, and in data of older versions.
+    var definition: SearchSpace?
     /// The front of accuracy over one cost, without that cost's limit. Nil if no front was requested, and in metadata,
     /// where a front would be too long.
     var front: ParetoFront?
@@ -31,7 +33,7 @@ struct Choice: Codable, Sendable, Equatable {
     /// A copy without the front.
     var summary: Choice {
         var summary = self
-        summary.front = nil
+        (summary.front, summary.definition) = (nil, nil)
         return summary
     }
 }

@@ -151,3 +151,20 @@ extension Weights {
         return try Safetensors.encode(SafetensorsFile(tensors: tensors, metadata: metadata))
     }
 }
+
+extension SearchSpace {
+    /// Checks that `what`, which was made for the space called `made`, was made for this space. Data of older versions
+    /// have no `definition`, only the name. Errors: `invalidArtifact` with the first difference.
+    func checkOrigin(of what: String, _ made: String, _ definition: SearchSpace?) throws {
+        guard made == name else {
+            throw PipelineError(
+                .invalidArtifact,
+                "\(what) of space \(made) do not belong to this run's space \(name)")
+        }
+        guard let difference = try definition?.difference(from: self) else { return }
+        throw PipelineError(
+            .invalidArtifact,
+            "\(what) belong to another space named \(made): \(difference) of this run's space",
+            remedy: "use what was made for this definition")
+    }
+}

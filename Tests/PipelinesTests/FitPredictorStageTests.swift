@@ -7,6 +7,30 @@ import Testing
 @testable import Pipelines
 
 @Suite struct FitPredictorStageTests {
+    @Test(
+        "accuracies and choices of another space of one name are refused with the first difference")
+    func otherSpace() throws {
+        var change = SpaceChange()
+        change.classes = 7
+        let own = SearchSpace.fashion.changed(change, name: "own")
+        change.width = 2
+        let other = SearchSpace.fashion.changed(change, name: "own")
+        try own.checkOrigin(of: "accuracies", "own", own)
+        try own.checkOrigin(of: "accuracies", "own", nil)
+        for (name, definition, word) in [
+            ("own", other, "layers["), ("fashion-mbv3", nil, "fashion-mbv3"),
+        ] {
+            let error = #expect(throws: PipelineError.self) {
+                try own.checkOrigin(of: "accuracies", name, definition)
+            }
+            #expect(error?.code == .invalidArtifact && error?.reason.contains(word) == true)
+        }
+        let samples = AccuracySamples(space: "own", images: 1, samples: [], definition: own)
+        let read = try JSONText.decode(
+            AccuracySamples.self, from: try JSONText.encode(samples), what: "t")
+        #expect(read == samples && read.definition == own)
+    }
+
     @Test("what is stored says how well errors were foreseen, and comes back from JSON")
     func metadata() throws {
         let space = SearchSpace.fashion

@@ -12,12 +12,7 @@ enum FitPredictorStage {
         -> StageOutput
     {
         let samples = try context.content(AccuracySamples.self, of: try context.input(.samples))
-        guard samples.space == context.space.name else {
-            throw PipelineError(
-                .invalidArtifact,
-                "the accuracies are of space \(samples.space), the pipeline's is \(context.space.name)"
-            )
-        }
+        try context.space.checkOrigin(of: "accuracies", samples.space, samples.definition)
         let curve = Curve(samples: samples.samples.count, method: parameters.method)
         let count = Double(samples.samples.count)
         // The rows of the final fit, of the fit without held-out subnets (somewhat fewer), and of the fits of the

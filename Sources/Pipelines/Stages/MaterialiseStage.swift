@@ -258,6 +258,7 @@ enum MaterialiseStage {
             return (config, DeviceTarget(name: network, kind: .phone, limits: Constraints()), nil)
         }
         let choice = try context.content(Choice.self, of: try context.input(.choice))
+        try context.space.checkOrigin(of: "chosen networks", choice.space, choice.definition)
         let supernet = try context.input(.supernet)
         if let other = choice.supernet, other != supernet.digest {
             throw PipelineError(

@@ -20,6 +20,8 @@ struct AccuracySamples: Codable, Sendable, Equatable {
     var supernet: Digest?
     /// The augmentation of the subnets' calibration images; nil for none.
     var calibrationAugmentation: CalibrationAugmentation?
+    /// The space of the subnets; nil in data of older versions, which have its name only.
+    var definition: SearchSpace?
 }
 
 /// The metadata of measured subnets.
@@ -121,11 +123,14 @@ enum SampleAccuracyStage {
         guard parameters.after != nil else { return [] }
         let earlier = try context.content(AccuracySamples.self, of: try context.input(.samples))
         let images = try measuredImages(context, parameters)
-        guard earlier.space == context.space.name, earlier.images == images else {
+        try context.space.checkOrigin(
+            of: "the accuracies that stage \(context.arguments.stage) follows", earlier.space,
+            earlier.definition)
+        guard earlier.images == images else {
             throw PipelineError(
                 .invalidArtifact,
-                "the accuracies that stage \(context.arguments.stage) follows are of space \(earlier.space) on "
-                    + "\(earlier.images) images, its own of \(context.space.name) on \(images): they must agree"
+                "the accuracies that stage \(context.arguments.stage) follows were measured on"
+                    + " \(earlier.images) images, its own on \(images): they must agree"
             )
         }
         guard earlier.calibrationAugmentation == parameters.calibrationAugmentation else {
@@ -186,7 +191,8 @@ enum SampleAccuracyStage {
             samples: samples,
             trained: try context.trainedDomain(),
             supernet: try context.input(.supernet).digest,
-            calibrationAugmentation: parameters.calibrationAugmentation)
+            calibrationAugmentation: parameters.calibrationAugmentation,
+            definition: context.space)
         let digest = try context.put(
             Array(try JSONText.encode(content).utf8), elementSize: 1, as: .samples)
         let accuracies = samples.map(\.accuracy)

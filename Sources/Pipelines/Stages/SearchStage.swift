@@ -40,7 +40,8 @@ enum SearchStage {
                 ?? predictor.quality?.rmse,
             heldOutImages: prepared.origin.images, latencyError: prepared.latencyError,
             supernet: prepared.origin.supernet,
-            calibrationAugmentation: prepared.origin.calibrationAugmentation, front: front)
+            calibrationAugmentation: prepared.origin.calibrationAugmentation,
+            definition: context.space, front: front)
         let digest = try context.put(
             Array(try JSONText.encode(choice).utf8), elementSize: 1, as: .choice)
         context.job.log(
