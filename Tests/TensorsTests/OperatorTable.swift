@@ -228,7 +228,7 @@ enum OperatorTable {
         let found = n.engine.crossEntropy(
             n.tensor(images * 9, 0), classes: 9, labels: [0, 8, 1, 2, 2, 7, 3], soft: soft,
             smoothing: 0.1, gradient: gradient)
-        // Added in the images' order, whoever found them.
+        // Losses are added in the order of the images, whichever thread computed them.
         let losses = [found.hard.bitPattern, found.soft.bitPattern, UInt64(found.correct)]
         return Left(
             values: gradient.values

@@ -57,7 +57,7 @@ extension TrainedDomain {
             values.count < 2 || values.allSatisfy(known.contains)
         }
         return space.resolutions.allSatisfy(resolutions.contains)
-            && space.widthGenes.indices.allSatisfy { holds(space.openValues(width: $0), widths) }
+            && space.widthGenes.indices.allSatisfy { holds(space.openValues[$0], widths) }
             && space.stages.allSatisfy { stage in
                 holds(stage.kernelSizes, kernelSizes) && holds(stage.expandRatios, expandRatios)
                     && holds(stage.depths, depths)

@@ -15,7 +15,7 @@ extension SearchSpace {
             kernelSizes: Array(repeating: 0, count: kernelGeneCount),
             expandRatios: Array(repeating: 0, count: layerCount),
             depths: stages.map { whole($0.depths) },
-            widths: widthGenes.indices.map { whole(openValues(width: $0)) },
+            widths: widthGenes.indices.map { whole(openValues[$0]) },
             resolution: whole(resolutions))
         for (number, stage) in stages.enumerated() {
             for layer in stage.places.prefix(stage.active(config.depths[number])) {
@@ -43,7 +43,7 @@ extension SearchSpace {
                 ratios.append(draw(stage.expandRatios))
             }
         }
-        let widths = widthGenes.indices.map { draw(openValues(width: $0)) }
+        let widths = widthGenes.indices.map { draw(openValues[$0]) }
         return canonical(
             SubnetConfig(
                 kernelSizes: kernels, expandRatios: ratios, depths: depths, widths: widths,
@@ -126,7 +126,7 @@ extension SearchSpace {
 
     private func count(widths: ([Int]) -> Int) throws -> UInt128 {
         var factors = widthGenes.enumerated().map { place, choices in
-            UInt128(widths(openValues(width: place).map { choices[$0] }))
+            UInt128(widths(openValues[place].map { choices[$0] }))
         }
         for stage in stages {
             let choices = UInt128(

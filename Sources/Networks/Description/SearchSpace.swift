@@ -106,9 +106,6 @@ public struct SearchSpace: Hashable, Sendable {
         stages.contains { !$0.kernelSizes.isEmpty } ? layerCount : 0
     }
 
-    /// Returns the values of the width gene at `place` from which networks are drawn.
-    public func openValues(width place: Int) -> [Int] { openValues[place] }
-
     /// Returns the index of the stage whose layers include the place `layer` of the gene lists; 0
     /// if there is none.
     public func stage(of layer: Int) -> Int {

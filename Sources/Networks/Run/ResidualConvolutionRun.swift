@@ -21,15 +21,8 @@ final class ResidualConvolutionRun: RunningLayer {
         guard case .residualConvolution(let conv) = layer else {
             preconditionFailure("no residual convolution")
         }
-        // If the input is a pending sum, it is materialised: the next layer can add one map only,
-        // which is x.
-        let x =
-            input.plus == nil
-            ? MappedMap(input.raw, map: input.map)
-            : MappedMap(
-                context.written(input) {
-                    pass.output(conv.size, conv.width, besides: input.raw, input.plus?.values)
-                })
+        // The next layer can add one map only, which is x.
+        let x = context.withoutSkip(input, pass)
         let output = pass.output(conv.size, conv.width, besides: x.values)
         let sums = context.engine.convolution(
             x.values, map: x.map,

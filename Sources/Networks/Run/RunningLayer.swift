@@ -105,6 +105,17 @@ struct RunningLayers {
 }
 
 extension NetworkContext {
+    /// Returns the input without a pending skip: as it is, or materialised if it has one, because
+    /// operators other than the pointwise ones read one map.
+    func withoutSkip(_ input: LayerInput, _ pass: ForwardPass) -> MappedMap {
+        guard let plus = input.plus else { return MappedMap(input.raw, map: input.map) }
+        return MappedMap(
+            written(input) {
+                pass.output(
+                    input.raw.height, input.raw.channels, besides: input.raw, plus.values)
+            })
+    }
+
     /// Returns `input` as one map: `input.raw` if nothing is pending, else act(norm(raw)) + plus, computed in `output`.
     func written(_ input: LayerInput, to output: () -> FeatureMap) -> FeatureMap {
         if input.isPlain { return input.raw }

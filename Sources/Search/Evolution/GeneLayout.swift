@@ -62,7 +62,7 @@ struct GeneLayout: Sendable {
             }
         }
         widthIndices = space.widthGenes.enumerated().map { gene, widths in
-            let open = space.openValues(width: gene).compactMap {
+            let open = space.openValues[gene].compactMap {
                 widths.firstIndex(of: widths[$0])
             }
             return Set(open).sorted()
