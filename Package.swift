@@ -31,10 +31,19 @@ let package = Package(
         .systemLibrary(
             name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
+        .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
         // Kernels are optimised in debug builds too. Their debug information is limited to line tables, which makes
         // them compile a fifth faster.
         .target(
             name: "CKernels",
+            cSettings: [
+                .unsafeFlags([
+                    "-O3", "-fno-math-errno", "-Xclang", "-debug-info-kind=line-tables-only",
+                ])
+            ]),
+        .target(
+            name: "CPictures", dependencies: ["CJPEG", "CPNG"],
             cSettings: [
                 .unsafeFlags([
                     "-O3", "-fno-math-errno", "-Xclang", "-debug-info-kind=line-tables-only",
@@ -52,7 +61,7 @@ let package = Package(
         .target(name: "Metering", dependencies: ["Intake", "CProcessors"]),
 
         // Floor 2: nouns.
-        .target(name: "Datasets", dependencies: ["Intake", "Tensors", "CZlib"]),
+        .target(name: "Datasets", dependencies: ["Intake", "Tensors", "CZlib", "CPictures"]),
         .target(name: "Networks", dependencies: ["Intake", "Tensors"]),
         .target(name: "Schema", dependencies: ["Intake", "Postgres"]),
 
@@ -117,7 +126,8 @@ let package = Package(
             swiftSettings: unoptimised),
         .testTarget(name: "MeteringTests", dependencies: ["Metering"], swiftSettings: unoptimised),
         .testTarget(
-            name: "DatasetsTests", dependencies: ["Datasets", "Tensors", "TestSupport"]),
+            name: "DatasetsTests",
+            dependencies: ["Datasets", "Tensors", "TestSupport", "CPictures", "CCrypto"]),
         .testTarget(name: "NetworksTests", dependencies: ["Networks", "Tensors", "TestSupport"]),
         .testTarget(
             name: "SchemaTests", dependencies: ["Schema", "Postgres", "TestSupport"],
@@ -168,9 +178,9 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "ofa", "Pipelines", "Jobs", "Artifacts", "Search", "Devices", "Networks", "Tensors",
-                "Postgres",
-                "Intake", "TestSupport",
+                "ofa", "Pipelines", "Jobs", "Artifacts", "Search", "Devices", "Networks",
+                "Datasets",
+                "Tensors", "Postgres", "Intake", "TestSupport",
             ], swiftSettings: unoptimised),
         .testTarget(
             name: "BenchTests", dependencies: ["ofa-bench", "Networks", "Tensors"],

@@ -126,6 +126,16 @@ public struct BlobStore {
         return count
     }
 
+    /// Returns the file in the folder store that has exactly the bytes of a blob; nil if the bytes
+    /// are encoded or stored elsewhere, or if the folder is not mounted here. The bytes are not
+    /// verified.
+    public func plainFile(of digest: Digest) throws -> String? {
+        guard let info = try info(digest), info.collectedAt == nil, info.place == .folder,
+            info.coding == BlobCoding(filter: .none, codec: .none)
+        else { return nil }
+        return try mountedFolder()?.file(of: digest)
+    }
+
     /// The state of the bytes of a blob.
     public enum State: Sendable, Equatable {
         /// The bytes match their digest.

@@ -98,6 +98,16 @@ public struct LineageGraph: Sendable, Equatable {
         self.isTruncated = isTruncated
     }
 
+    /// The graph without artifacts of a kind, except its root, and with at most `limit` artifacts.
+    public func without(kind: String, limit: Int) -> LineageGraph {
+        let left = artifacts[..<1] + artifacts.dropFirst().filter { $0.kind != kind }
+        let kept = Array(left.prefix(limit)), ids = Set(kept.map(\.id))
+        return LineageGraph(
+            direction: direction, artifacts: kept,
+            edges: edges.filter { ids.contains($0.input) && ids.contains($0.output) },
+            isTruncated: isTruncated || kept.count < left.count)
+    }
+
     /// The attempts that made these artifacts, earliest first.
     public var attempts: [Artifact.Producer] {
         var seen = Set<Int64>()

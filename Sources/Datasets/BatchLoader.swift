@@ -1,52 +1,85 @@
-// Makes batches of normalised images from a shard on demand.
+// Makes batches of normalised images from a source on demand, on the threads of an engine.
 
+import Synchronization
 import Tensors
 
-/// Reads images of one shard into feature maps, at any resolution.
+/// Reads images of one source into feature maps, at any resolution. Only one thread at a time may use a
+/// loader.
 public final class BatchLoader {
     /// The source of the images.
-    public let shard: ImageShard
+    public let source: any ImageSource
     /// The normalisation of bytes.
     public let normalization: PixelNormalization
     private var storage: Storage?
-    private var crops: [Crop] = []
+    /// One reader for each thread of the engine.
+    private var readers: [any ImageReader] = []
 
-    /// Reads from `shard`.
-    public init(_ shard: ImageShard, normalization: PixelNormalization) {
-        self.shard = shard
+    /// Reads from `source`.
+    public init(_ source: any ImageSource, normalization: PixelNormalization) {
+        self.source = source
         self.normalization = normalization
     }
 
-    /// Returns `images` of the shard and their labels. The images are augmented with draws from
+    /// Returns `images` of the source and their labels. The images are augmented with draws from
     /// `streams`, or whole if `streams` is nil. The feature map is valid until the next call. The
-    /// engine's threads share the work.
+    /// engine's threads share the work; the bits do not depend on their number.
+    ///
+    /// Errors: `DatasetError` naming the first picture of the batch that cannot be read.
     public func batch(
         _ images: ArraySlice<Int>, size: Int, augmentation: Augmentation = .none,
         streams: ImageStreams? = nil,
         engine: any Engine
-    ) -> (images: FeatureMap, labels: [Int32]) {
-        let layout = shard.layout
+    ) throws -> (images: FeatureMap, labels: [Int32]) {
         let request = BatchRequest(images, size: size, augmentation: augmentation, streams: streams)
-        request.draw(&crops, from: layout)
-        let floats = images.count * size * size * layout.channels
-        let storage = storage(floats, engine)
+        let floats = images.count * size * size * source.channels
+        let storage = storage(floats)
         let map = FeatureMap(
-            storage.all, images: images.count, height: size, width: size, channels: layout.channels)
-        shard.withImages { bytes in
-            engine.gather(
-                crops,
-                from: StoredImages(
-                    bytes, height: layout.height, width: layout.width,
-                    scale: normalization.factors, offset: normalization.offsets), output: map)
-        }
-        return (map, images.map { Int32(shard.labels[$0]) })
+            storage.all, images: images.count, height: size, width: size, channels: source.channels)
+        while readers.count < engine.threads { readers.append(source.reader(normalization)) }
+        try fill(map, request, engine)
+        return (engine.receive(map), images.map { Int32(source.label($0)) })
     }
 
-    /// The memory of batches, at least `floats` floats in that of `engine`.
-    private func storage(_ floats: Int, _ engine: any Engine) -> Storage {
+    private func fill(_ map: FeatureMap, _ request: BatchRequest, _ engine: any Engine) throws {
+        let count = request.images.count, next = Atomic<Int>(0)
+        // Pictures take unequal times, so threads take them one by one.
+        let share = source.isDecoded ? 1 : max(1, (count + engine.threads - 1) / engine.threads)
+        let failure = Mutex<BatchFailure?>(nil)
+        engine.onEachLane { lane in
+            while true {
+                let start = next.add(share, ordering: .relaxed).oldValue
+                if start >= count { return }
+                do {
+                    try readers[lane].write(
+                        start..<min(start + share, count), of: request, to: map)
+                } catch {
+                    failure.withLock { BatchFailure.keep(&$0, error, place: start) }
+                }
+            }
+        }
+        if let failure = failure.withLock({ $0 }) { throw failure.error }
+    }
+
+    /// Returns the memory of batches, at least `floats` floats of the host's, in which readers write.
+    private func storage(_ floats: Int) -> Storage {
         if let storage, storage.count >= floats { return storage }
-        let made = engine.storage(floats)
+        let made = HostMemory.shared.storage(floats)
         storage = made
         return made
+    }
+}
+
+/// Why a batch could not be made: the failure of its first image that failed, whichever thread was
+/// faster.
+struct BatchFailure: Sendable {
+    /// The place of the image in the batch.
+    let place: Int
+    /// The failure.
+    let error: any Error
+
+    /// Replaces `kept` if `place` comes before its place.
+    static func keep(_ kept: inout BatchFailure?, _ error: any Error, place: Int) {
+        guard kept.map({ place < $0.place }) ?? true else { return }
+        kept = BatchFailure(place: place, error: error)
     }
 }

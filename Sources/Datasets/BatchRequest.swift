@@ -5,7 +5,7 @@ import Tensors
 
 /// The images of one batch, their size and augmentation.
 public struct BatchRequest: Sendable {
-    /// Indices in the shard, in the batch's order.
+    /// Indices in the source, in the batch's order.
     public var images: ArraySlice<Int>
     /// Height and width of the batch's images, in pixels.
     public var size: Int
@@ -25,23 +25,18 @@ public struct BatchRequest: Sendable {
         self.streams = streams
     }
 
-    /// Overwrites `crops` with the crops of the images.
-    func draw(_ crops: inout [Crop], from layout: ImageShard.Layout) {
-        crops.removeAll(keepingCapacity: true)
+    /// The index in the source of the batch's image number `place`.
+    func image(_ place: Int) -> Int { images[images.startIndex + place] }
+
+    /// The crop of the batch's image number `place`, which is image `index` of a store of images of
+    /// `height` x `width` pixels.
+    func crop(_ place: Int, index: Int, height: Int, width: Int) -> Crop {
         if let streams {
-            for (place, image) in images.enumerated() {
-                var stream = streams[place]
-                crops.append(
-                    augmentation.crop(
-                        index: image, height: layout.height, width: layout.width, size: size,
-                        using: &stream))
-            }
-        } else {
-            let (y, x) = (Float(layout.height) / Float(size), Float(layout.width) / Float(size))
-            for image in images {
-                crops.append(
-                    Crop(index: image, top: (y - 1) / 2, left: (x - 1) / 2, stepY: y, stepX: x))
-            }
+            var stream = streams[place]
+            return augmentation.crop(
+                index: index, height: height, width: width, size: size, using: &stream)
         }
+        let (y, x) = (Float(height) / Float(size), Float(width) / Float(size))
+        return Crop(index: index, top: (y - 1) / 2, left: (x - 1) / 2, stepY: y, stepX: x)
     }
 }

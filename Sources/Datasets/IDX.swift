@@ -51,13 +51,24 @@ public struct IDX: Sendable, Equatable {
             of: GzipFile.start(path, bytes: headerBytes(rank)), rank: rank, source: path)
     }
 
-    private static func dimensions(of bytes: [UInt8], rank: Int, source: String) throws -> [Int] {
+    /// The dimensions in a header, whose product is an Int; `bytes` is at least as long as it.
+    ///
+    /// Errors: `wrongFormat`, `truncated`, `wrongDimensions`.
+    static func dimensions(
+        of bytes: [UInt8], rank: Int, source: String
+    ) throws(DatasetError) -> [Int] {
         guard bytes.count >= 4 else {
             throw DatasetError(.truncated, "\(source) has \(bytes.count) bytes; IDX starts with 4")
         }
         guard bytes[0] == 0, bytes[1] == 0, bytes[2] == 8, Int(bytes[3]) == rank else {
             let found = bytes[..<4].map { String(format: "%02x", $0) }.joined()
             let expected = String(format: "000008%02x", rank)
+            if bytes[0] == 0, bytes[1] == 0, [9, 0x0B, 0x0C, 0x0D, 0x0E].contains(bytes[2]) {
+                throw DatasetError(
+                    .wrongFormat,
+                    "\(source) has element type 0x\(String(format: "%02X", bytes[2])), expected "
+                        + "0x08 (unsigned byte)")
+            }
             throw DatasetError(
                 .wrongFormat,
                 "\(source) begins with \(found), not \(expected): it is not IDX of bytes of "
@@ -73,8 +84,14 @@ public struct IDX: Sendable, Equatable {
         for place in stride(from: 4, to: start, by: 4) {
             let extent = bytes[place..<place + 4].reduce(0) { $0 << 8 | Int($1) }
             let (product, overflow) = total.multipliedReportingOverflow(by: extent)
-            guard extent > 0, !overflow else {
-                throw DatasetError(.wrongDimensions, "\(source) announces a dimension of \(extent)")
+            guard extent > 0 else {
+                throw DatasetError(.wrongDimensions, "\(source) announces a dimension of 0")
+            }
+            guard !overflow else {
+                throw DatasetError(
+                    .wrongDimensions,
+                    "\(source) is truncated: it announces more values than a file can hold",
+                    remedy: "download it again")
             }
             dimensions.append(extent)
             total = product

@@ -71,21 +71,22 @@ public struct IDXFolder: Sendable, Equatable {
     /// could be meant.
     private static func checkSame(_ forms: [String]) throws(DatasetError) {
         guard let first = forms.first, forms.count > 1 else { return }
-        let bytes = try content(first)
-        for other in forms.dropFirst() where try content(other) != bytes {
+        for other in forms.dropFirst() where try !haveSameContent(first, other) {
             throw DatasetError(
                 .wrongFormat, "\(first) and \(other) are forms of one file but differ",
                 remedy: "keep one of them")
         }
     }
 
-    private static func content(_ path: String) throws(DatasetError) -> [UInt8] {
-        do {
-            return try GzipFile.isGzip(path) ? GzipFile.read(path) : GzipFile.plain(path)
-        } catch let error as DatasetError {
-            throw error
-        } catch {
-            throw DatasetError(.unreadable, "cannot read \(path): \(error)")
+    /// Compares piece by piece: the files may be larger than the memory.
+    private static func haveSameContent(
+        _ one: String, _ other: String
+    ) throws(DatasetError) -> Bool {
+        let first = try ByteStream(ByteName(one)), second = try ByteStream(ByteName(other))
+        while true {
+            let piece = try first.take(atMost: GzipFile.pieceBytes)
+            guard try second.take(atMost: GzipFile.pieceBytes) == piece else { return false }
+            if piece.isEmpty { return true }
         }
     }
 

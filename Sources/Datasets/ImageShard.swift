@@ -9,10 +9,7 @@ import Foundation
 import Intake
 
 /// Images of one size with a label each; read-only.
-public final class ImageShard: @unchecked Sendable {
-    // Safe because the mapping is read-only and lives from init to deinit, and every property is
-    // constant.
-
+public final class ImageShard: Sendable {
     private static let magic = [UInt8]("OFASHARD".utf8)
     private static let version = 1
     private static let headerBytes = 64
@@ -49,7 +46,7 @@ public final class ImageShard: @unchecked Sendable {
     public let labels: [UInt8]
     /// The checksum of header and content.
     public let crc32: UInt32
-    private let mapping: UnsafeRawBufferPointer
+    private let file: MappedFile
 
     /// Returns the bytes of a shard of `images` (NHWC) and `labels`.
     ///
@@ -95,22 +92,12 @@ public final class ImageShard: @unchecked Sendable {
     ///
     /// Errors: `unreadable`, `wrongFormat`, `truncated`, `wrongDimensions`, `corrupt`.
     public init(_ path: String) throws {
-        let mapping = try Self.map(path)
-        do {
-            let header = try Self.readHeader(mapping, path)
-            layout = header.layout
-            crc32 = header.crc32
-            labels = Array(mapping[(Self.headerBytes + layout.count * layout.imageBytes)...])
-            try Self.check(labels, classes: layout.classes, source: path)
-        } catch {
-            munmap(UnsafeMutableRawPointer(mutating: mapping.baseAddress), mapping.count)
-            throw error
-        }
-        self.mapping = mapping
-    }
-
-    deinit {
-        munmap(UnsafeMutableRawPointer(mutating: mapping.baseAddress), mapping.count)
+        file = try MappedFile(path, leastBytes: Self.headerBytes)
+        let header = try Self.readHeader(file.bytes, path)
+        layout = header.layout
+        crc32 = header.crc32
+        labels = Array(file.bytes[(Self.headerBytes + layout.count * layout.imageBytes)...])
+        try Self.check(labels, classes: layout.classes, source: path)
     }
 
     /// Lends the images, (count, height, width, channels), to `body`.
@@ -118,7 +105,7 @@ public final class ImageShard: @unchecked Sendable {
         _ body: (UnsafeBufferPointer<UInt8>) throws -> Result
     ) rethrows -> Result {
         let end = Self.headerBytes + layout.count * layout.imageBytes
-        let images = UnsafeRawBufferPointer(rebasing: mapping[Self.headerBytes..<end])
+        let images = UnsafeRawBufferPointer(rebasing: file.bytes[Self.headerBytes..<end])
         return try images.withMemoryRebound(to: UInt8.self, body)
     }
 
@@ -126,37 +113,13 @@ public final class ImageShard: @unchecked Sendable {
     public func image(_ index: Int) -> [UInt8] {
         precondition((0..<layout.count).contains(index), "image \(index) of \(layout.count)")
         let start = Self.headerBytes + index * layout.imageBytes
-        return Array(mapping[start..<start + layout.imageBytes])
+        return Array(file.bytes[start..<start + layout.imageBytes])
     }
 
     /// Identifies the content by sizes and checksum, such as `60000x28x28x1-10-1a2b3c4d`.
     public var fingerprint: String {
         "\(layout.count)x\(layout.height)x\(layout.width)x\(layout.channels)-\(layout.classes)-"
             + String(format: "%08x", crc32)
-    }
-
-    private static func map(_ path: String) throws -> UnsafeRawBufferPointer {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else {
-            throw DatasetError(
-                .unreadable, "cannot open \(path): \(String(cString: strerror(errno)))")
-        }
-        defer { close(file) }
-        var status = stat()
-        guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            throw DatasetError(.unreadable, "\(path) is not a regular file")
-        }
-        guard status.st_size >= headerBytes else {
-            throw DatasetError(
-                .truncated, "\(path) is shorter than a shard's header", remedy: "import it again")
-        }
-        let size = Int(status.st_size)
-        guard let address = mmap(nil, size, PROT_READ, MAP_PRIVATE, file, 0), address != MAP_FAILED
-        else {
-            throw DatasetError(
-                .unreadable, "cannot map \(path): \(String(cString: strerror(errno)))")
-        }
-        return UnsafeRawBufferPointer(start: address, count: size)
     }
 
     private static func readHeader(

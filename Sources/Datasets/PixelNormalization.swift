@@ -16,23 +16,15 @@ public struct PixelNormalization: Codable, Sendable, Equatable {
     /// Measures mean and deviation over the given images of a shard. Sums are integers, so the order of the images does
     /// not matter; a deviation is at least 0.001.
     public init(_ shard: ImageShard, images: [Int]) {
-        let channels = shard.layout.channels, bytes = shard.layout.imageBytes
-        var sums = [Int](repeating: 0, count: channels), squares = sums
+        let bytes = shard.layout.imageBytes
+        var sums = PixelSums(channels: shard.layout.channels)
         shard.withImages { all in
             for image in images {
-                for i in 0..<bytes {
-                    let value = Int(all[image * bytes + i])
-                    sums[i % channels] += value
-                    squares[i % channels] += value * value
-                }
+                let end = (image + 1) * bytes
+                sums.add(UnsafeBufferPointer(rebasing: all[image * bytes..<end]))
             }
         }
-        let n = Double(max(images.count * bytes / channels, 1))
-        mean = sums.map { Float(Double($0) / n / 255) }
-        deviation = zip(sums, squares).map { sum, square in
-            let mean = Double(sum) / n
-            return Float(max((Double(square) / n - mean * mean).squareRoot() / 255, 1e-3))
-        }
+        self = sums.normalization
     }
 
     /// The factor of each channel: the normalised value is byte * factor + offset.

@@ -1,11 +1,11 @@
-// Prefetches batches: while a training step uses one batch, the loader's own thread makes the next.
-// A batch depends on its request only, so its bits equal those of `BatchLoader`. The loader does
-// not use the engine's threads.
+// Prefetches batches: while a training step uses one batch, the loader's own threads make the next.
+// A batch depends on its request only, so its bits equal those of `BatchLoader`, whatever the number
+// of threads. The loader does not use the engine's threads.
 
 import Foundation
 import Tensors
 
-/// Makes batches of one shard on its own thread, in two buffers. Only one thread at a time may use
+/// Makes batches of one source on its own threads, in two buffers. Only one thread at a time may use
 /// a loader.
 public final class PrefetchingLoader {
     /// A batch in the loader's memory.
@@ -24,21 +24,26 @@ public final class PrefetchingLoader {
     private let shared: SharedBatches
     private var requested = 0, taken = 0
 
-    /// Starts the thread. Memory is allocated for batches of `images` images of `size` x `size`
-    /// pixels, and grows if a request needs more.
+    /// Starts the threads: `threads` of them if pictures are decoded, else one. Memory is allocated
+    /// for batches of `images` images of `size` x `size` pixels, and grows if a request needs more.
     public init(
-        _ shard: ImageShard, normalization: PixelNormalization, images: Int = 0, size: Int = 0
+        _ source: any ImageSource, normalization: PixelNormalization, images: Int = 0,
+        size: Int = 0, threads: Int = 1
     ) {
+        precondition(threads > 0, "a loader of \(threads) threads")
+        let threads = source.isDecoded ? threads : 1
         let shared = SharedBatches(
-            shard, normalization, depth: Self.depth,
-            floats: images * size * size * shard.layout.channels)
+            source, normalization, depth: Self.depth, threads: threads,
+            floats: images * size * size * source.channels)
         self.shared = shared
-        let thread = Thread { shared.serve() }
-        thread.name = "ofa-loader"
-        thread.start()
+        for number in 0..<threads {
+            let thread = Thread { shared.serve() }
+            thread.name = "ofa-loader-\(number)"
+            thread.start()
+        }
     }
 
-    /// Waits until the thread has finished its current batch and ended.
+    /// Waits until every thread has finished its current image and ended.
     deinit { shared.stop() }
 
     /// How many requested batches have not been taken by `next`.
@@ -54,25 +59,34 @@ public final class PrefetchingLoader {
 
     /// Returns the oldest requested batch that has not been taken, and waits for it if necessary.
     /// The batch is valid until the next call of `next`.
-    public func next() -> Batch {
+    ///
+    /// Errors: `DatasetError` naming the first picture of the batch that cannot be read; the batch
+    /// counts as taken.
+    public func next() throws -> Batch {
         precondition(pending > 0, "no batch was asked for")
         defer { taken += 1 }
-        return shared.take(taken)
+        let (batch, failure) = shared.take(taken)
+        if let failure { throw failure.error }
+        return batch
     }
 
-    /// Waits for all pending batches and discards them.
+    /// Waits for all pending batches and discards them and their failures.
     public func cancel() {
-        while pending > 0 { _ = next() }
+        while pending > 0 {
+            _ = shared.take(taken)
+            taken += 1
+        }
     }
 }
 
-/// The state shared by the two threads: two buffers used in turn, and the counts of requested, made
-/// and taken batches.
+/// The state shared by the caller and the loader's threads: two buffers used in turn, and the
+/// counts of requested, made and taken batches.
 private final class SharedBatches: @unchecked Sendable {
-    // Safe because counters are accessed under the lock only, and each place belongs to one thread
-    // at a time. It belongs to the loader's thread once a request for the place has been posted and
-    // the place's last batch is no longer in use, until `made` counts the new batch. At all other
-    // times the place belongs to the caller's thread.
+    // Safe because counters, and the places' counts and failures, are accessed under the lock only.
+    // The rest of a place belongs to the loader's threads once a request for the place has been
+    // posted and the place's last batch is no longer in use, until `made` counts the new batch; each
+    // image of the batch belongs to the thread that claimed it. At all other times the place belongs
+    // to the caller's thread.
 
     /// A buffer, used by every second batch.
     private final class Place {
@@ -80,98 +94,138 @@ private final class SharedBatches: @unchecked Sendable {
         var storage: Storage
         var images: FeatureMap
         var labels: [Int32] = []
+        /// Images of the request, those that a thread has begun, and those that are done.
+        var count = 0, claimed = 0, done = 0
+        var failure: BatchFailure?
+        var isComplete: Bool { done == count }
 
         init(floats: Int) {
             storage = Storage(count: floats)
             images = FeatureMap(storage.all, images: 0, height: 0, width: 0, channels: 1)
         }
+
+        /// Makes room for the batch of its request, before its first image is made.
+        func prepare(_ source: any ImageSource) {
+            guard let request else { return }
+            let floats = count * request.size * request.size * source.channels
+            if storage.count < floats { storage = Storage(count: floats) }
+            images = FeatureMap(
+                storage.all, images: count, height: request.size, width: request.size,
+                channels: source.channels)
+            labels.removeAll(keepingCapacity: true)
+            for image in request.images { labels.append(Int32(source.label(image))) }
+        }
     }
 
-    private let shard: ImageShard
-    private let factors, offsets: [Float]
+    private let source: any ImageSource
+    private let normalization: PixelNormalization
     private let places: [Place]
-    private var crops: [Crop] = []
-    private var scratch = Storage(count: 0)
     private let changed = NSCondition()
-    private var posted = 0, made = 0, taken = 0
-    private var isStopping = false, hasEnded = false
+    /// Batches requested, batches whose images are all claimed, and batches made and taken.
+    private var posted = 0, claimed = 0, made = 0, taken = 0
+    /// Threads that have not ended.
+    private var running: Int
+    private var isStopping = false
 
-    init(_ shard: ImageShard, _ normalization: PixelNormalization, depth: Int, floats: Int) {
-        self.shard = shard
-        factors = normalization.factors
-        offsets = normalization.offsets
+    init(
+        _ source: any ImageSource, _ normalization: PixelNormalization, depth: Int, threads: Int,
+        floats: Int
+    ) {
+        self.source = source
+        self.normalization = normalization
+        running = threads
         places = (0..<depth).map { _ in Place(floats: floats) }
     }
 
     func post(_ request: BatchRequest, number: Int) {
         changed.lock()
-        places[number % places.count].request = request
+        let place = places[number % places.count]
+        place.request = request
+        (place.count, place.claimed, place.done) = (request.images.count, 0, 0)
+        place.failure = nil
         posted = number + 1
         changed.broadcast()
         changed.unlock()
     }
 
-    func take(_ number: Int) -> PrefetchingLoader.Batch {
+    func take(_ number: Int) -> (PrefetchingLoader.Batch, BatchFailure?) {
         let clock = ContinuousClock(), start = clock.now
         changed.lock()
         while made <= number { changed.wait() }
         taken = number + 1
+        let place = places[number % places.count], failure = place.failure
         changed.broadcast()
         changed.unlock()
-        let place = places[number % places.count]
-        return PrefetchingLoader.Batch(
-            images: place.images, labels: place.labels,
-            secondsWaited: (clock.now - start) / .seconds(1))
+        return (
+            PrefetchingLoader.Batch(
+                images: place.images, labels: place.labels,
+                secondsWaited: (clock.now - start) / .seconds(1)), failure
+        )
     }
 
     func stop() {
         changed.lock()
         isStopping = true
         changed.broadcast()
-        while !hasEnded { changed.wait() }
+        while running > 0 { changed.wait() }
         changed.unlock()
     }
 
-    /// Makes batches until `stop` is called; runs on the loader's thread.
+    /// Makes images of batches until `stop` is called; runs on each of the loader's threads.
     func serve() {
+        let reader = source.reader(normalization)
         changed.lock()
         while !isStopping {
-            // Batch n uses the buffer of batch n - 2, which is in use until batch n - 1 has been
-            // taken.
-            guard made < posted, made < places.count || taken >= made else {
+            guard let (place, images) = claim() else {
                 changed.wait()
                 continue
             }
-            let place = places[made % places.count]
             changed.unlock()
-            fill(place)
+            let failure = fill(images, of: place, reader)
             changed.lock()
-            made += 1
-            changed.broadcast()
+            finish(images, of: place, failure)
         }
-        hasEnded = true
+        running -= 1
         changed.broadcast()
         changed.unlock()
     }
 
-    private func fill(_ place: Place) {
-        guard let request = place.request else { return }
-        let layout = shard.layout, size = request.size, count = request.images.count
-        request.draw(&crops, from: layout)
-        let floats = count * size * size * layout.channels
-        if place.storage.count < floats { place.storage = Storage(count: floats) }
-        place.images = FeatureMap(
-            place.storage.all, images: count, height: size, width: size, channels: layout.channels)
-        place.labels.removeAll(keepingCapacity: true)
-        for image in request.images { place.labels.append(Int32(shard.labels[image])) }
-        shard.withImages { bytes in
-            let images = StoredImages(
-                bytes, height: layout.height, width: layout.width, scale: factors, offset: offsets)
-            let needed = images.scratchFloats(size: size)
-            if scratch.count < needed { scratch = Storage(count: needed) }
-            images.write(crops[...], to: place.images, scratch: scratch.all)
+    /// The next images to make: one of a batch of pictures, which take unequal times, else all of
+    /// a batch. Called with the lock.
+    private func claim() -> (Place, Range<Int>)? {
+        // Batch n uses the buffer of batch n - 2, which is in use until batch n - 1 has been taken.
+        guard claimed < posted, claimed < places.count || taken >= claimed else { return nil }
+        let place = places[claimed % places.count], start = place.claimed
+        if start == 0 { place.prepare(source) }
+        let end = source.isDecoded ? min(start + 1, place.count) : place.count
+        place.claimed = end
+        if end == place.count { claimed += 1 }
+        return (place, start..<end)
+    }
+
+    private func fill(
+        _ images: Range<Int>, of place: Place, _ reader: any ImageReader
+    ) -> BatchFailure? {
+        guard let request = place.request else { return nil }
+        do {
+            try reader.write(images, of: request, to: place.images)
+            return nil
+        } catch {
+            return BatchFailure(place: images.lowerBound, error: error)
         }
+    }
+
+    /// Counts images that are done, and the batches that are complete, in order. Called with the
+    /// lock.
+    private func finish(_ images: Range<Int>, of place: Place, _ failure: BatchFailure?) {
+        place.done += images.count
+        if let failure {
+            BatchFailure.keep(&place.failure, failure.error, place: failure.place)
+        }
+        guard place.isComplete else { return }
         // Releases the request's list, so that the caller can reuse its memory.
         place.request = nil
+        while made < claimed, places[made % places.count].isComplete { made += 1 }
+        changed.broadcast()
     }
 }

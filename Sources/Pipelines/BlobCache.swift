@@ -1,5 +1,6 @@
-// A file cache of large blobs on this machine, so that image shards can be memory-mapped. Every file can be deleted at
-// any time; a damaged shard is detected and fetched again.
+// A file cache of large blobs on this machine, so that shards can be memory-mapped. Every file can be deleted at any
+// time; a damaged shard is detected and fetched again. A blob whose file in the folder store holds its bytes as they are
+// needs no copy.
 
 import Artifacts
 import Datasets
@@ -14,12 +15,43 @@ public struct BlobCache: Sendable {
 
     /// Returns the verified shard with the bytes of `digest`; a damaged file is fetched again, once.
     func shard(of digest: Digest, from store: BlobStore) throws -> ImageShard {
+        try opened(digest, from: store) { try ImageShard($0) }
+    }
+
+    /// What `open`, which checks bytes itself, makes of a file with the bytes of `digest`: that of the
+    /// folder store if it is not encoded, so that large data sets are not copied, else that of the
+    /// cache. A file that `open` finds damaged is fetched again, once.
+    func opened<Value>(
+        _ digest: Digest, from store: BlobStore, _ open: (String) throws -> Value
+    ) throws -> Value {
+        if !FileManager.default.fileExists(atPath: folder + "/" + digest.hex),
+            let file = try store.plainFile(of: digest)
+        {
+            do { return try open(file) } catch is DatasetError {
+                // The store's own error, from the verified read below, names the artifact.
+            }
+        }
         do {
-            return try ImageShard(try path(of: digest, from: store))
+            return try open(try path(of: digest, from: store))
         } catch is DatasetError {
             unlink(folder + "/" + digest.hex)
-            return try ImageShard(try path(of: digest, from: store))
+            return try open(try path(of: digest, from: store))
         }
+    }
+
+    /// Removes those of the files named by `digests` whose bytes have another digest, and returns
+    /// how many. Files of pictures need it: they are not verified as a whole when they are opened.
+    func removeDamaged(_ digests: [Digest]) throws -> Int {
+        var removed = 0
+        for digest in digests {
+            let path = folder + "/" + digest.hex
+            guard let bytes = FileManager.default.contents(atPath: path) else { continue }
+            if Digest.of([UInt8](bytes)) != digest {
+                unlink(path)
+                removed += 1
+            }
+        }
+        return removed
     }
 
     /// Returns the path of the file with the bytes of `digest`; a missing file is fetched from `store` and verified.

@@ -107,9 +107,11 @@ public struct Healing {
         }
         var arguments = try JSONText.decode(
             StageArguments.self, from: args, what: "job \(producer.job)'s arguments")
-        arguments.part = nil
+        // One job of an import makes its shards again; other outputs need the whole stage.
+        let isOfOneJob = artifact.kind == ArtifactRole.datasetShard.rawValue
+        if !isOfOneJob { arguments.part = nil }
         let read = try Lineage(connection).up(artifact.id).edges.filter {
-            $0.output == artifact.id
+            $0.output == artifact.id && $0.role != ArtifactRole.datasetShard.rawValue
         }
         arguments.inputs = [:]
         for edge in read {
@@ -133,7 +135,10 @@ public struct Healing {
     /// Returns the output of the healing run `run` that differs from `artifact`; nil if the run recreated the artifact.
     public func made(by run: RunID, insteadOf artifact: Artifact) throws -> Artifact? {
         try ArtifactStore(connection).list(run: run, kind: artifact.kind)
-            .first { $0.role == artifact.role && $0.digest != artifact.digest }
+            .first {
+                $0.role == artifact.role && $0.name == artifact.name
+                    && $0.digest != artifact.digest
+            }
     }
 
     /// The engine recorded in an artifact's metadata.

@@ -50,6 +50,10 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     /// The augmentation of the images on which the network's batch norms were calibrated.
     public var calibrationAugmentation: CalibrationAugmentation?
 
+    /// The names of the classes, in the order of the network's outputs; nil if the data set has none, or more than
+    /// `mostNameBytes` bytes of them. The exported weights have all names.
+    public var classNames: [String]?
+
     /// The second search, which is run if the first network's measured latency exceeds the limit; nil if it was not
     /// run.
     public var again: SecondSearch?
@@ -89,6 +93,9 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
             tableLatencyMs.flatMap { $0 > 0 ? measured / $0 - 1 : nil }
         }
     }
+
+    /// The most bytes of class names in an artifact's metadata.
+    static let mostNameBytes = 64 << 10
 
     private static func standardError(_ share: Double, _ count: Int?) -> Double? {
         count.flatMap { $0 > 0 ? (share * (1 - share) / Double($0)).squareRoot() : nil }

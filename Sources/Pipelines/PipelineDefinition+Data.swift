@@ -1,5 +1,6 @@
-// Checks a pipeline file against its data, if this machine has them: the files, channels and labels, and whether there
-// are enough images to hold out and to fill a batch. The stages check the same on the worker's machine.
+// Checks a pipeline file against its data, if this machine has them: presence and form, and for small IDX data sets
+// channels and labels, and whether there are enough images to hold out and to fill a batch. The stages check the same
+// on the worker's machine, and the rest.
 
 import Datasets
 import Foundation
@@ -7,18 +8,19 @@ import Networks
 
 extension PipelineDefinition {
     /// The keys of stages whose values are checked against data.
-    static let dataKeys = ["folder", "held_out", "batch", "classes"]
+    static let dataKeys = ["folder", "held_out", "batch", "classes", "store"]
 
     /// Returns one line, with the host's name, for each data folder of the pipeline file that this machine lacks.
     public func missingData() -> [String] {
         imports.compactMap { stage, parameters -> String? in
-            do throws(DatasetError) {
-                _ = try IDXFolder(parameters.folder)
+            do {
+                _ = try look(parameters)
                 return nil
-            } catch {
-                guard error.code == .unreadable else { return nil }
+            } catch let error as DatasetError where error.code == .unreadable {
                 let host = ProcessInfo.processInfo.hostName
                 return "stages.\(stage.name).folder: \(error.message) (on host \(host))"
+            } catch {
+                return nil  // `checkData` reports it.
             }
         }
     }
@@ -30,17 +32,29 @@ extension PipelineDefinition {
     public func checkData() throws -> [String] {
         var counts: [String: Int] = [:], warnings: [String] = []
         for (stage, parameters) in imports {
-            guard let files = try files(of: stage, parameters) else { continue }
+            guard let found = try found(of: stage, parameters) else { continue }
+            guard let files = found.files else {
+                if parameters.store == .files,
+                    StageParameters.ImportDataset.pixelForms.contains(found.form)
+                {
+                    throw stage.refuse(
+                        "store",
+                        "stages.\(stage.name).store \(StageParameters.ImportDataset.noFiles(found.form))",
+                        remedy: "leave it out")
+                }
+                continue
+            }
             guard space.inputChannels == 1 else {
                 throw stage.refuse("folder", Self.channelFault(stage.name, space))
             }
             do {
                 let count = try files.checked().train[0]
-                guard parameters.heldOut < count else {
+                let heldOut = parameters.heldOutImages
+                guard heldOut < count else {
                     throw stage.refuse(
-                        "held_out", Self.heldOutFault(stage.name, parameters.heldOut, count))
+                        "held_out", Self.heldOutFault(stage.name, heldOut, count))
                 }
-                counts[stage.name] = count - parameters.heldOut
+                counts[stage.name] = count - heldOut
                 try checkLabels(stage, parameters, files)
                 if let warning = try files.warning() { warnings.append(warning) }
             } catch let error as DatasetError {
@@ -71,17 +85,26 @@ extension PipelineDefinition {
         }
     }
 
-    /// Returns the data files of a stage; nil if this machine lacks some of them.
-    private func files(of stage: Stage, _ parameters: StageParameters.ImportDataset) throws
-        -> IDXFolder?
+    /// Returns the form of a stage's data set, and its files if it is a small IDX data set; nil if this machine lacks the
+    /// data set.
+    private func found(of stage: Stage, _ parameters: StageParameters.ImportDataset) throws
+        -> (form: DatasetForm, files: IDXFolder?)?
     {
-        do throws(DatasetError) {
-            return try IDXFolder(parameters.folder)
-        } catch {
+        do {
+            return try look(parameters)
+        } catch let error as DatasetError {
             if error.code == .unreadable { return nil }
             throw stage.refuse(
                 "folder", "stages.\(stage.name).folder: \(error.reason)", remedy: error.remedy)
         }
+    }
+
+    private func look(_ parameters: StageParameters.ImportDataset) throws -> (
+        form: DatasetForm, files: IDXFolder?
+    ) {
+        let source = try parameters.source(seed: seed)
+        guard source.form == .idx else { return (source.form, nil) }
+        return (.idx, try parameters.imageShardFiles(source))
     }
 
     private var imports: [(Stage, StageParameters.ImportDataset)] {
@@ -113,11 +136,12 @@ extension PipelineDefinition {
             guard case .sampleAccuracy(let sampling) = stage.parameters,
                 draft.entry.keys.contains("images"), case .stage(let name) = stage.inputs[.dataset],
                 case .importDataset(let data) = stages.first(where: { $0.name == name })?.parameters,
-                data.heldOut < sampling.images
+                case let heldOut = data.heldOutImages,
+                heldOut < sampling.images
             else { return nil }
             return
                 "stages.\(stage.name).images is \(sampling.images), but stage \(name) holds out"
-                + " \(data.heldOut): \(data.heldOut) are measured on"
+                + " \(heldOut): \(heldOut) are measured on"
         }
     }
 }

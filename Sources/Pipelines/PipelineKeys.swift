@@ -33,7 +33,11 @@ enum PipelineKeys {
     /// Returns the keys of one kind of stage, without `terms`.
     static func parameters(_ kind: StageKind) -> [String] {
         switch kind {
-        case .importDataset: ["dataset", "folder", "classes", "held_out"]
+        case .importDataset:
+            [
+                "dataset", "folder", "classes", "held_out", "format", "store", "size", "channels",
+                "resize", "on_bad_file",
+            ]
         case .train:
             [
                 "phase", "from", "teacher", "kernel_sizes", "expand_ratios", "depths",

@@ -177,7 +177,7 @@ extension RunReport.NetworkRow {
         case expected_test_accuracy, expected_test_accuracy_error, expected_difference
         case held_out_accuracy, held_out_accuracy_error, held_out_difference, held_out_images
         case latency_difference, latency_table_error, latency_ms_low, latency_ms_high, energy_mj
-        case limits, choice, front, branch, second_search
+        case limits, choice, front, branch, second_search, class_names
     }
 
     /// A second search with the field names of `ofa report --json`.
@@ -242,5 +242,6 @@ extension RunReport.NetworkRow {
         try fields.encode(choice?.rawValue, forKey: .choice)
         try fields.encode(front.map(FrontDocument.init), forKey: .front)
         try fields.encode(branch?.document, forKey: .branch)
+        if let names = figures.classNames { try fields.encode(names, forKey: .class_names) }
     }
 }

@@ -1,5 +1,6 @@
 // The arguments of a stage's job, which hold everything that a worker needs, so that it never reads the pipeline file.
 
+import Artifacts
 import Devices
 import Foundation
 import Intake
@@ -12,7 +13,10 @@ public struct StageArguments: Codable, Sendable, Equatable {
     public enum Part: Codable, Sendable, Equatable {
         /// The job measures `subnets`, as shard number `index`.
         case shard(index: Int, subnets: [SubnetConfig])
-        /// The job merges the shards' results.
+        /// The job imports units of a data set, `count` from number `first` on; `survey` is the digest of the survey
+        /// that lists them.
+        case units(survey: Digest, first: Int, count: Int)
+        /// The job merges the results of the other jobs.
         case gather
     }
 

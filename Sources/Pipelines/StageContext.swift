@@ -21,6 +21,8 @@ public final class StageContext {
     private let cache: BlobCache
     /// The artifacts read so far, in order, for lineage.
     private(set) var readInputs: [Artifact.Input] = []
+    /// The shards of pictures that were opened.
+    private var pictureShards: [Digest] = []
     /// Small blobs that are not stored yet, to be stored at the end of this attempt, in order.
     private(set) var waiting: [WaitingBlob] = []
 
@@ -87,6 +89,18 @@ public final class StageContext {
         }
     }
 
+    /// Records many artifacts, none of them recorded before, as inputs of this attempt.
+    func noteRead(_ artifacts: [ArtifactID], as role: ArtifactRole) {
+        readInputs += artifacts.map { Artifact.Input($0, role: role.rawValue) }
+    }
+
+    /// Returns the artifacts of a kind that jobs of this stage have recorded in this run.
+    func madeByStage(_ role: ArtifactRole) throws -> [Artifact] {
+        try artifacts.list(run: job.lease.runID, kind: role.rawValue).filter {
+            $0.producer?.stage == job.lease.stage
+        }
+    }
+
     /// Returns the verified bytes of an artifact.
     public func bytes(_ artifact: Artifact) throws -> [UInt8] { try bytes(artifact.digest) }
 
@@ -109,6 +123,21 @@ public final class StageContext {
 
     /// Returns the verified image shard of a blob, memory-mapped from this machine's cache.
     public func shard(_ digest: Digest) throws -> ImageShard {
+        try mapped(digest) { try ImageShard($0) }
+    }
+
+    /// The shard of pictures of a blob, memory-mapped from this machine's cache.
+    func pictureShard(_ digest: Digest) throws -> PictureShard {
+        pictureShards.append(digest)
+        return try mapped(digest) { try PictureShard($0) }
+    }
+
+    /// Removes damaged files of shards of pictures from this machine's cache, so that another
+    /// attempt fetches them again; returns how many.
+    func removeDamagedShards() throws -> Int { try cache.removeDamaged(pictureShards) }
+
+    /// Opens the file of a blob in this machine's cache.
+    private func mapped<Value>(_ digest: Digest, _ open: (String) throws -> Value) throws -> Value {
         let clock = ContinuousClock()
         let policy = ReconnectPolicy()
         let began = clock.now
@@ -119,7 +148,7 @@ public final class StageContext {
         }
         while true {
             do {
-                return try patiently { try cache.shard(of: digest, from: blobs) }
+                return try patiently { try cache.opened(digest, from: blobs, open) }
             } catch let error as PipelineError where error.code == .noRoom {
                 // The stage waits for room on the disk as it waits for an unreachable database: the room may be freed,
                 // and the stage itself has not failed.

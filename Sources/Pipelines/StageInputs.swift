@@ -1,4 +1,4 @@
-// Decodes the inputs of stages: image shards, supernets and predictors.
+// Decodes the inputs of stages: supernets and predictors. StageContext+Images has the images.
 
 import Artifacts
 import Datasets
@@ -41,37 +41,7 @@ public enum CalibrationAugmentation: String, Codable, Sendable, CaseIterable {
     case whole = "none"
 }
 
-/// The training images and held-out images of a data set.
-struct TrainingImages {
-    let data: TrainingData
-    let heldOut: [Int]
-    let normalization: PixelNormalization
-}
-
 extension StageContext {
-    /// Returns the images of the input `dataset` with their split. Pixels are normalised by `normalization`, given for
-    /// a network that was trained with it, or else by the statistics of the training images. Errors: `invalidArtifact`
-    /// for a data set with another number of channels than the space, or with more classes.
-    func trainingImages(normalization given: PixelNormalization? = nil) throws -> TrainingImages {
-        let artifact = try input(.dataset)
-        let metadata = try metadata(DatasetMetadata.self, of: artifact)
-        let shard = try shard(artifact.digest)
-        guard shard.layout.channels == space.inputChannels, shard.layout.classes <= space.classes
-        else {
-            throw PipelineError(
-                .invalidArtifact,
-                "data set \(metadata.dataset) has \(shard.layout.channels) channels and \(shard.layout.classes) classes;"
-                    + " space \(space.name) takes \(space.inputChannels) and \(space.classes)")
-        }
-        let split = try Split(
-            trainCount: shard.layout.count, heldOut: metadata.heldOut, seed: metadata.splitSeed)
-        let normalization = given ?? PixelNormalization(shard, images: split.training)
-        return TrainingImages(
-            data: TrainingData(
-                BatchLoader(shard, normalization: normalization), images: split.training),
-            heldOut: split.heldOut, normalization: normalization)
-    }
-
     /// Returns the weights of the supernet given as `role`. Errors: `mismatch` for a supernet of another space.
     func supernet(_ role: ArtifactRole = .supernet) throws -> Weights {
         let artifact = try input(role)

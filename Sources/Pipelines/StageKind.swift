@@ -8,6 +8,10 @@ public enum ArtifactRole: String, Codable, Sendable, CaseIterable {
     case dataset
     /// Images for the final measurement only.
     case testImages = "test-images"
+    /// Pictures of a data set, in one file of many.
+    case datasetShard = "dataset-shard"
+    /// What a job of an import found: classes and units, counts, or names of pictures.
+    case importRecord = "import-record"
     /// A supernet's weights and statistics.
     case supernet
     /// A supernet whose largest network is the teacher in distillation.
@@ -55,7 +59,8 @@ public enum StageKind: String, Codable, Sendable, CaseIterable {
     /// The kinds whose jobs save checkpoints.
     static let savingCheckpoints = Set([train, measureDevice].map(\.rawValue))
 
-    /// Whether the first job of a stage of this kind fans out, and a last job gathers the results.
+    /// Whether the first job of a stage of this kind always fans out, and a last job gathers the results of those jobs
+    /// that `rule` requires.
     var fansOut: Bool { self == .sampleAccuracy }
 
     /// The outputs of a stage of this kind.

@@ -19,18 +19,6 @@ public enum StageParameters: Codable, Sendable, Equatable {
     case materialise(Materialise)
     case report(Report)
 
-    /// Imports the IDX files of a folder as shards.
-    public struct ImportDataset: Codable, Sendable, Equatable {
-        /// The data set's name.
-        public var dataset: String
-        /// The folder of the four IDX files.
-        public var folder: String
-        /// The number of classes.
-        public var classes: Int
-        /// The number of training images held out for measuring accuracy during the run.
-        public var heldOut: Int
-    }
-
     /// One phase of training.
     public struct Train: Codable, Sendable, Equatable {
         /// The training phase.
@@ -116,17 +104,6 @@ public enum StageParameters: Codable, Sendable, Equatable {
         case ridge, ensemble, mlp
     }
 
-    /// Returns the number of classes under `classes`: at most the space's number, which is the default.
-    private static func classes(_ entry: YAMLReader, _ space: SearchSpace) throws -> Int {
-        let classes = try entry.integer("classes", in: 2...256) ?? space.classes
-        guard classes <= space.classes else {
-            throw entry.error(
-                "classes",
-                "is \(classes); networks of space \(space.name) tell \(space.classes) apart")
-        }
-        return classes
-    }
-
     /// The default number of timed passes per part of a network.
     static let usualRepeats = 60
 
@@ -196,12 +173,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
         }
         switch kind {
         case .importDataset:
-            return .importDataset(
-                ImportDataset(
-                    dataset: try entry.required(try entry.text("dataset"), "dataset"),
-                    folder: try place.folder("folder", of: entry),
-                    classes: try classes(entry, space),
-                    heldOut: try entry.integer("held_out", in: 1...10_000_000) ?? 5000))
+            return .importDataset(try readImportDataset(entry, space: space, place: place))
         case .train:
             return .train(try readTrain(entry, space: space))
         case .sampleAccuracy: return .sampleAccuracy(try readSampleAccuracy(entry, space: space))

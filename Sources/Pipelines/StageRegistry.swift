@@ -1,6 +1,7 @@
 // Maps job kinds to stage handlers, and records a stage's output in one fenced transaction.
 
 import Artifacts
+import Datasets
 import Foundation
 import Jobs
 import Postgres
@@ -89,7 +90,18 @@ private struct StageHandler: JobHandler {
     private func attempt(_ job: JobContext) throws -> (StageOutput, StageContext) {
         do {
             let context = try StageContext(job, cache: cache)
-            return (try body(context), context)
+            do {
+                return (try body(context), context)
+            } catch let error as DatasetError where error.code == .corrupt {
+                let removed = try context.removeDamagedShards()
+                guard removed > 0 else { throw error }
+                throw PipelineError(
+                    .unreadable,
+                    "\(error.reason); damaged files removed from this machine's cache: \(removed)",
+                    remedy:
+                        "another attempt fetches them again; if it recurs, test this machine's disk"
+                )
+            }
         } catch {
             throw StageFailure(error) ?? error
         }

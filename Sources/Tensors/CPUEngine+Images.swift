@@ -98,21 +98,3 @@ public struct StoredImages {
         Int(ofa_views_scratch(Int32(width), Int32(channels), Int32(size)))
     }
 }
-
-extension CPUEngine {
-    /// Writes `crops` of `images` to `output`; the threads share the crops.
-    ///
-    /// Outside a stored image a byte reads as 0. Traps if a crop's index is not that of a stored
-    /// image.
-    public func gather(_ crops: [Crop], from images: StoredImages, output: FeatureMap) {
-        precondition(
-            crops.count == output.images,
-            "gather: \(crops.count) crops for a batch of \(output.images)")
-        let floats = images.scratchFloats(size: output.height)
-        let scratch = (0..<threads).map { _ in Storage(count: floats).all }
-        forEachShare("gather", floats: output.tensor.count, crops.count) { thread, mine in
-            images.write(
-                crops[mine], to: output, first: mine.lowerBound, scratch: scratch[thread])
-        }
-    }
-}

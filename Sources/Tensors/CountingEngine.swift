@@ -51,8 +51,8 @@ public final class CountingEngine: Engine {
     /// Counts the working memory `other`.
     public func reserve(_ other: EngineRoom) { room.include(other) }
 
-    /// See `Engine.gather`; needs no working memory.
-    public func gather(_ crops: [Crop], from images: StoredImages, output: FeatureMap) {}
+    /// See `Engine.threads`: one.
+    public var threads: Int { 1 }
 
     /// This engine only, so that it counts the work of every lane.
     public var lanes: [any Engine] { [self] }

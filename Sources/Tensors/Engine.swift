@@ -17,10 +17,10 @@ public protocol Engine: EngineMemory {
     /// Allocates the working memory `room`, so that operators that need no more than this memory
     /// allocate none.
     func reserve(_ room: EngineRoom)
-    /// Writes views of stored images into `output`.
-    func gather(_ crops: [Crop], from images: StoredImages, output: FeatureMap)
 
     // MARK: Independent work
+    /// The number of threads that share the work.
+    var threads: Int { get }
     /// Engines that may run at the same time, for work that can be divided into independent parts.
     var lanes: [any Engine] { get }
     /// Runs `body` with the number of every lane, all at the same time; returns when all calls have ended.

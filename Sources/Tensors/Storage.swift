@@ -138,6 +138,15 @@ public struct FeatureMap {
     /// Positions in all images.
     public var rows: Int { images * height * width }
 
+    /// Lends `body` the values of one image, (height, width, channels).
+    public func withImage<Result>(
+        _ image: Int, _ body: (UnsafeMutableBufferPointer<Float>) throws -> Result
+    ) rethrows -> Result {
+        precondition((0..<images).contains(image), "image \(image) of \(images)")
+        return try body(
+            UnsafeMutableBufferPointer(start: pointer(image: image), count: pixels * channels))
+    }
+
     func pointer(image: Int) -> UnsafeMutablePointer<Float> {
         tensor.pointer + image * pixels * channels
     }

@@ -1,4 +1,5 @@
-// Evaluates a subnet: calibrates its batch-norm statistics, then measures it on held-out images.
+// Evaluates subnets: calibrates their batch-norm statistics, then measures them on held-out images.
+// Several subnets of one image size share every batch, so that pictures are decoded once.
 
 import Datasets
 import Foundation
@@ -33,25 +34,53 @@ public final class Evaluator {
         }
     }
 
+    /// A subnet with its running statistics.
+    public struct Calibrated {
+        /// The subnet.
+        public let shape: NetworkShape
+        /// Its statistics, laid out as the network's.
+        public let statistics: Storage
+
+        /// `statistics` are those of `calibrate`, or the network's own.
+        public init(_ shape: NetworkShape, statistics: Storage) {
+            self.shape = shape
+            self.statistics = statistics
+        }
+    }
+
     /// The state of one thread: a network with shared weights on its own single-threaded engine.
     /// Images are independent, so threads share only the number of the next batch.
     private final class Lane {
         let network: Network
         private var loader: BatchLoader?
-        /// The results by batch.
-        var found: [(batch: Int, loss: Double, correct: Int)] = []
+        /// The results by batch and subnet.
+        var found: [(batch: Int, subnet: Int, loss: Double, correct: Int)] = []
 
         init(_ network: Network) { self.network = network }
 
-        /// Returns a loader of the same shard as `other`, with its own buffers.
+        /// Returns a loader of the same source as `other`, with its own buffers.
         func loader(as other: BatchLoader) -> BatchLoader {
-            if let loader, loader.shard === other.shard, loader.normalization == other.normalization
+            if let loader, loader.source === other.source,
+                loader.normalization == other.normalization
             {
                 return loader
             }
-            let own = BatchLoader(other.shard, normalization: other.normalization)
+            let own = BatchLoader(other.source, normalization: other.normalization)
             loader = own
             return own
+        }
+
+        /// The loss and the correct predictions of a subnet on a batch.
+        func answer(
+            _ subnet: Calibrated, _ inputs: FeatureMap, _ labels: [Int32]
+        ) -> (hard: Double, correct: Int) {
+            network.withStatistics(subnet.statistics) {
+                let logits = network.forward(inputs, subnet.shape, mode: .running)
+                let answer = network.engine.crossEntropy(
+                    logits, classes: subnet.shape.classes, labels: labels, soft: nil, smoothing: 0,
+                    gradient: nil)
+                return (answer.hard, answer.correct)
+            }
         }
     }
 
@@ -69,62 +98,121 @@ public final class Evaluator {
         lanes = network.engine.lanes.map { Lane(network.sharing(on: $0)) }
     }
 
-    /// Returns running statistics for one subnet: the means and biased variances of batches, averaged with the number
-    /// of their images as weight. The batches have up to `count` training images, drawn and augmented by streams of
-    /// `seed` (Cai et al., ICLR 2020: 2,000 images).
+    /// Returns running statistics for one subnet; see `calibrate` of several.
     public func calibrate(
         _ shape: NetworkShape, data: TrainingData, count: Int = 2000,
         augmentation: Augmentation = .none, seed: UInt64
-    ) -> Storage {
+    ) throws -> Storage {
+        try calibrate(
+            [shape], data: data, count: count, augmentation: augmentation, seed: seed)[0].statistics
+    }
+
+    /// Returns subnets of one image size with running statistics: the means and biased variances of batches, averaged
+    /// with the number of their images as weight. The batches have up to `count` training images, drawn and augmented by
+    /// streams of `seed` (Cai et al., ICLR 2020: 2,000 images); each is made once for all subnets. A subnet's
+    /// statistics do not depend on the others. `afterBatch` is called after each batch with the share that is done.
+    ///
+    /// Errors: `DatasetError` if a picture cannot be read, and those of `afterBatch`.
+    public func calibrate(
+        _ shapes: [NetworkShape], data: TrainingData, count: Int = 2000,
+        augmentation: Augmentation = .none, seed: UInt64,
+        afterBatch: (Double) throws -> Void = { _ in }
+    ) throws -> [Calibrated] {
+        let size = Self.size(of: shapes)
         let chosen = data.order(seed: seed, epoch: 0).prefix(count)
         let batches = stride(from: 0, to: chosen.count, by: calibrationBatch)
         let streams = ImageStreams(seed: seed, purpose: Draw.calibration.rawValue)
-        network.reserve([shape], images: min(calibrationBatch, chosen.count), training: false)
-        let (_, statistics) = network.withOwnStatistics {
-            for start in batches {
-                let end = min(start + calibrationBatch, chosen.count)
-                let (images, _) = data.loader.batch(
-                    chosen[start..<end],
-                    size: shape.resolution,
-                    augmentation: augmentation,
-                    streams: augmentation == .none ? nil : streams.from(start),
-                    engine: network.engine)
-                let share = Double(end - start) / Double(end)
-                _ = network.forward(images, shape, mode: .calibrate(share: share))
-            }
+        network.reserve(shapes, images: min(calibrationBatch, chosen.count), training: false)
+        let subnets = shapes.map {
+            Calibrated($0, statistics: network.withOwnStatistics {}.1)
         }
-        return statistics
+        for start in batches {
+            let end = min(start + calibrationBatch, chosen.count)
+            let (images, _) = try data.loader.batch(
+                chosen[start..<end], size: size, augmentation: augmentation,
+                streams: augmentation == .none ? nil : streams.from(start),
+                engine: network.engine)
+            let share = Double(end - start) / Double(end)
+            for subnet in subnets {
+                network.withStatistics(subnet.statistics) {
+                    _ = network.forward(images, subnet.shape, mode: .calibrate(share: share))
+                }
+            }
+            try afterBatch(Double(end) / Double(chosen.count))
+        }
+        return subnets
     }
 
     /// Measures one subnet with the running statistics `statistics` on `images` of the loader's
-    /// shard. The result does not depend on the number of threads.
+    /// source. The result does not depend on the number of threads.
     public func measure(
         _ shape: NetworkShape, statistics: Storage, loader: BatchLoader, images: [Int]
-    ) -> Result {
+    ) throws -> Result {
+        try measure(
+            [Calibrated(shape, statistics: statistics)], loader: loader, images: images)[0]
+    }
+
+    /// Measures subnets of one image size on `images` of the loader's source, each of which is made
+    /// once for all subnets. A result depends neither on the number of threads nor on the other
+    /// subnets. `afterBatch` is called on the caller's thread between its batches, with the share
+    /// that is done.
+    ///
+    /// Errors: `DatasetError` if a picture cannot be read, and those of `afterBatch`.
+    public func measure(
+        _ subnets: [Calibrated], loader: BatchLoader, images: [Int],
+        afterBatch: (Double) throws -> Void = { _ in }
+    ) throws -> [Result] {
+        let shapes = subnets.map(\.shape), size = Self.size(of: shapes)
         let batches = (images.count + batch - 1) / batch, next = Atomic<Int>(0)
+        let failure = Mutex<(any Error)?>(nil)
         network.engine.onEachLane { thread in
             let lane = self.lanes[thread], loader = lane.loader(as: loader)
             lane.found.removeAll(keepingCapacity: true)
-            lane.network.reserve([shape], images: min(batch, images.count), training: false)
-            lane.network.withStatistics(statistics) {
+            lane.network.reserve(shapes, images: min(batch, images.count), training: false)
+            do {
                 while true {
                     let index = next.add(1, ordering: .relaxed).oldValue
                     if index >= batches { break }
                     let slice = images[index * batch..<min((index + 1) * batch, images.count)]
-                    let (inputs, labels) = loader.batch(
-                        slice, size: shape.resolution, engine: lane.network.engine)
-                    let logits = lane.network.forward(inputs, shape, mode: .running)
-                    let answer = lane.network.engine.crossEntropy(
-                        logits, classes: shape.classes, labels: labels, soft: nil, smoothing: 0,
-                        gradient: nil)
-                    lane.found.append((index, answer.hard * Double(slice.count), answer.correct))
+                    let (inputs, labels) = try loader.batch(
+                        slice, size: size, engine: lane.network.engine)
+                    for (number, subnet) in subnets.enumerated() {
+                        let answer = lane.answer(subnet, inputs, labels)
+                        lane.found.append(
+                            (index, number, answer.hard * Double(slice.count), answer.correct))
+                    }
+                    // Lane 0 runs on the caller's thread.
+                    if thread == 0 { try afterBatch(Double(index + 1) / Double(batches)) }
                 }
+            } catch {
+                failure.withLock { $0 = $0 ?? error }
+                // No lane begins another batch.
+                next.store(batches, ordering: .relaxed)
             }
         }
+        if let error = failure.withLock({ $0 }) { throw error }
+        return results(subnets.count, images: images.count)
+    }
+
+    /// The results of all lanes together, summed in the order of batches.
+    private func results(_ subnets: Int, images: Int) -> [Result] {
         let found = lanes.flatMap(\.found).sorted { $0.batch < $1.batch }
-        let count = Double(max(images.count, 1))
-        return Result(
-            top1: Double(found.reduce(0) { $0 + $1.correct }) / count,
-            loss: found.reduce(0) { $0 + $1.loss } / count, images: images.count)
+        var losses = [Double](repeating: 0, count: subnets)
+        var correct = [Int](repeating: 0, count: subnets)
+        for part in found {
+            losses[part.subnet] += part.loss
+            correct[part.subnet] += part.correct
+        }
+        let count = Double(max(images, 1))
+        return (0..<subnets).map {
+            Result(top1: Double(correct[$0]) / count, loss: losses[$0] / count, images: images)
+        }
+    }
+
+    /// The image size of subnets, which must be the same.
+    private static func size(of shapes: [NetworkShape]) -> Int {
+        let sizes = Set(shapes.map(\.resolution))
+        precondition(sizes.count == 1, "subnets of sizes \(sizes) do not share batches")
+        return sizes.first ?? 0
     }
 }

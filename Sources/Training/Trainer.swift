@@ -108,8 +108,9 @@ public final class Trainer {
         self.teacher = phase.distillation > 0 ? teacher : nil
         self.data = data
         loader = PrefetchingLoader(
-            data.loader.shard, normalization: data.loader.normalization,
-            images: phase.imagesPerPass, size: phase.resolutions.max() ?? 0)
+            data.loader.source, normalization: data.loader.normalization,
+            images: phase.imagesPerPass, size: phase.resolutions.max() ?? 0,
+            threads: data.decoders ?? network.engine.threads)
         passes = phase.batch / phase.imagesPerPass
         self.seed = seed
         stepsPerEpoch = data.images.count / phase.batch
@@ -152,7 +153,7 @@ public final class Trainer {
 
     /// Trains one step. If the loss or a gradient is not finite, the step is skipped: weights,
     /// statistics and momentum are unchanged. Errors: `diverged` after more than 20 skipped steps
-    /// in a row.
+    /// in a row; `DatasetError` if a picture cannot be read.
     ///
     /// The micro-batches of a step train the same subnets one after the other, and their gradients
     /// add up to that of the whole batch, except for batch norm: each micro-batch uses the
@@ -163,7 +164,7 @@ public final class Trainer {
         // next change would allocate a copy.
         for (index, flag) in network.touched.enumerated() { touchedBefore[index] = flag }
         for part in 0..<passes {
-            let batch = nextBatch(part), images = network.engine.receive(batch.images)
+            let batch = try nextBatch(part), images = network.engine.receive(batch.images)
             if let teacher { try answer(teacher, images) }
             for subnet in 0..<phase.subnets { try pass(images, batch.labels, part, subnet) }
         }
@@ -184,7 +185,7 @@ public final class Trainer {
 
     /// Returns micro-batch `part` of this step and requests the next one. After a restore, batches
     /// that were requested for other steps are dropped.
-    private func nextBatch(_ part: Int) -> PrefetchingLoader.Batch {
+    private func nextBatch(_ part: Int) throws -> PrefetchingLoader.Batch {
         let number = step * passes + part
         if prefetched.first != number {
             loader.cancel()
@@ -192,8 +193,8 @@ public final class Trainer {
             prefetched.append(number)
             loader.request(request(of: number))
         }
-        let batch = loader.next()
         prefetched.removeFirst()
+        let batch = try loader.next()
         if number + 1 < steps * passes {
             prefetched.append(number + 1)
             loader.request(request(of: number + 1))

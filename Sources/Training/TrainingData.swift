@@ -5,19 +5,22 @@ import Datasets
 import Foundation
 import Tensors
 
-/// The training images of a shard and their order.
+/// The training images of a source and their order.
 public final class TrainingData {
     /// Reads and normalises the images.
     public let loader: BatchLoader
-    /// The indices of the training images in the shard.
+    /// The indices of the training images in the source.
     public let images: [Int]
+    /// How many threads decode pictures while a step runs; nil for as many as the engine has.
+    public let decoders: Int?
     private var order: [Int] = []
     private var orderOf: (seed: UInt64, epoch: Int)?
 
-    /// Trains on `images` of the loader's shard.
-    public init(_ loader: BatchLoader, images: [Int]) {
+    /// Trains on `images` of the loader's source.
+    public init(_ loader: BatchLoader, images: [Int], decoders: Int? = nil) {
         self.loader = loader
         self.images = images
+        self.decoders = decoders
     }
 
     /// Returns the images of one epoch, shuffled by seed and epoch, so that a resumed run has the

@@ -11,10 +11,11 @@ struct DataBench: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "data",
-        abstract: "Times the loader's one thread, and training with and without it.",
+        abstract: "Times the loader's own threads, and training with and without them.",
         discussion: """
-            Uses generated images of 224 x 224 x 3 for --space and --arch, and Fashion-MNIST for the fashion-mbv3 space if \
-            its files are installed. Example: ofa-bench data --arch min --resolution 128
+            Uses generated images of 224 x 224 x 3 and generated pictures of 400 x 300 pixels for --space and --arch, and \
+            Fashion-MNIST for the fashion-mbv3 space if its files are installed. The pictures are stored as JPEG files, \
+            and as pixels just large enough for --resolution. Example: ofa-bench data --arch min --resolution 128
             """)
 
     /// The search space that trains on synthetic images.
@@ -34,11 +35,12 @@ struct DataBench: ParsableCommand {
     var batch = 32
 
     /// Threads of the training.
-    @Option(help: "Threads of the training; the loader has one of its own.")
+    @Option(
+        help: "Threads of the training, and of a loader that decodes; else it has one of its own.")
     var threads = MachineLimits.current().processors.value
 
     /// The number of synthetic images.
-    @Option(help: "How many images are made up.")
+    @Option(help: "How many images and pictures are made up.")
     var images = 512
 
     /// Seconds of measurement per line of the table.
@@ -102,16 +104,31 @@ struct DataBench: ParsableCommand {
         let made = try madeUp(at: place.appending(path: "made-up.shard").path)
         var reports = [
             try LoaderRun(
-                name: "made up, 224 x 224 x 3", shard: made, space: try SearchSpace.named(space),
-                arch: arch, resolution: resolution, batch: batch, seconds: seconds,
-                engine: engine
+                name: "made up, 224 x 224 x 3", source: made,
+                storedBytes: made.layout.count * made.layout.imageBytes,
+                space: try SearchSpace.named(space), arch: arch, resolution: resolution,
+                batch: batch, seconds: seconds, engine: engine
             ).report()
         ]
+        Output.note("making up \(images) pictures of 400 x 300 pixels")
+        let pictures = MadeUpPictures(count: images)
+        for store in [PictureShard.Store.files, .pixels] {
+            let set = try pictures.set(
+                store, resolution: resolution, path: place.appending(path: store.rawValue).path)
+            reports.append(
+                try LoaderRun(
+                    name: "made up pictures, store \(store.rawValue)", source: set,
+                    storedBytes: set.manifest.shards.reduce(0) { $0 + $1.byteCount },
+                    space: try SearchSpace.named(space), arch: arch, resolution: resolution,
+                    batch: batch, seconds: seconds, engine: engine
+                ).report())
+        }
         if FileManager.default.fileExists(atPath: folder) {
             let shard = try fashion(at: place.appending(path: "fashion.shard").path)
             reports.append(
                 try LoaderRun(
-                    name: "Fashion-MNIST, 28 x 28 x 1", shard: shard, space: .fashion,
+                    name: "Fashion-MNIST, 28 x 28 x 1", source: shard,
+                    storedBytes: shard.layout.count * shard.layout.imageBytes, space: .fashion,
                     arch: arch.hasPrefix("{") ? "max" : arch, resolution: 28, batch: batch,
                     seconds: seconds, engine: engine
                 ).report())

@@ -8,7 +8,7 @@ struct LoaderReport: Encodable {
     struct Line: Encodable {
         /// The augmentation.
         let augmentation: String
-        /// Images per second of the loader's thread.
+        /// Images per second of the loader's threads.
         let imagesPerS: Double
         /// MB (1e6 bytes) per second of stored images read, and of batches written.
         let readMbPerS: Double, writtenMbPerS: Double
@@ -22,6 +22,8 @@ struct LoaderReport: Encodable {
     let space: String, arch: SubnetConfig, archName: String
     /// Images of a batch, and threads of the training.
     let batch, threads: Int
+    /// Threads of the loader.
+    let loaderThreads: Int
     /// Images per second and milliseconds per step of training on images in memory.
     let trainingImagesPerS, trainingStepMs: Double
     /// Milliseconds of a step with the loader and the published augmentation.
@@ -43,7 +45,7 @@ struct LoaderReport: Encodable {
                 + " \(decimal(withLoaderStepMs, 2)) ms, of which \(decimal(waitedMs, 2)) waiting;"
                 + " with the engine making the images first \(decimal(inlineStepMs, 2)) ms")
         var table = Table(
-            text: ["loader alone, one thread"],
+            text: ["loader alone, threads: \(loaderThreads)"],
             numbers: ["images/s", "read MB/s", "made MB/s", "times training"])
         table.rows = lines.map {
             [

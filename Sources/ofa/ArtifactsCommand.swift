@@ -93,7 +93,8 @@ struct ArtifactsShow: ParsableCommand {
         let blobs = BlobStore(connection)
         let document = try ArtifactDocument(
             found, blob: try blobs.info(found.digest), pinned: try blobs.pinned(found.digest))
-        try Output.answer(document, output) {
+        let dataset = try DatasetRows.known(found, connection)
+        try Output.answer(ShownArtifact(document: document, dataset: dataset), output) {
             var table = Table(.text("FIELD"), .wrapping("VALUE"))
             let origin = found.producer.map {
                 "stage \($0.stage) of run \($0.run), job \($0.job), attempt \($0.token)"
@@ -112,6 +113,7 @@ struct ArtifactsShow: ParsableCommand {
                 ["stored", stored ?? "-"], ["pinned", document.pinned ?? "-"],
                 ["metadata", found.metadataJSON],
             ]
+            table.rows += dataset?.rows ?? []
             try Output.table(table)
         }
     }

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Artifacts
+import Pipelines
 import Postgres
 
 /// The commands about lineage.
@@ -41,12 +42,28 @@ struct LineageOptions: ParsableArguments {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Prints the graph that `walk` returns for the artifact.
+    /// The most shards of data sets that a walk passes over, beyond `limit`.
+    private static let mostShards = 100_000
+
+    /// Prints the graph that `walk` returns for the artifact. A data set may have thousands of shards, which only the
+    /// JSON output has.
     func show(_ walk: (Lineage, ArtifactID, Int) throws -> LineageGraph) throws {
         let connection = try database.connectToExisting()
         let root = try ArtifactsCommand.find(artifact.reference, connection)
-        let graph = try walk(Lineage(connection), root.id, limit)
-        switch output.json ? .json : format {
+        let format = output.json ? .json : format
+        var graph: LineageGraph
+        if format == .json {
+            graph = try walk(Lineage(connection), root.id, limit)
+        } else {
+            let shard = ArtifactRole.datasetShard.rawValue
+            graph = try walk(Lineage(connection), root.id, limit + Self.mostShards)
+            let shards = graph.artifacts.dropFirst().filter { $0.kind == shard }.count
+            graph = graph.without(kind: shard, limit: limit)
+            if shards > 0 {
+                Output.note("\(shards) shards of data sets are not shown: --json lists them")
+            }
+        }
+        switch format {
         case .tree:
             for line in graph.tree().split(separator: "\n") { try Output.line(String(line)) }
         case .dot: try Output.lines(graph.dot())

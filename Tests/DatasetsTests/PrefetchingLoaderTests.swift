@@ -35,21 +35,21 @@ import Testing
             streams: number % 3 == 0 ? nil : ImageStreams(seed: 5, step: number))
     }
 
-    private func expected(_ request: BatchRequest) -> (values: [Float], labels: [Int32]) {
-        let (images, labels) = BatchLoader(shard, normalization: normalization).batch(
+    private func expected(_ request: BatchRequest) throws -> (values: [Float], labels: [Int32]) {
+        let (images, labels) = try BatchLoader(shard, normalization: normalization).batch(
             request.images, size: request.size, augmentation: request.augmentation,
             streams: request.streams, engine: engine)
         return (images.tensor.values, labels)
     }
 
     @Test("a batch made ahead has the bits of one made when asked for")
-    func bits() {
+    func bits() throws {
         let loader = PrefetchingLoader(shard, normalization: normalization)
         loader.request(requests[0])
         for number in requests.indices {
-            let batch = loader.next()
+            let batch = try loader.next()
             if number + 1 < requests.count { loader.request(requests[number + 1]) }
-            let (values, labels) = expected(requests[number])
+            let (values, labels) = try expected(requests[number])
             #expect(batch.images.tensor.values == values && batch.labels == labels, "\(number)")
             #expect(batch.images.height == requests[number].size && batch.images.channels == 3)
             #expect(batch.secondsWaited >= 0)
@@ -58,40 +58,41 @@ import Testing
     }
 
     @Test("a part of a batch has the bits that it has in the whole")
-    func parts() {
+    func parts() throws {
         let images = Array(0..<20)
         for settings in [Augmentation(minArea: 0.3, shift: 2), .imageNet] {
-            func values(_ part: Range<Int>) -> [Float] {
-                expected(
+            func values(_ part: Range<Int>) throws -> [Float] {
+                try expected(
                     BatchRequest(
                         images[part], size: 8, augmentation: settings,
                         streams: ImageStreams(seed: 5, step: 3).from(part.lowerBound))
                 ).values
             }
-            #expect(values(0..<20) == values(0..<8) + values(8..<13) + values(13..<20))
+            #expect(try values(0..<20) == values(0..<8) + values(8..<13) + values(13..<20))
         }
     }
 
     @Test("a batch stays as it is while the next ones are made, until the next is taken")
-    func stays() {
+    func stays() throws {
         let loader = PrefetchingLoader(shard, normalization: normalization)
         loader.request(requests[1])
         loader.request(requests[2])
-        let first = loader.next()
+        let first = try loader.next()
         loader.request(requests[4])
         // The thread has time for the second batch; the third has no place yet.
-        for _ in 0..<200 { #expect(first.images.tensor.values == expected(requests[1]).values) }
-        #expect(loader.next().images.tensor.values == expected(requests[2]).values)
-        #expect(loader.next().images.tensor.values == expected(requests[4]).values)
+        let expected = try expected(requests[1]).values
+        for _ in 0..<200 { #expect(first.images.tensor.values == expected) }
+        #expect(try loader.next().images.tensor.values == self.expected(requests[2]).values)
+        #expect(try loader.next().images.tensor.values == self.expected(requests[4]).values)
     }
 
     @Test("all batches lie in two places, which are allocated once where their size is known")
-    func memory() {
+    func memory() throws {
         let loader = PrefetchingLoader(shard, normalization: normalization, images: 5, size: 12)
         var places: Set<ObjectIdentifier> = []
         loader.request(requests[0])
         for number in requests.indices {
-            let batch = loader.next()
+            let batch = try loader.next()
             if number + 1 < requests.count { loader.request(requests[number + 1]) }
             places.insert(ObjectIdentifier(batch.images.tensor.storage))
             #expect(batch.images.tensor.storage.count == 5 * 12 * 12 * 3)
@@ -100,7 +101,7 @@ import Testing
     }
 
     @Test("what was asked for can be dropped, and a loader ends with batches pending")
-    func cancelled() {
+    func cancelled() throws {
         for pending in 0...2 {
             let loader = PrefetchingLoader(shard, normalization: normalization)
             for number in 0..<pending { loader.request(requests[number]) }
@@ -108,7 +109,7 @@ import Testing
             if pending == 2 {
                 loader.cancel()
                 loader.request(requests[5])
-                #expect(loader.next().images.tensor.values == expected(requests[5]).values)
+                #expect(try loader.next().images.tensor.values == expected(requests[5]).values)
             }
         }
     }

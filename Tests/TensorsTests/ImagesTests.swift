@@ -13,11 +13,16 @@ import Testing
         scale: [Float], offset: [Float]
     ) throws -> [Float] {
         let output = FeatureMap(images: crops.count, size: size, channels: channels)
-        try bytes.withUnsafeBufferPointer {
-            try CPUEngine(threads: threads).gather(
-                crops,
-                from: StoredImages(
-                    $0, height: height, width: width, scale: scale, offset: offset), output: output)
+        let engine = try CPUEngine(threads: threads)
+        bytes.withUnsafeBufferPointer {
+            let images = StoredImages(
+                $0, height: height, width: width, scale: scale, offset: offset)
+            engine.onEachLane { lane in
+                let mine = crops.count * lane / threads..<crops.count * (lane + 1) / threads
+                images.write(
+                    crops[mine], to: output, first: mine.lowerBound,
+                    scratch: Storage(count: images.scratchFloats(size: size)).all)
+            }
         }
         return output.tensor.values
     }

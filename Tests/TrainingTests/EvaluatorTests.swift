@@ -21,11 +21,11 @@ import Testing
     }
 
     @Test("calibrating and measuring leave the supernet alone, bit for bit")
-    func untouched() {
+    func untouched() throws {
         let before = network.weights.named.map(\.values)
         let evaluator = Evaluator(network, calibrationBatch: 32)
-        let statistics = evaluator.calibrate(shape, data: fixture.data, count: 100, seed: 1)
-        _ = evaluator.measure(
+        let statistics = try evaluator.calibrate(shape, data: fixture.data, count: 100, seed: 1)
+        _ = try evaluator.measure(
             shape, statistics: statistics, loader: fixture.data.loader, images: fixture.heldOut)
         #expect(network.weights.named.map(\.values) == before)
         #expect(statistics.all.values != network.weights.statistics.all.values)
@@ -37,54 +37,54 @@ import Testing
     func deterministic() throws {
         let evaluator = Evaluator(network, calibrationBatch: 32),
             largest = try NetworkShape(fixture.space, fixture.space.largest)
-        func measure() -> ([Float], Evaluator.Result) {
-            let statistics = evaluator.calibrate(
+        func measure() throws -> ([Float], Evaluator.Result) {
+            let statistics = try evaluator.calibrate(
                 shape, data: fixture.data, count: 100, augmentation: Augmentation(minArea: 0.7),
                 seed: 5)
             return (
                 statistics.all.values,
-                evaluator.measure(
+                try evaluator.measure(
                     shape, statistics: statistics, loader: fixture.data.loader,
                     images: fixture.heldOut)
             )
         }
-        let first = measure()
-        _ = evaluator.calibrate(largest, data: fixture.data, count: 64, seed: 9)
-        let second = measure()
+        let first = try measure()
+        _ = try evaluator.calibrate(largest, data: fixture.data, count: 64, seed: 9)
+        let second = try measure()
         #expect(first.0 == second.0 && first.1 == second.1)
         #expect(first.1.images == 8 && (0...1).contains(first.1.top1) && first.1.loss.isFinite)
     }
 
     @Test("the size of a batch changes no answer, and a part of the images gives a part of them")
-    func batches() {
-        let statistics = Evaluator(network).calibrate(
+    func batches() throws {
+        let statistics = try Evaluator(network).calibrate(
             shape, data: fixture.data, count: 100, seed: 1)
-        func measure(_ batch: Int, _ images: [Int]) -> Evaluator.Result {
-            Evaluator(network, batch: batch).measure(
+        func measure(_ batch: Int, _ images: [Int]) throws -> Evaluator.Result {
+            try Evaluator(network, batch: batch).measure(
                 shape, statistics: statistics, loader: fixture.data.loader, images: images)
         }
-        let all = measure(200, fixture.training), odd = measure(7, fixture.training)
+        let all = try measure(200, fixture.training), odd = try measure(7, fixture.training)
         #expect(all.top1 == odd.top1)
         #expect(abs(all.loss - odd.loss) < 1e-5)
-        let halves = [fixture.training.prefix(80), fixture.training.suffix(80)].map {
-            measure(200, Array($0)).top1
+        let halves = try [fixture.training.prefix(80), fixture.training.suffix(80)].map {
+            try measure(200, Array($0)).top1
         }
         #expect(abs(halves.reduce(0, +) / 2 - all.top1) < 1e-12)
         #expect(all.top1 > 0.3)
-        #expect(measure(200, []).images == 0)
+        #expect(try measure(200, []).images == 0)
     }
 
     @Test("images measured in parts give together what they give at once")
-    func together() {
+    func together() throws {
         let evaluator = Evaluator(network, batch: 7), images = fixture.training
-        let statistics = evaluator.calibrate(shape, data: fixture.data, count: 100, seed: 1)
-        func measure(_ images: some Collection<Int>) -> Evaluator.Result {
-            evaluator.measure(
+        let statistics = try evaluator.calibrate(shape, data: fixture.data, count: 100, seed: 1)
+        func measure(_ images: some Collection<Int>) throws -> Evaluator.Result {
+            try evaluator.measure(
                 shape, statistics: statistics, loader: fixture.data.loader, images: Array(images))
         }
-        let whole = measure(images)
-        let parts = Evaluator.Result(
-            together: [images[..<40], images[40..<77], images[77...]].map { measure($0) })
+        let whole = try measure(images)
+        let parts = try Evaluator.Result(
+            together: [images[..<40], images[40..<77], images[77...]].map { try measure($0) })
         #expect(parts.top1 == whole.top1 && parts.images == whole.images)
         #expect(abs(parts.loss - whole.loss) < 1e-6)
         #expect(Evaluator.Result(together: []).images == 0)
@@ -92,15 +92,15 @@ import Testing
 
     @Test("the number of threads changes nothing", arguments: [2, 3])
     func threads(_ count: Int) throws {
-        let statistics = Evaluator(network).calibrate(
+        let statistics = try Evaluator(network).calibrate(
             shape, data: fixture.data, count: 100, seed: 1)
-        func measure(_ network: Network) -> Evaluator.Result {
-            Evaluator(network, batch: 7).measure(
+        func measure(_ network: Network) throws -> Evaluator.Result {
+            try Evaluator(network, batch: 7).measure(
                 shape, statistics: statistics, loader: fixture.data.loader,
                 images: fixture.training)
         }
-        let one = measure(network.sharing(on: try CPUEngine(threads: 1)))
-        #expect(measure(network.sharing(on: try CPUEngine(threads: count))) == one)
+        let one = try measure(network.sharing(on: try CPUEngine(threads: 1)))
+        #expect(try measure(network.sharing(on: try CPUEngine(threads: count))) == one)
         #expect(one.images == fixture.training.count && one.loss.isFinite)
     }
 
@@ -124,8 +124,8 @@ import Testing
         var mean: [Double] = [], variance: [Double] = []
         for start in stride(from: 0, to: count, by: batch) {
             let slice = chosen[start..<min(start + batch, count)]
-            let (_, own) = network.withOwnStatistics {
-                let (images, _) = data.loader.batch(
+            let (_, own) = try network.withOwnStatistics {
+                let (images, _) = try data.loader.batch(
                     slice, size: shape.resolution, engine: network.engine)
                 _ = network.forward(images, shape, mode: .calibrate(share: 1))
             }
@@ -138,7 +138,7 @@ import Testing
                 variance[i] += share * Double(one.variance[i])
             }
         }
-        let statistics = Evaluator(network, calibrationBatch: batch).calibrate(
+        let statistics = try Evaluator(network, calibrationBatch: batch).calibrate(
             shape, data: data, count: count, seed: 1)
         let got = try first(statistics)
         // The sums of a batch are taken about another running mean: at most 96 floats are added before the sum goes

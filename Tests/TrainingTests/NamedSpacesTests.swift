@@ -48,8 +48,8 @@ import Testing
         try trainer.checkFinite()
         let shape = try NetworkShape(space, space.smallest)
         let evaluator = Evaluator(trainer.network, calibrationBatch: 20)
-        let statistics = evaluator.calibrate(shape, data: fixture.data, count: 40, seed: 1)
-        let result = evaluator.measure(
+        let statistics = try evaluator.calibrate(shape, data: fixture.data, count: 40, seed: 1)
+        let result = try evaluator.measure(
             shape, statistics: statistics, loader: fixture.data.loader, images: fixture.heldOut)
         #expect(result.loss.isFinite && result.images == fixture.heldOut.count)
     }

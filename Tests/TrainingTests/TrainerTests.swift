@@ -185,7 +185,7 @@ import Testing
             let trainer = try fixture.trainer(fixture.phase())
             while !trainer.isFinished { _ = try trainer.trainStep() }
             let shape = try NetworkShape(fixture.space, fixture.space.smallest)
-            let statistics = Evaluator(trainer.network, calibrationBatch: 8).calibrate(
+            let statistics = try Evaluator(trainer.network, calibrationBatch: 8).calibrate(
                 shape, data: fixture.data, count: 32, seed: 1)
             return weights(trainer) + statistics.all.values
         }

@@ -92,8 +92,8 @@ import Testing
         #expect(trainer.gradientNorm > 0 && trainer.gradientNorm.isFinite)
         let shape = try NetworkShape(space, space.smallest)
         let evaluator = Evaluator(network, calibrationBatch: 20)
-        let statistics = evaluator.calibrate(shape, data: fixture.data, count: 40, seed: 1)
-        let result = evaluator.measure(
+        let statistics = try evaluator.calibrate(shape, data: fixture.data, count: 40, seed: 1)
+        let result = try evaluator.measure(
             shape, statistics: statistics, loader: fixture.data.loader, images: fixture.heldOut)
         #expect(result.loss.isFinite)
     }

@@ -36,7 +36,7 @@ public struct ReportPage: Sendable {
         lines += problems
         if report.networks.count > 1 { lines += overview }
         for row in report.networks { lines += ReportCard(row, source: report.source).lines }
-        lines += ends + costs + ["</main>", "</body>", "</html>"]
+        lines += ends + classes + costs + ["</main>", "</body>", "</html>"]
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -100,6 +100,18 @@ public struct ReportPage: Sendable {
         guard !rows.isEmpty else { return [] }
         return ["<section>", "<h2>The ends of the supernet</h2>"]
             + Self.table(["Network", "Test images", "MACs", "Parameters"], rows) + ["</section>"]
+    }
+
+    /// The names of the classes, in the order of the outputs.
+    private var classes: [String] {
+        let rows = report.networks + [report.largest, report.smallest].compactMap { $0 }
+        guard let names = rows.compactMap({ $0.figures.classNames }).first else { return [] }
+        let most = 200
+        let listed = names.prefix(most).map { ReportText.safe($0) }.joined(separator: ", ")
+        return [
+            "<section>", "<h2>\(names.count) classes</h2>",
+            "<p>\(listed)\(names.count > most ? ", …" : "")</p>", "</section>",
+        ]
     }
 
     private var costs: [String] {

@@ -1,29 +1,51 @@
-// import-dataset: converts the IDX files of a folder to a training and a test shard.
+// import-dataset: makes a training and a test artifact of a data set. Small IDX data sets become two
+// image shards in one job. Others become picture sets: the first job surveys the data set and fans
+// out, each child imports some units, and the last job gathers what they found.
 
 import Artifacts
 import Datasets
 import Foundation
 
-/// The metadata of an imported data set.
-struct DatasetMetadata: Codable, Sendable, Equatable {
-    let dataset: String
-    let fingerprint: String
-    let images: Int
-    /// The number of held-out images; `splitSeed` is the seed that chose them.
-    let heldOut: Int
-    let splitSeed: UInt64
-}
-
 enum ImportDatasetStage {
     static func run(_ context: StageContext, _ parameters: StageParameters.ImportDataset) throws
         -> StageOutput
     {
-        let files = try found(parameters.folder)
+        switch context.arguments.part {
+        case nil:
+            let source = try here { try parameters.source(seed: context.arguments.seed) }
+            if let files = try here({ try parameters.imageShardFiles(source) }) {
+                return try importShards(of: files, context, parameters)
+            }
+            return try PictureImport(context, parameters).plan(source)
+        case .units(let survey, let first, let count):
+            return try PictureImport(context, parameters).importUnits(
+                first..<first + count, of: survey)
+        case .gather: return try PictureImport(context, parameters).gather()
+        case .shard: throw PipelineError(.invalidArtifact, "a job of another kind of stage")
+        }
+    }
+
+    /// Runs `body`, which reads files of this machine; errors name it, because another machine may
+    /// have them.
+    static func here<Value>(_ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch let error as DatasetError {
+            throw DatasetError(
+                error.code, "on host \(ProcessInfo.processInfo.hostName): \(error.reason)",
+                remedy: error.remedy)
+        }
+    }
+
+    private static func importShards(
+        of files: IDXFolder, _ context: StageContext, _ parameters: StageParameters.ImportDataset
+    ) throws -> StageOutput {
         let count = try files.dimensions().train[0]
-        guard parameters.heldOut < count else {
+        let heldOut = parameters.heldOutImages
+        guard heldOut < count else {
             throw PipelineError(
                 .invalidValue,
-                PipelineDefinition.heldOutFault(context.arguments.stage, parameters.heldOut, count))
+                PipelineDefinition.heldOutFault(context.arguments.stage, heldOut, count))
         }
         if let warning = try files.warning() { context.job.log(warning) }
         let first = try ImageShard.firstLabel(
@@ -45,14 +67,9 @@ enum ImportDatasetStage {
             let shard = try context.shard(digest)
             let metadata = DatasetMetadata(
                 dataset: parameters.dataset, fingerprint: shard.fingerprint,
-                images: shard.layout.count,
-                heldOut: role == .dataset ? parameters.heldOut : 0,
+                images: shard.layout.count, heldOut: role == .dataset ? heldOut : 0,
                 splitSeed: context.arguments.seed)
-            if role == .dataset {
-                _ = try Split(
-                    trainCount: shard.layout.count, heldOut: parameters.heldOut,
-                    seed: metadata.splitSeed)
-            }
+            if role == .dataset { _ = try metadata.split() }
             made.append(
                 try StageOutput.Made(
                     role, name: "\(parameters.dataset)-\(role.rawValue)", digest: digest,
@@ -62,16 +79,5 @@ enum ImportDatasetStage {
                 message: "\(shard.layout.count) images checked")
         }
         return try StageOutput(made, result: NoResult())
-    }
-
-    /// Returns the files of a folder; errors name this host, because another host may have the files.
-    private static func found(_ folder: String) throws -> IDXFolder {
-        do throws(DatasetError) {
-            return try IDXFolder(folder)
-        } catch {
-            throw DatasetError(
-                error.code, "on host \(ProcessInfo.processInfo.hostName): \(error.reason)",
-                remedy: error.remedy)
-        }
     }
 }

@@ -38,6 +38,10 @@ enum MaterialiseStage {
         figures.testOffset = parameters.testOffset
         figures.calibrationAugmentation = parameters.calibrationAugmentation ?? .whole
         figures.definition = context.space
+        let names = cutter.images.classNames.map(\.description)
+        if !names.isEmpty, names.reduce(0, { $0 + $1.utf8.count }) <= NetworkFigures.mostNameBytes {
+            figures.classNames = names
+        }
         return try StageOutput(
             [
                 try StageOutput.Made(
@@ -78,12 +82,17 @@ enum MaterialiseStage {
 
         func cut(_ config: SubnetConfig, for device: DeviceTarget) throws -> Cut {
             let shape = try NetworkShape(context.space, config)
-            let statistics = Evaluator(supernet).calibrate(
+            let statistics = try Evaluator(supernet).calibrate(
                 shape, data: images.data, count: parameters.calibrationImages,
                 augmentation: augmentation, seed: context.arguments.seed)
-            let bytes = try supernet.extract(shape, statistics: statistics).safetensors(metadata: [
+            var metadata = [
                 "space": context.space.name, "arch": try JSONText.encode(config),
-            ])
+            ]
+            if !images.classNames.isEmpty {
+                metadata["classes"] = try JSONText.encode(images.classNames)
+            }
+            let bytes = try supernet.extract(shape, statistics: statistics).safetensors(
+                metadata: metadata)
             let digest = try context.put(bytes, as: .subnet)
             context.job.progress(
                 fraction: 0.4, message: "weights stored, measuring on test images")
@@ -178,14 +187,16 @@ enum MaterialiseStage {
         _ cut: Cut, _ images: TrainingImages, heldOut: Int, timing: [Cut], _ context: StageContext
     ) throws -> (test: Evaluator.Result, heldOut: Evaluator.Result?) {
         let evaluator = Evaluator(cut.network), timers = timing.compactMap(\.timer)
-        func measure(_ loader: BatchLoader, _ images: some Sequence<Int>) -> Evaluator.Result {
-            evaluator.measure(
+        func measure(_ loader: BatchLoader, _ images: some Sequence<Int>) throws
+            -> Evaluator.Result
+        {
+            try evaluator.measure(
                 cut.alone, statistics: cut.network.weights.statistics, loader: loader,
                 images: Array(images))
         }
-        let shard = try context.shard(try context.input(.testImages).digest)
-        let loader = BatchLoader(shard, normalization: images.normalization)
-        let count = shard.layout.count, share = heldOut > 0 ? 0.35 : 0.6
+        let source = try context.images(.testImages).source
+        let loader = BatchLoader(source, normalization: images.normalization)
+        let count = source.count, share = heldOut > 0 ? 0.35 : 0.6
         var parts: [Evaluator.Result] = []
         let processor = timers.isEmpty ? nil : ThreadPinning.leastBusy()
         func time() {
@@ -196,7 +207,7 @@ enum MaterialiseStage {
         for part in 0..<testParts {
             time()
             let end = count * (part + 1) / testParts
-            parts.append(measure(loader, count * part / testParts..<end))
+            parts.append(try measure(loader, count * part / testParts..<end))
             try context.job.stopIfAsked()
             context.job.progress(
                 fraction: 0.4 + share * Double(part + 1) / Double(testParts),
@@ -206,7 +217,7 @@ enum MaterialiseStage {
         let test = Evaluator.Result(together: parts)
         guard heldOut > 0 else { return (test, nil) }
         context.job.progress(fraction: 0.4 + share, message: "measuring on held-out images")
-        return (test, measure(images.data.loader, images.heldOut.prefix(heldOut)))
+        return (test, try measure(images.data.loader, images.heldOut.prefix(heldOut)))
     }
 
     /// The number of parts of the test images, and of latency timings before each part and after

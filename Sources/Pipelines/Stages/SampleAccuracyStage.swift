@@ -39,6 +39,7 @@ enum SampleAccuracyStage {
         case nil: try plan(context, parameters)
         case .shard(_, let subnets): try measure(subnets, context, parameters)
         case .gather: try gather(context, parameters)
+        case .units: throw PipelineError(.invalidArtifact, "a job of another kind of stage")
         }
     }
 
@@ -151,25 +152,42 @@ enum SampleAccuracyStage {
             supernet: try context.supernet(), of: context.space, engine: try context.engine())
         let evaluator = Evaluator(network)
         let augmentation = try context.augmentation(parameters.calibrationAugmentation)
+        let heldOut = Array(images.heldOut.prefix(parameters.images))
         let start = ContinuousClock.now
-        var samples: [AccuracySample] = []
-        for (index, config) in subnets.enumerated() {
+        var samples = [AccuracySample?](repeating: nil, count: subnets.count), done = 0
+        for group in groups(subnets, sharing: images.data.loader.source.isDecoded) {
             try context.job.stopIfAsked()
-            let shape = try NetworkShape(context.space, config)
-            let statistics = evaluator.calibrate(
-                shape, data: images.data, count: parameters.calibrationImages,
-                augmentation: augmentation, seed: context.arguments.seed)
-            let result = evaluator.measure(
-                shape, statistics: statistics, loader: images.data.loader,
-                images: Array(images.heldOut.prefix(parameters.images)))
-            samples.append(AccuracySample(config: config, accuracy: result.top1))
+            let shapes = try group.map { try NetworkShape(context.space, subnets[$0]) }
+            let calibrated = try evaluator.calibrate(
+                shapes, data: images.data, count: parameters.calibrationImages,
+                augmentation: augmentation, seed: context.arguments.seed
+            ) { _ in try context.job.stopIfAsked() }
+            let results = try evaluator.measure(
+                calibrated, loader: images.data.loader, images: heldOut
+            ) { _ in try context.job.stopIfAsked() }
+            for (index, result) in zip(group, results) {
+                samples[index] = AccuracySample(config: subnets[index], accuracy: result.top1)
+            }
+            done += group.count
             context.job.progress(
-                fraction: Double(index + 1) / Double(subnets.count),
+                fraction: Double(done) / Double(subnets.count),
                 message: String(
-                    format: "subnet %d/%d, %.2f %%, %.1f subnets/s", index + 1, subnets.count,
-                    100 * result.top1, Double(index + 1) / ((.now - start) / .seconds(1))))
+                    format: "subnet %d/%d, %.2f %%, %.1f subnets/s", done, subnets.count,
+                    100 * (results.last?.top1 ?? 0), Double(done) / ((.now - start) / .seconds(1))))
         }
-        return try StageOutput(result: samples)
+        return try StageOutput(result: samples.compactMap { $0 })
+    }
+
+    /// The indices of subnets that are measured together: those of one image size if pictures must
+    /// be decoded, at most 64, because each has its own running statistics in memory; else each alone.
+    private static func groups(_ subnets: [SubnetConfig], sharing: Bool) -> [[Int]] {
+        guard sharing else { return subnets.indices.map { [$0] } }
+        let sizes = Dictionary(grouping: subnets.indices) { subnets[$0].resolution }
+        return sizes.sorted { $0.key < $1.key }.flatMap { _, indices in
+            stride(from: 0, to: indices.count, by: 64).map {
+                Array(indices[$0..<min($0 + 64, indices.count)])
+            }
+        }
     }
 
     private static func gather(

@@ -1,0 +1,40 @@
+// Sums of bytes and of their squares by channel, for means and deviations. Integers: the order of
+// additions does not matter.
+#include "resampling.h"
+
+#if defined(CLONES)
+// A check of one instruction set alone sets it.
+#elif defined(__x86_64__) && defined(__linux__)
+#define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define CLONES
+#endif
+
+// Bytes that are summed side by side: byte i of a run belongs to channel i % channels, whatever
+// the run, because 1, 2, 3 and 4 divide it.
+enum { RUN = 48 };
+// Runs before 32 bits could overflow: 65,536 * 255 * 255 < 2^32.
+enum { RUNS = 65536 };
+
+CLONES void ofa_byte_sums(const uint8_t *bytes, int64_t count, int32_t channels, int64_t *sums,
+                          int64_t *squares) {
+    int64_t i = 0;
+    while (count - i >= RUN) {
+        uint32_t sum[RUN] = {0}, square[RUN] = {0};
+        for (int32_t run = 0; run < RUNS && count - i >= RUN; run++, i += RUN) {
+            for (int32_t k = 0; k < RUN; k++) {
+                const uint32_t byte = bytes[i + k];
+                sum[k] += byte;
+                square[k] += byte * byte;
+            }
+        }
+        for (int32_t k = 0; k < RUN; k++) {
+            sums[k % channels] += sum[k];
+            squares[k % channels] += square[k];
+        }
+    }
+    for (int32_t channel = 0; i < count; i++, channel = (channel + 1) % channels) {
+        sums[channel] += bytes[i];
+        squares[channel] += (int64_t)bytes[i] * bytes[i];
+    }
+}

@@ -1,0 +1,105 @@
+// What is known of a picture before its pixels are decoded, and what was noticed while they were.
+import CPictures
+import Intake
+
+/// What a picture's header says.
+public struct PictureHeader: Sendable, Equatable {
+    /// JPEG or PNG.
+    public let kind: PictureKind
+    /// Its size in pixels, at least 1.
+    public let width, height: Int
+    /// Colour components that are decoded: 1 grey, 3 colour, 4 CMYK.
+    public let components: Int
+    /// Whether all its pixels are decoded at once (an interlaced PNG) and not row by row.
+    public let isInterlaced: Bool
+
+    init(_ kind: PictureKind, _ header: ofa_picture_header) {
+        self.kind = kind
+        width = Int(header.width)
+        height = Int(header.height)
+        components = Int(header.components)
+        isInterlaced = header.is_whole != 0
+    }
+
+    var native: ofa_picture_header {
+        ofa_picture_header(
+            width: Int32(width), height: Int32(height), components: Int32(components),
+            is_whole: isInterlaced ? 1 : 0)
+    }
+}
+
+/// Warnings of the library about a picture that was decoded all the same.
+public struct PictureWarnings: Sendable, Equatable {
+    /// How many.
+    public var count = 0
+    /// The first one's text; nil without warnings.
+    public var first: String?
+
+    /// No warnings.
+    public init() {}
+
+    init(_ notes: inout ofa_picture_notes) {
+        count = Int(notes.warnings)
+        first = count > 0 ? String(cString: ofa_notes_warning(&notes)) : nil
+    }
+}
+
+/// A decoded picture.
+public struct DecodedPicture: Sendable, Equatable {
+    /// Its size in pixels.
+    public let width, height: Int
+    /// Bytes a pixel: 1 grey, 3 RGB.
+    public let channels: Int
+    /// The bytes, (height, width, channels).
+    public let pixels: [UInt8]
+    /// What the library warned of.
+    public let warnings: PictureWarnings
+}
+
+extension DatasetError {
+    /// The same error about the file or member of this name: `name: reason`.
+    public func about(_ name: String) -> DatasetError {
+        DatasetError(code, "\(name): \(reason)", remedy: remedy)
+    }
+
+    /// The refusal of a picture. The reason has no name yet: see `about`.
+    static func refusal(
+        _ notes: inout ofa_picture_notes, of kind: PictureKind, limits: PictureDecoder.Limits
+    ) -> DatasetError {
+        let text = String(cString: ofa_notes_text(&notes))
+        let format = kind == .png ? "PNG" : "JPEG"
+        let again = "copy or download it again"
+        switch Int(notes.fault) {
+        case OFA_PICTURE_TRUNCATED:
+            return DatasetError(.truncated, "truncated \(format) (\(text))", remedy: again)
+        case OFA_PICTURE_UNSUPPORTED:
+            return DatasetError(
+                .wrongFormat, "unsupported kind of \(format): \(text)",
+                remedy: "convert it to an ordinary JPEG or PNG")
+        case OFA_PICTURE_COMPONENTS:
+            return DatasetError(
+                .wrongFormat, "\(text) colour components: neither grey, RGB nor CMYK",
+                remedy: "convert it to an ordinary JPEG or PNG")
+        case OFA_PICTURE_EMPTY:
+            return DatasetError(
+                .wrongDimensions,
+                "empty \(format): its header gives no width or no height (\(text))", remedy: again)
+        case OFA_PICTURE_TOO_LARGE:
+            return DatasetError(
+                .tooLarge, "more pixels than allowed (\(text); at most \(limits.pixels))",
+                remedy: "scale it down first")
+        case OFA_PICTURE_MEMORY:
+            return DatasetError(
+                .tooLarge,
+                "needs more than \(limits.memoryBytes >> 20) MiB, because its pixels are stored"
+                    + " in several passes (\(text))",
+                remedy: "save it without interlacing or progression, or scale it down")
+        case OFA_PICTURE_SCANS:
+            return DatasetError(
+                .tooLarge, "a progressive JPEG with too many scans for its size",
+                remedy: "save it as a baseline JPEG")
+        default:
+            return DatasetError(.corrupt, "corrupt \(format) (\(text))", remedy: again)
+        }
+    }
+}

@@ -1,0 +1,96 @@
+// Views of pictures: which part is resampled to which size. Evaluation, training crops and stored
+// pictures differ only in this, so one path decodes and resamples them all.
+
+import Foundation
+
+/// A view: a box of a picture is resampled as if it were a picture of its own, and a part of the
+/// result is kept. Places and sizes in pixels, from the top left.
+public struct PictureView: Sendable, Equatable {
+    /// The box's left column and top row in the picture.
+    public var x, y: Int
+    /// The box's size, at least 1.
+    public var width, height: Int
+    /// The size that the box is resampled to; an axis whose size does not change is copied.
+    public var resizedWidth, resizedHeight: Int
+    /// The kept part's left column and top row, in the resampled box.
+    public var left, top: Int
+    /// The kept part's size: that of the output.
+    public var outputWidth, outputHeight: Int
+    /// Whether the output is mirrored left to right.
+    public var isMirrored = false
+    /// Factor of every byte, at least 0; 1 changes nothing.
+    public var brightness: Float = 1
+    /// Factor of the distance from grey, for colour output; 1 changes nothing.
+    public var saturation: Float = 1
+    /// Whether the saturation is changed before the brightness.
+    public var isSaturationFirst = false
+
+    /// A whole box resampled to a size.
+    public init(
+        x: Int = 0, y: Int = 0, width: Int, height: Int, resizedWidth: Int, resizedHeight: Int
+    ) {
+        self.x = x
+        self.y = y
+        self.width = width
+        self.height = height
+        self.resizedWidth = resizedWidth
+        self.resizedHeight = resizedHeight
+        left = 0
+        top = 0
+        outputWidth = resizedWidth
+        outputHeight = resizedHeight
+    }
+
+    /// The whole picture as it is.
+    public static func whole(width: Int, height: Int) -> PictureView {
+        PictureView(width: width, height: height, resizedWidth: width, resizedHeight: height)
+    }
+
+    /// The published evaluation transform at `size`: the shorter side becomes ⌈size / 0.875⌉, then
+    /// the central square is cut, halves rounded to even.
+    public static func evaluation(width: Int, height: Int, size: Int) -> PictureView {
+        var view = scaled(
+            width: width, height: height, shorterSide: Int((Double(size) / 0.875).rounded(.up)))
+        func middle(_ side: Int) -> Int {
+            Int((Double(side - size) / 2).rounded(.toNearestOrEven))
+        }
+        view.left = middle(view.resizedWidth)
+        view.top = middle(view.resizedHeight)
+        view.outputWidth = size
+        view.outputHeight = size
+        return view
+    }
+
+    /// The whole picture with its shorter side at most `shorterSide`; smaller ones stay as they are.
+    public static func shrunk(width: Int, height: Int, shorterSide: Int) -> PictureView {
+        min(width, height) <= shorterSide
+            ? whole(width: width, height: height)
+            : scaled(width: width, height: height, shorterSide: shorterSide)
+    }
+
+    /// A box resampled to a square of `size`.
+    public static func box(x: Int, y: Int, width: Int, height: Int, size: Int) -> PictureView {
+        PictureView(
+            x: x, y: y, width: width, height: height, resizedWidth: size, resizedHeight: size)
+    }
+
+    /// The shorter side becomes `shorterSide`, the longer follows, truncated.
+    private static func scaled(width: Int, height: Int, shorterSide: Int) -> PictureView {
+        let longer = shorterSide * max(width, height) / min(width, height)
+        return PictureView(
+            width: width, height: height, resizedWidth: width <= height ? shorterSide : longer,
+            resizedHeight: width <= height ? longer : shorterSide)
+    }
+
+    /// Whether the view lies inside a picture of this size and within the sizes that are made.
+    public func fits(width pictureWidth: Int, height pictureHeight: Int) -> Bool {
+        let sides = 1...1 << 20, resized = 1...1 << 40
+        return (0..<pictureWidth).contains(x) && (0..<pictureHeight).contains(y)
+            && sides.contains(width) && sides.contains(height)
+            && x + width <= pictureWidth && y + height <= pictureHeight
+            && resized.contains(resizedWidth) && resized.contains(resizedHeight)
+            && sides.contains(outputWidth) && sides.contains(outputHeight)
+            && left >= 0 && left <= resizedWidth - outputWidth
+            && top >= 0 && top <= resizedHeight - outputHeight
+    }
+}

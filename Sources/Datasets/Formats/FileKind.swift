@@ -1,0 +1,33 @@
+// FileKind: whether a path that a person named is a folder or a file.
+import Foundation
+import Intake
+
+/// What a path leads to, links followed.
+enum FileKind {
+    /// A folder.
+    case folder
+    /// A regular file.
+    case file
+
+    /// Looks at a path.
+    ///
+    /// Errors: `unreadable` if there is nothing, or something that is neither.
+    init(_ path: ByteName) throws(DatasetError) {
+        guard !path.bytes.contains(0), !path.bytes.isEmpty else {
+            throw DatasetError(.unreadable, "'\(path)' is no path")
+        }
+        var status = stat()
+        guard stat(path.bytes.map { CChar(bitPattern: $0) } + [0], &status) == 0 else {
+            throw DatasetError(
+                .unreadable,
+                errno == ENOENT
+                    ? "there is no file or folder \(path)"
+                    : "cannot look at \(path): \(FileBytes.reason(errno))")
+        }
+        switch status.st_mode & S_IFMT {
+        case S_IFDIR: self = .folder
+        case S_IFREG: self = .file
+        default: throw DatasetError(.unreadable, "\(path) is neither a file nor a folder")
+        }
+    }
+}

@@ -1,0 +1,54 @@
+// HashSplit: divides a data set without parts. Whether a picture is held out depends on its name
+// and a seed only, so that adding pictures does not move others from one part to the other.
+
+/// A split of samples into `train` and `val` by a hash of their names.
+public struct HashSplit: Sendable, Equatable, Codable {
+    /// The share of samples that become `val`, from 0 to below 1.
+    public let heldOut: Double
+    /// Other seeds hold out other samples.
+    public let seed: UInt64
+
+    /// `heldOut` is at least 0 and below 1.
+    public init(heldOut: Double, seed: UInt64) {
+        precondition(heldOut >= 0 && heldOut < 1, "a share of \(heldOut) cannot be held out")
+        self.heldOut = heldOut
+        self.seed = seed
+    }
+
+    /// The part of a sample: `val` if `h / 2^64 < heldOut`, where `h` is the digest of the seed (8
+    /// bytes, little endian) and the name. A picture's name is its path below the root, beginning
+    /// with its class; an archive's is the archive's path, a slash and the key.
+    public func part(of name: ByteName) -> DatasetPart {
+        var digest = NameDigest()
+        digest.add(seed)
+        digest.add(name.bytes)
+        return Double(digest.value >> 11) * 0x1p-53 < heldOut ? .val : .train
+    }
+}
+
+/// A digest of names, equal on every machine: FNV-1a of 64 bits
+/// (http://www.isthe.com/chongo/tech/comp/fnv), mixed by the finaliser of MurmurHash3, because the
+/// high bits of FNV-1a depend little on the last bytes.
+struct NameDigest {
+    private var state: UInt64 = 0xCBF2_9CE4_8422_2325
+
+    /// Adds bytes.
+    mutating func add(_ bytes: some Sequence<UInt8>) {
+        for byte in bytes { state = (state ^ UInt64(byte)) &* 0x100_0000_01B3 }
+    }
+
+    /// Adds a number as 8 bytes, little endian.
+    mutating func add(_ number: UInt64) {
+        for shift in stride(from: UInt64(0), to: 64, by: 8) {
+            add(CollectionOfOne(UInt8(truncatingIfNeeded: number >> shift)))
+        }
+    }
+
+    /// The digest of what was added.
+    var value: UInt64 {
+        var mixed = state
+        mixed = (mixed ^ mixed >> 33) &* 0xFF51_AFD7_ED55_8CCD
+        mixed = (mixed ^ mixed >> 33) &* 0xC4CE_B9FE_1A85_EC53
+        return mixed ^ mixed >> 33
+    }
+}

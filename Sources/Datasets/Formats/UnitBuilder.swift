@@ -1,0 +1,73 @@
+// UnitBuilder: divides the files of an image folder into units. A unit may span classes, and a
+// large class many units. Reading a unit lists its classes again, so a class of a million files is
+// not divided into more than 64 units.
+
+/// Collects the units of an image folder.
+struct UnitBuilder {
+    /// The digest of a unit's names.
+    struct Digest {
+        private var digest = NameDigest()
+
+        /// Adds a file; names hold no NUL bytes, so each list has its own bytes.
+        mutating func add(classIndex: Int, _ path: ByteName) {
+            digest.add(UInt64(classIndex))
+            digest.add(path.bytes)
+            digest.add(CollectionOfOne(0))
+        }
+
+        /// The digest of the files added.
+        var value: UInt64 { digest.value }
+    }
+
+    /// The finished units.
+    private(set) var units: [ImportUnit] = []
+    private let most: Int
+    private var part: DatasetPart?
+    private var classIndex = 0
+    /// The files of the present class that came before.
+    private var place = 0
+    private var limit: Int
+    private var digest = Digest()
+    private var count = 0
+    private var first = (classIndex: 0, skipped: 0)
+    private var last = 0
+
+    /// Units of about `most` files.
+    init(most: Int) {
+        self.most = max(1, most)
+        limit = self.most
+    }
+
+    /// The files that follow belong to this part and class of `files` files.
+    mutating func begin(part: DatasetPart?, class index: Int, files: Int) {
+        self.part = part
+        classIndex = index
+        place = 0
+        limit = max(most, files / 64)
+        if count >= limit { finish() }
+    }
+
+    /// Adds the next file of the class.
+    mutating func add(_ path: ByteName) {
+        if count == 0 { first = (classIndex, place) }
+        digest.add(classIndex: classIndex, path)
+        last = classIndex
+        count += 1
+        place += 1
+        if count >= limit { finish() }
+    }
+
+    /// Ends the present unit; the next file begins another one.
+    mutating func finish() {
+        guard count > 0 else { return }
+        units.append(
+            ImportUnit(
+                index: units.count, count: count,
+                content: .files(
+                    ImportUnit.FileRun(
+                        part: part, firstClass: first.classIndex, skipped: first.skipped,
+                        lastClass: last, digest: digest.value))))
+        digest = Digest()
+        count = 0
+    }
+}

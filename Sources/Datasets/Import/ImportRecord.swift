@@ -1,0 +1,149 @@
+// ImportRecord: what the import of some units found. Records of any number of jobs are added up to
+// the record of the whole data set, whatever their order, except for the order of the shards.
+import Intake
+
+/// Counts, sums and refusals of some pictures, and the shards that hold them.
+public struct ImportRecord: Sendable, Equatable, Codable {
+    /// A shard and the list of its samples, by their digests in hexadecimal.
+    public struct Shard: Sendable, Equatable, Codable {
+        /// The shard.
+        public var shard: PictureSetManifest.Shard
+        /// The digest of its `SampleList`.
+        public var names: String
+
+        /// `names` is the digest of the shard's `SampleList`.
+        public init(shard: PictureSetManifest.Shard, names: String) {
+            self.shard = shard
+            self.names = names
+        }
+    }
+
+    /// The pictures of one part.
+    public struct Part: Sendable, Equatable, Codable {
+        /// The shards, in order.
+        public var shards: [Shard] = []
+        /// Pictures by class; classes without pictures are left out.
+        public var classCounts: [Int: Int] = [:]
+        /// The sums of their pixels.
+        public var sums: PixelSums
+        /// The smallest and the largest height and width of stored pictures; nil without pictures.
+        public var heights, widths: ClosedRange<Int>?
+
+        init(channels: Int) { sums = PixelSums(channels: channels) }
+
+        /// The number of pictures.
+        public var count: Int { classCounts.values.reduce(0, +) }
+
+        mutating func add(_ other: Part) {
+            shards += other.shards
+            classCounts.merge(other.classCounts) { $0 + $1 }
+            sums.add(other.sums)
+            heights = Self.joined(heights, other.heights)
+            widths = Self.joined(widths, other.widths)
+        }
+
+        static func joined(
+            _ one: ClosedRange<Int>?, _ other: ClosedRange<Int>?
+        ) -> ClosedRange<Int>? {
+            guard let one, let other else { return one ?? other }
+            return min(one.lowerBound, other.lowerBound)...max(one.upperBound, other.upperBound)
+        }
+    }
+
+    /// The parts that have pictures.
+    public internal(set) var parts: [DatasetPart: Part] = [:]
+    /// What could not be read.
+    public private(set) var refused = ImportTally()
+    /// What is no picture by its name or kind.
+    public private(set) var ignored = ImportTally()
+    /// Pictures that were decoded with a warning.
+    public private(set) var warned = ImportTally()
+
+    /// Nothing yet.
+    public init() {}
+
+    /// What a survey has found already.
+    public init(_ survey: DatasetSurvey) {
+        refused = ImportTally(survey.refused)
+        ignored = ImportTally(survey.ignored)
+    }
+
+    /// The number of pictures.
+    public var count: Int { parts.values.reduce(0) { $0 + $1.count } }
+
+    /// Adds what other units had; their shards follow.
+    public mutating func add(_ other: ImportRecord) {
+        for (part, found) in other.parts {
+            if parts[part] == nil { parts[part] = Part(channels: found.sums.sums.count) }
+            parts[part]?.add(found)
+        }
+        refused.add(other.refused)
+        ignored.add(other.ignored)
+        warned.add(other.warned)
+    }
+
+    mutating func refuse(_ name: ByteName, _ reason: String) { refused.add(name, reason) }
+    mutating func ignore(_ name: ByteName, _ reason: String) { ignored.add(name, reason) }
+    mutating func warn(_ name: ByteName, _ reason: String) { warned.add(name, reason) }
+}
+
+/// Counts by reason, and the first names.
+public struct ImportTally: Sendable, Equatable, Codable {
+    /// A name and why it is here.
+    public struct Entry: Sendable, Equatable, Codable {
+        /// The file, or the file and the key.
+        public let name: ByteName
+        /// The whole reason.
+        public let reason: String
+    }
+
+    /// The number by reason, without what differs from picture to picture.
+    public private(set) var counts: [String: Int] = [:]
+    /// The first ones.
+    public private(set) var entries: [Entry] = []
+
+    /// The most names that are kept.
+    public static let mostEntries = 1000
+    /// The most reasons that are told apart.
+    private static let mostReasons = 64
+    private static let otherReasons = "other reasons"
+
+    init() {}
+
+    init(_ tally: DatasetSurvey.Tally) {
+        for (reason, count) in tally.counts.sorted(by: { $0.key < $1.key }) {
+            note(reason, count)
+            for name in tally.examples[reason] ?? [] {
+                entries.append(Entry(name: name, reason: reason))
+            }
+        }
+    }
+
+    /// The number of all.
+    public var count: Int { counts.values.reduce(0, +) }
+
+    mutating func add(_ name: ByteName, _ reason: String) {
+        note(reason, 1)
+        if entries.count < Self.mostEntries { entries.append(Entry(name: name, reason: reason)) }
+    }
+
+    mutating func add(_ other: ImportTally) {
+        for (reason, count) in other.counts.sorted(by: { $0.key < $1.key }) {
+            note(reason, count)
+        }
+        entries += other.entries.prefix(max(0, Self.mostEntries - entries.count))
+    }
+
+    private mutating func note(_ reason: String, _ count: Int) {
+        let short = Self.short(reason)
+        let isKnown = counts[short] != nil || counts.count < Self.mostReasons
+        counts[isKnown ? short : Self.otherReasons, default: 0] += count
+    }
+
+    /// A reason without its details: what is in parentheses, and numbers of five digits or more.
+    static func short(_ reason: String) -> String {
+        reason.replacing(/\s*\([^)]*\)?/, with: "").replacing(/[0-9]{5,}/, with: "n")
+    }
+}
+
+extension DatasetPart: CodingKeyRepresentable {}

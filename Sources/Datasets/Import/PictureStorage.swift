@@ -1,0 +1,164 @@
+// PictureStorage: what an import stores of a picture: its pixels, decoded once, or its file. Every
+// picture is decoded to its end, so that a damaged one is refused before a network is trained.
+import Intake
+import Synchronization
+
+/// How pictures are stored.
+public struct PictureStorage: Sendable, Equatable, Codable {
+    /// Decoded pixels or encoded files.
+    public var store: PictureShard.Store
+    /// The most pixels of the shorter side; larger pictures are scaled down once. Nil stores
+    /// pictures as they are.
+    public var size: Int?
+    /// Bytes per pixel: 1 grey, 3 RGB.
+    public var channels: Int
+
+    /// `channels` is 1 or 3.
+    public init(store: PictureShard.Store, size: Int?, channels: Int) {
+        self.store = store
+        self.size = size
+        self.channels = channels
+    }
+
+    /// The most bytes that a shard stores of one picture.
+    static let mostPictureBytes = 60 << 20
+}
+
+/// A picture as it is stored.
+struct StoredPicture: Sendable {
+    /// Pixels, (height, width, channels), or the bytes of a JPEG or PNG file.
+    let bytes: [UInt8]
+    /// The size of the stored picture in pixels.
+    let height, width: Int
+    /// The sums of its pixels. Of a file, they are those of the picture with its shorter side scaled
+    /// down to `PictureStorer.sampledSide`, because networks see pictures scaled down.
+    let sums: PixelSums
+    /// Warnings of the decoder.
+    let warnings: PictureWarnings
+}
+
+/// Makes stored pictures; to be used by one thread at a time.
+final class PictureStorer {
+    private let storage: PictureStorage
+    private let decoder: PictureDecoder
+    private static let turn = Mutex(())
+
+    /// See `StoredPicture.sums`.
+    static let sampledSide = 128
+    /// A longer side of the picture whose pixels are summed is shortened to this many pixels.
+    private static let longestSampledSide = 4096
+    /// Pictures that need more memory than this are decoded one at a time in a process, so that
+    /// the number of its jobs does not decide which pictures are refused.
+    private static let freeMemory = 24 << 20
+    /// The most memory that one picture may need.
+    private static let mostMemory = 128 << 20
+
+    /// Stores as `storage` says.
+    init(_ storage: PictureStorage) {
+        self.storage = storage
+        decoder = PictureDecoder(
+            channels: storage.channels, limits: Self.limits(memory: Self.freeMemory))
+    }
+
+    private static func limits(memory: Int) -> PictureDecoder.Limits {
+        var limits = PictureDecoder.Limits()
+        limits.memoryBytes = memory
+        return limits
+    }
+
+    private func sums(_ pixels: [UInt8]) -> PixelSums {
+        var sums = PixelSums(channels: storage.channels)
+        sums.add(pixels)
+        return sums
+    }
+
+    /// The stored form of a picture. Errors: refusals, without a name.
+    func stored(_ content: SourceSample.Content) throws -> StoredPicture {
+        switch content {
+        case .encoded(let bytes):
+            do {
+                return try stored(bytes, decoder)
+            } catch let error as DatasetError where error.code == .tooLarge {
+                return try Self.turn.withLock { _ in
+                    try stored(
+                        bytes,
+                        PictureDecoder(
+                            channels: storage.channels,
+                            limits: Self.limits(memory: Self.mostMemory)))
+                }
+            }
+        case .pixels(let height, let width, let channels, let pixels):
+            return try stored(pixels, height: height, width: width, channels: channels)
+        }
+    }
+
+    private func stored(_ bytes: [UInt8], _ decoder: PictureDecoder) throws -> StoredPicture {
+        let header = try decoder.header(bytes)
+        let view = try view(width: header.width, height: header.height)
+        if storage.store == .pixels {
+            let picture = try decoder.view(encoded: bytes) { _, _ in view }
+            return StoredPicture(
+                bytes: picture.pixels, height: picture.height, width: picture.width,
+                sums: sums(picture.pixels), warnings: picture.warnings)
+        }
+        guard view.resizedWidth != header.width || view.resizedHeight != header.height else {
+            let sample = try decoder.view(encoded: bytes, Self.sampled)
+            return StoredPicture(
+                bytes: bytes, height: header.height, width: header.width,
+                sums: sums(sample.pixels), warnings: sample.warnings)
+        }
+        let picture = try decoder.view(encoded: bytes) { _, _ in view }
+        let sample = try decoder.view(
+            pixels: picture.pixels, width: picture.width, height: picture.height,
+            channels: picture.channels, Self.sampled)
+        return StoredPicture(
+            bytes: try PictureEncoder.jpeg(
+                picture.pixels, width: picture.width, height: picture.height,
+                channels: picture.channels),
+            height: picture.height, width: picture.width, sums: sums(sample.pixels),
+            warnings: picture.warnings)
+    }
+
+    private func stored(
+        _ pixels: [UInt8], height: Int, width: Int, channels: Int
+    ) throws -> StoredPicture {
+        let view = try view(width: width, height: height)
+        var bytes = pixels
+        if channels != storage.channels || view != .whole(width: width, height: height) {
+            bytes =
+                try decoder.view(pixels: pixels, width: width, height: height, channels: channels) {
+                    _, _ in view
+                }.pixels
+        }
+        return StoredPicture(
+            bytes: bytes, height: view.outputHeight, width: view.outputWidth, sums: sums(bytes),
+            warnings: PictureWarnings())
+    }
+
+    /// The view that is stored. Errors: `tooLarge` if its pixels do not fit into a shard; of files
+    /// that are stored as they are, only the file must.
+    private func view(width: Int, height: Int) throws -> PictureView {
+        let view =
+            storage.size.map { PictureView.shrunk(width: width, height: height, shorterSide: $0) }
+            ?? .whole(width: width, height: height)
+        let isFile = storage.store == .files && view == .whole(width: width, height: height)
+        let bytes = view.outputWidth * view.outputHeight * storage.channels
+        guard isFile || bytes <= PictureStorage.mostPictureBytes else {
+            throw DatasetError(
+                .tooLarge,
+                "\(width)x\(height) pixels take \(bytes) bytes; at most "
+                    + "\(PictureStorage.mostPictureBytes) are stored of a picture",
+                remedy: "scale it down, or import with a smaller size")
+        }
+        return view
+    }
+
+    /// The view whose pixels are summed.
+    private static func sampled(width: Int, height: Int) -> PictureView {
+        let view = PictureView.shrunk(width: width, height: height, shorterSide: sampledSide)
+        return PictureView(
+            width: width, height: height,
+            resizedWidth: min(view.resizedWidth, longestSampledSide),
+            resizedHeight: min(view.resizedHeight, longestSampledSide))
+    }
+}

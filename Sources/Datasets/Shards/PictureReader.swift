@@ -1,0 +1,82 @@
+// Batches of a set of pictures. Pictures of any size are decoded and resampled by the published
+// transforms; sets that are not resized give the same bits as a shard of images with their pixels.
+import Tensors
+
+/// Makes images of a set of pictures; to be used by one thread at a time. Once it has seen its
+/// largest picture, it takes no more memory, besides what libjpeg and libpng take and give back.
+final class PictureReader: ImageReader {
+    private let set: PictureSet
+    private let preprocessor: PicturePreprocessor
+    private let fixed: FixedPictures?
+
+    /// Reads from `set`; `normalization` has a value for each channel.
+    init(_ set: PictureSet, normalization: PixelNormalization) {
+        self.set = set
+        preprocessor = PicturePreprocessor(normalization: normalization)
+        fixed = set.fixedSize.map {
+            FixedPictures(height: $0.height, width: $0.width, normalization)
+        }
+    }
+
+    /// See `ImageReader.write`.
+    func write(_ places: Range<Int>, of request: BatchRequest, to map: FeatureMap) throws {
+        for place in places {
+            let picture = request.image(place)
+            try set.withPicture(picture) { source in
+                if let fixed { return try fixed.write(source, place, of: request, to: map) }
+                try map.withImage(place) { floats in
+                    guard let streams = request.streams else {
+                        return try preprocessor.evaluate(source, size: request.size, to: floats)
+                    }
+                    var stream = streams[place]
+                    try preprocessor.train(
+                        source, size: request.size, augmentation: request.augmentation,
+                        stream: &stream, to: floats)
+                }
+            }
+        }
+    }
+}
+
+/// Crops pictures of one size as `ImageShard` crops its images.
+private final class FixedPictures {
+    private let height, width: Int
+    private let factors, offsets: [Float]
+    private let decoder: PictureDecoder
+    private let pixels = PictureMemory<UInt8>(zero: 0)
+    private var crops: [Crop] = []
+    private var scratch = Storage(count: 0)
+
+    init(height: Int, width: Int, _ normalization: PixelNormalization) {
+        self.height = height
+        self.width = width
+        factors = normalization.factors
+        offsets = normalization.offsets
+        decoder = PictureDecoder(channels: normalization.mean.count)
+    }
+
+    func write(
+        _ source: PictureDecoder.Source, _ place: Int, of request: BatchRequest, to map: FeatureMap
+    ) throws {
+        let count = height * width * decoder.channels
+        let all = UnsafeMutableBufferPointer(rebasing: pixels.room(for: count)[..<count])
+        try decoder.write(
+            source, isChecked: false,
+            choose: { width, height in
+                guard width == self.width, height == self.height else {
+                    throw DatasetError(
+                        .wrongDimensions,
+                        "\(width)x\(height) pixels in a set of \(self.width)x\(self.height)",
+                        remedy: "import the data set again")
+                }
+                return .whole(width: width, height: height)
+            }, to: { _ in .bytes(all) })
+        let images = StoredImages(
+            UnsafeBufferPointer(all), height: height, width: width, scale: factors, offset: offsets)
+        let needed = images.scratchFloats(size: request.size)
+        if scratch.count < needed { scratch = Storage(count: needed) }
+        crops.removeAll(keepingCapacity: true)
+        crops.append(request.crop(place, index: 0, height: height, width: width))
+        images.write(crops[...], to: map, first: place, scratch: scratch.all)
+    }
+}

@@ -1,0 +1,88 @@
+// The record of an imported part of a data set: what an artifact of pictures contains. The pictures
+// themselves lie in shards, which are artifacts of their own.
+
+/// The content of one part, such as the pictures to train on.
+public struct PictureSetManifest: Codable, Sendable, Equatable {
+    /// A shard by its digest.
+    public struct Shard: Codable, Sendable, Equatable {
+        /// The digest of its bytes, in hexadecimal.
+        public let digest: String
+        /// Pictures in it.
+        public let count: Int
+        /// Its bytes.
+        public let byteCount: Int
+
+        /// The properties in their order.
+        public init(digest: String, count: Int, byteCount: Int) {
+            self.digest = digest
+            self.count = count
+            self.byteCount = byteCount
+        }
+    }
+
+    /// The name users give the data set.
+    public let dataset: String
+    /// The form that it came in.
+    public let form: DatasetForm
+    /// What is stored of a picture.
+    public let store: PictureShard.Store
+    /// The longest that the shorter side of a stored picture is; nil if pictures keep their size.
+    public let size: Int?
+    /// Bytes a pixel that the pictures are decoded to: 1 grey, 3 RGB.
+    public let channels: Int
+    /// How pictures become square for a network.
+    public let resize: PicturePreprocessor.Resizing
+    /// The names of the classes, in the order of their labels.
+    public let classes: [ByteName]
+    /// The shards; their order is that of the pictures.
+    public let shards: [Shard]
+    /// Pictures of every class.
+    public let classCounts: [Int]
+    /// The smallest and the largest height and width of stored pictures.
+    public let heights, widths: ClosedRange<Int>
+    /// Mean and deviation of all stored pixels, one a channel.
+    public let normalization: PixelNormalization
+    /// Pictures that could not be read and were left out, by reason.
+    public let refused: [String: Int]
+    /// Files that are no pictures by their name, by reason.
+    public let ignored: [String: Int]
+    /// Identifies the content: sizes, classes and the shards' digests.
+    public let fingerprint: String
+
+    /// The number of pictures.
+    public var count: Int { shards.reduce(0) { $0 + $1.count } }
+
+    /// The record of these shards; `normalization` and `fingerprint` follow from the rest.
+    public init(
+        dataset: String, form: DatasetForm, store: PictureShard.Store, size: Int?, channels: Int,
+        resize: PicturePreprocessor.Resizing, classes: [ByteName], shards: [Shard],
+        classCounts: [Int], heights: ClosedRange<Int>, widths: ClosedRange<Int>, sums: PixelSums,
+        refused: [String: Int] = [:], ignored: [String: Int] = [:]
+    ) {
+        self.dataset = dataset
+        self.form = form
+        self.store = store
+        self.size = size
+        self.channels = channels
+        self.resize = resize
+        self.classes = classes
+        self.shards = shards
+        self.classCounts = classCounts
+        self.heights = heights
+        self.widths = widths
+        normalization = sums.normalization
+        self.refused = refused
+        self.ignored = ignored
+        var digest = NameDigest()
+        for name in classes {
+            digest.add(UInt64(name.bytes.count))
+            digest.add(name.bytes)
+        }
+        for shard in shards { digest.add(shard.digest.utf8) }
+        let count = shards.reduce(0) { $0 + $1.count }, shape = size.map(String.init) ?? "any"
+        let word = String(digest.value, radix: 16)
+        fingerprint =
+            "\(count)x\(shape)x\(channels)-\(classes.count)-\(store.rawValue)-\(resize.rawValue)-"
+            + String(repeating: "0", count: 16 - word.count) + word
+    }
+}
