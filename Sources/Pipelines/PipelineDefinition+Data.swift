@@ -130,14 +130,14 @@ extension PipelineDefinition {
         "stages.\(stage).batch is \(batch), and \(count) images are there to train on: lower it"
     }
 
-    /// Returns notes about stages that ask for more held-out images than there are.
+    /// Returns notes about stages that ask for more held-out images than the file's `held_out` leaves. Without that key, the
+    /// number depends on the data set, and the stage's log says it.
     static func notes(_ drafts: [StageDraft], _ stages: [Stage]) -> [String] {
         zip(drafts, stages).compactMap { draft, stage -> String? in
             guard case .sampleAccuracy(let sampling) = stage.parameters,
                 draft.entry.keys.contains("images"), case .stage(let name) = stage.inputs[.dataset],
                 case .importDataset(let data) = stages.first(where: { $0.name == name })?.parameters,
-                case let heldOut = data.heldOutImages,
-                heldOut < sampling.images
+                let heldOut = data.heldOut, heldOut < sampling.images
             else { return nil }
             return
                 "stages.\(stage.name).images is \(sampling.images), but stage \(name) holds out"

@@ -136,6 +136,12 @@ public final class StageContext {
     /// attempt fetches them again; returns how many.
     func removeDamagedShards() throws -> Int { try cache.removeDamaged(pictureShards) }
 
+    /// Reads the blobs of all opened shards of pictures, one after the other. Errors: `corrupt`, with the blob and what to
+    /// do, if the store itself has damaged bytes.
+    func verifyShards() throws {
+        for digest in pictureShards { _ = try bytes(digest) }
+    }
+
     /// Opens the file of a blob in this machine's cache.
     private func mapped<Value>(_ digest: Digest, _ open: (String) throws -> Value) throws -> Value {
         let clock = ContinuousClock()

@@ -94,7 +94,10 @@ private struct StageHandler: JobHandler {
                 return (try body(context), context)
             } catch let error as DatasetError where error.code == .corrupt {
                 let removed = try context.removeDamagedShards()
-                guard removed > 0 else { throw error }
+                guard removed > 0 else {
+                    try context.verifyShards()
+                    throw error
+                }
                 throw PipelineError(
                     .unreadable,
                     "\(error.reason); damaged files removed from this machine's cache: \(removed)",

@@ -42,6 +42,16 @@ public struct Mutations: Sendable {
         self.init(name, of: texts.map { Array($0.utf8) }, words: words, seed: seed)
     }
 
+    /// Returns the files of a folder of `ops/fuzz/corpus`, sorted by name.
+    public static func corpus(_ folder: String) throws -> [(name: String, bytes: [UInt8])] {
+        var package = URL(filePath: #filePath)
+        for _ in 0..<3 { package.deleteLastPathComponent() }
+        let root = package.appending(path: "ops/fuzz/corpus/\(folder)")
+        return try FileManager.default.contentsOfDirectory(atPath: root.path).sorted().map {
+            ($0, [UInt8](try Data(contentsOf: root.appending(path: $0))))
+        }
+    }
+
     /// Inputs that have broken parsers of numbers, names and nested structures.
     public static let hostileWords = [
         "0", "-1", "064", "0x40", "1:30", "6_4", "1e999", "-1e-999", "NaN", "inf", "-0.0", "1.0",

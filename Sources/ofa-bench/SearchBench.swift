@@ -71,11 +71,10 @@ struct SearchBench: ParsableCommand {
     }
 
     /// The whole answer.
-    struct Report: Codable {
+    struct Report: Encodable {
         /// Median milliseconds for equally many evaluations.
         let ours: Double
         let peer, ratio: Double?
-        let unit = "ms"
         let evaluations: Int
         let oursRounds, peerRounds: [Double]
         let limits: [AtLimit]
@@ -83,8 +82,7 @@ struct SearchBench: ParsableCommand {
         let learningCurve: [LearningPoint]
 
         private enum CodingKeys: CodingKey {
-            case ours, peer, ratio, unit, evaluations, oursRounds, peerRounds, limits, fronts,
-                learningCurve
+            case evaluations, oursRounds, peerRounds, limits, fronts, learningCurve
         }
     }
 

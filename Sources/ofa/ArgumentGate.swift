@@ -187,10 +187,13 @@ enum Number {
     /// Parses the bytes per number on a device.
     @Sendable static func bytes(_ text: String) throws -> Int {
         let bytes = try whole(1...4)(text)
-        guard DeviceTarget.numberSizes.contains(bytes) else {
-            throw InputFault("it must be one of \(SearchSpace.listed(DeviceTarget.numberSizes))")
+        return try read { () throws(InputFault) in
+            guard DeviceTarget.numberSizes.contains(bytes) else {
+                let sizes = SearchSpace.listed(DeviceTarget.numberSizes)
+                throw InputFault("it must be one of \(sizes)")
+            }
+            return bytes
         }
-        return bytes
     }
 
     /// Parses the number of a run or a job.
@@ -212,8 +215,9 @@ enum Environment {
     private static let known = [
         "OFA_DATABASE_URL", "OFA_HOME", "OFA_STORE", "OFA_ZONE", "OFA_TDP_WATTS",
         "OFA_HOST_THREADS", "OFA_ISA", "OFA_ACTOR", "OFA_HOST",
-        "OFA_FASHION_MNIST", "OFA_FAULT_SECONDS", "OFA_FAULT_SEED", "OFA_FIXTURES",
-        "OFA_FUZZ_CASES", "OFA_MEASURE", "OFA_PEERS", "OFA_PEER_PYTHON", "OFA_PUBLISHED",
+        "OFA_CHECKPOINTS", "OFA_FASHION_MNIST", "OFA_FAULT_SECONDS", "OFA_FAULT_SEED",
+        "OFA_FIXTURES", "OFA_FUZZ_CASES", "OFA_MEASURE", "OFA_PEERS", "OFA_PEER_PYTHON",
+        "OFA_PUBLISHED",
         "OFA_QUEUE_OPERATIONS", "OFA_QUEUE_SEED", "OFA_SCALE_ROWS",
     ]
 

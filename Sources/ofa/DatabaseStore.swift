@@ -15,7 +15,7 @@ struct DatabaseStore: ParsableCommand {
         abstract: "Where blobs are stored: in the database, or in a folder by kind and size.",
         discussion: """
             Example:
-              ofa db store set folder --path /srv/ofa-store --from-mb 16 --kinds dataset,test-images
+              ofa db store set folder --path /srv/ofa-store --from-mb 16 --kinds dataset,dataset-shard
               ofa db store
             """,
         subcommands: [DatabaseStoreShow.self, DatabaseStoreSet.self, DatabaseStoreRemove.self],
@@ -76,7 +76,7 @@ struct DatabaseStoreSet: ParsableCommand {
             artifacts move moves them.
 
             Example:
-              ofa db store set folder --path /srv/ofa-store --from-mb 16 --kinds dataset,test-images
+              ofa db store set folder --path /srv/ofa-store --from-mb 16 --kinds dataset,dataset-shard
             """)
 
     /// The only kind of external store.

@@ -18,9 +18,11 @@ final class Scratch {
         }
     }
 
-    /// Writes a file and returns its path.
+    /// Writes a file, whose name may begin with a folder, and returns its path.
     func file(_ name: String, _ bytes: [UInt8]) throws -> String {
         let url = folder.appending(path: name)
+        try FileManager.default.createDirectory(
+            at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
         try Data(bytes).write(to: url)
         return url.path
     }

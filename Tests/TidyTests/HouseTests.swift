@@ -185,6 +185,22 @@ enum House {
         }
     }
 
+    @Test("the program knows every environment variable of the project, so none is called unknown")
+    func variables() throws {
+        let gate = try #require(House.sources.first { $0.name == "ArgumentGate.swift" })
+        let known = Set(gate.lines.flatMap { $0.matches(of: /"OFA_[A-Z_]+"/).map { String($0.0) } })
+        for file in House.sources + House.tests {
+            // A misspelling that a test needs.
+            for (number, line) in file.lines.enumerated() where !line.contains("OFA_ZNOE") {
+                for match in line.matches(of: /"OFA_[A-Z_]+"/) {
+                    #expect(
+                        known.contains(String(match.0)),
+                        "\(file.path):\(number + 1): ArgumentGate does not know \(match.0)")
+                }
+            }
+        }
+    }
+
     @Test("nothing is left for later", arguments: House.sources + House.tests + House.foreign)
     func later(file: House.File) {
         guard file.name != "HouseTests.swift" else { return }

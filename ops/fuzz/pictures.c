@@ -1,9 +1,7 @@
 // A libFuzzer target for the picture parsers: header, then a view of it, checked or not, in both
 // channel counts. Bounds are small, so that a finding is a fault and not a large picture.
 //
-// clang -O1 -g -fsanitize=fuzzer,address,undefined -ISources/CPictures -ISources/CPictures/include
-//     ops/fuzz/pictures.c Sources/CPictures/*.c -ljpeg -lpng -lm -o pictures-fuzz
-// ./pictures-fuzz -max_len=65536 -rss_limit_mb=512 CORPUS ../shared/images/pictures/{jpeg,png}
+// ops/fuzz.sh builds and runs it.
 #include <stdlib.h>
 #include <string.h>
 

@@ -52,6 +52,13 @@ public struct SourceSample: Sendable, Equatable {
         case encoded([UInt8])
         /// Pixels as (height, width, channels).
         case pixels(height: Int, width: Int, channels: Int, [UInt8])
+
+        /// The bytes of either.
+        var bytes: [UInt8] {
+            switch self {
+            case .encoded(let bytes), .pixels(_, _, _, let bytes): bytes
+            }
+        }
     }
 
     /// The file, relative to the data set's root.

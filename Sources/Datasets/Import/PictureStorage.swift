@@ -47,17 +47,38 @@ final class PictureStorer {
     static let sampledSide = 128
     /// A longer side of the picture whose pixels are summed is shortened to this many pixels.
     private static let longestSampledSide = 4096
-    /// Pictures that need more memory than this are decoded one at a time in a process, so that
-    /// the number of its jobs does not decide which pictures are refused.
-    private static let freeMemory = 24 << 20
+    /// Pictures that need more memory than the share of one thread of this are decoded one at a time
+    /// in a process, so that the number of its threads does not decide which pictures are refused.
+    private static let freeMemory = 48 << 20
     /// The most memory that one picture may need.
     private static let mostMemory = 128 << 20
 
-    /// Stores as `storage` says.
-    init(_ storage: PictureStorage) {
+    /// Stores as `storage` says, beside `threads - 1` others in this process.
+    init(_ storage: PictureStorage, threads: Int = 1) {
         self.storage = storage
         decoder = PictureDecoder(
-            channels: storage.channels, limits: Self.limits(memory: Self.freeMemory))
+            channels: storage.channels,
+            limits: Self.limits(memory: Self.freeMemory / max(2, threads)))
+    }
+
+    /// The bytes of memory that a picture takes before it is in a shard: those of `content`, and
+    /// those of the pixels that are made of it. A picture that cannot be decoded takes only the first.
+    func weight(_ content: SourceSample.Content) -> Int {
+        switch content {
+        case .pixels(_, _, _, let bytes): return 2 * bytes.count
+        case .encoded(let bytes):
+            do {
+                let header = try decoder.header(bytes)
+                let view = try view(width: header.width, height: header.height)
+                let isKept =
+                    storage.store == .files
+                    && view == .whole(width: header.width, height: header.height)
+                let pixels = view.outputWidth * view.outputHeight * storage.channels
+                return bytes.count + (isKept ? 0 : pixels)
+            } catch {
+                return bytes.count
+            }
+        }
     }
 
     private static func limits(memory: Int) -> PictureDecoder.Limits {

@@ -1,8 +1,11 @@
-// UnitImporter: turns the samples of some units into shards, one after the other. In memory are one
-// picture and, for each part, the shard in the making.
+// UnitImporter: turns the samples of some units into shards, one after the other. In memory are the
+// pictures that the threads decode and, for each part, the shard in the making.
 import Intake
+import Synchronization
+import Tensors
 
-/// Imports the samples that a source tells; to be used by one thread.
+/// Imports the samples that a source tells; to be called by one thread. Its own threads decode
+/// pictures; the order of pictures in shards and records does not depend on them.
 public final class UnitImporter {
     /// A finished shard.
     public struct Shard {
@@ -28,12 +31,20 @@ public final class UnitImporter {
     /// The most pictures of a shard.
     private static let mostPictures = 65_536
 
+    /// Events wait until there are so many for each thread, or until their pictures take so many
+    /// bytes.
+    private static let waitingEach = 16, mostWaitingBytes = 16 << 20
+
     private let storage: PictureStorage
-    private let storer: PictureStorer
-    private let digest: ([UInt8]) -> [UInt8]
+    /// One for each thread.
+    private let storers: [PictureStorer]
+    private let pool: ThreadPool
+    private let digest: @Sendable ([UInt8]) -> [UInt8]
     private let emit: (Shard) throws -> ImportRecord.Shard
     private var drafts: [DatasetPart: Draft] = [:]
     private var record = ImportRecord()
+    private var waiting: [SourceEvent] = []
+    private var waitingBytes = 0
 
     /// The number of pictures taken so far.
     public private(set) var pictures = 0
@@ -42,43 +53,85 @@ public final class UnitImporter {
     /// The bytes of the samples taken or refused so far.
     public private(set) var bytesRead = 0
 
-    /// `digest` is a digest of at least 16 bytes, whose equality means equal bytes; `emit` stores a
-    /// shard and its names and returns their digests.
+    /// Decodes with `threads` threads, 1 to 256. `digest` is a digest of at least 16 bytes, whose
+    /// equality means equal bytes; `emit` stores a shard and its names and returns their digests.
     public init(
-        _ storage: PictureStorage, digest: @escaping ([UInt8]) -> [UInt8],
+        _ storage: PictureStorage, threads: Int = 1,
+        digest: @escaping @Sendable ([UInt8]) -> [UInt8],
         emit: @escaping (Shard) throws -> ImportRecord.Shard
-    ) {
+    ) throws {
         self.storage = storage
-        storer = PictureStorer(storage)
+        pool = try ThreadPool(threads: threads)
+        storers = (0..<threads).map { _ in PictureStorer(storage, threads: threads) }
         self.digest = digest
         self.emit = emit
     }
 
-    /// Takes one event of `DatasetSource.read`. Errors: those of `emit`.
+    /// Takes one event of `DatasetSource.read`; some wait until they are imported together. Errors:
+    /// those of `emit`.
     public func take(_ event: SourceEvent) throws {
-        switch event {
-        case .ignored(let notice): record.ignore(notice.name, notice.reason)
-        case .refused(let notice): record.refuse(notice.name, notice.reason)
-        case .sample(let sample):
-            let bytes =
-                switch sample.content {
-                case .encoded(let bytes), .pixels(_, _, _, let bytes): bytes
+        var bytes = 0
+        if case .sample(let sample) = event { bytes = storers[0].weight(sample.content) }
+        if waitingBytes + bytes > Self.mostWaitingBytes { try importWaiting() }
+        waiting.append(event)
+        waitingBytes += bytes
+        guard
+            waiting.count >= Self.waitingEach * pool.threads
+                || waitingBytes >= Self.mostWaitingBytes
+        else { return }
+        try importWaiting()
+    }
+
+    /// A decoded sample.
+    private struct Decoded: Sendable {
+        let picture: StoredPicture
+        let digest: [UInt8]
+    }
+
+    private func importWaiting() throws {
+        let events = waiting
+        waiting.removeAll(keepingCapacity: true)
+        waitingBytes = 0
+        for (event, decoded) in zip(events, decoded(events)) {
+            switch event {
+            case .ignored(let notice): record.ignore(notice.name, notice.reason)
+            case .refused(let notice): record.refuse(notice.name, notice.reason)
+            case .sample(let sample):
+                bytesRead += sample.content.bytes.count
+                switch decoded {
+                case .success(let decoded): try add(decoded, of: sample)
+                case .failure(let error as DatasetError):
+                    record.refuse(sample.name, error.reason)
+                case .failure(let error): throw error
+                case nil: break
                 }
-            bytesRead += bytes.count
-            let picture: StoredPicture
-            do {
-                picture = try storer.stored(sample.content)
-            } catch let error as DatasetError {
-                return record.refuse(sample.name, error.reason)
             }
-            try add(picture, of: sample, digest: digest(bytes))
         }
     }
 
-    private func add(
-        _ picture: StoredPicture, of sample: SourceSample, digest: [UInt8]
-    ) throws {
-        let part = sample.part, label = sample.classIndex
+    /// Decodes the samples among `events`, on all threads; nil for other events.
+    private func decoded(_ events: [SourceEvent]) -> [Result<Decoded, any Error>?] {
+        let storers = storers, digest = digest
+        let results = Mutex([Result<Decoded, any Error>?](repeating: nil, count: events.count))
+        let next = Atomic<Int>(0)
+        pool.run { thread in
+            while true {
+                let number = next.add(1, ordering: .relaxed).oldValue
+                guard number < events.count else { return }
+                guard case .sample(let sample) = events[number] else { continue }
+                let result = Result {
+                    Decoded(
+                        picture: try storers[thread].stored(sample.content),
+                        digest: digest(sample.content.bytes))
+                }
+                results.withLock { $0[number] = result }
+            }
+        }
+        return results.withLock { $0 }
+    }
+
+    private func add(_ decoded: Decoded, of sample: SourceSample) throws {
+        let picture = decoded.picture, part = sample.part, label = sample.classIndex
         // Taken out of the dictionary, so that it is changed in place.
         var draft =
             drafts.removeValue(forKey: part)
@@ -95,7 +148,7 @@ public final class UnitImporter {
         } catch let error as DatasetError {
             return record.refuse(sample.name, error.reason)
         }
-        draft.names.add(sample.name, digest: digest)
+        draft.names.add(sample.name, digest: decoded.digest)
         pictures += 1
         if let warning = picture.warnings.first { record.warn(sample.name, warning) }
         var own = record.parts[part] ?? ImportRecord.Part(channels: storage.channels)
@@ -122,6 +175,7 @@ public final class UnitImporter {
 
     /// Finishes the last shards and returns what was found. Nothing may be taken afterwards.
     public func finish() throws -> ImportRecord {
+        try importWaiting()
         for part in DatasetPart.allCases {
             guard var draft = drafts.removeValue(forKey: part) else { continue }
             try finish(&draft, of: part)

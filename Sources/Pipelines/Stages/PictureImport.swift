@@ -176,8 +176,9 @@ struct PictureImport {
         let units = survey.units[range.clamped(to: survey.units.indices)]
         let name = "\(parameters.dataset)-\(range.lowerBound)"
         var made: [StageOutput.Made] = []
-        let importer = UnitImporter(
-            try storage(survey.form), digest: { Digest.of($0).bytes },
+        let importer = try UnitImporter(
+            try storage(survey.form), threads: context.job.threads,
+            digest: { Digest.of($0).bytes },
             emit: { shard in
                 let stored = try put(shard, name: "\(name)-\(made.count / 2)", &made)
                 try context.job.stopIfAsked()

@@ -5,14 +5,14 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite(.enabled(if: SharedFolders.images != nil, "no folder of image fixtures"))
 struct FormsFuzzTests {
     let scratch: Scratch
 
     init() throws { scratch = try Scratch() }
 
-    private func fixtures(_ names: [String]) throws -> [[UInt8]] {
-        try names.map { [UInt8](try Data(contentsOf: FormsIndex.fixture($0))) }
+    /// The files of a folder of the corpus by name.
+    private func named(_ folder: String) throws -> [String: [UInt8]] {
+        Dictionary(uniqueKeysWithValues: try Mutations.corpus(folder).map { ($0.name, $0.bytes) })
     }
 
     /// Reads a whole source; the bytes handed on are bounded.
@@ -68,8 +68,7 @@ struct FormsFuzzTests {
 
     @Test("mutated archives of WebDataset give events or a typed error")
     func webDataset() throws {
-        let names = try FormsIndex.read().webdataset.map(\.path).filter { !$0.contains("expands") }
-        let corpus = try fixtures(names).filter { $0.count < 40_000 }
+        let corpus = try Mutations.corpus("tar").map(\.bytes)
         _ = try scratch.file("webdataset", [])
         try run("webdataset", corpus, share: 0.04) { WebDatasetSource($0) }
     }
@@ -77,43 +76,38 @@ struct FormsFuzzTests {
     @Test("mutated archives of CIFAR give events or a typed error")
     func cifarArchive() throws {
         _ = try scratch.file("cifar-archive", [])
-        let unpacked = try GzipFile.read(
-            FormsIndex.fixture("cifar/cifar-100-binary.tar.gz").path)
-        let corpus = try fixtures(["cifar/cifar-100-binary.tar.gz"]) + [unpacked, unpacked]
+        let archive = try #require(try named("cifar")["cifar-100-binary.tar.gz"])
+        let unpacked = try GzipFile.read(try scratch.file("cifar-100.tar.gz", archive))
+        let corpus = [archive, unpacked, unpacked]
         try run("cifar-archive", corpus, share: 0.01) { CIFARSource($0) }
     }
 
     @Test("mutated files of CIFAR and IDX give events or a typed error")
     func files() throws {
-        let cifar = scratch.folder.appending(path: "cifar")
-        try FileManager.default.copyItem(
-            at: FormsIndex.fixture("cifar/cifar-100-binary"), to: cifar)
-        let idx = scratch.folder.appending(path: "idx")
-        try FileManager.default.createDirectory(at: idx, withIntermediateDirectories: true)
-        for name in ["train", "t10k"] {
-            for kind in ["images-idx3", "labels-idx1"] {
-                try FileManager.default.copyItem(
-                    at: FormsIndex.fixture("idx/train-\(kind)-ubyte"),
-                    to: idx.appending(path: "\(name)-\(kind)-ubyte"))
+        var cifar = try named("cifar")
+        cifar["cifar-100-binary.tar.gz"] = nil
+        cifar["train.bin"] = cifar["test.bin"]
+        for (name, bytes) in cifar { _ = try scratch.file("cifar/\(name)", bytes) }
+        let folder = scratch.folder.appending(path: "cifar")
+        for (name, file) in [("cifar-file", "test.bin"), ("cifar-names", "fine_label_names.txt")] {
+            try mutate(name, [try #require(cifar[file])], 0.01, folder.appending(path: file)) {
+                try drain(CIFARSource(ByteName(folder.path)))
             }
         }
-        let small = try fixtures(
-            ["cifar/cifar-100-binary/test.bin", "cifar/cifar-100-binary/fine_label_names.txt"])
-        try mutate("cifar-file", [small[0]], 0.01, cifar.appending(path: "test.bin")) {
-            try drain(CIFARSource(ByteName(cifar.path)))
+        let idx = try named("idx"), numbers = scratch.folder.appending(path: "idx")
+        for part in ["train", "t10k"] {
+            for kind in ["images-idx3-ubyte", "labels-idx1-ubyte"] {
+                _ = try scratch.file("idx/\(part)-\(kind)", try #require(idx["train-\(kind)"]))
+            }
         }
-        try mutate("cifar-names", [small[1]], 0.01, cifar.appending(path: "fine_label_names.txt")) {
-            try drain(CIFARSource(ByteName(cifar.path)))
-        }
-        let images = try fixtures(
-            ["idx/train-images-idx3-ubyte", "idx/train-images-idx3-ubyte.gz"])
-        try mutate("idx-images", images, 0.02, idx.appending(path: "t10k-images-idx3-ubyte")) {
-            try drain(IDXSource(ByteName(idx.path)))
-        }
-        let labels = try fixtures(
-            ["idx/train-labels-idx1-ubyte", "idx/train-labels-idx1-ubyte.gz"])
-        try mutate("idx-labels", labels, 0.02, idx.appending(path: "train-labels-idx1-ubyte")) {
-            try drain(IDXSource(ByteName(idx.path)))
+        for (name, kind, file) in [
+            ("idx-images", "images-idx3-ubyte", "t10k-images-idx3-ubyte"),
+            ("idx-labels", "labels-idx1-ubyte", "train-labels-idx1-ubyte"),
+        ] {
+            let corpus = idx.filter { $0.key.contains(kind) }.sorted { $0.key < $1.key }
+            try mutate(name, corpus.map(\.value), 0.02, numbers.appending(path: file)) {
+                try drain(IDXSource(ByteName(numbers.path)))
+            }
         }
     }
 

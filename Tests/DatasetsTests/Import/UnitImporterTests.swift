@@ -43,14 +43,17 @@ import Testing
         }
     }
 
-    private func importer(_ storage: PictureStorage, _ shelf: Shelf) -> UnitImporter {
-        UnitImporter(
-            storage, digest: { Array(sha256($0).utf8) }, emit: { shelf.put($0) })
+    private func importer(
+        _ storage: PictureStorage, _ shelf: Shelf, threads: Int = 1
+    ) throws -> UnitImporter {
+        try UnitImporter(
+            storage, threads: threads, digest: { Array(sha256($0).utf8) }, emit: { shelf.put($0) })
     }
 
     /// Imports all units of the data set at `path`, each by its own importer.
     private func imported(
-        _ path: String, _ storage: PictureStorage, unit: Int = 1024, _ shelf: Shelf = Shelf()
+        _ path: String, _ storage: PictureStorage, unit: Int = 1024, threads: Int = 1,
+        _ shelf: Shelf = Shelf()
     ) throws -> (ImportRecord, DatasetSurvey) {
         var options = SourceOptions()
         options.unitSamples = unit
@@ -58,7 +61,7 @@ import Testing
         let survey = try source.survey()
         var record = ImportRecord(survey)
         for unit in survey.units {
-            let importer = importer(storage, shelf)
+            let importer = try importer(storage, shelf, threads: threads)
             try source.read(unit, classes: survey.classes) { try importer.take($0) }
             record.add(try importer.finish())
         }
@@ -98,7 +101,7 @@ import Testing
         #expect(record.refused.entries.allSatisfy { !$0.reason.isEmpty })
     }
 
-    @Test("the units into which a data set is divided change nothing but the shards")
+    @Test("units change nothing but the shards, and threads not even these")
     func units() throws {
         for label in ["b", "a", "c"] {
             for number in 0..<7 {
@@ -108,13 +111,20 @@ import Testing
         }
         try write("train/b/broken.jpg", [0xFF, 0xD8, 0xFF, 0xE0, 0, 16])
         var known: ImportRecord?
-        for unit in [1, 4, 100] {
+        var knownShards: [DatasetPart: [ImportRecord.Shard]]?
+        for (unit, threads) in [(1, 1), (4, 3), (100, 1), (100, 2), (100, 5)] {
             let storage = PictureStorage(store: .pixels, size: 12, channels: 3)
-            var (record, survey) = try imported(scratch.folder.path, storage, unit: unit)
+            var (record, survey) = try imported(
+                scratch.folder.path, storage, unit: unit, threads: threads)
             #expect(survey.classes.map(\.description) == ["a", "b", "c"])
             #expect(record.parts[.train]?.count == 21 && record.parts[.test]?.count == 21)
             #expect(record.refused.count == 1)
             #expect(record.parts[.train]?.classCounts == [0: 7, 1: 7, 2: 7])
+            if unit == 100 {
+                let shards = record.parts.mapValues(\.shards)
+                if let knownShards { #expect(shards == knownShards) }
+                knownShards = shards
+            }
             for part in record.parts.keys { record.parts[part]?.shards = [] }
             if let known { #expect(record == known) }
             known = record

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Feeds seeded mutations of ops/fuzz/corpus to every parser of data sets and pictures: a million inputs each, or as many
+# as the argument says (about half an hour for a million). A finding names its seed and case, and becomes a file of the
+# corpus. If this Swift toolchain's clang links libFuzzer, it then runs for SECONDS on the decoders of pictures.
+#   ops/fuzz.sh [INPUTS] [SECONDS]
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$here"
+inputs=${1:-1000000}
+seconds=${2:-60}
+if [[ ! $inputs =~ ^[1-9][0-9]*$ || ! $seconds =~ ^[0-9]+$ ]]; then
+    echo "usage: ops/fuzz.sh [INPUTS] [SECONDS]" >&2
+    exit 64
+fi
+# shellcheck source=ops/setup.sh
+source ops/setup.sh
+ofa_setup
+
+flags=(-c release -Xswiftc -enable-testing)
+echo "ofa: building the tests in release" >&2
+swift build "${flags[@]}" --build-tests >&2
+# A test takes a share of OFA_FUZZ_CASES; the numbers are one over the smallest share of each suite.
+while read -r suite factor; do
+    echo "ofa: $suite, at least $inputs inputs for every parser" >&2
+    OFA_FUZZ_CASES=$((inputs * factor)) swift test "${flags[@]}" --skip-build --filter "$suite"
+done <<TEXT
+PictureMutationTests 20
+FormsFuzzTests 100
+PictureShardTests/mutated 200
+TEXT
+
+fuzzer=$(mktemp -d)
+trap 'rm -rf "$fuzzer"' EXIT
+clang=$(dirname "$(readlink -f "$(command -v swift)")")/clang
+if ! "$clang" -O1 -g -fsanitize=fuzzer,address,undefined -ISources/CPictures -ISources/CPictures/include \
+    ops/fuzz/pictures.c Sources/CPictures/*.c -ljpeg -lpng -lm -o "$fuzzer/pictures" 2>"$fuzzer/log"; then
+    echo "ofa: libFuzzer does not link with $clang; skipped:" >&2
+    head -3 "$fuzzer/log" >&2
+    exit
+fi
+mkdir "$fuzzer/found"
+"$fuzzer/pictures" -max_len=65536 -rss_limit_mb=512 -max_total_time="$seconds" -print_final_stats=1 \
+    -artifact_prefix="$fuzzer/" "$fuzzer/found" ops/fuzz/corpus/jpeg ops/fuzz/corpus/png
