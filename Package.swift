@@ -1,14 +1,14 @@
 // swift-tools-version: 6.1
-// The import graph on one page: a room (a module) may import only the rooms that its target lists, which ops/test.sh
-// checks. The floors from the bottom: foreign C, wrappers, nouns, processes, the one meeting room, doors (programs).
+// The import graph: a module (a "room") may import only the modules that its target lists; ops/test.sh checks this.
+// The floors from the bottom: foreign C, wrappers, nouns (data types), processes, a meeting room, doors (programs).
 import PackageDescription
 
 let argumentParser = Target.Dependency.product(
     name: "ArgumentParser", package: "swift-argument-parser")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
-/// The setting of rooms that are not optimised in release, because they mostly wait for people, files and the database:
-/// optimising would take two thirds of their build time (ops/docs/results.md). The hot loops are in other rooms.
+/// The setting of modules that are not optimised in release builds. These modules mostly wait for people, files and the
+/// database; optimising them would take two thirds of their build time (ops/docs/results.md).
 let unoptimised: [SwiftSetting] = [.unsafeFlags(["-Onone"], .when(configuration: .release))]
 
 let package = Package(
@@ -33,8 +33,8 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
-        // Kernels are optimised in debug builds too. Their debug information is limited to line tables, which makes
-        // them compile a fifth faster.
+        // Kernels are optimised in debug builds too. Their debug information is limited to line tables, so they compile
+        // a fifth faster.
         .target(
             name: "CKernels",
             cSettings: [
@@ -53,8 +53,8 @@ let package = Package(
         .target(name: "CBuild", plugins: ["CommitHeader"]),
         .plugin(name: "CommitHeader", capability: .buildTool(), path: "Sources/CommitHeader"),
 
-        // Floor 1: wrappers. Pointers stop here, except in the files that HouseTests lists. All Swift rooms may use
-        // Intake.
+        // Floor 1: wrappers. No floor above uses pointers, except in the files that HouseTests lists. Every Swift
+        // module may use Intake.
         .target(name: "Intake"),
         .target(name: "Tensors", dependencies: ["Intake", "CKernels", "COpenBLAS"]),
         .target(name: "Postgres", dependencies: ["Intake", "CLibPQ"]),
@@ -108,7 +108,7 @@ let package = Package(
             name: "ofa-fault-worker", dependencies: ["Jobs", "Schema", "Postgres", argumentParser],
             swiftSettings: unoptimised),
 
-        // Tests: one folder per room, with the file names of the room and `Tests` appended.
+        // Tests: one folder per module; `X.swift` of the module is tested in `XTests.swift`.
         .target(name: "CAllocationCounter"),
         .target(
             name: "TestSupport",

@@ -1,12 +1,12 @@
-// The error type of this folder: failures while recording or reading costs.
+// The error type of this module: failures while recording or reading costs.
 
 import Intake
 
 /// An error about costs.
 public struct AccountingError: Remedied, Equatable {
-    /// What kind of failure it was.
+    /// The kind of the failure.
     public enum Code: String, Sendable {
-        /// The factor set has no figure for this zone.
+        /// The factor set has no carbon intensity for this zone.
         case unknownZone
         /// No factor set has this version.
         case unknownFactorSet
@@ -14,11 +14,11 @@ public struct AccountingError: Remedied, Equatable {
         case badInput
     }
 
-    /// What kind of failure it was.
+    /// The kind of the failure.
     public let code: Code
     /// The problem, with the file, line or field where it lies.
     public let reason: String
-    /// How to fix it; nil if unknown.
+    /// How to fix the problem; nil if unknown.
     public let remedy: String?
 
     /// `reason` states the problem and where it lies, `remedy` how to fix it.

@@ -1,7 +1,8 @@
 // The amortised cost of a specialised network: its own cost and a share of the costs of its
 // ancestors.
 
-/// Splits the costs of attempts among the device targets that descend from them.
+/// Splits the costs of nodes (attempts or stages) among the device targets that descend from the
+/// nodes.
 public struct Amortisation<Node: Hashable, Target: Hashable>: Equatable {
     /// The cost of each target, in the order of `ancestors`.
     public let targets: [(target: Target, cost: Int64)]
@@ -13,8 +14,8 @@ public struct Amortisation<Node: Hashable, Target: Hashable>: Equatable {
     ///
     /// `costs` has the cost of each node (an attempt, a stage) in order; `ancestors` has for each
     /// target the nodes that it descends from, including its own nodes. Nodes without an entry in
-    /// `costs` cost nothing. The targets get the remainders in turn, so that no target gets all of
-    /// them.
+    /// `costs` cost nothing. The remainders of the divisions go to the targets in turn, so that no
+    /// target gets all remainders.
     public init(costs: [(node: Node, cost: Int64)], ancestors: [(target: Target, nodes: Set<Node>)])
     {
         var sums = [Int64](repeating: 0, count: ancestors.count)

@@ -6,11 +6,11 @@ import Jobs
 import Metering
 import Synchronization
 
-/// Meters the attempts of one process. All workers of the process share it, because processor time
-/// is counted per process.
+/// Meters the attempts of one process. All workers of the process share one meter, because
+/// processor time is counted per process.
 public final class AttemptMeter: AttemptObserver {
-    /// How often the energy counters are read at least, in seconds; they wrap around within minutes
-    /// at full load.
+    /// The longest time between two readings of the energy counters, in seconds. The counters wrap
+    /// around within minutes at full load.
     public static let sampleSeconds = 10
 
     private let reader: any HostReader
@@ -30,8 +30,8 @@ public final class AttemptMeter: AttemptObserver {
         var ended: [Int64: AttemptUsage] = [:]
         var endedOrder: [Int64] = []
 
-        /// Returns the usage of an attempt up to its first end; nil if this process did not start
-        /// the attempt.
+        /// Closes the account of an attempt, unless it is closed already, and returns the usage up
+        /// to then; nil if this process did not start the attempt.
         mutating func close(_ token: Int64, at reading: HostReading) -> AttemptUsage? {
             if let usage = ended[token] { return usage }
             threads = threads.filter { $0.value != token }
@@ -43,7 +43,8 @@ public final class AttemptMeter: AttemptObserver {
         }
     }
 
-    /// How many ended attempts are remembered. A transaction is repeated soon or never.
+    /// How many ended attempts are remembered. Few suffice, because a transaction is repeated soon
+    /// or never.
     private static let remembered = 256
 
     /// An attempt that reserves no processors counts as holding `threadsPerAttempt` processors.
@@ -69,7 +70,7 @@ public final class AttemptMeter: AttemptObserver {
     /// thread.
     ///
     /// A slot runs one attempt at a time. So if the previous attempt of this thread was never
-    /// ended, its account is closed here.
+    /// ended, the account of that attempt is closed here.
     public func start(_ lease: Lease) throws {
         let reading = try reader.read()
         books.withLock { books in
@@ -86,8 +87,8 @@ public final class AttemptMeter: AttemptObserver {
         }
     }
 
-    /// Closes the account of an attempt and returns its usage; nil (a gap) if this process did not
-    /// start the attempt.
+    /// Closes the account of an attempt and returns its usage; nil (unknown) if this process did
+    /// not start the attempt.
     public func end(_ lease: Lease, outcome: AttemptOutcome) throws -> AttemptUse? {
         let reading = try reader.read()
         let usage = books.withLock { books in

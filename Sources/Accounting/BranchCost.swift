@@ -9,8 +9,8 @@ import Schema
 public struct BranchCost: Sendable, Equatable {
     /// The run that specialised for the device.
     public let run: Int64
-    /// The run that trained the supernet from which the networks were cut (it may be `run`); nil if
-    /// there is none.
+    /// The run that trained the supernet from which the networks were cut (it may be `run` itself);
+    /// nil if there is no such run.
     public let source: Int64?
     /// The cost of the branch; its label is the name of the device target.
     public let cost: CostRow
@@ -22,12 +22,12 @@ public struct BranchCost: Sendable, Equatable {
     /// Whether the branch uses the supernet of another run.
     public var isAdded: Bool { source.map { $0 != run } ?? false }
     /// The energy of the branch as a share of the energy of the run that trained its supernet; nil
-    /// if either is unknown.
+    /// if either energy is unknown.
     public var share: Double? { cost.share(of: sourceMicrojoules) }
 }
 
 extension CostRow {
-    /// Returns the energy of the row as a share of `microjoules`; nil if either is unknown.
+    /// Returns the energy of the row as a share of `microjoules`; nil if either energy is unknown.
     public func share(of microjoules: Int64) -> Double? {
         gaps < attempts && microjoules > 0
             ? Double(energy.microjoules) / Double(microjoules) : nil
@@ -39,8 +39,8 @@ extension CostLedger {
     static let newestRuns = 100
 
     /// Returns the branches of a run and of other runs that read its supernets; without `run`, the
-    /// branches of the newest runs that have any. They are ordered by run, then by first start.
-    /// Errors: `unknownZone`.
+    /// branches of the newest runs that have branches. Branches are ordered by run, then by first
+    /// start. Errors: `unknownZone`.
     public func branches(run: Int64? = nil, factors: FactorSet) throws -> [BranchCost] {
         struct Branch: Hashable {
             let run: Int64, source: Int64?, device: String

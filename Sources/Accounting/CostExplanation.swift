@@ -1,4 +1,4 @@
-// Explains where a figure comes from: the formulas, numbers and sources behind a table of costs.
+// Explains where the numbers in a table of costs come from: formulas, inputs and sources.
 
 import Metering
 
@@ -22,7 +22,7 @@ public struct CostExplanation: Sendable, Encodable {
     public var inputs: [Input]
     /// The version of the factor set.
     public var factors: Int
-    /// The names of the counters and models that the energy was computed from.
+    /// The names of the counters and models from which the energy was computed.
     public var methods: [String]
     /// The measurement tier of the sum: the worst tier of its parts; nil if all energy is missing.
     public var tier: MeteringTier?

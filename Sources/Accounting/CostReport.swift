@@ -5,32 +5,29 @@ import Metering
 
 /// The cost of a group of attempts.
 public struct CostRow: Sendable, Equatable {
-    /// The name of the group: of a stage, a kind, a device, a host, a day or an attempt, or
-    /// `total`.
+    /// The name of the group: a stage, kind, device, host, day or attempt, or `total`.
     public var label: String
     /// The number of attempts in the group, including failed and lost ones.
     public var attempts: Int
     /// The number of attempts in the group that did not complete.
     public var notCompleted: Int
-    /// The number of attempts in the group without an energy, which is missing from the sum, not
-    /// zero.
+    /// The number of attempts whose energy is unknown, and therefore missing from the sum.
     public var gaps: Int
-    /// The sum of the durations of the attempts in nanoseconds, also of attempts that ran at the
-    /// same time.
+    /// The sum of the durations of the attempts, in nanoseconds, even if they ran at the same time.
     public var wallNs: Int64
     /// The processor time of the attempts, in nanoseconds.
     public var cpuNs: Int64
-    /// The energy of the IT equipment (without PUE).
+    /// The energy of the IT equipment, without the overhead of the building (PUE).
     public var energy: Energy
     /// CO2e in micrograms.
     public var emissionUg: Int64
-    /// The lower end of the CO2e in grams.
+    /// The lower bound of the CO2e, in grams.
     public var gramsLow: Double
-    /// The upper end of the CO2e in grams.
+    /// The upper bound of the CO2e, in grams.
     public var gramsHigh: Double
-    /// The names of the counters and models that the energy was computed from.
+    /// The names of the counters and models from which the energy was computed.
     public var methods: [String]
-    /// The worst measurement tier of the parts; nil if all energy is missing.
+    /// The worst measurement tier in the group; nil if all energy is missing.
     public var tier: MeteringTier?
 
     /// CO2e in grams.
@@ -125,7 +122,7 @@ extension CostRow {
         public var row: CostRow
         /// The name of the field with the label, such as `stage`.
         public var labelName: String
-        /// The share of the row in the energy of the table; nil if that is unknown.
+        /// The share of the row in the energy of the table; nil if the share is unknown.
         public var share: Double?
 
         /// `labelName` is the name of the field with the label, `share` the share of the row in the

@@ -1,7 +1,7 @@
 // Allocates the energy that a host used in an interval to attempts, to other load, and to
 // unreserved processors.
 
-/// The energy of one host in one interval; the parts add up exactly to it.
+/// The energy of one host in one interval, split into parts that add up exactly to that energy.
 public struct EnergyAllocation: Sendable, Equatable {
     /// The energy of each attempt, in the order of `shares`.
     public let attempts: [Int64]
@@ -13,7 +13,7 @@ public struct EnergyAllocation: Sendable, Equatable {
 
     /// What one attempt reserved and used in the interval, in the unit of `capacity`.
     public struct Share: Sendable, Equatable {
-        /// The number of reserved processors × time.
+        /// The number of reserved processors × the length of the interval.
         public let reserved: Int64
         /// The processor time that the attempt used.
         public let used: Int64
@@ -28,11 +28,11 @@ public struct EnergyAllocation: Sendable, Equatable {
     /// Splits idle energy in proportion to reservations, and energy of load in proportion to usage.
     /// The energies may be in any unit.
     ///
-    /// `capacity` is the number of processors of the host × time. `busy` is the processor time that
-    /// the host used. `othersReserved` is what other processes reserved. If the reservations exceed
-    /// `capacity` (two workers each reserve the machine), all idle energy is split among the
-    /// reservations. If the attempts' usage exceeds `busy` (clocks differ), all energy of load is
-    /// split among the attempts.
+    /// `capacity` is the host's number of processors × the length of the interval. `busy` is the
+    /// processor time that the host used. `othersReserved` is the processor time that other
+    /// processes reserved. If the reservations exceed `capacity` (two workers each reserve the
+    /// machine), all idle energy is split among the reservations. If the attempts' usage exceeds
+    /// `busy` (clocks differ), all energy of load is split among the attempts.
     public init(
         idle: Int64, load: Int64, capacity: Int64, busy: Int64, othersReserved: Int64 = 0,
         shares: [Share]

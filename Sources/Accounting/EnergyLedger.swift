@@ -8,7 +8,7 @@
 
 import Metering
 
-/// The energy of one host since the first reading; the parts add up exactly to it.
+/// The energy of one host since the first reading, split into parts that add up exactly to `total`.
 public struct EnergyLedger: Sendable {
     /// The energy of processor time that no attempt used, and the idle energy of processors that
     /// other processes reserved.
@@ -18,7 +18,7 @@ public struct EnergyLedger: Sendable {
     /// The energy of the host.
     public private(set) var total = Energy.zero
 
-    /// The names of the counters and models that the energy is computed from.
+    /// The names of the counters and models from which the energy is computed.
     public let method: String
     /// The measurement tier of the energy.
     public let tier: MeteringTier
@@ -71,20 +71,21 @@ public struct EnergyLedger: Sendable {
         if !countsProcessor { counters = [] }
     }
 
-    /// Opens the account of an attempt at this reading; `reserved` replaces `threadsPerAttempt`.
+    /// Opens the account of an attempt at `reading`. If `reserved` is given, it replaces
+    /// `threadsPerAttempt`.
     public mutating func start(_ token: Int64, reserved: Int? = nil, at reading: HostReading) {
         advance(to: reading)
         open[token] = Account(startNs: reading.timeNs, threads: max(1, reserved ?? threads))
     }
 
-    /// Closes the account of an attempt at this reading and returns its usage; nil if the account
-    /// was never opened.
+    /// Closes the account of an attempt at `reading` and returns its usage; nil if no account is
+    /// open.
     public mutating func end(_ token: Int64, at reading: HostReading) -> AttemptUsage? {
         advance(to: reading)
         guard let account = open.removeValue(forKey: token) else { return nil }
         let isGap = account.hasGap || (pending.wallNs > 0 && pending.shares[token] != nil)
-        // The estimate and the ends of its range are split separately, so rounding may put an end
-        // on the wrong side of the estimate by a microjoule.
+        // The estimate and its two bounds are split separately, so rounding may put a bound on the
+        // wrong side of the estimate by a microjoule.
         var energy = account.energy
         energy.low = min(energy.low, energy.microjoules)
         energy.high = max(energy.high, energy.microjoules)
@@ -94,7 +95,7 @@ public struct EnergyLedger: Sendable {
             method: method, tier: tier)
     }
 
-    /// Takes a reading, and allocates the time and energy since the last one.
+    /// Takes a reading, and allocates the time and energy since the last reading.
     public mutating func advance(to reading: HostReading) {
         let wall = max(0, reading.timeNs - last.timeNs)
         let used = max(0, reading.processCPUNs - last.processCPUNs)
@@ -122,7 +123,8 @@ public struct EnergyLedger: Sendable {
     }
 
     /// Adds the energy that the counters measured to the pending energy. Returns false if a counter
-    /// has a gap, or if its energy before this reading is unknown; then no energy can be split now.
+    /// could not be read, or if its energy before this reading is unknown; then no energy can be
+    /// split now.
     private mutating func readCounters(_ reading: HostReading) -> Bool {
         var isComplete = true
         for index in counters.indices {
@@ -173,8 +175,8 @@ public struct EnergyLedger: Sendable {
                 idle: idleEnergy, load: loadEnergy, capacity: capacity, busy: pending.busyNs,
                 othersReserved: pending.othersReserved, shares: shares)
             for (token, part) in zip(tokens, split.attempts) {
-                // An attempt that ended in a gap has no account any more, so its part is
-                // unallocated.
+                // An attempt that ended while a counter could not be read has no account any more,
+                // so its part is unallocated.
                 if open[token] == nil { unallocated[keyPath: to] += part }
                 open[token]?.energy[keyPath: to] += part
             }

@@ -1,5 +1,5 @@
 // Versioned factors that convert energy to carbon. Meter rows never change; with another factor
-// set, carbon is computed anew from them.
+// set, carbon is computed anew from the same rows.
 
 import Intake
 import Metering
@@ -13,7 +13,8 @@ public struct Factor: Sendable, Equatable {
     /// The zone of the factor: `default` for the PUE; for an intensity, the three letters of a
     /// country, or `world`.
     public let zone: String
-    /// The value of the factor with its range, which is the value alone if the source states none.
+    /// The value of the factor with its range. If the source states no range, both bounds equal the
+    /// value.
     public let interval: Interval
     /// Whether the source states a range.
     public let hasRange: Bool
@@ -31,7 +32,7 @@ public struct Factor: Sendable, Equatable {
     public let vintage: String
 }
 
-/// The factors of one version that are valid now.
+/// The currently valid factors of one version.
 public struct FactorSet: Sendable, Equatable {
     /// The zone of a host without `OFA_ZONE`.
     public static let usualZone = "world"
@@ -87,8 +88,8 @@ public struct FactorSet: Sendable, Equatable {
         return factor
     }
 
-    /// Returns the zone in `OFA_ZONE`, or `world` if that is not set. Errors: `unknownZone` if this
-    /// set has no intensity for it.
+    /// Returns the zone in `OFA_ZONE`, or `world` if `OFA_ZONE` is empty or not set. Errors:
+    /// `unknownZone` if this set has no intensity for the zone.
     public func zone(environment: [String: String]) throws(AccountingError) -> String {
         let name = environment["OFA_ZONE"].flatMap { $0.isEmpty ? nil : $0 } ?? Self.usualZone
         return try intensity(name).zone

@@ -40,7 +40,7 @@ public protocol HostReader: Sendable {
     /// Reads all clocks and counters now.
     func read() throws -> HostReading
     /// Tells other processes of the machine that this process reserves `processors` more (fewer if
-    /// negative) from `atNs` on.
+    /// negative) from the time `atNs` on.
     func reserve(processors: Int, atNs: Int64)
 }
 
@@ -82,9 +82,9 @@ public struct LiveHostReader: HostReader {
     }
 }
 
-/// The last values that were read from files of the kernel and of other processes. They are read at
-/// most every 10 ms, because busy time advances in steps of 10 ms. With thousands of short attempts
-/// per second, a read at each start and end would dominate the attempts' cost.
+/// The last values that were read from files of the kernel and of other processes. These files are
+/// read at most every 10 ms, because busy time advances in steps of 10 ms. With thousands of short
+/// attempts per second, reading the files at each start and end would dominate the attempts' cost.
 private final class LastLook: Sendable {
     private static let freshNs: Int64 = 10_000_000
 

@@ -65,7 +65,7 @@ public final class HostReservations: Sendable {
         close(descriptor)
     }
 
-    /// Reserves `processors` more (fewer if negative) from `now` on.
+    /// Reserves `processors` more (fewer if negative) from the time `now` on.
     public func add(processors: Int, atNs now: Int64) {
         state.withLock { state in
             state.total += state.held * max(0, now - state.stampNs)

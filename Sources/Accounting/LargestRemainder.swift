@@ -1,11 +1,12 @@
-// Splits an integer into integers that add up to it, so that tables of costs add up exactly.
+// Splits an integer into integers that add up to the same number, so that tables of costs add up
+// exactly.
 
 /// The largest-remainder method (Hamilton's apportionment).
 public enum LargestRemainder {
     /// Splits `total` in proportion to `weights`; the parts are integers and add up to `total`.
     ///
-    /// Each part is its exact share rounded down; the remaining units go, one each, to the parts
-    /// with the largest remainders, to earlier parts first on ties. If all weights are zero, the
+    /// Each part is its exact share rounded down. The remaining units go, one each, to the parts
+    /// with the largest remainders; on ties, to earlier parts first. If all weights are zero, the
     /// last part gets everything. `total` and the weights must not be negative, and there must be
     /// at least one weight.
     public static func split(_ total: Int64, weights: [Int64]) -> [Int64] {

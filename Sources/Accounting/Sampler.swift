@@ -1,9 +1,9 @@
-// The timer that makes the energy counters be read between the starts and ends of attempts.
+// The timer that has the energy counters read between the starts and ends of attempts.
 
 import Dispatch
 import Synchronization
 
-/// A periodic timer on a queue of its own.
+/// A periodic timer on a dispatch queue of its own.
 final class Sampler: Sendable {
     private let timer: Mutex<(any DispatchSourceTimer)?>
     private let seconds: Int

@@ -18,7 +18,7 @@ public struct ArtifactID: RawRepresentable, Hashable, Sendable, Codable, Compara
     /// The number as text.
     public var description: String { String(rawValue) }
 
-    /// Compares the numbers: artifacts that were recorded earlier have smaller ones.
+    /// Compares the numbers: artifacts that were recorded earlier have smaller numbers.
     public static func < (left: ArtifactID, right: ArtifactID) -> Bool {
         left.rawValue < right.rawValue
     }

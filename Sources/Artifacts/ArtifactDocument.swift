@@ -37,9 +37,9 @@ public struct ArtifactDocument: Sendable, Codable, Equatable {
     public var codec: String?
     /// Where the bytes are stored: `database` or `folder`.
     public var store: String?
-    /// When the bytes were collected, in ISO 8601.
+    /// When the bytes were collected (deleted), in ISO 8601.
     public var collectedAt: Date?
-    /// Why the bytes are pinned.
+    /// Why the bytes are pinned (kept from deletion).
     public var pinned: String?
 
     enum CodingKeys: String, CodingKey {

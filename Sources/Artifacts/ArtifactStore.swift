@@ -14,7 +14,7 @@ public struct ArtifactStore {
         self.connection = connection
     }
 
-    /// Records an artifact and the inputs of its attempt; call this in the transaction that
+    /// Records an artifact and the inputs of its attempt. Call this in the transaction that
     /// completes the job.
     ///
     /// If the attempt has already recorded an artifact with this role and name, that artifact is
@@ -81,7 +81,7 @@ public struct ArtifactStore {
         return ArtifactID(rawValue: try there.int64("id"))
     }
 
-    /// Returns the artifact with a number. Errors: `notFound`.
+    /// Returns the artifact with this number. Errors: `notFound`.
     public func get(_ id: ArtifactID) throws -> Artifact {
         guard let row = try connection.query(.artifactByID(id: id.rawValue)).first else {
             throw Self.notFound(String(id.rawValue))
@@ -98,7 +98,7 @@ public struct ArtifactStore {
         do {
             reference = try TextRule.composed.checked(given)
         } catch {
-            // No artifact has such a name.
+            // The text breaks the rules for names, so no artifact has this name.
             throw Self.notFound(Shown.excerpt(given))
         }
         if let number = Int64(reference),
@@ -140,14 +140,14 @@ public struct ArtifactStore {
         }
     }
 
-    /// Returns artifacts, oldest first, optionally of one run or kind.
+    /// Returns artifacts, oldest first; with `run` or `kind`, only artifacts of this run or kind.
     public func list(run: Int64? = nil, kind: String? = nil) throws -> [Artifact] {
         try connection.query(.artifactList(run: run, kind: kind)).map { try Artifact($0) }
     }
 
-    /// Calls `body` for each artifact of a kind that any run, or the given run, has made, newest
-    /// run first, until `body` returns a value; returns this value. Reads the artifacts in small
-    /// batches.
+    /// Calls `body` for the artifacts of a kind, newest run first, until `body` returns a value,
+    /// and returns this value. Only artifacts that a run made count; with `run`, only those of this
+    /// run. Reads the artifacts in small batches.
     public func newestMade<Value>(
         kind: String, run: Int64? = nil, _ body: (Artifact) throws -> Value?
     ) throws -> Value? {
@@ -166,7 +166,7 @@ public struct ArtifactStore {
         }
     }
 
-    /// How many of the artifacts that match a reference are read.
+    /// The largest number of artifacts that are read to resolve one reference.
     private static let shown = 100
 
     private func onlyOne(_ artifacts: [Artifact], _ reference: String) throws -> Artifact {

@@ -1,10 +1,10 @@
-// The error type of this folder: failures of blobs, artifacts and lineage.
+// The error type of this module: failures of blobs, artifacts and lineage.
 
 import Intake
 
 /// An error about blobs, artifacts or lineage.
 public struct ArtifactsError: Remedied, Equatable {
-    /// What kind of failure it was.
+    /// The kind of the failure.
     public enum Code: String, Sendable {
         /// An argument is malformed.
         case badInput
@@ -12,12 +12,12 @@ public struct ArtifactsError: Remedied, Equatable {
         case corrupt
         /// The blob or artifact does not exist.
         case notFound
-        /// The bytes were collected.
+        /// The bytes were collected (deleted).
         case collected
         /// A name or a prefix of a digest matches several artifacts.
         case ambiguous
-        /// An attempt recorded the same output with other bytes; or a folder belongs to another
-        /// database.
+        /// An attempt recorded the same output with other bytes; or the folder of a folder store
+        /// belongs to another database.
         case conflict
         /// The compressor failed.
         case codec
@@ -25,11 +25,11 @@ public struct ArtifactsError: Remedied, Equatable {
         case file
     }
 
-    /// What kind of failure it was.
+    /// The kind of the failure.
     public let code: Code
     /// The problem, with the file, line or field where it lies.
     public let reason: String
-    /// How to fix it; nil if unknown.
+    /// How to fix the problem; nil if unknown.
     public let remedy: String?
 
     /// `reason` states the problem and where it lies, `remedy` how to fix it.

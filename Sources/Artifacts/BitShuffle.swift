@@ -2,9 +2,9 @@
 // side by side.
 //
 // The signs and high exponent bits of neighbouring weights hardly vary; their mantissa bits are
-// noise. Grouped by bit position, the signs and exponent bits become runs that LZ4 compresses well;
-// the mantissa bits hardly shrink. Idea and layout: Masui et al., "A compression scheme for radio
-// data in high performance computing", 2015 (bitshuffle).
+// noise. Grouped by bit position, the signs and exponent bits become long repetitions that LZ4
+// compresses well; the mantissa bits hardly shrink. Idea and layout: Masui et al., "A compression
+// scheme for radio data in high performance computing", 2015 (bitshuffle).
 //
 // A matrix of 32 x 32 bits is transposed by halves, in five steps of masks and shifts (Warren,
 // Hacker's Delight, 7-3). Four matrices at a time occupy the lanes of SIMD registers. One thread of
@@ -93,7 +93,8 @@ public enum BitShuffle {
         exchange(&rows, 1, 0x5555_5555)
     }
 
-    /// Exchanges the upper right and the lower left square in each block of 2 · `size` bits.
+    /// Exchanges the upper right and the lower left quarter of each square with 2 · `size` bits a
+    /// side.
     @inline(__always)
     private static func exchange(_ rows: inout [SIMD4<UInt32>], _ size: Int, _ lowHalf: UInt32) {
         let mask = SIMD4<UInt32>(repeating: lowHalf)

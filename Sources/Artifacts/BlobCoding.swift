@@ -1,5 +1,5 @@
-// The encoding of a blob's chunks: a filter, then a codec. The digest of a blob is of its decoded
-// bytes, so it depends on neither the filter nor the codec.
+// The encoding of a blob's chunks: a filter, then a codec. A blob's digest is that of the decoded
+// bytes, so the digest depends on neither the filter nor the codec.
 
 import Foundation
 
@@ -38,9 +38,9 @@ public struct BlobCoding: Sendable, Equatable {
     /// Returns the coding under which the first chunk of a blob is smallest; no compression if no
     /// coding makes it smaller.
     ///
-    /// The size of the trailer counts, so a very small blob is not compressed. All chunks of a blob
-    /// have the same coding, so that together they are a single stream that `lz4 -d` can read.
-    /// Errors: `badInput` if `elementSize` is less than 1.
+    /// The size of the trailer (a last frame with metadata) counts, so a very small blob is not
+    /// compressed. All chunks of a blob have the same coding, so that they form one stream, which
+    /// `lz4 -d` can read. Errors: `badInput` if `elementSize` is less than 1.
     public static func best(
         forFirstChunk chunk: [UInt8], elementSize: Int
     ) throws -> BlobCoding {
@@ -74,7 +74,7 @@ public struct BlobCoding: Sendable, Equatable {
         }
     }
 
-    /// Decodes a chunk of `count` bytes. Errors: `corrupt` if the chunk is damaged.
+    /// Decodes a chunk to its `count` bytes. Errors: `corrupt` if the chunk is damaged.
     public func decode(_ stored: [UInt8], count: Int) throws(ArtifactsError) -> [UInt8] {
         switch codec {
         case .none:
@@ -103,8 +103,8 @@ public struct BlobCoding: Sendable, Equatable {
         let filter: Filter
         /// The size of an element in bytes.
         let typesize: Int
-        /// The type of the elements: unsigned integers of that size, because their meaning is
-        /// unknown here.
+        /// The type of the elements: unsigned integers of `typesize` bytes, because the meaning of
+        /// the elements is unknown here.
         let dtype: String
         /// The digest of the decoded bytes of the blob.
         let sha256: Digest

@@ -1,5 +1,5 @@
-// Deletes the bytes of artifacts that a user selects. Their rows stay as tombstones, so lineage
-// remains complete, and `ofa artifacts heal` can recreate the bytes.
+// Deletes the bytes of artifacts that a user selects. The rows of these artifacts stay as
+// tombstones, so lineage remains complete, and `ofa artifacts heal` can recreate the bytes.
 
 import Foundation
 import Jobs

@@ -2,11 +2,11 @@
 // selects.
 //
 // A garbage collection locks a blob first; its next statement looks for references to the blob. A
-// transaction that adds a reference locks the blob too, so that statement sees every reference.
-// Bytes that an attempt has stored but not recorded yet are protected by age: blobs that were put
-// after the start of the oldest running attempt stay. Rows are removed in one transaction, and
-// their files after it. A kill in between leaves a file without a row; the next `collectFiles`
-// removes the file.
+// transaction that adds a reference locks the blob too, so the garbage collection sees every
+// reference. Bytes that an attempt has stored but not recorded yet are protected by age: blobs that
+// were stored after the start of the oldest running attempt are kept. The rows of blobs are deleted
+// in one transaction, and the files of these blobs after it. If the process is killed in between, a
+// file without a row remains; the next `collectFiles` removes the file.
 
 import Foundation
 import Postgres
@@ -22,16 +22,16 @@ public struct BlobCollection {
         public var blobs = 0
         /// The stored size of these blobs in bytes.
         public var bytes = 0
-        /// Files without a blob, and unfinished files.
+        /// The number of files without a blob and of unfinished files.
         public var files = 0
 
         /// All counts are zero.
         public init() {}
     }
 
-    /// The default grace period in seconds. It starts when bytes were last put, or when a job ended
-    /// without completing. With seven days, a job that failed on Friday can be retried on Monday
-    /// and resume.
+    /// The default grace period in seconds. It starts when the bytes were last stored, or when a
+    /// job ended without completing. With seven days, a job that failed on Friday can be retried on
+    /// Monday and resume.
     public static let usualGraceSeconds = 7 * 86400.0
     /// The largest number of unreferenced blobs, or of selected artifacts, that one transaction
     /// removes.
@@ -41,7 +41,7 @@ public struct BlobCollection {
     let store: BlobStore
     let graceSeconds: Double
 
-    /// Collects garbage of the database of `connection` that is older than `graceSeconds`.
+    /// Collects garbage that is older than `graceSeconds` in the database of `connection`.
     public init(_ connection: Connection, graceSeconds: Double = usualGraceSeconds) {
         self.connection = connection
         self.graceSeconds = graceSeconds
@@ -101,7 +101,7 @@ public struct BlobCollection {
     }
 
     /// Removes those of the given blobs that are not referenced, are not locked by another
-    /// transaction, and cannot have been put by a running attempt.
+    /// transaction, and cannot have been stored by a running attempt.
     private func remove(_ digests: [String]) throws -> (blobs: Int, bytes: Int) {
         let removed = try connection.transaction { connection in
             let free = try connection.query(.blobLockFree(digests: digests)).map {
@@ -118,8 +118,8 @@ public struct BlobCollection {
     // MARK: Files without a row
 
     /// Removes files without a blob, and unfinished files older than the grace period; returns
-    /// their number. With `isDryRun` it only counts them. Does nothing if there is no folder store,
-    /// or if the folder is not mounted here.
+    /// their number. With `isDryRun`, only counts the files. Does nothing if there is no folder
+    /// store, or if the folder is not mounted here.
     public func collectFiles(isDryRun: Bool = false) throws -> Int {
         guard let folder = try store.mountedFolder() else { return 0 }
         var count = 0
@@ -154,8 +154,8 @@ public struct RemovedBlobs: Sendable {
 }
 
 extension BlobStore {
-    /// Removes those of the given blobs that are not referenced and of class `checkpoint`. Call it
-    /// in the transaction that removed the references, and `removeFiles` after that transaction.
+    /// Removes the given blobs of class `checkpoint` that are not referenced. Call this in the
+    /// transaction that removed the references, and `removeFiles` after that transaction.
     public func removeCheckpointBlobs(_ digests: [[UInt8]]) throws -> RemovedBlobs {
         precondition(
             connection.isInTransaction,
@@ -166,14 +166,14 @@ extension BlobStore {
         return try RemovedBlobs(try connection.query(.checkpointBlobsRemove(digests: hex)))
     }
 
-    /// Removes the files of deleted blobs, except blobs that were stored again.
+    /// Removes the files of deleted blobs, except files of blobs that were stored again.
     public func removeFiles(_ removed: RemovedBlobs) throws {
         for digest in removed.files { _ = try removeFile(digest) }
     }
 
-    /// Removes the files of removed checkpoint blobs, and vacuums so that the space of their chunks
-    /// can be reused. Call it after the transaction that removed the blobs. Behind a pooler, or
-    /// while another session vacuums, only autovacuum frees the space.
+    /// Removes the files of removed checkpoint blobs, and vacuums so that the space of the removed
+    /// chunks can be reused. Call this after the transaction that removed the blobs. Behind a
+    /// pooler, or while another session vacuums, only autovacuum frees the space.
     public func afterRemoving(_ removed: RemovedBlobs) throws {
         try removeFiles(removed)
         guard removed.count > removed.files.count, !connection.isPooled else { return }
@@ -185,9 +185,9 @@ extension BlobStore {
         }
     }
 
-    /// Removes the file of a blob. Returns false and keeps the file if the blob's row says that its
-    /// bytes are in the folder. Also returns false if the folder is not mounted here; then the
-    /// garbage collection of another machine removes the file.
+    /// Removes the file of a blob. Returns false and keeps the file if the blob's row says that the
+    /// bytes are in the folder store. Also returns false if the folder is not mounted here; then
+    /// the garbage collection of another machine removes the file.
     func removeFile(_ digest: Digest) throws -> Bool {
         guard let folder = try mountedFolder() else { return false }
         return try connection.transaction { connection in
@@ -198,7 +198,7 @@ extension BlobStore {
         }
     }
 
-    /// Returns those of the given digests whose bytes are in the folder.
+    /// Returns those of the given digests whose bytes are in the folder store.
     func owned(_ digests: [Digest]) throws -> Set<Digest> {
         Set(
             try connection.query(.fileOwners(digests: digests.map(\.hex))).map {

@@ -1,10 +1,10 @@
 // The folder store: content-addressed files outside the database. A file is complete before the row
 // of its blob is committed.
 //
-// A file holds the chunks of a blob in order: LZ4 frames and a trailer, or the raw bytes. It is
-// written in `incoming`, flushed to the disk and renamed to `sha256/ab/cdef…`; then the folders are
-// flushed. A file is renamed or removed only under the lock of its digest in the database
-// (FileLock), after a look at the row of its blob.
+// A file holds the chunks of a blob in order: LZ4 frames and a trailer, or the raw bytes. The file
+// is written in `incoming`, flushed to the disk and renamed to `sha256/ab/cdef…`; then the folders
+// are flushed. A file is renamed or removed only while its digest is locked in the database
+// (statement FileLock), and after the row of its blob was checked.
 
 import Foundation
 import Intake
@@ -40,8 +40,8 @@ struct BlobFolder {
         }
     }
 
-    /// Returns the path by which this machine reaches the folder with the path `stated`: OFA_STORE
-    /// if it is set.
+    /// Returns the path by which this machine reaches the folder: the path in OFA_STORE if that is
+    /// set, else `stated`.
     static func path(_ stated: String) -> String {
         let own = ProcessInfo.processInfo.environment[variable] ?? ""
         return own.isEmpty ? stated : own
@@ -56,7 +56,7 @@ struct BlobFolder {
         }
     }
 
-    /// Makes the folder `path` the store `id`. Errors: `file`.
+    /// Makes `path` the folder of store `id`. Errors: `file`.
     static func make(id: String, at path: String) throws {
         do {
             try FileManager.default.createDirectory(
@@ -77,7 +77,7 @@ struct BlobFolder {
 
     // MARK: Writing
 
-    /// An unfinished file. The code that started it must publish or discard it.
+    /// An unfinished file. The code that creates such a file must publish or discard it.
     final class Part {
         let path: String
         private let handle: FileHandle
@@ -100,7 +100,7 @@ struct BlobFolder {
             bytes += data.count
         }
 
-        /// Reads the file back. Errors: `file` if a chunk does not have its digest.
+        /// Reads the file back. Errors: `file` if a chunk does not match its digest.
         func verify(_ chunks: [(bytes: Int, digest: Digest)]) throws {
             guard let reader = FileHandle(forReadingAtPath: path) else {
                 throw BlobFolder.failure(path, "read")
@@ -124,7 +124,7 @@ struct BlobFolder {
         func discard() { unlink(path) }
     }
 
-    /// Starts an unfinished file in `incoming`.
+    /// Creates an unfinished file in `incoming`.
     func part() throws -> Part {
         let folder = path + "/incoming"
         try Self.create(folder)

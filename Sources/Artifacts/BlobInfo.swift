@@ -39,8 +39,8 @@ public struct BlobInfo: Sendable, Equatable {
     /// When the bytes were collected; nil while they are stored.
     public let collectedAt: Date?
 
-    /// Reads the columns of a blob; `column` is the name of the column with its creation time.
-    /// Errors: `codec` if a newer program wrote the blob.
+    /// Reads the columns of a blob; `column` is the name of the column with the blob's creation
+    /// time. Errors: `codec` if a newer program wrote the blob.
     init(_ row: Row, digest: Digest, createdAt column: String = "created_at") throws {
         guard let blobClass = BlobClass(rawValue: try row.text("class")),
             let place = BlobPlace(rawValue: try row.text("store")),

@@ -1,7 +1,7 @@
 // Moves the bytes of a blob between the database and the folder store. The transaction that changes
-// the row of the blob commits only after the copy is complete and verified; then the old place is
-// emptied. A kill in between leaves the bytes in one place or in both; the next `collectFiles`
-// removes a superfluous file.
+// the row of the blob commits only after the copy is complete and verified; then the old copy is
+// deleted. If the process is killed in between, the bytes are in one place or in both; the next
+// `collectFiles` removes a superfluous file.
 
 import Foundation
 import Postgres
@@ -73,8 +73,9 @@ extension BlobStore {
         return isMoved
     }
 
-    /// Passes the stored chunks of a blob to `each` in order, each verified first. Errors:
-    /// `corrupt`, at the end if the chunks together do not match the digest.
+    /// Passes the stored chunks of a blob to `each` in order, after verifying each chunk. Errors:
+    /// `corrupt`; if only the chunks together do not match the digest, it is thrown after the last
+    /// chunk.
     private func copy(
         _ digest: Digest, _ info: BlobInfo, _ each: (Int, [UInt8]) throws -> Void
     ) throws {

@@ -35,7 +35,7 @@ private struct BlobPut {
     let digest: Digest
     let coding: BlobCoding
     let blobClass: BlobClass
-    /// Whether the bytes replace damaged ones.
+    /// Whether the bytes replace damaged stored bytes.
     let replaces: Bool
     private let trailer: [UInt8]?
 
@@ -61,8 +61,8 @@ private struct BlobPut {
             filter: coding.filter.rawValue, codec: coding.codec.rawValue, anew: replaces)
     }
 
-    /// Encodes the chunks in order and passes each encoded chunk to `body`. Errors: `file`, at the
-    /// end, if the bytes of a file no longer match the digest.
+    /// Encodes the chunks in order and passes each encoded chunk to `body`. Errors: `file`, after
+    /// the last chunk, if the bytes of a file no longer match the digest.
     func forEachChunk(_ body: (ChunkEntry, [UInt8]) throws -> Void) throws {
         var again = DigestStream()
         for (ordinal, range) in source.ranges.enumerated() {
@@ -116,16 +116,15 @@ public struct WaitingBlob: Sendable {
     let coding: BlobCoding
     let chunks: [(entry: ChunkEntry, data: [UInt8])]
 
-    /// The size limit of such a blob in bytes. It is small, because one batch may contain the blobs
-    /// of many attempts.
+    /// The largest size of a waiting blob, in bytes. The limit is small, because one batch may
+    /// contain the blobs of many attempts.
     static let mostBytes = 16 << 10
 
     var storedBytes: Int { chunks.reduce(0) { $0 + $1.data.count } }
 }
 
 extension BlobStore {
-    /// The kind of artifact under which checkpoints are put; their blobs get the class
-    /// `checkpoint`.
+    /// The kind with which checkpoints are stored; blobs of this kind get the class `checkpoint`.
     public static let checkpointKind = "checkpoint"
     /// How many chunks with data one round trip sends, and how many rows of chunks without data.
     private static let pipelinedChunks = 4, pipelinedRows = 500
@@ -135,7 +134,7 @@ extension BlobStore {
     ///
     /// `elementSize` is 4 for float32 and other 4-byte elements, 1 for anything else. `kind` is the
     /// kind of the artifact. The kind and the size decide where the bytes are stored (`StoreRule`).
-    /// This runs in the transaction that is open, or else in transactions of its own.
+    /// This runs in the open transaction, if there is one, or else in transactions of its own.
     @discardableResult
     public func put(_ bytes: [UInt8], elementSize: Int, kind: String = "") throws -> Digest {
         try put(
@@ -226,7 +225,8 @@ extension BlobStore {
         }
     }
 
-    /// Records that stored bytes were put again; returns false if they were collected meanwhile.
+    /// Records that bytes that exist already were put again; returns false if the bytes were
+    /// collected meanwhile.
     private func touch(_ digest: Digest, _ blobClass: BlobClass) throws -> Bool {
         let touched = Request.blobTouch(digest: digest.bytes, blobClass: blobClass.rawValue)
         guard blobClass == .lasting, try info(digest)?.blobClass == .checkpoint else {

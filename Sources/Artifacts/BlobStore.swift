@@ -1,8 +1,8 @@
-// Content-addressed bytes in the database or in the folder store. Reading verifies them.
+// Content-addressed bytes in the database or in the folder store. Reading verifies the bytes.
 //
 // Blobs are read and written chunk by chunk, so that a blob of any size needs a few megabytes of
-// memory. A blob alone records nothing: a worker that lost its lease may still store one, and only
-// the row of an artifact makes it an output. This file reads; BlobStore+Put and BlobStore+Move
+// memory. A stored blob is not yet an output: only the row of an artifact makes it one. So a worker
+// that lost its lease may still store blobs. This file reads; BlobStore+Put and BlobStore+Move
 // write.
 
 import Foundation
@@ -55,7 +55,7 @@ public struct BlobStore {
                 .artifactByDigest(first: digest.bytes, last: digest.bytes, most: 1)
             ).first
         } catch is PostgresError {
-            // The read has aborted the transaction, so the artifact cannot be looked up.
+            // If the failed read aborted the transaction, the artifact cannot be looked up.
             return error
         }
         guard let row else { return error }
@@ -196,7 +196,7 @@ public struct BlobStore {
         return try BlobFolder(id: rule.id, path: rule.path)
     }
 
-    /// Runs `body` in the transaction that is open, or else in a new one.
+    /// Runs `body` in the open transaction, if there is one, or else in a new transaction.
     func inTransaction<Value>(_ body: (Connection) throws -> Value) throws -> Value {
         try connection.isInTransaction ? body(connection) : connection.transaction(body)
     }

@@ -1,5 +1,5 @@
 // Reads the chunks of one blob in order, from the database or from a file of the folder store, and
-// verifies each.
+// verifies each chunk.
 
 import Foundation
 import Postgres
@@ -34,7 +34,8 @@ final class ChunkReader {
         try decoded(try stored(ordinal, of: info.chunks), ordinal, info)
     }
 
-    /// Returns the decoded bytes of a stored chunk; none for the trailer. Errors: `corrupt`.
+    /// Returns the decoded bytes of a stored chunk; none for the trailer (the last frame, with
+    /// metadata). Errors: `corrupt`.
     func decoded(_ stored: Stored, _ ordinal: Int, _ info: BlobInfo) throws -> [UInt8] {
         let place = "chunk \(ordinal + 1) of \(info.chunks)" + fileWords(stored.isFile)
         if info.coding.codec == .lz4, stored.rawBytes == 0 {

@@ -8,7 +8,7 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
     /// The 32 bytes.
     public let bytes: [UInt8]
 
-    /// Takes the 32 bytes of a digest. Errors: `badInput` for any other number of bytes.
+    /// Makes a digest from its 32 bytes. Errors: `badInput` for any other number of bytes.
     public init(bytes: [UInt8]) throws(ArtifactsError) {
         guard bytes.count == 32 else {
             throw ArtifactsError(.badInput, "a digest has 32 bytes, these are \(bytes.count)")
@@ -16,7 +16,7 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
         self.bytes = bytes
     }
 
-    /// Takes the 64 hexadecimal digits of a digest, in either case. Errors: `badInput`.
+    /// Makes a digest from its 64 hexadecimal digits, upper or lower case. Errors: `badInput`.
     public init(hex: String) throws(ArtifactsError) {
         let digits = Array(hex.utf8).compactMap { Self.value(ofDigit: $0) }
         guard digits.count == 64, hex.utf8.count == 64 else {

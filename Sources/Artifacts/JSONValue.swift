@@ -8,7 +8,7 @@ public enum JSONValue: Sendable, Equatable, Codable {
     case null
     /// true or false.
     case bool(Bool)
-    /// A number without a fraction that fits in 64 bits.
+    /// An integer that fits in 64 bits.
     case int(Int64)
     /// Any other number.
     case double(Double)

@@ -1,4 +1,4 @@
-// LZ4 frames through liblz4. The unsafe buffers of this folder are all in this file.
+// LZ4 frames through liblz4. The unsafe buffers of this module are all in this file.
 //
 // Format: https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md. Frames have FLG 0x6C:
 // version 1, independent blocks, content size, content checksum (liblz4 omits the size in an empty
@@ -80,8 +80,8 @@ public enum LZ4Frame {
         return read == source.count ? nil : "\(source.count - read) bytes follow the LZ4 frame"
     }
 
-    /// The magic number of a skippable frame. It is stored in little-endian order, and so is the
-    /// size of the payload after it.
+    /// The magic number of a skippable frame. The number, and the payload size that follows it, are
+    /// stored in little-endian order.
     private static let skippableMagic: UInt32 = 0x184D_2A50
 
     /// Wraps `payload` in a frame that decompressors skip.

@@ -5,11 +5,11 @@ import Schema
 
 /// The lineage recorded in one database.
 public struct Lineage {
-    /// The direction of a walk.
+    /// The direction of a walk through the graph.
     public enum Direction: String, Sendable, Codable {
-        /// To its ancestors.
+        /// From an artifact to its ancestors.
         case up
-        /// To its descendants.
+        /// From an artifact to its descendants.
         case down
     }
 
@@ -61,7 +61,7 @@ public struct Lineage {
 
 /// A lineage graph: artifacts and the edges among these artifacts.
 public struct LineageGraph: Sendable, Equatable {
-    /// An artifact that was read in a role to make another one.
+    /// An edge from an artifact that was read, in some role, to an artifact that was made from it.
     public struct Edge: Sendable, Hashable, Codable {
         /// The artifact that was read.
         public var input: ArtifactID
@@ -80,9 +80,9 @@ public struct LineageGraph: Sendable, Equatable {
 
     /// The direction of the walk.
     public let direction: Lineage.Direction
-    /// The artifacts; the first is the one that the walk began at (the root).
+    /// The artifacts; the first is the root, at which the walk began.
     public let artifacts: [Artifact]
-    /// The edges among these artifacts.
+    /// The edges among `artifacts`.
     public let edges: [Edge]
     /// True if the limit truncated the walk.
     public let isTruncated: Bool
@@ -98,7 +98,8 @@ public struct LineageGraph: Sendable, Equatable {
         self.isTruncated = isTruncated
     }
 
-    /// The graph without artifacts of a kind, except its root, and with at most `limit` artifacts.
+    /// The graph without the artifacts of `kind`, but with its root, and with at most `limit`
+    /// artifacts.
     public func without(kind: String, limit: Int) -> LineageGraph {
         let left = artifacts[..<1] + artifacts.dropFirst().filter { $0.kind != kind }
         let kept = Array(left.prefix(limit)), ids = Set(kept.map(\.id))

@@ -120,7 +120,7 @@ extension LineageGraph {
         public var direction: Lineage.Direction
         /// The artifacts.
         public var artifacts: [ArtifactDocument]
-        /// The edges among these artifacts.
+        /// The edges among `artifacts`.
         public var edges: [Edge]
         /// Whether the limit truncated the walk.
         public var truncated: Bool

@@ -41,13 +41,14 @@ public struct StoreRule: Sendable, Equatable, Codable {
         try connection.query(.storeGet).first.map { try StoreRule($0) }
     }
 
-    /// Returns the path of the folder on this machine. Errors: `file` if it is not mounted here.
+    /// Returns the path of the folder on this machine. Errors: `file` if the folder is not mounted
+    /// here.
     public func pathHere() throws -> String { try BlobFolder(id: id, path: path).path }
 
     /// Makes `path` the folder store of a database from now on, for new blobs of at least
-    /// `fromBytes` bytes and of `kinds`. The files of a previous folder must be copied to it first.
-    /// Errors: `conflict` if the database has files in a folder and `path` is not that folder, or if
-    /// `path` belongs to another database; `file`.
+    /// `fromBytes` bytes and of `kinds`. The files of a previous folder must be copied to `path`
+    /// first. Errors: `conflict` if the database has files in a folder and `path` is not that
+    /// folder, or if `path` belongs to another database; `file`.
     public static func set(
         path: String, fromBytes: Int, kinds: [String], _ connection: Connection
     ) throws {
@@ -56,7 +57,7 @@ public struct StoreRule: Sendable, Equatable, Codable {
         let here = BlobFolder.path(path)
         switch try BlobFolder.mark(in: here) {
         case nil:
-            // Also at the same path: the folder may not be mounted here.
+            // The current path is refused too if the folder is not mounted there.
             if let before, try use(connection)[.folder] != nil {
                 throw ArtifactsError(
                     .conflict, "\(here) is not the folder whose files this database has",
@@ -83,7 +84,8 @@ public struct StoreRule: Sendable, Equatable, Codable {
         }
     }
 
-    /// Removes the folder store of a database; returns false if it holds blobs or does not exist.
+    /// Removes the folder store of a database; returns false if the store holds blobs or does not
+    /// exist.
     public static func remove(_ connection: Connection) throws -> Bool {
         try connection.transaction { connection in
             guard try connection.execute(.storeRemove) > 0 else { return false }
@@ -100,7 +102,7 @@ public struct StoreRule: Sendable, Equatable, Codable {
         public let bytes: Int
     }
 
-    /// Returns what the database and the folder hold; a place without blobs is missing.
+    /// Returns what the database and the folder hold; a place without blobs is left out.
     public static func use(_ connection: Connection) throws -> [BlobPlace: Use] {
         var use: [BlobPlace: Use] = [:]
         for row in try connection.query(.storeUse) {

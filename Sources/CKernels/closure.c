@@ -1,4 +1,4 @@
-// Stores a Swift closure as two words, and calls a closure that is stored so; see closure.h.
+// Stores a Swift closure as two words, and calls a closure stored in this form; see closure.h.
 #include "closure.h"
 
 typedef __attribute__((swiftcall)) void swift_closure(intptr_t argument,

@@ -171,7 +171,7 @@ INLINE void saturate(float *row, int32_t size, float kept) {
     }
 }
 
-/// Changes the colours of a row of byte values, then normalises it.
+/// Changes the colours of a row of byte values, then normalises the row.
 INLINE void colour_row(ofa_view view, int32_t channels, int32_t size, const float *scale,
                        const float *offset, float *row) {
     const int saturated = channels == 3 && view.saturation != 1;
@@ -210,8 +210,8 @@ INLINE place_of_views place_in(float *scratch, int32_t width, int32_t channels, 
     return p;
 }
 
-/// Writes the rows of one view. If `changed`, each row first gets byte values; `colour_row` then
-/// changes their colours and normalises them.
+/// Writes the rows of one view. If `changed`, each row first gets byte values; then `colour_row`
+/// changes the colours of the row and normalises it.
 INLINE void view_rows(const uint8_t *image, int32_t height, int32_t width, int32_t channels,
                       ofa_view view, int32_t changed, int32_t size, const float *scale,
                       const float *offset, float *out, place_of_views p) {
@@ -234,8 +234,8 @@ INLINE void view_rows(const uint8_t *image, int32_t height, int32_t width, int32
         for (int32_t part = 0; part < (wy > 0 ? 2 : 1); part++) {
             int32_t slot = held[0] == y[part] ? 0 : held[1] == y[part] ? 1 : -1;
             if (slot < 0) {
-                // Overwrite neither the row above nor, for the row above, a held row that is the
-                // row below.
+                // For the row below, do not overwrite the row above. For the row above, do not
+                // overwrite a held row that is the row below.
                 slot = part == 1 ? from[0] == p.kept[0] : held[0] == y[1];
                 read_row(image, height, width, channels, y[part], &p.columns, p.scales + channels,
                          p.offsets + channels, p.row);
@@ -261,7 +261,7 @@ void ofa_views(const uint8_t *images, int32_t height, int32_t width, int32_t cha
     const int64_t row = ((int64_t)width + 2) * channels + 16;
     const float one = 1, zero = 0;
     place_of_views place = place_in(scratch, width, channels, size);
-    // Whether `scales` and `offsets` are for changed colours: 1, 0, or -1 before the first view.
+    // 1 if `scales` and `offsets` are for changed colours, 0 if not, -1 before the first view.
     int32_t prepared = -1;
     for (int32_t i = 0; i < count; i++) {
         const ofa_view view = views[i];

@@ -1,5 +1,6 @@
-// Weights of resampling with a triangle filter that widens with the scale (antialiasing), as
-// published with the fixtures: double precision, rounded to units of 2^-22.
+// Weights for resampling one axis with a triangle filter. When an axis shrinks, the filter widens
+// with the scale (antialiasing). Weights are computed in double precision and rounded to multiples
+// of 2^-22.
 #include <math.h>
 
 #include "pictures.h"
@@ -36,7 +37,7 @@ void ofa_axis_weights(int64_t n, int64_t m, int64_t from, int32_t count, int32_t
             const double w = 1.0 - fabs(((double)(lo + t) - centre + 0.5) * inverse);
             if (w > 0) sum += w;
         }
-        // A window at the axis's end moves back, so that `taps` samples can be read everywhere.
+        // A window near the end of the axis is moved back, so that its `taps` samples are inside.
         const int32_t moved = lo + taps > n ? lo + taps - (int32_t)n : 0;
         int32_t *to = weights + (int64_t)place * taps;
         for (int32_t t = 0; t < taps; t++) {

@@ -1,9 +1,9 @@
-// Decodes JPEG with libjpeg: its defaults (accurate DCT, interpolated chroma), so that the bytes
-// are those of every program that uses it.
+// Decodes JPEG with libjpeg's defaults (accurate DCT, interpolated chroma). So the pixels equal
+// those of other programs that use these defaults.
 //
-// The library only warns when a file ends early and paints the rest grey; here that is a fault, at
-// once. If a view needs a part and its file was checked before, the rows above the part are not
-// transformed, the columns beside it neither, and the rows below it are not read at all.
+// If a file ends early, the library only warns and paints the missing pixels grey; here an early
+// end is a fault. If a view needs only a part of the picture and `is_checked` is 0, most work for
+// the rows above the part and the columns beside it is skipped, and the rows below it are not read.
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -14,8 +14,8 @@
 
 #include "rows.h"
 
-/// The most pixels times scans, whatever the number of scans: some seconds. Ten scans, as programs
-/// write them, of the largest picture are below it.
+/// The limit of pixels times scans, which limits the work to some seconds. Programs usually write
+/// about ten scans; ten scans of the largest allowed picture are below the limit.
 static const int64_t most_work = (int64_t)1 << 31;
 
 /// A JPEG being read.
@@ -28,7 +28,7 @@ typedef struct {
     jmp_buf escape;
 } reader;
 
-/// The fault behind an error of the library.
+/// Returns the fault for an error code of the library.
 static int32_t fault_of(int code) {
     switch (code) {
         case JERR_BAD_PRECISION:
@@ -63,7 +63,7 @@ static void on_error(j_common_ptr jpeg) {
 }
 
 static void on_message(j_common_ptr jpeg, int level) {
-    if (level >= 0) return;  // a trace
+    if (level >= 0) return;  // a trace message
     reader *r = jpeg->client_data;
     char text[JMSG_LENGTH_MAX];
     jpeg->err->num_warnings++;
@@ -75,7 +75,7 @@ static void on_message(j_common_ptr jpeg, int level) {
 
 static void print_nothing(j_common_ptr jpeg) { (void)jpeg; }
 
-/// Called once a row of blocks: bounds the work of files with very many scans.
+/// Called by the library for each row of blocks. Refuses files with too many scans.
 static void on_progress(j_common_ptr jpeg) {
     reader *r = jpeg->client_data;
     const int64_t scans = r->jpeg.input_scan_number;
@@ -117,7 +117,7 @@ static void begin(reader *r, const uint8_t *bytes, int64_t count) {
         snprintf(text, sizeof text, "%d", components);
         leave(r, OFA_PICTURE_COMPONENTS, text);
     }
-    // The library keeps the coefficients of every pixel if they come in several scans.
+    // If the coefficients come in several scans, the library holds all of them in memory.
     if (!jpeg_has_multiple_scans(&r->jpeg)) return;
     int64_t coefficients = 0;
     for (int c = 0; c < components; c++) {
@@ -143,9 +143,10 @@ int32_t ofa_jpeg_header(const uint8_t *bytes, int64_t count, const ofa_picture_l
     return notes->fault;
 }
 
-/// Leaves out the columns beside the view's part. Returns the first column that is decoded.
+/// Restricts decoding to the columns of the view's part and a margin. Returns the first decoded
+/// column.
 static int32_t narrow(reader *r, const ofa_picture_view *view) {
-    // A block more on either side: interpolated chroma needs its neighbours.
+    // One block more on each side: interpolated chroma needs neighbouring pixels.
     const int32_t margin = 8 * r->jpeg.max_h_samp_factor;
     const int32_t width = (int32_t)r->jpeg.output_width;
     const int32_t from = view->x > margin ? view->x - margin : 0;
@@ -157,8 +158,9 @@ static int32_t narrow(reader *r, const ofa_picture_view *view) {
     return (int32_t)first;
 }
 
-/// A place in `view.row` that is no multiple of 16: into aligned rows libjpeg-turbo writes around
-/// the cache, and reading them again cost as much as all resampling (jdcolext: movntdq).
+/// Returns an address in `view.row` that is no multiple of 16. If a row is aligned to 16 bytes,
+/// libjpeg-turbo writes it past the cache (jdcolext: movntdq), and then reading the row took as
+/// long as all resampling.
 static uint8_t *unaligned(const ofa_picture_view *view) {
     return view->row + (16 - ((uintptr_t)view->row & 15)) + 4;
 }
@@ -194,7 +196,8 @@ int32_t ofa_jpeg_view(const uint8_t *bytes, int64_t count, const ofa_picture_lim
     prepare(&r, limits, notes);
     if (setjmp(r.escape) == 0) {
         begin(&r, bytes, count);
-        // The caller's buffers fit `header`; bytes that changed since must not overrun them.
+        // The caller's buffers fit `header`. If the bytes have changed after `header` was read,
+        // decoding must not overrun these buffers.
         if ((int32_t)r.jpeg.image_width != header->width ||
             (int32_t)r.jpeg.image_height != header->height ||
             r.jpeg.num_components != header->components)

@@ -1,5 +1,6 @@
-// Decodes PNG with libpng: 8 bits a sample (of 16 the high byte), palettes looked up, alpha
-// dropped, no gamma, no profile. Chunks that say nothing about the pixels are not unpacked.
+// Decodes PNG with libpng to 8 bits per sample. Of 16-bit samples the high byte is taken, palette
+// indices become colours, alpha is dropped, gamma and colour profiles are ignored. Chunks that do
+// not affect the decoded pixels are not unpacked.
 #include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,17 +9,18 @@
 
 #include "rows.h"
 
-/// The longest side; libpng's own default, which bounds its row buffers to a few of 8 MB.
+/// The largest width or height: libpng's own default, with which each of libpng's row buffers takes
+/// at most 8 MB.
 enum { MOST_SIDE = 1000000 };
 
 /// A PNG being read.
 typedef struct {
     png_structp png;
     png_infop info;
-    const uint8_t *at, *end;  // what was not read yet
+    const uint8_t *at, *end;  // the bytes that were not read yet
     ofa_picture_notes *notes;
-    int32_t is_short;      // more bytes were asked for than there are
-    int32_t has_all_rows;  // nothing but the closing chunks can be missing
+    int32_t is_short;      // the library asked for more bytes than there are
+    int32_t has_all_rows;  // all rows were read; only closing chunks can be missing
     jmp_buf escape;
 } reader;
 
@@ -48,7 +50,7 @@ static void on_error(png_structp png, png_const_charp message) {
 
 static void on_warning(png_structp png, png_const_charp message) {
     reader *r = png_get_error_ptr(png);
-    // The library only warns if the data's checksum is wrong but the pixels were complete.
+    // If all pixels were there but the checksum of the data is wrong, the library only warns.
     if (strstr(message, "incorrect data check")) leave(r, OFA_PICTURE_DAMAGED, message);
     ofa_note_warning(r->notes, message);
 }
@@ -67,7 +69,7 @@ static uint32_t big_endian(const uint8_t *p) {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/// Checks the declared size before the library sees it.
+/// Checks the width and height in the header before the library reads them.
 static void check_size(reader *r, const ofa_picture_limits *limits) {
     const uint8_t *bytes = r->at;
     if (r->end - bytes < 24 || memcmp(bytes + 12, "IHDR", 4)) return;
@@ -75,12 +77,12 @@ static void check_size(reader *r, const ofa_picture_limits *limits) {
     char text[64];
     snprintf(text, sizeof text, "%ux%u", width, height);
     if (width == 0 || height == 0) leave(r, OFA_PICTURE_EMPTY, text);
-    if (width > INT32_MAX || height > INT32_MAX) return;  // no size at all: the library says so
+    if (width > INT32_MAX || height > INT32_MAX) return;  // not valid: the library reports it
     if ((int64_t)width * height > limits->pixels || width > MOST_SIDE || height > MOST_SIDE)
         leave(r, OFA_PICTURE_TOO_LARGE, text);
 }
 
-/// Reads everything before the pixels.
+/// Reads and checks everything before the pixels.
 static void begin(reader *r, const uint8_t *bytes, int64_t count,
                   const ofa_picture_limits *limits, ofa_picture_header *header) {
     r->at = bytes;
@@ -93,7 +95,7 @@ static void begin(reader *r, const uint8_t *bytes, int64_t count,
     png_set_benign_errors(r->png, 1);
     png_set_user_limits(r->png, MOST_SIDE, MOST_SIDE);
     png_set_chunk_malloc_max(r->png, 1 << 20);
-    // All known chunks but the four that make up a picture, and then transparency: not wanted.
+    // Skips all known chunks except IHDR, PLTE, tRNS, IDAT and IEND; then tRNS is skipped too.
     png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
     png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, (png_const_bytep) "tRNS", 1);
     png_set_read_fn(r->png, r, give);
@@ -117,7 +119,8 @@ int32_t ofa_png_header(const uint8_t *bytes, int64_t count, const ofa_picture_li
     return notes->fault;
 }
 
-/// Makes the library deliver `components` bytes a pixel. Returns the passes over the rows.
+/// Makes the library deliver `components` bytes per pixel. Returns the number of passes over the
+/// rows, which is more than 1 if the picture is interlaced.
 static int unfold(reader *r, const ofa_picture_header *header) {
     const int kind = png_get_color_type(r->png, r->info);
     const int depth = png_get_bit_depth(r->png, r->info);
@@ -132,7 +135,7 @@ static int unfold(reader *r, const ofa_picture_header *header) {
     return passes;
 }
 
-/// Takes row `y` of the picture, if the view's part has it.
+/// Gives row `y` of the picture to the view, if the row is in the view's part.
 static void take(ofa_picture_view *view, int32_t components, int32_t y, const uint8_t *row) {
     if (y >= view->y && y < view->y + view->height)
         ofa_view_take(view, components, row + (int64_t)view->x * components);
@@ -147,7 +150,7 @@ static void read_rows(reader *r, const ofa_picture_header *header, ofa_picture_v
             for (int32_t y = 0; y < header->height; y++)
                 png_read_row(r->png, view->whole + bytes * y, NULL);
         for (int32_t y = 0; y < header->height; y++) {
-            // Copied, because one byte more than the row is read.
+            // Copied, because one byte after the end of the row may be read.
             memcpy(view->row, view->whole + bytes * y, (size_t)bytes);
             take(view, components, y, view->row);
         }
@@ -173,7 +176,8 @@ int32_t ofa_png_view(const uint8_t *bytes, int64_t count, const ofa_picture_limi
     r.notes = notes;
     if (setjmp(r.escape) == 0) {
         begin(&r, bytes, count, limits, &own);
-        // The caller's buffers fit `header`; bytes that changed since must not overrun them.
+        // The caller's buffers fit `header`. If the bytes have changed after `header` was read,
+        // decoding must not overrun these buffers.
         if (memcmp(&own, header, sizeof own))
             leave(&r, OFA_PICTURE_ROOM, "the header is another picture's");
         read_rows(&r, &own, view);

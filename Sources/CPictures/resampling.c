@@ -1,7 +1,8 @@
-// Resampling of bytes with integer weights, colours and normalisation, a row at a time.
+// Resamples rows of bytes with integer weights, changes their colours and normalises them.
 //
-// Across a row the vector holds the channels of one pixel; down the rows it holds neighbouring
-// bytes. The naive loops at the end are the oracle.
+// When a row is resampled across, a vector holds the channels of one pixel, of one row or of four.
+// When rows are resampled down, a vector holds neighbouring bytes of a row. Tests compare the
+// results with those of the naive loops at the end.
 #include "resampling.h"
 
 #include <string.h>
@@ -10,7 +11,7 @@
 #pragma clang fp contract(off)
 
 #if defined(CLONES)
-// A check of one instruction set alone sets it.
+// A test of a single instruction set may define CLONES as empty.
 #elif defined(__x86_64__) && defined(__linux__)
 #define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
@@ -37,7 +38,7 @@ INLINE I4 four(const uint8_t *from) {
     return __builtin_convertvector(bytes, I4);
 }
 
-/// Sums rounded to bytes.
+/// Converts sums of weighted bytes, which include HALF for rounding, to bytes.
 INLINE B4 rounded_four(I4 sum) {
     const I4 none = {0, 0, 0, 0}, most = {255, 255, 255, 255};
     sum >>= PRECISION;
@@ -45,13 +46,14 @@ INLINE B4 rounded_four(I4 sum) {
     return __builtin_convertvector(sum, B4);
 }
 
-/// A row of three channels alone; four at once are faster (`ofa_resample_quad`).
+/// Resamples one row of three channels. `ofa_resample_quad` resamples four rows at once, which is
+/// faster.
 INLINE void across_colour(const uint8_t *row, const ofa_axis *axis, int32_t taps, uint8_t *out) {
     const int32_t *weights = axis->weights;
     for (int32_t x = 0; x < axis->count; x++, weights += taps, out += 3) {
         const uint8_t *from = row + (int64_t)axis->first[x] * 3;
         I4 sum = {HALF, HALF, HALF, HALF};
-        // Four bytes are read for three.
+        // Reads four bytes, of which three are used.
         for (int32_t t = 0; t < taps; t++) sum += four(from + (int64_t)t * 3) * weights[t];
         const B4 bytes = rounded_four(sum);
         memcpy(out, &bytes, 3);
@@ -81,7 +83,7 @@ void ofa_weave(const uint8_t *rows, int64_t stride, int32_t pixels, uint8_t *qua
         for (int32_t r = 0; r < 4; r++) {
             B16 bytes;
             memcpy(&bytes, rows + r * stride, 16);
-            // Four pixels of four bytes; the fourth means nothing.
+            // Four pixels of four bytes each; the fourth byte of a pixel is unused.
             row[r] = (I4)__builtin_shufflevector(bytes, bytes, 0, 1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9,
                                                  9, 10, 11, 12);
         }
@@ -97,7 +99,7 @@ void ofa_weave(const uint8_t *rows, int64_t stride, int32_t pixels, uint8_t *qua
     }
 }
 
-/// A pixel of four rows: sixteen sums, of which every fourth means nothing.
+/// Returns one output pixel of each of four rows: sixteen bytes, of which every fourth is unused.
 INLINE B16 quad_pixel(const uint8_t *from, const int32_t *weights, int32_t taps) {
     const I16 none = {0}, most = none + 255;
     I16 sum = none + HALF;
@@ -116,7 +118,8 @@ INLINE void across_quad(const uint8_t *quad, const ofa_axis *axis, int32_t taps,
     uint8_t *a = out[0], *b = out[1], *c = out[2], *d = out[3];
     const int32_t last = axis->count - 1;
     int32_t x = 0;
-    // Four bytes are written for three, but not behind a row.
+    // Writes four bytes per pixel; the next pixel overwrites the fourth. The last pixel of a row is
+    // written as three bytes.
     for (; x < last; x++, weights += taps, a += 3, b += 3, c += 3, d += 3) {
         const B16 bytes = quad_pixel(quad + (int64_t)first[x] * 16, weights, taps);
         memcpy(a, (const uint8_t *)&bytes, 4);
@@ -133,7 +136,7 @@ INLINE void across_quad(const uint8_t *quad, const ofa_axis *axis, int32_t taps,
 
 CLONES
 void ofa_resample_quad(const uint8_t *quad, const ofa_axis *axis, uint8_t *const out[4]) {
-    // `taps` is a constant for the usual ones, so that a pixel's loop has no branch.
+    // The usual numbers of taps are passed as constants, so that the loop over taps is unrolled.
     switch (axis->taps) {
         case 2: return across_quad(quad, axis, 2, out);
         case 3: return across_quad(quad, axis, 3, out);
@@ -146,7 +149,8 @@ void ofa_resample_quad(const uint8_t *quad, const ofa_axis *axis, uint8_t *const
     }
 }
 
-/// The sums of BLOCK bytes of each row; a constant count, so that they stay in registers.
+/// Resamples BLOCK neighbouring bytes down the rows. The count is a constant, so that the sums stay
+/// in registers.
 INLINE void down_block(const uint8_t *ring, int32_t rows, int32_t slot, const int32_t *weights,
                        int32_t taps, int32_t stride, uint8_t *out) {
     int32_t sums[BLOCK];
@@ -206,7 +210,7 @@ void ofa_colour_bytes(uint8_t *row, int32_t pixels, int32_t channels, float brig
 CLONES
 void ofa_normalise(const uint8_t *row, int32_t pixels, int32_t channels, const float *scale,
                    const float *offset, float *out) {
-    // 48 values are whole pixels of 1 and of 3 channels, and whole vectors.
+    // 48 values are a whole number of pixels with 1 or 3 channels, and a whole number of vectors.
     float scales[48], offsets[48];
     const int32_t count = pixels * channels;
     for (int32_t i = 0; i < 48; i++) {

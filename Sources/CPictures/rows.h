@@ -1,16 +1,17 @@
-// Inside this module: the rows of a picture on their way into a view, and the notes about it.
+// Functions for this module only: they give decoded rows to a view, and note faults and warnings.
 #pragma once
 #include "include/pictures.h"
 
-/// Takes the next row of the view's part. `row` is (view.width, components), with one more
-/// readable byte behind it.
+/// Takes the next row of the view's part, and writes the output rows that can be made now. `row` is
+/// (view.width, components), and one more byte after its end must be readable.
 void ofa_view_take(ofa_picture_view *view, int32_t components, const uint8_t *row);
 
-/// Whether the view has all its rows.
+/// Returns whether the view has taken all rows of its part.
 int32_t ofa_view_is_complete(const ofa_picture_view *view);
 
-/// Notes a fault with a text, unless there is one. Returns the fault.
+/// Stores a fault and its text in `notes`, unless a fault is already stored. Returns the stored
+/// fault.
 int32_t ofa_note_fault(ofa_picture_notes *notes, int32_t fault, const char *text);
 
-/// Counts a warning and keeps the first text.
+/// Counts a warning, and stores its text if it is the first.
 void ofa_note_warning(ofa_picture_notes *notes, const char *text);

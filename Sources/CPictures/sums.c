@@ -1,19 +1,19 @@
-// Sums of bytes and of their squares by channel, for means and deviations. Integers: the order of
-// additions does not matter.
+// Sums of bytes and of their squares for each channel, for means and deviations. The sums are
+// integers, so the order of additions does not matter.
 #include "resampling.h"
 
 #if defined(CLONES)
-// A check of one instruction set alone sets it.
+// A test of a single instruction set may define CLONES as empty.
 #elif defined(__x86_64__) && defined(__linux__)
 #define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define CLONES
 #endif
 
-// Bytes that are summed side by side: byte i of a run belongs to channel i % channels, whatever
-// the run, because 1, 2, 3 and 4 divide it.
+// The size of a group of bytes that are summed side by side. The size is a multiple of 1, 2, 3 and
+// 4, so byte i of every group belongs to channel i % channels.
 enum { RUN = 48 };
-// Runs before 32 bits could overflow: 65,536 * 255 * 255 < 2^32.
+// The most groups that are summed in 32 bits without overflow: 65,536 * 255 * 255 < 2^32.
 enum { RUNS = 65536 };
 
 CLONES void ofa_byte_sums(const uint8_t *bytes, int64_t count, int32_t channels, int64_t *sums,

@@ -1,6 +1,7 @@
-// Rows become a view: converted to the channels asked for, resampled across, kept in a ring until
-// an output row has all the rows it is made of, then resampled down, coloured and written. So a
-// picture of any height needs the memory of the few rows that one output row is made of.
+// Turns decoded rows into the output of a view. A row is converted to the view's channels,
+// resampled across and stored in a ring buffer. As soon as the buffer has all rows that an output
+// row needs, they are resampled down, and the output row is coloured and written. So a few rows of
+// memory suffice for a picture of any height.
 #include <string.h>
 
 #include "resampling.h"
@@ -31,7 +32,7 @@ int32_t ofa_view_is_complete(const ofa_picture_view *view) {
     return view->rows_in == view->height;
 }
 
-/// The row in the view's channels: `row` itself, or converted into `view.part`.
+/// Returns the row in the view's channels: `row` itself, or a converted copy in `view.part`.
 static const uint8_t *converted(ofa_picture_view *view, int32_t components, const uint8_t *row) {
     const int32_t pixels = view->width;
     uint8_t *part = view->part;
@@ -49,7 +50,7 @@ static const uint8_t *converted(ofa_picture_view *view, int32_t components, cons
     return part;
 }
 
-/// Writes a row of the view's channels across, resampled or copied.
+/// Writes one row to `out`: resampled across, mirrored or copied.
 static void across(const ofa_picture_view *view, const uint8_t *row, uint8_t *out) {
     const int32_t channels = view->channels, pixels = view->across.count;
     if (view->across.taps > 0) {
@@ -63,13 +64,14 @@ static void across(const ofa_picture_view *view, const uint8_t *row, uint8_t *ou
     }
 }
 
-/// Where output row `view.rows_out` is written.
+/// Returns where output row `view.rows_out` is written.
 static uint8_t *target(const ofa_picture_view *view) {
     const int64_t bytes = (int64_t)view->across.count * view->channels;
     return view->bytes ? view->bytes + bytes * view->rows_out : view->line;
 }
 
-/// Changes the colours of output row `view.rows_out`, writes its floats, and goes on.
+/// Changes the colours of output row `view.rows_out`, writes its floats, and increments
+/// `view.rows_out`.
 static void finish(ofa_picture_view *view, uint8_t *line) {
     const int32_t channels = view->channels, pixels = view->across.count;
     if (view->brightness != 1 || view->saturation != 1)
@@ -81,8 +83,8 @@ static void finish(ofa_picture_view *view, uint8_t *line) {
     view->rows_out++;
 }
 
-/// Resamples the row across into the ring, at once or when four rows have come. Returns whether
-/// the ring has the rows up to `view.rows_in`.
+/// Resamples the row across into the ring buffer. Rows of three channels are collected and
+/// resampled four at a time. Returns whether the ring buffer has all rows taken so far.
 static int32_t keep(ofa_picture_view *view, const uint8_t *row) {
     const int64_t bytes = (int64_t)view->across.count * view->channels;
     const int32_t rows = view->down.taps + 3, y = view->rows_in++;
@@ -94,7 +96,8 @@ static int32_t keep(ofa_picture_view *view, const uint8_t *row) {
     memcpy(view->four + y % 4 * stride, row, (size_t)view->width * 3);
     if (y % 4 != 3 && y + 1 < view->height) return 0;
     uint8_t *out[4];
-    // Behind the last row there is nothing; what its lanes hold goes where it is overwritten.
+    // If fewer than four rows are left, the unused lanes are written to `view.line` and overwritten
+    // later.
     for (int32_t i = 0; i < 4; i++)
         out[i] = i <= y % 4 ? view->ring + (y - y % 4 + i) % rows * bytes : view->line;
     ofa_weave(view->four, stride, view->width, view->quad);
@@ -130,7 +133,7 @@ void ofa_pixels_view(const uint8_t *pixels, const ofa_picture_header *header,
     for (int32_t y = 0; y < view->height; y++) {
         const uint8_t *row =
             pixels + ((int64_t)(view->y + y) * header->width + view->x) * components;
-        // Copied, because one byte more than the row is read.
+        // Copied, because one byte after the end of the row may be read.
         memcpy(view->row, row, (size_t)(view->width * components));
         ofa_view_take(view, header->components, view->row);
     }

@@ -1,4 +1,4 @@
-// Writes PNG and JPEG into memory of the caller.
+// Encodes pictures as PNG and JPEG into a buffer of the caller.
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -16,10 +16,10 @@ typedef struct {
     int64_t room, written;
     ofa_picture_notes *notes;
     jmp_buf escape;
-    // Of a PNG.
+    // For PNG only.
     png_structp png;
     png_infop info;
-    // Of a JPEG.
+    // For JPEG only.
     struct jpeg_compress_struct jpeg;
     struct jpeg_error_mgr errors;
     struct jpeg_destination_mgr destination;
@@ -125,7 +125,7 @@ static void write_jpeg(writer *w, const uint8_t *pixels, int32_t width, int32_t 
     jpeg_start_compress(jpeg, TRUE);
     const int64_t bytes = (int64_t)width * channels;
     for (int32_t y = 0; y < height; y++) {
-        // libjpeg does not write to it.
+        // The cast drops const: libjpeg does not change the row.
         JSAMPROW row = (JSAMPROW)(pixels + bytes * y);
         jpeg_write_scanlines(jpeg, &row, 1);
     }

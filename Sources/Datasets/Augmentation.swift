@@ -1,6 +1,6 @@
 // Training augmentation: random crops, mirroring and colour jitter, drawn from a counter-based
-// stream. Shift and colour jitter draw nothing from the stream if they are off; mirroring always
-// draws.
+// random stream. Shift and colour jitter draw nothing from the stream if they are off; mirroring
+// always draws.
 
 import Foundation
 import Tensors
@@ -9,13 +9,13 @@ import Tensors
 public struct Augmentation: Sendable, Equatable {
     /// How the part of an image is drawn.
     public enum CropStyle: String, Codable, Sendable, CaseIterable {
-        /// Area and aspect ratio are relative to the image's; a crop that would not fit is clamped
-        /// to the image. With `minArea` 1 nothing is cropped.
+        /// Area and aspect ratio are relative to those of the image; a crop that would not fit is clamped to
+        /// the image. With `minArea` 1 the crop is the whole image.
         case stretched
         /// The published random resized crop (torchvision's RandomResizedCrop). The aspect ratio is
-        /// that of the crop in pixels; its sides are rounded to whole pixels. Up to ten crops are
-        /// drawn until one fits, else the crop is the largest central one with an allowed aspect
-        /// ratio.
+        /// that of the crop in pixels; the crop's sides are rounded to whole pixels. Crops are
+        /// drawn until one fits, at most ten times. If none fits, the crop is the largest central
+        /// one with an allowed aspect ratio.
         case resized
     }
 
@@ -36,7 +36,7 @@ public struct Augmentation: Sendable, Equatable {
     /// The published value is 32/255.
     public var brightness: Double
     /// The share, in 0...1, by which saturation may change: a factor is drawn from 1 ± this share.
-    /// It has no effect on grey images. The published value is 0.5.
+    /// Grey images do not change. The published value is 0.5.
     public var saturation: Double
 
     /// Takes the parameters; the defaults of `brightness` and `saturation` leave colours unchanged.
@@ -91,7 +91,7 @@ public struct Augmentation: Sendable, Equatable {
         return crop
     }
 
-    /// A crop in source pixels.
+    /// A crop, in pixels of the source image.
     private struct Part {
         var top, left, height, width: Float
     }
@@ -145,8 +145,9 @@ public struct Augmentation: Sendable, Equatable {
     }
 }
 
-/// The JSON in jobs. `cropStyle`, `maxAspect`, `brightness` and `saturation` are encoded only if they differ from the
-/// defaults; they may be missing, because old stored jobs lack these keys.
+/// The JSON form, stored in the arguments of jobs. `cropStyle`, `maxAspect`, `brightness` and `saturation`
+/// are encoded only if they differ from the defaults; they may be missing, because old stored jobs lack these
+/// keys.
 extension Augmentation: Codable {
     private enum CodingKeys: String, CodingKey {
         case minArea, flip, shift, cropStyle, maxAspect, brightness, saturation

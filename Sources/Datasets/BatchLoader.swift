@@ -21,8 +21,9 @@ public final class BatchLoader {
     }
 
     /// Returns `images` of the source and their labels. The images are augmented with draws from
-    /// `streams`, or whole if `streams` is nil. The feature map is valid until the next call. The
-    /// engine's threads share the work; the bits do not depend on their number.
+    /// `streams`; if `streams` is nil, they are not augmented. The feature map is valid until the
+    /// next call. The engine's threads share the work; the result does not depend on the number of
+    /// threads.
     ///
     /// Errors: `DatasetError` naming the first picture of the batch that cannot be read.
     public func batch(
@@ -42,7 +43,7 @@ public final class BatchLoader {
 
     private func fill(_ map: FeatureMap, _ request: BatchRequest, _ engine: any Engine) throws {
         let count = request.images.count, next = Atomic<Int>(0)
-        // Pictures take unequal times, so threads take them one by one.
+        // Decoding times differ, so each thread takes one picture at a time.
         let share = source.isDecoded ? 1 : max(1, (count + engine.threads - 1) / engine.threads)
         let failure = Mutex<BatchFailure?>(nil)
         engine.onEachLane { lane in
@@ -60,7 +61,7 @@ public final class BatchLoader {
         if let failure = failure.withLock({ $0 }) { throw failure.error }
     }
 
-    /// Returns the memory of batches, at least `floats` floats of the host's, in which readers write.
+    /// Returns host memory for at least `floats` floats, into which readers write a batch.
     private func storage(_ floats: Int) -> Storage {
         if let storage, storage.count >= floats { return storage }
         let made = HostMemory.shared.storage(floats)
@@ -69,15 +70,15 @@ public final class BatchLoader {
     }
 }
 
-/// Why a batch could not be made: the failure of its first image that failed, whichever thread was
-/// faster.
+/// Why a batch could not be made. If several images failed, this is the failure of the first of
+/// them in the batch, whichever thread was faster.
 struct BatchFailure: Sendable {
-    /// The place of the image in the batch.
+    /// The position of the image in the batch.
     let place: Int
     /// The failure.
     let error: any Error
 
-    /// Replaces `kept` if `place` comes before its place.
+    /// Replaces `kept` if `kept` is nil or its place is after `place`.
     static func keep(_ kept: inout BatchFailure?, _ error: any Error, place: Int) {
         guard kept.map({ place < $0.place }) ?? true else { return }
         kept = BatchFailure(place: place, error: error)

@@ -1,5 +1,5 @@
-// The request for a batch determines the batch's bits completely, whichever thread makes the batch,
-// and whenever it does.
+// A request determines the bits of its batch completely, whichever thread makes the batch, and
+// whenever.
 
 import Tensors
 
@@ -14,7 +14,7 @@ public struct BatchRequest: Sendable {
     /// The random streams, one for each image; nil disables augmentation.
     public var streams: ImageStreams?
 
-    /// Takes the fields; without `streams`, images are neither cropped nor augmented.
+    /// Takes the fields; without `streams`, images are not augmented.
     public init(
         _ images: ArraySlice<Int>, size: Int, augmentation: Augmentation = .none,
         streams: ImageStreams? = nil
@@ -28,8 +28,8 @@ public struct BatchRequest: Sendable {
     /// The index in the source of the batch's image number `place`.
     func image(_ place: Int) -> Int { images[images.startIndex + place] }
 
-    /// The crop of the batch's image number `place`, which is image `index` of a store of images of
-    /// `height` x `width` pixels.
+    /// The crop of the batch's image number `place`, which has `height` x `width` pixels. `index`
+    /// is the number of this image in the memory that the crop is read from.
     func crop(_ place: Int, index: Int, height: Int, width: Int) -> Crop {
         if let streams {
             var stream = streams[place]

@@ -1,22 +1,22 @@
-// ContactSheet: some pictures of every class on one page, as they are stored, because people look
-// before they train.
+// ContactSheet: a page with some stored pictures of each class, so that people can look at a data
+// set before they train on it.
 import Intake
 
-/// A page of pictures: a row for each class, in one or several columns of rows.
+/// A page of pictures with a row for each class. The rows are arranged in one or more columns.
 public struct ContactSheet: Sendable {
-    /// A row.
+    /// A row: pictures of one class.
     public struct Row: Sendable, Equatable {
-        /// The class.
+        /// The index of the class.
         public let label: Int
-        /// The indices of its pictures in the source.
+        /// The indices in the source of the pictures in this row.
         public let pictures: [Int]
-        /// The number of pictures of the class.
+        /// The number of all pictures of the class in the source.
         public let count: Int
     }
 
     /// The rows, in the order of the classes.
     public let rows: [Row]
-    /// Columns of rows, and rows in each but the last.
+    /// The number of columns, and the number of rows in each column but the last.
     public let columns, rowsEach: Int
     private let perClass: Int
     private let tile: Int
@@ -24,8 +24,8 @@ public struct ContactSheet: Sendable {
     private static let gap = 4, columnGap = 24
     private static let paper: UInt8 = 255
 
-    /// Chooses at most `perClass` pictures of each of the first `mostClasses` classes, evenly
-    /// spread over the class; a picture takes at most `tile` × `tile` pixels.
+    /// Chooses at most `perClass` pictures of each class, evenly spread over the class, for the
+    /// first `mostClasses` classes. On the page a picture takes at most `tile` × `tile` pixels.
     public init(
         _ source: any ImageSource, perClass: Int = 8, mostClasses: Int = 1000, tile: Int = 96
     ) {
@@ -38,13 +38,14 @@ public struct ContactSheet: Sendable {
         for picture in 0..<source.count {
             let label = source.label(picture)
             guard label < shown else { continue }
-            // Picture `place` of `count` is chosen if a multiple of the class's share ends in it.
+            // Evenly spaced: chooses a picture whenever `place * most / count`, rounded down,
+            // grows.
             let place = seen[label], count = counts[label], most = min(perClass, count)
             seen[label] += 1
             if (place + 1) * most / count > place * most / count { chosen[label].append(picture) }
         }
         rows = (0..<shown).map { Row(label: $0, pictures: chosen[$0], count: counts[$0]) }
-        // About as wide as high.
+        // The page becomes about as wide as high.
         columns = max(
             1, Int((Double(shown) / Double(perClass)).squareRoot().rounded(.toNearestOrEven)))
         rowsEach = max(1, (shown + columns - 1) / columns)
@@ -81,7 +82,7 @@ public struct ContactSheet: Sendable {
         return try PictureEncoder.png(page, width: width, height: height, channels: channels)
     }
 
-    /// A picture scaled down to fit into a tile; smaller ones are enlarged by a whole factor.
+    /// Returns a picture that fits into a tile: scaled down, or enlarged by a whole factor.
     private static func small(
         _ source: any ImageSource, _ picture: Int, _ tile: Int
     ) throws -> DecodedPicture {

@@ -56,8 +56,8 @@ extension ImageShard {
                 width: images.dimensions[2], channels: 1, classes: classes))
     }
 
-    /// Checks that the labels in files fit `classes` classes. The first file, which should be that of
-    /// the training images, determines whether labels start at 0 or 1.
+    /// Checks that the labels in files fit `classes` classes. The first file, which should hold the
+    /// training labels, determines whether labels start at 0 or 1.
     ///
     /// Errors: those of `IDX`, and `wrongDimensions` naming the first label out of range.
     public static func checkLabels(of paths: [String], classes: Int) throws {

@@ -7,7 +7,7 @@ public struct DatasetError: Remedied, Equatable {
     public enum Code: String, Sendable {
         /// The file is missing or may not be read or written.
         case unreadable
-        /// The file is shorter than its header says.
+        /// The file or its data end early.
         case truncated
         /// A checksum or the compressed data is wrong.
         case corrupt

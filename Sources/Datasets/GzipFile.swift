@@ -27,10 +27,10 @@ public enum GzipFile {
         return content
     }
 
-    /// Returns the first `bytes` bytes of a file's uncompressed content; fewer if the content is
-    /// shorter.
+    /// Returns the first `bytes` bytes of the uncompressed content of a file, compressed or not;
+    /// fewer if the content is shorter.
     ///
-    /// Errors: those of `read`, within the part that was read.
+    /// Errors: those of `read`, as far as the file is read.
     public static func start(_ path: String, bytes: Int) throws -> [UInt8] {
         let stream = try ByteStream(ByteName(path))
         return try stream.take(atMost: bytes)
@@ -68,14 +68,15 @@ final class Inflater {
     private let path: String
     private let stream: UnsafeMutablePointer<z_stream>
     private var input = [UInt8](repeating: 0, count: 1 << 16)
-    /// The part of `input` that is not decompressed yet.
+    /// The range of `input` that is not decompressed yet.
     private var ready = 0..<0
     private var inputBytes = 0
-    /// Whether a member has begun and not ended.
+    /// Whether a gzip member has begun but not ended.
     private var isInsideMember = false
-    /// Whether zlib may hold more output: the last call filled its room.
+    /// Whether zlib may have more output without more input, because the last call filled the
+    /// output buffer.
     private var isPending = false
-    /// Whether zero padding follows the last member: some tools pad files to whole blocks.
+    /// Whether zeros after the last member were found: some tools pad files to whole blocks.
     private var isPadding = false
     private var members = 0
 
@@ -98,8 +99,8 @@ final class Inflater {
         stream.deallocate()
     }
 
-    /// Decompresses into the start of `room`, reading `file` from its present place; returns the
-    /// number of bytes, 0 after the last member.
+    /// Reads the next bytes of `file`, and decompresses into `room`, from its first element on.
+    /// Returns the number of decompressed bytes, 0 after the last member.
     ///
     /// Errors: `unreadable`, `wrongFormat`, `truncated`, `corrupt`.
     func read(into room: inout [UInt8], from file: InputFile) throws(DatasetError) -> Int {

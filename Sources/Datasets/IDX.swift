@@ -40,18 +40,19 @@ public struct IDX: Sendable, Equatable {
         values = Array(bytes[start...])
     }
 
-    /// Returns the bytes of a header with `rank` dimensions.
+    /// Returns the size in bytes of a header with `rank` dimensions.
     static func headerBytes(_ rank: Int) -> Int { 4 + 4 * rank }
 
     /// Returns the dimensions in a file's header, without reading the values.
     ///
-    /// Errors: those of `init(path:rank:)`, within the header.
+    /// Errors: those of `init(path:rank:)` that concern the header.
     static func dimensions(path: String, rank: Int) throws -> [Int] {
         try dimensions(
             of: GzipFile.start(path, bytes: headerBytes(rank)), rank: rank, source: path)
     }
 
-    /// The dimensions in a header, whose product is an Int; `bytes` is at least as long as it.
+    /// Returns the dimensions in the header at the start of `bytes`. Their product does not
+    /// overflow an Int.
     ///
     /// Errors: `wrongFormat`, `truncated`, `wrongDimensions`.
     static func dimensions(

@@ -1,6 +1,6 @@
-// Finds the four files of an MNIST-like data set in a folder, under the names used by its mirrors
-// and tools: with a dash or a dot before `idx3`, compressed or not, directly or in `raw/`, with a
-// prefix such as EMNIST's.
+// Finds the four files of an MNIST-like data set in a folder, under the names that mirrors and
+// tools use. The files may be compressed, and may be in the subfolder `raw`. Their names may have a
+// dash or a dot before `idx3`, and a prefix such as EMNIST's.
 
 import Foundation
 import Intake
@@ -18,10 +18,11 @@ public struct IDXFolder: Sendable, Equatable {
 
     private static let parts = ["train images", "train labels", "test images", "test labels"]
 
-    /// Finds the files in `folder` or in `raw` below it.
+    /// Finds the files in `folder` or in its subfolder `raw`.
     ///
     /// Errors: `unreadable`, with the names of missing or found files; `wrongFormat` if the folder
-    /// holds several data sets, or two forms of a file that differ.
+    /// holds several data sets, or if the compressed and the uncompressed form of a file differ;
+    /// those of `ByteStream` when these are compared.
     public init(_ folder: String) throws(DatasetError) {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder) else {
@@ -52,8 +53,8 @@ public struct IDXFolder: Sendable, Equatable {
         )
     }
 
-    /// Returns the files by prefix and part, in all their forms; a file's compressed form, which
-    /// has a checksum, comes first.
+    /// Returns the paths by prefix and part. A file may be there compressed and uncompressed; the
+    /// compressed form, which has a checksum, comes first.
     private static func files(in folder: String) -> [String: [String: [String]]] {
         var found: [String: [String: [String]]] = [:]
         for name in names(in: folder) {

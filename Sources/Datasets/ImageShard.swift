@@ -100,7 +100,7 @@ public final class ImageShard: Sendable {
         try Self.check(labels, classes: layout.classes, source: path)
     }
 
-    /// Lends the images, (count, height, width, channels), to `body`.
+    /// Calls `body` with the images, whose shape is (count, height, width, channels).
     public func withImages<Result>(
         _ body: (UnsafeBufferPointer<UInt8>) throws -> Result
     ) rethrows -> Result {

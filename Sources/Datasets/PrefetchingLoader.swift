@@ -82,11 +82,11 @@ public final class PrefetchingLoader {
 /// The state shared by the caller and the loader's threads: two buffers used in turn, and the
 /// counts of requested, made and taken batches.
 private final class SharedBatches: @unchecked Sendable {
-    // Safe because counters, and the places' counts and failures, are accessed under the lock only.
-    // The rest of a place belongs to the loader's threads once a request for the place has been
-    // posted and the place's last batch is no longer in use, until `made` counts the new batch; each
-    // image of the batch belongs to the thread that claimed it. At all other times the place belongs
-    // to the caller's thread.
+    // Safe because the counters, and the counts and failure of each `Place`, are accessed only with
+    // the lock. The rest of a `Place` belongs to the loader's threads from the moment when its
+    // request is posted and its last batch is no longer in use, until `made` counts the new batch.
+    // In this time each image of the batch belongs to the thread that claimed the image. At all
+    // other times the `Place` belongs to the caller's thread.
 
     /// A buffer, used by every second batch.
     private final class Place {
@@ -94,7 +94,7 @@ private final class SharedBatches: @unchecked Sendable {
         var storage: Storage
         var images: FeatureMap
         var labels: [Int32] = []
-        /// Images of the request, those that a thread has begun, and those that are done.
+        /// The numbers of images requested, images begun by a thread, and images done.
         var count = 0, claimed = 0, done = 0
         var failure: BatchFailure?
         var isComplete: Bool { done == count }
@@ -104,7 +104,7 @@ private final class SharedBatches: @unchecked Sendable {
             images = FeatureMap(storage.all, images: 0, height: 0, width: 0, channels: 1)
         }
 
-        /// Makes room for the batch of its request, before its first image is made.
+        /// Reserves memory for the requested batch, before the batch's first image is made.
         func prepare(_ source: any ImageSource) {
             guard let request else { return }
             let floats = count * request.size * request.size * source.channels
@@ -121,9 +121,10 @@ private final class SharedBatches: @unchecked Sendable {
     private let normalization: PixelNormalization
     private let places: [Place]
     private let changed = NSCondition()
-    /// Batches requested, batches whose images are all claimed, and batches made and taken.
+    /// The numbers of batches requested, batches whose images are all claimed, batches made, and
+    /// batches taken.
     private var posted = 0, claimed = 0, made = 0, taken = 0
-    /// Threads that have not ended.
+    /// The number of threads that have not ended.
     private var running: Int
     private var isStopping = false
 
@@ -190,10 +191,11 @@ private final class SharedBatches: @unchecked Sendable {
         changed.unlock()
     }
 
-    /// The next images to make: one of a batch of pictures, which take unequal times, else all of
-    /// a batch. Called with the lock.
+    /// Returns the next images to make: one image if pictures are decoded, because decoding times
+    /// differ, else a whole batch. The caller has the lock.
     private func claim() -> (Place, Range<Int>)? {
-        // Batch n uses the buffer of batch n - 2, which is in use until batch n - 1 has been taken.
+        // Batch n uses the buffer of batch n - 2. This buffer is in use until batch n - 1 has been
+        // taken.
         guard claimed < posted, claimed < places.count || taken >= claimed else { return nil }
         let place = places[claimed % places.count], start = place.claimed
         if start == 0 { place.prepare(source) }
@@ -215,15 +217,14 @@ private final class SharedBatches: @unchecked Sendable {
         }
     }
 
-    /// Counts images that are done, and the batches that are complete, in order. Called with the
-    /// lock.
+    /// Counts images that are done, and complete batches in their order. The caller has the lock.
     private func finish(_ images: Range<Int>, of place: Place, _ failure: BatchFailure?) {
         place.done += images.count
         if let failure {
             BatchFailure.keep(&place.failure, failure.error, place: failure.place)
         }
         guard place.isComplete else { return }
-        // Releases the request's list, so that the caller can reuse its memory.
+        // Releases the request's list of images, so that the caller can reuse the list's memory.
         place.request = nil
         while made < claimed, places[made % places.count].isComplete { made += 1 }
         changed.broadcast()

@@ -1,12 +1,13 @@
-// The split of a data set that states itself which pictures are held out.
+// The split of a data set that has a validation part of its own.
 import Tensors
 
 extension Split {
-    /// Holds out `heldOut` of the last `validation` images, which the data set states as its
-    /// validation part; the others of these are not used. Both lists are in shuffled order.
+    /// Of `trainCount` images, the last `validation` are the validation part of the data set.
+    /// `heldOut` of these are held out, and the rest of the part is not used. The images before the
+    /// part are for training. Both lists are shuffled.
     ///
-    /// Errors: `wrongDimensions` if no image would be left to train on, or more are to be held out
-    /// than the part has.
+    /// Errors: `wrongDimensions` if no image would be left to train on, or if the validation part
+    /// has fewer than `heldOut` images.
     public init(trainCount: Int, validation: Int, heldOut: Int, seed: UInt64) throws {
         guard validation >= 0, validation < trainCount, (0...validation).contains(heldOut) else {
             throw DatasetError(

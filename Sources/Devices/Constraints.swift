@@ -4,13 +4,13 @@
 public struct Constraints: Codable, Hashable, Sendable {
     /// Latency in milliseconds, by the device's latency table.
     public var latencyMsMax: Double?
-    /// Peak memory: the most activations live at the same time, for one batch, in KiB.
+    /// Peak memory in KiB: the most bytes of activations that are live at the same time, for one batch.
     public var peakMemoryKBMax: Double?
-    /// Stored weights in KiB.
+    /// The size of the stored weights in KiB.
     public var flashKBMax: Double?
     /// Multiply-accumulates of one image.
     public var macsMax: Int?
-    /// Parameters as trained.
+    /// The number of parameters as trained: batch norms are not folded.
     public var paramsMax: Int?
     /// Energy of one batch in millijoules, by the device's energy table or its `EnergyModel`.
     public var energyMJMax: Double?
@@ -61,11 +61,11 @@ package enum Quantity: String, Sendable {
     case latencyMs = "latency_ms"
     /// Peak memory of the activations in KiB.
     case peakMemoryKB = "peak_memory_kb"
-    /// Stored weights in KiB.
+    /// The size of the stored weights in KiB.
     case flashKB = "flash_kb"
     /// Multiply-accumulates of one image.
     case macs
-    /// Parameters as trained.
+    /// The number of parameters as trained: batch norms are not folded.
     case params
     /// Energy of one batch in millijoules.
     case energyMJ = "energy_mj"
@@ -80,18 +80,18 @@ public struct NetworkMetrics: Codable, Hashable, Sendable {
     public var latencyMs: Double?
     /// Multiply-accumulates of one image.
     public var macs: Int
-    /// Parameters as trained.
+    /// The number of parameters as trained: batch norms are not folded.
     public var params: Int
-    /// Peak memory for one batch: the largest number of bytes of activations held at the same time. Results stored by
-    /// older versions have instead the largest working set of one layer, weights included.
+    /// Peak memory for one batch: the most bytes of activations that are live at the same time. Results stored by older
+    /// versions have instead the largest working set of one layer, weights included.
     public var peakMemoryBytes: Int
-    /// Stored weights in bytes, batch norms folded.
+    /// The size of the stored weights in bytes, batch norms folded.
     public var flashBytes: Int
     /// Energy of one batch in millijoules, summed from an energy table or modelled; nil in results stored by older
     /// versions.
     public var energyMJ: Double?
 
-    /// Returns the value that a limit of `quantity` is compared with; nil if unknown.
+    /// Returns the value to compare with a limit of `quantity`; nil if unknown.
     package func value(of quantity: Quantity) -> Double? {
         switch quantity {
         case .latencyMs: latencyMs

@@ -22,7 +22,7 @@ public struct DeviceError: Remedied, Equatable {
     public let code: Code
     /// The problem and its file, line or field.
     public let reason: String
-    /// How to fix it; nil if unknown.
+    /// How to fix the problem; nil if unknown.
     public let remedy: String?
 
     /// Makes an error; `reason` states the problem and its place, and `remedy` how to fix it.

@@ -4,9 +4,9 @@
 public struct EnergyModel: Codable, Hashable, Sendable {
     /// Picojoules of one multiply-add.
     public var picojoulesPerMAC: Double
-    /// Picojoules of one byte of weights; every weight is read once per batch from its storage.
+    /// Picojoules to read one byte of weights from storage; every weight is read once per batch.
     public var picojoulesPerWeightByte: Double
-    /// Picojoules of one byte of activations, read or written.
+    /// Picojoules to read or write one byte of activations.
     public var picojoulesPerActivationByte: Double
 
     /// Makes a model; all figures are in picojoules, 0 or more.

@@ -19,8 +19,8 @@ package struct Feasibility {
     /// Returns a network with small costs that meets every limit.
     ///
     /// Errors: `infeasible`, naming every limit that is below the smallest reachable value of its quantity. If each
-    /// limit can be met alone, but not all together, the error names every limit with the smallest value of its
-    /// quantity found while the other limits are met.
+    /// limit can be met alone, but not all together, the error names all limits. For each limit it then states the
+    /// smallest value that is reachable while the other limits are met.
     package func anchor() throws -> SubnetConfig {
         let limits = device.limits.limits, joint = JointLimits(space, costs, device)
         var candidates: [SubnetConfig] = []
@@ -80,8 +80,8 @@ package struct Feasibility {
                 + (device.name.isEmpty ? "" : " of device \(device.name)") + ": \(reason)")
     }
 
-    /// Formats `value` rounded up to at most four decimals, or to three significant digits below 0.1, so that the
-    /// number shown is a limit that can be met.
+    /// Formats `value` with at most four decimals, or with three significant digits below 0.1. The number is rounded
+    /// up, so that it is a limit that can be met.
     private func number(_ value: Double) -> String {
         guard value > 0, value < 0.1 else {
             return DecimalNumber.text((value * 10_000).rounded(.up) / 10_000)

@@ -1,9 +1,10 @@
-// Finds the network of a space with the least of one cost, and networks within several limits. The second search is
-// needed because the network with the least of one cost may exceed the limit of another. The search within limits is
-// the multi-objective knapsack problem, solved by dynamic programming (Bazgan, Hugot and Vanderpooten, 2009): a sweep
-// over the parts of a network keeps the partial networks that can still meet all limits and that no other partial
-// network dominates. The sweep keeps a separate set for each combination of values of the width genes that earlier and
-// later parts share. Only networks of the least depths are considered, because further layers only add costs.
+// Finds the network of a space with the least value of one cost, and networks within several limits at once. The
+// network with the least value of one cost may exceed the limit of another cost, so several limits need a search of
+// their own. That search is the multi-objective knapsack problem, solved by dynamic programming (Bazgan, Hugot and
+// Vanderpooten, 2009). A sweep over the parts of a network keeps the partial networks that can still meet all limits
+// and that no other partial network dominates. The sweep keeps a separate set for each combination of values of the
+// width genes that earlier and later parts share. Every stage has its least depth, because further layers only add
+// costs.
 import Networks
 
 /// The cheapest networks of a space.
@@ -11,12 +12,12 @@ struct JointLimits {
     private let space: SearchSpace
     private let costs: LayerCosts
     private let device: DeviceTarget
-    /// The parts of networks of the least depths.
+    /// The parts of networks in which every stage has its least depth.
     private let parts: [NetworkParts.Part]
     /// After each part, the width genes that later parts share with this part and earlier parts.
     private let shared: [[Int]]
 
-    /// The share of one part in every limited sum, for each state and choice of the part; nil for a forbidden choice.
+    /// What one part adds to every limited sum, by state and choice of the part; nil for a forbidden choice.
     private typealias Offers = [[Double]?]
 
     /// The costs and genes of the first parts of a network.
@@ -31,7 +32,7 @@ struct JointLimits {
     /// The most partial networks that a set keeps: for up to two costs, and for more costs. A larger set is thinned
     /// evenly. With two costs a set usually has hundreds to thousands of networks.
     private static let mostOfTwo = 4000, mostOfMore = 500
-    /// The relative tolerance of a limit; `LayerCosts` adds the same costs in another order.
+    /// The relative tolerance of a limit: `LayerCosts` adds the same costs in another order and so rounds differently.
     private static let slack = 1e-9
 
     /// Prepares the search for networks of `space`.
@@ -58,9 +59,9 @@ struct JointLimits {
         return found.first ?? config(nil, resolution)
     }
 
-    /// Returns networks at `resolution` within `limits`. They are Pareto-optimal in the limited sums (all limited
-    /// quantities except peak memory), and ascend by the first sum. With three or more sums some such networks may be
-    /// missing, because sets are thinned. An infinite limit excludes no network.
+    /// Returns networks at `resolution` within `limits`. The networks are Pareto-optimal in the limited sums (all
+    /// limited quantities except peak memory) and are sorted by the first sum. With three or more sums some
+    /// Pareto-optimal networks may be missing, because sets are thinned. An infinite limit excludes no network.
     func networks(
         _ resolution: Int, _ limits: [(quantity: Quantity, limit: Double)]
     ) -> [SubnetConfig] {
@@ -73,8 +74,8 @@ struct JointLimits {
         }
     }
 
-    /// Extends partial networks part by part and returns the whole networks that no other dominates. `cost` returns nil
-    /// for a forbidden choice.
+    /// Extends partial networks part by part and returns the complete networks that no other network dominates. `cost`
+    /// returns nil for a forbidden choice.
     private func sweep(
         _ resolution: Int, sums: Int, isPeak: Bool = false, limits: [Double],
         _ cost: (LayerCosts.Tally) -> [Double]?
@@ -133,8 +134,8 @@ struct JointLimits {
         return unbeaten(Array(groups.joined())).map { config($0, resolution) }
     }
 
-    /// Returns `partial` with the width genes of `part` set as in `state`; nil if width genes that are already set
-    /// contradict it.
+    /// Returns `partial` with the width genes of `part` set as in `state`; nil if `partial` has other values of these
+    /// genes.
     private func open(_ partial: Partial, _ part: NetworkParts.Part, _ state: Int) -> Partial? {
         if part.widths.isEmpty { return partial }
         var opened = partial
@@ -145,7 +146,8 @@ struct JointLimits {
         return opened
     }
 
-    /// Returns the choices of a part: all, or, if genes are coupled, the choice that follows from the least depth.
+    /// Returns the choices of a part: all choices, or, if genes are coupled, the one choice that follows from the least
+    /// depth.
     private func choices(_ part: NetworkParts.Part) -> Range<Int> {
         guard space.coupling != nil, let layer = part.layer,
             let choice = space.stages[space.stage(of: layer)].choice(of: layer, in: space.smallest)
@@ -153,8 +155,8 @@ struct JointLimits {
         return choice..<choice + 1
     }
 
-    /// Returns the partial networks that no other dominates, ascending by the first cost, thinned to the most that a
-    /// set keeps.
+    /// Returns the partial networks that no other partial network dominates, sorted by the first cost. A result that is
+    /// too large for a set is thinned.
     private func unbeaten(_ partials: [Partial]) -> [Partial] {
         var kept: [Partial] = []
         let sorted = partials.sorted { $0.sums.lexicographicallyPrecedes($1.sums) }

@@ -1,5 +1,5 @@
-// Computes a latency table for a new device from another device's table and a few whole networks measured on the new
-// device. The model is in `PartFactors`.
+// Computes a latency table for a new device from another device's table and the latencies of a few whole networks on
+// the new device. `PartFactors` is the statistical model.
 
 import Foundation
 import Networks
@@ -36,8 +36,8 @@ public struct LatencyCalibration: Sendable {
 
     /// Estimated relative standard deviations.
     public struct Deviations: Codable, Sendable, Equatable {
-        /// The deviation of a class of parts from the common factor, of a single part from the factor of its classes,
-        /// and of a measurement from the network's latency.
+        /// The deviations of three quantities: of a class's factor from the common factor, of a part's factor from the
+        /// factors of the part's classes, and of a measurement from the network's latency.
         public let ofClasses, ofParts, ofMeasurements: Double
     }
 
@@ -52,9 +52,9 @@ public struct LatencyCalibration: Sendable {
     /// The largest difference between two networks in the share of time that one class of parts takes, 0…1.
     let largestDifference: Double
 
-    /// The common factor: new device over reference.
+    /// The common factor: time on the new device divided by time on the reference device.
     public var factor: Double { factors.common }
-    /// The estimated deviations of parts and measurements.
+    /// The estimated deviations of classes, parts and measurements.
     public var spreads: Deviations {
         let found = factors.deviations
         return Deviations(
@@ -116,9 +116,9 @@ public struct LatencyCalibration: Sendable {
         factors.latencyMs(try ReferencePart.parts(shape, reference))
     }
 
-    /// Returns the calibrated table. For every part of the space that the reference has, `mean` is the predicted
-    /// latency and `std` the standard error of the prediction. Errors of parts of one class are correlated, so do not
-    /// combine them for a network: use the deviation that `latencyMs` returns.
+    /// Returns the calibrated table. It has the parts of the space's networks for which the reference has entries:
+    /// `mean` is the predicted latency and `std` the standard error of the prediction. Errors of parts of one class are
+    /// correlated, so do not combine them for a network: use the deviation that `latencyMs` returns.
     public func table() throws -> LatencyTable {
         var table = LatencyTable()
         for resolution in reference.resolutions where space.resolutions.contains(resolution) {

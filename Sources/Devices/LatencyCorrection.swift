@@ -1,6 +1,6 @@
-// Corrects the sum of part latencies so that it matches whole-network latencies. The correction is
-// a factor, a constant per block and a constant per network, so it can be folded into the table's
-// entries, whose sums are then corrected latencies.
+// Corrects sums of part latencies so that they match the latencies of whole networks. The correction is a factor, a
+// constant per block and a constant per network. Therefore the correction can be applied to each entry of a table: sums
+// of corrected entries are corrected latencies.
 import Networks
 import Tensors
 
@@ -56,8 +56,8 @@ public struct LatencyCorrection: Codable, Hashable, Sendable {
         return best.form.fit(observations)
     }
 
-    /// Returns the mean |corrected / whole - 1|, where each network is predicted by a correction that was chosen and
-    /// fitted without that network.
+    /// Returns the mean of |corrected / measured - 1|, where each network is predicted by a correction that was chosen
+    /// and fitted without that network.
     public static func heldOutError(_ observations: [Observation]) -> Double {
         meanError(observations) { place, one in
             var others = observations
@@ -152,7 +152,7 @@ extension LatencyCorrection {
 }
 
 extension LatencyKey {
-    /// The prefixes of the keys of blocks and of first layers in the tables of all families.
+    /// Key prefixes of table entries for blocks and for first layers, as in the published spaces.
     fileprivate static let blockPrefixes = ["expanded_conv-", "bottleneck-"]
     fileprivate static let stemPrefixes = ["Conv-", "Conv_0-"]
 }

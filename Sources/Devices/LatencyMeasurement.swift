@@ -1,9 +1,9 @@
-// Times networks on this machine, whole and part by part, on one thread, because a batch of one image cannot be split.
-// Parts are timed inside whole networks, by reading a clock between parts: a part run alone in a loop would find its
-// weights and input in the nearest cache. As on the device, the networks have extracted weights: a supernet would
-// derive its filters in every pass, which takes an eighth of a small network's time. Large networks are timed by the
-// thread's CPU time, which excludes time that other processes took. Small networks are timed by wall-clock time,
-// because reading the CPU clock takes too long for them.
+// Times networks on this machine, whole and part by part. One thread is used, because a batch is usually one image,
+// which cannot be divided among threads. Parts are timed inside whole networks, by reading a clock between parts: a
+// part run alone in a loop would find its weights and input in the nearest cache. As on the device, the networks have
+// extracted weights: a supernet would derive its filters in every pass, which takes an eighth of a small network's
+// time. Large networks are timed by the thread's CPU time, which excludes time that other processes took. Small
+// networks are timed by wall-clock time, because reading the CPU clock takes too long for them.
 
 import Foundation
 import Networks
@@ -91,8 +91,8 @@ public final class LatencyMeasurement {
             self.images = images
         }
 
-        /// Returns the milliseconds of one pass after a warm-up, by both clocks. If passes are short, several are made,
-        /// and the pass with the median wall-clock time is returned.
+        /// Returns the milliseconds of one pass after a warm-up, as wall-clock time and as the thread's CPU time
+        /// (`worked`). If passes are short, several are made, and the pass with the median wall-clock time is returned.
         func milliseconds() -> (wall: Double, worked: Double) {
             let passes = LatencyMeasurement.repeated(network, shape, images, passes: 1) { images in
                 wall.begin()
@@ -153,8 +153,8 @@ extension PassClock {
     }
 }
 
-/// Times one extracted network in several short sessions with other work between them, because on a shared machine one
-/// session may be slow throughout, but rarely all of them.
+/// Times one extracted network in several short sessions with other work between them. On a shared machine one session
+/// may be slow throughout, but rarely all sessions.
 public final class WholeNetworkTimer {
     private let network: Network
     private let shape: NetworkShape

@@ -1,10 +1,9 @@
-// Measures a latency table of this machine in rounds that can be interrupted, one image size after
-// the other. A round times every part that the table lacks at that size, inside networks drawn so
-// that together they contain all of these parts; then it times the networks that the table is
-// checked against. Rounds are repeated, so that fluctuations of the machine's speed affect all
-// entries of a size alike. A reference network, timed between any two networks, shows the machine's
-// speed (PacedTimings.swift). A disturbed pass is dropped with all of its parts, just as the pass of
-// a network that is timed as one, so that sums of parts and times of networks are comparable.
+// Measures a latency table of this machine in rounds that can be interrupted, one image size after the other. A round
+// times every part that the table lacks at that size, inside networks drawn so that together they contain all of these
+// parts; then it times the networks that the table is checked against. Rounds are repeated, so that fluctuations of the
+// machine's speed affect all entries of a size alike. A reference network, timed between any two networks, shows the
+// machine's speed (PacedTimings.swift). Disturbed and extreme passes are dropped, each with the times of all its parts.
+// The same rule holds for networks that are timed as a whole, so sums of parts are comparable with times of networks.
 
 import Networks
 import Tensors
@@ -19,11 +18,12 @@ public struct LatencySurvey: Codable, Sendable {
         public var entry: LatencyEntry
     }
 
-    /// The entries given at the start, and those measured at the finished image sizes.
+    /// The entries given at the start, and the entries measured at the finished image sizes.
     public private(set) var table: LatencyTable
     /// The networks timed as a whole at the finished image sizes.
     public private(set) var wholes: [Whole] = []
-    /// At the finished image sizes, the number of entries measured, and of entries that were given at the start.
+    /// The number of entries measured at the finished image sizes, and the number of entries there that were given at
+    /// the start.
     public private(set) var measuredEntries = 0, knownEntries = 0
     /// Number of disturbed timings of parts.
     public private(set) var outliers = 0
@@ -32,16 +32,16 @@ public struct LatencySurvey: Codable, Sendable {
     private let rounds, passes, wholeNetworks: Int
     private let seed: UInt64
     private var size = 0, round = 0
-    /// Visits at the current image size: of the covering networks, and of the networks timed whole.
+    /// The visits at the current image size: of networks timed part by part, and of networks timed as a whole.
     private var coverVisits: [TimedVisit] = [], wholeVisits: [TimedVisit] = []
 
-    /// Most passes that a visit of a network asks for; `LatencyMeasurement` runs more if passes are short.
+    /// The most passes asked for in one visit of a network; `LatencyMeasurement` makes more if passes are short.
     private static let passesATurn = 3
-    /// Sets of covering networks, used in turn, so that every part is timed after at least two
-    /// different parts.
+    /// The number of sets of networks. The networks of each set together contain all missing parts. The sets are used
+    /// in turn, so that every part is timed after at least two different parts.
     private static let designs = 2
 
-    /// Plans to time, at least `repeats` times each, every part that `known` lacks at `resolutions`, and
+    /// Plans to time every part that `known` lacks at `resolutions`, at least `repeats` times. Also plans to time
     /// `wholeNetworks` whole networks to check the table against, drawn by `seed` and spread over `resolutions`.
     public init(
         resolutions: [Int], known: LatencyTable = LatencyTable(), repeats: Int, wholeNetworks: Int,
@@ -84,8 +84,8 @@ public struct LatencySurvey: Codable, Sendable {
         if round == rounds { try finishSize(space, cover, drawn) }
     }
 
-    /// Times the covering networks of this round and the networks of the check, each between two
-    /// timings of the smallest network.
+    /// Times one set of networks that together contain all missing parts, and the networks that the table is checked
+    /// against. Each network is timed between two timings of the smallest network, which is the reference.
     private mutating func visit(
         _ cover: [NetworkShape], _ drawn: [SubnetConfig], _ space: SearchSpace,
         _ measurement: LatencyMeasurement
@@ -94,7 +94,7 @@ public struct LatencySurvey: Codable, Sendable {
         smallest.resolution = resolutions[size]
         let reference = measurement.reference(try NetworkShape(space, smallest))
         var before = reference.milliseconds()
-        /// Makes a visit; the reference's times are by the clock that also timed the network.
+        /// Records a visit; the reference network's times are by the same clock as the visited network's.
         func visit(_ network: Int, _ shape: NetworkShape, _ passes: [[Double]]) -> TimedVisit {
             let after = reference.milliseconds()
             defer { before = after }
@@ -156,8 +156,8 @@ public struct LatencySurvey: Codable, Sendable {
         size += 1
     }
 
-    /// Draws the networks that are timed whole at the current image size; all `wholeNetworks` are spread evenly over
-    /// the image sizes.
+    /// Draws the networks that are timed as a whole at the current image size; the `wholeNetworks` of the survey are
+    /// spread evenly over the image sizes.
     private func checked(_ space: SearchSpace) -> [SubnetConfig] {
         stride(from: size, to: wholeNetworks, by: resolutions.count).map { number in
             var stream = RandomStream(seed: seed, number, 0, 0x71b)
@@ -214,17 +214,18 @@ public struct LatencyCheck: Codable, Sendable, Equatable {
     public struct Row: Codable, Sendable, Equatable {
         /// The network's genes.
         public var arch: SubnetConfig
-        /// The sum of the network's parts, the corrected sum, and the measured latency, in milliseconds.
+        /// The sum of the table's entries for the network, the corrected sum, and the measured latency, in
+        /// milliseconds.
         public var tableMs, correctedMs, wholeMs: Double
     }
 
     /// All networks that were timed as a whole.
     public var rows: [Row]
-    /// Mean and largest |table / whole - 1|, uncorrected.
+    /// The mean and the largest |sum of entries / measured latency - 1|, uncorrected.
     public var meanError, worstError: Double
     /// The correction fitted on all networks of `rows`.
     public var correction: LatencyCorrection
-    /// Mean |corrected / whole - 1| in cross-validation.
+    /// The mean of |corrected sum / measured latency - 1| in cross-validation.
     public var heldOutError: Double
 
     /// Compares `table` with `wholes`, networks of `space`, and fits the correction. Errors: `missingLatency` for a

@@ -1,6 +1,6 @@
-// Reads latency tables from files. A name like `192_lookup_table.yaml` or `192.csv` gives the image size of entries for
-// which the file itself states none; files of other names must state it. All tables of a folder are read; a part
-// that two of them have at the same image size is an error.
+// Reads latency tables from files. If a file states no image size, its name gives the size of the entries, as in
+// `192_lookup_table.yaml` or `192.csv`; files of other names must state the size. All tables of a folder are read; a
+// part that two tables have at the same image size is an error.
 import Foundation
 import Intake
 
@@ -10,8 +10,8 @@ extension LatencyTable {
     /// The file name extensions of tables.
     private static let endings = ["csv", "yaml", "yml", "json"]
 
-    /// Reads the file at `path`, or all tables of that folder; with `resolutions`, a folder's files that are named
-    /// after another image size are skipped.
+    /// Reads the file at `path`, or all tables of the folder at `path`; with `resolutions`, a folder's files that are
+    /// named after another image size are skipped.
     ///
     /// `unit`, `ms` or `mj`, may name the column of means in CSV files. Errors: `malformed`, naming the file and, where
     /// there is one, the line or key.
@@ -163,8 +163,8 @@ extension LatencyTable {
         }
     }
 
-    /// The mean that all entries have; nil if they differ or there are fewer than two. A constant table distinguishes
-    /// networks only by their number of parts.
+    /// The mean that all entries have; nil if their means differ or there are fewer than two entries. A constant table
+    /// distinguishes networks only by their number of parts.
     public var constant: Double? {
         let all = entries.values.flatMap { $0.values.map(\.mean) }
         guard let first = all.first, all.count > 1, all.allSatisfy({ $0 == first }) else {

@@ -3,7 +3,7 @@
 import Intake
 
 extension LatencyTable {
-    /// The limit of the text's size leaves room for all image sizes with percentiles.
+    /// The size limit suffices for a table of all image sizes with percentiles.
     private static let rule = JSONRule(maxBytes: 64 << 20)
     /// The range of a correction's factor.
     private static let scales = 0.001...1000.0

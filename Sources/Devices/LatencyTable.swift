@@ -10,8 +10,8 @@ public struct LatencyEntry: Codable, Hashable, Sendable {
     public var mean: Double
     /// The standard deviation of the measurements in milliseconds.
     public var std: Double
-    /// Percentiles of the timings, if this program made the timings; a survey scales timings to the machine's
-    /// undisturbed speed.
+    /// Percentiles of the timings, if this program made the timings; `LatencySurvey` first scales its timings to the
+    /// machine's undisturbed speed.
     public var spread: Percentiles?
 
     /// Percentiles of all timings in milliseconds, and the number of disturbed timings.
@@ -28,7 +28,7 @@ public struct LatencyEntry: Codable, Hashable, Sendable {
         self.std = std
     }
 
-    /// Summarises timings of work that a shared machine disturbs (at least one, in milliseconds); see `steady`.
+    /// Summarises one or more timings in milliseconds. A shared machine may disturb some timings: see `steady`.
     public init(timings: [Double]) {
         let steady = Self.steady(timings).map { timings[$0] }
         self.init(timings: timings, counted: steady, outliers: timings.count - steady.count)
@@ -45,8 +45,8 @@ public struct LatencyEntry: Codable, Hashable, Sendable {
     }
 
     /// Returns the indices of the undisturbed timings: those at most a tenth above the 10th percentile. On a quiet
-    /// machine nearly all timings are undisturbed. On a busy machine the mean of the undisturbed ones is near a quiet
-    /// machine's.
+    /// machine nearly all timings are undisturbed. On a busy machine the mean of the undisturbed timings is near the
+    /// mean on a quiet machine.
     static func steady(_ timings: [Double]) -> [Int] {
         let limit = 1.1 * percentile(0.1, of: timings.sorted())
         return timings.indices.filter { timings[$0] <= limit }
@@ -57,8 +57,7 @@ public struct LatencyEntry: Codable, Hashable, Sendable {
         sorted[min(sorted.count - 1, Int(share * Double(sorted.count)))]
     }
 
-    /// Summarises measurements in milliseconds (at least one); the deviation is that of the
-    /// population.
+    /// Summarises one or more measurements in milliseconds; `std` is the population standard deviation.
     public init(milliseconds: [Double]) {
         precondition(!milliseconds.isEmpty, "a latency needs a measurement")
         let total = Double(milliseconds.count)

@@ -77,7 +77,7 @@ package struct NetworkParts: Sendable {
             }
         }
 
-        /// Returns the parts of the reference network that differ in the network of `config`, and those that the
+        /// Returns the parts of the reference network that differ in the network of `config`, and the parts that the
         /// network of `config` lacks.
         private func compare(_ config: SubnetConfig) throws -> (changed: [Int], missing: [Int]) {
             let layers = Dictionary(
@@ -145,8 +145,8 @@ package struct NetworkParts: Sendable {
         }
     }
 
-    /// Returns a network at full depth with `widths` and, in every layer, the combination `choice` of kernel and expand
-    /// genes, or the layer's last combination if it has fewer.
+    /// Returns a network at full depth with `widths`. Every layer has the combination `choice` of kernel and expand
+    /// genes, or its last combination if the layer has fewer.
     fileprivate static func full(_ space: SearchSpace, widths: [Int], choice: Int) -> SubnetConfig {
         var config = space.largest
         config.widths = widths
@@ -178,7 +178,7 @@ package struct NetworkParts: Sendable {
         return entry
     }
 
-    /// Calls `body` once for every entry, with the entry's index and its layers at image size `resolution`.
+    /// Calls `body` once for every entry, with the index and the layers of the entry at image size `resolution`.
     func forEachEntry(
         _ resolution: Int, _ body: (Int, ArraySlice<NetworkShape.Placed>) throws -> Void
     )

@@ -1,13 +1,13 @@
 // Infers from whole networks how much longer each part of a network takes on one device than on another.
 //
-// A part's factor is its time on the one device over its time on the other. The logarithms of the factors are a
+// A part's factor is its time on the one device divided by its time on the other. The logarithms of the factors are a
 // Gaussian process with a common mean. Parts that share a class (a kernel size, expand ratio, stage, image size or kind
 // such as stem or head) deviate from the mean together, and each part also deviates a little on its own. So class
-// factors shrink towards the common factor as in ridge regression, of which this is the dual form. A network's latency
-// is the sum of its parts' reference times, each times its factor. The sum is linearised about the current factors, and
-// a few Gauss-Newton iterations solve for the factors. Ten networks do not determine how much classes, parts and
-// measurements deviate. So every result is the mean over a grid of assumed deviations, weighted by their likelihood and
-// prior.
+// factors shrink towards the common factor as in ridge regression, of which this model is the dual form. A network's
+// latency is the sum of its parts' reference times, each times its factor. The sum is linearised about the current
+// factors, and a few Gauss-Newton iterations solve for the factors. Ten networks do not determine how much classes,
+// parts and measurements deviate. So every result is the mean over a grid of assumed deviations, weighted by their
+// likelihood and prior.
 
 import Foundation
 import Networks
@@ -29,8 +29,8 @@ struct FactorDeviations: Hashable, Sendable {
         }
     }
 
-    /// Logarithm of the prior of these deviations: independently log-normal around `usual`, with a standard deviation
-    /// of a factor of e.
+    /// Logarithm of the prior of these deviations: independently log-normal with the medians `usual`, where one
+    /// standard deviation is a factor of e.
     var logPrior: Double {
         func one(_ value: Double, _ usual: Double) -> Double {
             -0.5 * pow(log(value / usual), 2)
@@ -104,7 +104,7 @@ struct ReferencePart: Sendable {
     }
 }
 
-/// The fitted factors of all parts: time on the new device over time on the reference device.
+/// The fitted factors of all parts: time on the new device divided by time on the reference device.
 struct PartFactors: Sendable {
     /// One grid point with its regression and its weight; the weights add up to 1.
     private struct Model: Sendable {
@@ -155,7 +155,8 @@ struct PartFactors: Sendable {
     /// The common factor.
     var common: Double { exp(models.reduce(0) { $0 + $1.weight * $1.kriging.mean }) }
 
-    /// Returns the predicted latency of `parts` together in milliseconds, and the standard deviation of its error.
+    /// Returns the predicted latency of `parts` together in milliseconds, and the standard deviation of the
+    /// prediction's error.
     func latencyMs(_ parts: [ReferencePart]) -> (mean: Double, deviation: Double) {
         let found = Shares(parts, parts.map { logFactor($0) })
         let overlaps = shares.map { found.overlap($0) }
@@ -175,8 +176,8 @@ struct PartFactors: Sendable {
         return (found.milliseconds, found.milliseconds * variance.squareRoot())
     }
 
-    /// Returns the relative uncertainty of the latency of `parts` once `networks` are measured; it does not depend on
-    /// the measured latencies.
+    /// Returns the relative uncertainty of the latency of `parts` once `networks` are measured. The measured latencies
+    /// do not affect the uncertainty.
     static func uncertainty(_ parts: [ReferencePart], knowing networks: [[ReferencePart]]) -> Double
     {
         let known = networks.map { Shares($0, $0.map { _ in 0 }) }

@@ -1,6 +1,5 @@
 // Numbers from outside. YAML 1.1 reads `064` as 52, `1:30` as 90, and `0x40` and `6_4` as 64, which
-// the authors of these texts may not expect. So only decimal notation without such forms is
-// accepted.
+// the author of a text may not expect. So only decimal notation without such forms is accepted.
 
 import Foundation
 

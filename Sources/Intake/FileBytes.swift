@@ -8,9 +8,9 @@ public enum FileBytes {
     /// The default size limit of a file.
     public static let mostBytes = 8 << 30
 
-    /// Returns all bytes of the file `path`. Throws an `InputFault` whose reason is a sentence
-    /// without its subject, such as `is a folder`, if the file is missing, not regular, unreadable
-    /// or larger than `limit`.
+    /// Returns all bytes of the file `path`. Throws an `InputFault` if the file is missing, not
+    /// regular, unreadable or larger than `limit`. The reason of the fault is a sentence without
+    /// its subject, such as `is a folder`.
     public static func read(_ path: String, atMost limit: Int = mostBytes) throws(InputFault)
         -> [UInt8]
     {

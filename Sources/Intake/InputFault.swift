@@ -1,7 +1,7 @@
-// The error that input was refused.
+// The error for refused input.
 
-/// The error that a text or a number from outside was refused. The caller puts file, line and key
-/// before the reason, as in `pipeline.yaml:7: stages.full.batch is '064'`.
+/// The error for a text or a number from outside that was refused. The caller puts file, line and
+/// key before the reason, as in `pipeline.yaml:7: stages.full.batch is '064'`.
 public struct InputFault: Remedied, Equatable {
     /// The problem: a sentence without its subject, such as `is '064'`.
     public let reason: String

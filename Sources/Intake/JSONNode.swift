@@ -31,15 +31,17 @@ public indirect enum JSONNode: Sendable, Equatable {
         self = try rule.read(text)
     }
 
-    /// Returns the value of an object's first member of this name; nil if there is none or this is
-    /// no object.
+    /// Returns the value of an object's first member with this key; nil if this is no object or has
+    /// no such member.
     public subscript(key: String) -> JSONNode? {
         guard case .object(let members) = self else { return nil }
         return members.first { $0.key == key }?.value
     }
 
-    /// Describes the first key of this value that is duplicate, or that `written` (the decoded
-    /// value, encoded again) lacks; nil if there is none. A decoder ignores such keys.
+    /// Describes the first key of this value that is duplicate or missing in `written`; nil if
+    /// there is no such key. `written` is the decoded value, encoded again. A decoder ignores
+    /// duplicate and unknown keys, so this check finds them. Keys with the value null do not count
+    /// as missing.
     public func stray(beside written: JSONNode) -> String? { stray(beside: written, path: "") }
 
     private func stray(beside written: JSONNode, path: String) -> String? {
@@ -132,9 +134,9 @@ public struct JSONReader {
     private let path: String
     private let members: [String: JSONNode]
 
-    /// Takes the object `node`. Refuses unknown keys, with the nearest of the `known` keys as a
-    /// suggestion, and duplicate keys. `path` locates the object, such as `arch`; it is empty for
-    /// the whole text.
+    /// Takes the object `node`. Throws if a key is duplicate or unknown; for an unknown key the
+    /// error suggests the nearest of the `known` keys. `path` is the object's path for errors, such
+    /// as `arch`; empty if the object is the whole text.
     public init(_ node: JSONNode, path: String = "", known: [String]) throws(InputFault) {
         guard case .object(let list) = node else {
             throw InputFault(
@@ -165,19 +167,22 @@ public struct JSONReader {
         return value
     }
 
-    /// Returns the value of a required key as a whole number; throws if it is not one in `range`.
+    /// Returns the value of a required key as a whole number; throws if the value is no whole
+    /// number in `range`.
     public func whole(
         _ key: String, in range: ClosedRange<Int> = Int.min...Int.max
     ) throws(InputFault) -> Int {
         try Self.whole(try required(key), shown(key), in: range)
     }
 
-    /// Returns the value of a required key as a number; throws if it is not one in `range`.
+    /// Returns the value of a required key as a number; throws if the value is no number in
+    /// `range`.
     public func real(_ key: String, in range: ClosedRange<Double>) throws(InputFault) -> Double {
         try Self.real(try required(key), shown(key), in: range)
     }
 
-    /// Returns the value of a required key as a list of whole numbers; throws if it is not one.
+    /// Returns the value of a required key as a list of whole numbers; throws if the value is no
+    /// such list.
     public func wholes(_ key: String) throws(InputFault) -> [Int] {
         let node = try required(key)
         guard case .list(let values) = node else {
@@ -196,7 +201,8 @@ public struct JSONReader {
         return numbers
     }
 
-    /// Returns the value of a required key as a list of numbers; throws if it is not one.
+    /// Returns the value of a required key as a list of numbers; throws if the value is no such
+    /// list.
     public func reals(_ key: String) throws(InputFault) -> [Double] {
         let node = try required(key)
         guard case .list(let values) = node else {

@@ -1,7 +1,7 @@
 // The rule for JSON text that goes into the database. The text must follow RFC 8259 and have a
-// limited size and depth. It must not contain values that PostgreSQL's json type accepts but jsonb
-// and its operators refuse (`\u0000`, half a surrogate pair, numbers out of the range of numeric),
-// because one such row would make every query fail that reads it.
+// limited size and depth. Some values are accepted by PostgreSQL's json type, but refused by jsonb
+// and its operators: `\u0000`, half a surrogate pair, numbers out of the range of numeric. The text
+// must not contain such values, because every query that reads such a row would fail.
 
 import Foundation
 
@@ -18,8 +18,8 @@ public struct JSONRule: Sendable {
 
     /// The rule for the arguments of jobs when a run is enqueued.
     public static let arguments = JSONRule(maxBytes: TextRule.definition.maxBytes)
-    /// The rule for results and checkpoints of jobs, arguments of jobs of a fan-out, and metadata
-    /// of artifacts.
+    /// The rule for results and checkpoints of jobs, for arguments of jobs that a fan-out creates,
+    /// and for metadata of artifacts.
     public static let result = JSONRule(maxBytes: TextRule.result.maxBytes)
 
     /// Throws the reason if `text` breaks the rule.

@@ -1,13 +1,13 @@
-// Times from outside. The only form is ISO 8601 with a zone, because it cannot be misread. A day
-// that does not exist is refused; a lenient parser would read it as another day.
+// Times from outside. The only accepted form is ISO 8601 with a time zone, because this form cannot
+// be misread. A day that does not exist is refused; a lenient parser would read it as another day.
 
 import Foundation
 
 /// Parses times written by people and scripts.
 public enum MomentText {
     /// Parses a time such as `2026-12-01T03:00:00Z` or `2026-12-01T03:00:00.5+01:00`, of the years
-    /// 1970 to 9999. With `orDay` it also parses `2026-12-01` as the start of that day in UTC.
-    /// Throws for any other text.
+    /// 1970 to 9999. With `orDay`, a day such as `2026-12-01` is also allowed and means its start
+    /// in UTC. Throws for any other text.
     public static func read(_ text: String, orDay: Bool = false) throws(InputFault) -> Date {
         let form =
             /([0-9]{4})-([0-9]{2})-([0-9]{2})(T([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]{1,9})?(Z|[-+][0-9]{2}:[0-9]{2}))?/

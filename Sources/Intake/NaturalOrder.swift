@@ -1,7 +1,7 @@
 // Natural sort order of names with numbers: `fc2` before `fc10`.
 
-/// Compares names piece by piece: runs of digits by their value, other characters by their bytes in
-/// UTF-8.
+/// Compares names piece by piece: consecutive digits by their value, other characters by their
+/// bytes in UTF-8.
 public enum NaturalOrder {
     /// Returns whether `left` comes before `right`. Names that differ only in leading zeros are
     /// ordered by their bytes.

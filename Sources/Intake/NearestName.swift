@@ -4,10 +4,10 @@ import Foundation
 
 /// Finds the known name nearest to a mistyped one.
 public enum NearestName {
-    /// Returns the name in `known` that is nearest to `word` by insertions, deletions, replacements
-    /// and swaps of neighbours (optimal string alignment). Upper and lower case count as equal, and
-    /// so do `-` and `_`. Nil if more than a third of the characters differ (for short words: more
-    /// than one).
+    /// Returns the name in `known` that is nearest to `word`. The distance is the number of
+    /// insertions, deletions, replacements and swaps of neighbouring characters (optimal string
+    /// alignment). Upper and lower case count as equal, and so do `-` and `_`. Nil if more than a
+    /// third of the characters differ (for short words: more than one).
     public static func find(_ word: String, among known: some Sequence<String>) -> String? {
         let wanted = plain(word)
         guard !wanted.isEmpty, wanted.count <= 64 else { return nil }

@@ -1,4 +1,4 @@
-// Remedied: the protocol of the errors of this program. An error has the problem and its remedy in
+// Remedied: the protocol of the errors of this program. An error has the problem and the remedy in
 // two fields.
 
 import Foundation

@@ -5,9 +5,9 @@ import Foundation
 
 /// Prepares text from outside for output. Stored text may be older than the rules of `TextRule`.
 public enum Shown {
-    /// Returns whether a character could deceive a terminal or a reader. Such are control
-    /// characters, line and paragraph separators, directional marks and overrides (Unicode bidi
-    /// controls), the byte order mark and noncharacters.
+    /// Returns whether a character could deceive a terminal or a reader. Such characters are
+    /// control characters, line and paragraph separators, directional marks and overrides (Unicode
+    /// bidi controls), the byte order mark and noncharacters.
     public static func isUnprintable(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x202A...0x202E, 0x2066...0x2069, 0x200E, 0x200F, 0x061C, 0xFEFF: return true
@@ -82,8 +82,8 @@ public enum Shown {
         return limit > 0 ? kept + "…" : ""
     }
 
-    /// Returns the text in lines of at most `limit` cells, broken at blanks. A word that is longer
-    /// is broken after a comma, or anywhere if it has none.
+    /// Returns the text in lines of at most `limit` cells, broken at blanks. A word longer than a
+    /// line is broken after a comma, or anywhere if it has no comma.
     public static func wrapped(_ text: String, to limit: Int) -> [String] {
         var lines: [String] = []
         var rest = text[...]

@@ -35,7 +35,8 @@ public struct TextRule: Sendable, Equatable {
     public static let result = TextRule(
         maxCharacters: nil, maxBytes: 1 << 20, allowsLines: true, isRequired: false)
 
-    /// The same rule for names that an older version stored, which allowed invisible characters.
+    /// The same rule, except that invisible characters are allowed: an older version of this
+    /// program stored names with such characters.
     public var stored: TextRule {
         var rule = self
         rule.isName = false
@@ -105,9 +106,10 @@ public struct TextRule: Sendable, Equatable {
             || scalar.properties.isDefaultIgnorableCodePoint || scalar.value == 0x2800
     }
 
-    /// Returns a text in a form that can be stored, for texts that must not be refused, such as a
-    /// log line: in NFC, with passwords replaced by `***`, truncated after `limit` characters (then
-    /// `…`), and with forbidden characters escaped as `\u{1B}`.
+    /// Changes a text so that it can be stored, for texts that must not be refused, such as a log
+    /// line. The result is in NFC. Passwords are replaced by `***`, and forbidden characters are
+    /// escaped as in `\u{1B}`. A text of more than `limit` characters is truncated and ends with
+    /// `…`.
     public static func kept(_ text: String, _ limit: Int) -> String {
         let text = Shown.withoutPasswords(text)
         let start = text.prefix(limit)

@@ -1,6 +1,6 @@
-// Converts 16-bit floats to 32 bits, which is exact for both formats.
+// Converts 16-bit floats (IEEE binary16 and bfloat16) to 32-bit floats, without rounding.
 
-/// Converts 16-bit floats.
+/// Converts 16-bit floats to 32-bit floats.
 enum HalfPrecision {
     /// Returns the value of an IEEE 754 binary16 number: 5 exponent bits, 10 fraction bits.
     static func float16(_ bits: UInt16) -> Float {

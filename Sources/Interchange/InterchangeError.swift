@@ -1,11 +1,11 @@
-// The error type of this module: failures of reading files of other programs.
+// The error type of this module: failures to read or write the file formats of other programs.
 import Intake
 
-/// An error of reading a file in another program's format.
+/// A failure to read or write a file in another program's format.
 public struct InterchangeError: Remedied, Equatable {
     /// The kinds of failure a caller may treat differently.
     public enum Code: String, Sendable {
-        /// The file is shorter than its header says.
+        /// The file ends too early.
         case truncated
         /// The file is unreadable or inconsistent.
         case malformed
@@ -21,18 +21,17 @@ public struct InterchangeError: Remedied, Equatable {
     public let code: Code
     /// The problem and its file, line or field.
     public let reason: String
-    /// How to fix it; nil if unknown.
+    /// How to fix the problem; nil if unknown.
     public let remedy: String?
 
-    /// Takes the problem with its place as `reason`, and how to fix it as `remedy`.
+    /// Takes the problem, with its file, line or field, as `reason`, and how to fix the problem as `remedy`.
     public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
         self.reason = reason
         self.remedy = remedy
     }
 
-    /// Runs `body` and prefixes the reason of an `InterchangeError` with `source`, a file or an
-    /// artifact.
+    /// Runs `body` and prefixes the reason of an `InterchangeError` with `source`, the name of a file or an artifact.
     public static func naming<Value>(_ source: String, _ body: () throws -> Value) throws -> Value {
         do { return try body() } catch let error as InterchangeError {
             throw InterchangeError(error.code, "\(source): \(error.reason)", remedy: error.remedy)

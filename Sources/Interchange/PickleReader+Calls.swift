@@ -1,5 +1,5 @@
-// The calls of a pickle that are interpreted: those that make tensors, parameters and ordered
-// dictionaries. Nothing is executed; the result of any other call is an opaque object.
+// Interprets the function calls in a pickle that make tensors, parameters and ordered dictionaries. No code is
+// executed: unknown ways to rebuild a tensor are errors, and any other call gives an opaque object.
 
 extension PickleReader {
     private static let orderedDictionary = "collections OrderedDict"
@@ -65,7 +65,7 @@ extension PickleReader {
             "torch._utils _rebuild_tensor_v3":
             try makeTensor(arguments)
         case "torch._tensor _rebuild_from_type_v2":
-            // A tensor subclass; the arguments are function, type, arguments and state.
+            // A tensor subclass; the arguments are a function, a type, the function's arguments and a state.
             guard arguments.count >= 3, case .global(let inner) = values[arguments[0]],
                 inner.hasPrefix("torch._utils _rebuild_")
             else { return push(.object(name, [])) }
@@ -97,8 +97,8 @@ extension PickleReader {
                     strides: try tuple(arguments[3]).map(int))))
     }
 
-    /// Returns the keys and values in an OrderedDict's arguments if the first argument is a list of
-    /// pairs, as Python 2 wrote it; returns an empty array otherwise.
+    /// Returns the keys and values of an OrderedDict whose first argument is a list of pairs, as Python 2 wrote.
+    /// Returns an empty array if the first argument is no list.
     private func pairs(_ arguments: [Int]) throws -> [Int] {
         guard let first = arguments.first, case .list(let list) = values[first] else { return [] }
         return try list.flatMap { place in
@@ -111,8 +111,8 @@ extension PickleReader {
     }
 
     /// Returns the value of the persistent id at index `place`. The id ('storage', type, key, device, count) means a
-    /// storage of the file; older files add a sixth element, a view, which must be None. The id ('module', …) means an
-    /// opaque object.
+    /// storage of the file; older files add a sixth element, which describes a view and must be None. The id ('module',
+    /// …) means an opaque object.
     private func stored(_ place: Int) throws -> Pickle.Value {
         let parts = try tuple(place)
         if let first = parts.first, values[first] == .text("module") {

@@ -1,9 +1,8 @@
-// Reads the pickles of PyTorch checkpoints without executing code. A pickle is a program for a
-// small stack machine that may call any function by name. This reader interprets the calls that
-// make tensors and dictionaries itself (PickleReader+Calls.swift); the result of every other call
-// is an opaque object. Values are stored in one array and refer to each other by index, so that
-// neither deep nesting nor cycles can overflow the stack. The opcodes are those of Python's
-// pickletools, protocols 0 to 5.
+// Reads the pickles of PyTorch checkpoints without executing code. A pickle is a program for a small stack machine that
+// may call any function by name. This reader itself interprets the calls that make tensors and dictionaries
+// (PickleReader+Calls.swift). Unknown ways to rebuild a tensor are errors; any other call gives an opaque object.
+// Values are stored in one array and refer to each other by index, so that neither deep nesting nor cycles can overflow
+// the call stack. The opcodes are those of Python's pickletools, protocols 0 to 5.
 
 /// A parsed pickle: values that refer to each other by their index in `values`.
 struct Pickle {
@@ -22,10 +21,10 @@ struct Pickle {
         case dictionary([Int])
         /// A function or type by module and name.
         case global(String)
-        /// The result of an uninterpreted call: the name of the function, and keys and values set
-        /// on the result.
+        /// An opaque object, such as the result of a call that is not interpreted. The text is a name, such as the
+        /// function's; the list has the keys and values set on the object.
         case object(String, [Int])
-        /// A storage elsewhere in the file.
+        /// A storage: an array of numbers elsewhere in the file.
         case storage(StorageReference)
         /// A tensor: a view of a storage.
         case tensor(TensorReference)
@@ -50,7 +49,7 @@ struct Pickle {
 
     /// All values.
     fileprivate(set) var values: [Value]
-    /// The index of the pickle's result.
+    /// The index of the pickle's result in `values`.
     fileprivate(set) var root: Int
 
     /// The pickle's result.
@@ -203,7 +202,7 @@ struct PickleReader {
         let target = try top()
         switch values[target] {
         case .list(var list):
-            values[target] = .none  // so that the list has one owner while it grows
+            values[target] = .none  // so that appending does not copy the list
             list += items
             values[target] = .list(list)
         case .object: break
@@ -233,7 +232,7 @@ struct PickleReader {
         stack.append(values.count - 1)
     }
 
-    /// Pops the index of a value. Errors: `malformed` if there is none above the last mark.
+    /// Pops the index of a value. Errors: `malformed` if no index is above the last mark.
     mutating func pop() throws -> Int {
         guard stack.count > (marks.last ?? 0), let last = stack.popLast() else {
             throw malformed("takes a value where there is none")
@@ -241,8 +240,7 @@ struct PickleReader {
         return last
     }
 
-    /// Returns the index at the top of the stack. Errors: `malformed` if there is none above the
-    /// last mark.
+    /// Returns the index at the top of the stack. Errors: `malformed` if no index is above the last mark.
     func top() throws -> Int {
         guard stack.count > (marks.last ?? 0), let last = stack.last else {
             throw malformed("uses a value where there is none")
@@ -250,8 +248,7 @@ struct PickleReader {
         return last
     }
 
-    /// Removes the last mark, and pops the indices above it. Errors: `malformed` if there is no
-    /// mark.
+    /// Removes the last mark, and pops the indices above that mark. Errors: `malformed` if there is no mark.
     mutating func popToMark() throws -> [Int] {
         guard let mark = marks.popLast(), mark <= stack.count else {
             throw malformed("ends a group that did not begin")
@@ -305,8 +302,7 @@ struct PickleReader {
             })
     }
 
-    /// Returns a string, or an opaque object for bytes that are not UTF-8, which cannot name a
-    /// tensor.
+    /// Returns the bytes as text. Bytes that are not UTF-8, and so cannot name a tensor, give an opaque object.
     private func text(_ bytes: ArraySlice<UInt8>) -> Pickle.Value {
         String(validating: bytes, as: UTF8.self).map(Pickle.Value.text) ?? .object("text", [])
     }

@@ -9,7 +9,7 @@ public enum Safetensors {
     /// The longest accepted header in bytes, to reject files that are not safetensors.
     static let maximumHeaderBytes = 100_000_000
 
-    /// One tensor's entry of the header.
+    /// One tensor's entry in the header.
     private struct Entry: Codable {
         var dtype: String
         var shape: [Int]
@@ -43,8 +43,8 @@ public enum Safetensors {
 
     /// Reads the bytes of a file.
     ///
-    /// Errors: `truncated`, `malformed` (header, overlapping or uncovered bytes), `unsupported` (a
-    /// number type other than F32, F16, BF16 and I64), naming the tensor if one is at fault.
+    /// Errors: `truncated`, `malformed` (header, overlapping or uncovered bytes), `unsupported` (a number type other
+    /// than F32, F16, BF16 and I64). The error names the tensor if a tensor is at fault.
     public static func decode(bytes: [UInt8]) throws -> SafetensorsFile {
         let (header, dataStart) = try decodeHeader(bytes)
         var file = SafetensorsFile()
@@ -77,8 +77,8 @@ public enum Safetensors {
 
     /// Returns the encoded float tensors and metadata of `file`.
     ///
-    /// Names are sorted and the header is padded with spaces to a multiple of 8 bytes. Errors:
-    /// `shapeMismatch`, naming a tensor whose values do not fill its shape.
+    /// Names are sorted and the header is padded with spaces to a multiple of 8 bytes. Errors: `shapeMismatch` for a
+    /// tensor whose values do not fill its shape, or whose name is `__metadata__`.
     public static func encode(_ file: SafetensorsFile) throws -> [UInt8] {
         try encode(file.tensors, metadata: file.metadata)
     }
@@ -152,8 +152,8 @@ public enum Safetensors {
         }
     }
 
-    /// Returns the number of keys of the top object of valid JSON, to detect duplicate keys, which
-    /// a decoder merges.
+    /// Returns how many keys the outermost object of valid JSON has. A decoder merges duplicate keys; this function
+    /// counts each.
     private static func keyCount(_ text: ArraySlice<UInt8>) -> Int {
         var depth = 0, count = 0
         var isQuoted = false, isEscaped = false
@@ -179,7 +179,7 @@ public enum Safetensors {
         return count
     }
 
-    /// Returns the byte range of one tensor, relative to the first value. Errors: `unsupported`,
+    /// Returns the byte range of one tensor's values, relative to the end of the header. Errors: `unsupported`,
     /// `malformed`, `truncated`.
     private static func place(of entry: Entry, name: String, dataCount: Int) throws -> Range<Int> {
         let widths = ["F32": 4, "F16": 2, "BF16": 2, "I64": 8]
@@ -206,8 +206,7 @@ public enum Safetensors {
         return entry.data_offsets[0]..<entry.data_offsets[1]
     }
 
-    /// Checks that the values lie without gaps or overlaps, as the format requires. Errors:
-    /// `malformed`.
+    /// Checks that the tensors fill the data without gaps or overlaps, as the format requires. Errors: `malformed`.
     private static func checkCover(
         _ ranges: [(name: String, range: Range<Int>)], dataCount: Int
     ) throws {

@@ -6,10 +6,10 @@ public struct SafetensorsFile: Sendable, Equatable {
     public struct Tensor<Value: Sendable & Equatable>: Sendable, Equatable {
         /// The extents, outermost first; empty for a scalar.
         public var shape: [Int]
-        /// The values, one for each element of the shape.
+        /// The values; their number is the product of the extents.
         public var values: [Value]
 
-        /// Takes shape and values; the shape is validated when the tensor is written.
+        /// Takes shape and values; whether the values fill the shape is checked when the tensor is written.
         public init(shape: [Int], values: [Value]) {
             self.shape = shape
             self.values = values
@@ -24,7 +24,7 @@ public struct SafetensorsFile: Sendable, Equatable {
     public var metadata: [String: String]
     /// Scalars in a PyTorch checkpoint, by name; only read, never written.
     public var numbers: [String: Double] = [:]
-    /// Names of the other entries of a PyTorch checkpoint, which were skipped.
+    /// Names of the entries of a PyTorch checkpoint that are neither tensors nor numbers, and were skipped.
     public var passedOver: Set<String> = []
 
     /// Makes the content of a file; empty by default.

@@ -1,6 +1,6 @@
-// PyTorch checkpoints: state dicts written by torch.save, in a zip archive (since PyTorch 1.6) or
-// as a sequence of pickles (before). Only tensors and numbers are read, and no code is executed:
-// see PickleReader. Formats: torch/serialization.py, `_save` and `_legacy_save`.
+// PyTorch checkpoints: state dicts written by torch.save, in a zip archive (PyTorch 1.6 and later) or as a sequence of
+// pickles (earlier versions). Only tensors and numbers are read, and no code is executed: see PickleReader. Formats:
+// torch/serialization.py, `_save` and `_legacy_save`.
 
 import Intake
 
@@ -30,23 +30,24 @@ struct TorchNumber {
 
 /// Reads PyTorch checkpoints.
 public enum TorchCheckpoint {
-    /// The deepest nesting of dictionaries that is read; a state dict may be nested in others.
+    /// The deepest nesting of dictionaries that is read; a state dict may be nested in other dictionaries.
     static let deepest = 4
-    /// The most entries that are read, against malicious files.
+    /// The most entries that a checkpoint may have; more are refused as malicious.
     static let mostEntries = 1_000_000
     /// The magic number at the start of older files, little endian.
     static let legacyMagic: [UInt8] = [0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19]
 
-    /// Returns whether `bytes` start like a checkpoint of either form.
+    /// Returns whether `bytes` start like a checkpoint: a zip archive, or pickles with the magic number.
     public static func isCheckpoint(_ bytes: [UInt8]) -> Bool {
         ZipArchive.isArchive(bytes) || bytes.starts(with: [0x80, 2, 0x8A, 10] + legacyMagic)
     }
 
-    /// Reads all tensors and scalars of a checkpoint; names in nested dictionaries are joined by
-    /// dots. Items of opaque objects are read like items of dictionaries; no code is executed.
+    /// Reads the tensors and scalars of a checkpoint, at most `deepest` dictionaries deep; the keys of nested
+    /// dictionaries are joined by dots. Items of opaque objects are read like items of dictionaries; no code is
+    /// executed.
     ///
-    /// Errors: `truncated`, `malformed`, `unsupported` (an unsupported tensor type, or objects
-    /// without any tensor).
+    /// Errors: `truncated`, `malformed`, `unsupported` (such as a tensor of an unsupported type, or objects but no
+    /// tensor).
     public static func decode(bytes: [UInt8]) throws -> SafetensorsFile {
         guard isCheckpoint(bytes) else {
             throw InterchangeError(
@@ -56,8 +57,8 @@ public enum TorchCheckpoint {
             ZipArchive.isArchive(bytes) ? try readArchive(bytes) : try readLegacy(bytes)
         var file = SafetensorsFile()
         var visited = 0
-        // Tied weights are several tensors in one storage, so the tensors may have more floats than
-        // the file; more than eight times as many are refused as malicious.
+        // Tied weights are several tensors in one storage, so all tensors together may have more floats than the file.
+        // More than eight times as many are refused as malicious.
         var left = 2 * bytes.count
         func visit(_ place: Int, _ name: String, _ depth: Int) throws {
             visited += 1
@@ -138,8 +139,8 @@ public enum TorchCheckpoint {
         return (try PickleReader.read(bytes[range]).pickle, storages)
     }
 
-    /// Reads the older form: magic number, version, system info, tensors and keys, each a pickle,
-    /// then the storages in the order of the keys, each with 8 bytes of length before the values.
+    /// Reads the older form: five pickles (magic number, version, system info, tensors, keys), then the storages in the
+    /// order of the keys. Each storage starts with 8 bytes of length.
     private static func readLegacy(_ bytes: [UInt8]) throws -> (Pickle, [String: Range<Int>]) {
         var start = 0
         func next() throws -> Pickle {
@@ -236,7 +237,7 @@ public enum TorchCheckpoint {
             guard !overflow, !far, !high else { throw malformed }
             (count, last) = (product, sum)
         }
-        // A tensor larger than its storage repeats elements, which weights never do.
+        // A tensor with more elements than its storage repeats elements, which weights do not.
         guard count == 0 || (last < tensor.storage.count && count <= tensor.storage.count) else {
             throw malformed
         }

@@ -4,19 +4,20 @@
 
 /// The entries of an archive.
 struct ZipArchive {
-    /// The byte range of every entry by name.
+    /// The byte range of each entry's content, by the entry's name.
     let entries: [String: Range<Int>]
 
-    /// The most entries that are read.
+    /// The most entries that an archive may have.
     private static let mostEntries = 100_000
 
     /// Returns whether `bytes` start like a zip archive.
     static func isArchive(_ bytes: [UInt8]) -> Bool { bytes.starts(with: [0x50, 0x4B, 3, 4]) }
 
-    /// Reads the directory. Errors: `truncated`, `malformed`, `unsupported` for compressed or encrypted entries.
+    /// Reads the central directory. Errors: `truncated`, `malformed`, `unsupported` for compressed or encrypted
+    /// entries.
     init(_ bytes: [UInt8]) throws {
         let reader = Reader(bytes: bytes)
-        // The end record has 22 bytes and a comment of at most 65,535 bytes.
+        // The archive's last record has 22 bytes and a comment of at most 65,535 bytes.
         let first = max(0, bytes.count - 22 - 65_535)
         guard
             let end = stride(from: bytes.count - 22, through: first, by: -1).first(where: {
@@ -59,7 +60,7 @@ struct ZipArchive {
         }
     }
 
-    /// Returns the name and byte range of the directory's entry at offset `at`, and the offset of
+    /// Reads the directory's entry at offset `at`. Returns the name, the byte range of the content, and the offset of
     /// the next entry.
     private static func entry(_ reader: Reader, _ at: Int) throws -> (String, Range<Int>, Int) {
         guard try reader.integer(at, 4) == 0x0201_4B50 else { throw malformed }

@@ -7,7 +7,8 @@ import Schema
 
 /// The person or program that makes manual changes of the database.
 public enum Actor {
-    /// The value of OFA_ACTOR, or user@host if that is not set; truncated to 200 characters.
+    /// The value of OFA_ACTOR, or user@host if OFA_ACTOR is empty or not set; truncated to 200
+    /// characters.
     public static let current = name(
         environment: ProcessInfo.processInfo.environment, user: NSUserName(),
         host: HostIdentity.current.name)
@@ -18,13 +19,13 @@ public enum Actor {
     }
 }
 
-/// A manual change.
+/// A manual change of the database, such as the cancelling of a run.
 public struct Action: Codable, Sendable, Equatable {
     /// The number of the change; a later change has a higher number.
     public let id: Int64
     /// When the change was made.
     public let at: Date
-    /// The actor's name as given, and the role of the database session.
+    /// The name of the actor (`Actor.current`), and the database role of the session.
     public let actor, role: String
     /// The operation and its subject, such as `cancel` and `run 3`.
     public let verb, subject: String
@@ -33,7 +34,8 @@ public struct Action: Codable, Sendable, Equatable {
 }
 
 extension Connection {
-    /// Records a manual change. Call this in the transaction that makes the change.
+    /// Adds an entry to the log of manual changes. Call this in the transaction that makes the
+    /// change.
     public func note(_ verb: String, _ subject: String, _ detail: [String: String] = [:]) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -45,8 +47,8 @@ extension Connection {
 }
 
 extension JobQueue {
-    /// Returns the newest `limit` manual changes, newest first; with `subject`, only those of this
-    /// subject.
+    /// Returns the newest `limit` manual changes, newest first; with `subject`, only changes of
+    /// this subject.
     public func actions(subject: String? = nil, limit: Int = 100) throws -> [Action] {
         try ask(.actionList(subject: subject, most: limit)).map { row in
             Action(

@@ -1,5 +1,5 @@
-// AttemptSignal: the state of one attempt that several threads share: interruption, progress and
-// log lines. It is Sendable, so that a handler's own threads can use it too.
+// AttemptSignal: what several threads share about one attempt: interruption, progress and log
+// lines. The class is Sendable, so that a handler's own threads can use it too.
 import Foundation
 import Intake
 import Synchronization
@@ -60,8 +60,8 @@ public final class AttemptSignal: Sendable {
         }
     }
 
-    /// Appends a line to the job's log. The call is cheap: lines are buffered. While the database
-    /// is unreachable, the newest lines are kept.
+    /// Appends a line to the job's log. The call is cheap: lines are buffered. If the buffer is
+    /// full, because the database is unreachable, the oldest lines are dropped.
     public func log(_ line: String) {
         let text = TextRule.kept(line, Self.maxCharacters)
         state.withLock { $0.lines.append(text) }
@@ -77,19 +77,20 @@ public final class AttemptSignal: Sendable {
 
     func drain() { state.withLock { $0.isDraining = true } }
 
-    /// Records that the job has saved a checkpoint. This ends the quarantine of the job: other jobs
-    /// may then run at the same time.
+    /// Records that the job has saved a checkpoint. If the job had crashed workers and so ran alone
+    /// (in quarantine), other jobs may now run at the same time.
     public func noteCheckpoint() { state.withLock { $0.hasCheckpoint = true } }
 
     var hasCheckpoint: Bool { state.withLock { $0.hasCheckpoint } }
 
-    /// Records that a slot starts the job.
+    /// Records that a slot (a handler thread) starts the job.
     func begin() {
         let now = clock()
         state.withLock { $0.began = now }
     }
 
-    /// Returns whether a slot started the job at least `seconds` ago (nil: at any time).
+    /// Returns whether a slot started the job at least `seconds` ago; with nil, whether a slot has
+    /// started the job at all.
     func hasRun(_ seconds: Double?) -> Bool {
         let now = clock()
         return state.withLock { state in
@@ -100,8 +101,8 @@ public final class AttemptSignal: Sendable {
     /// Records an acknowledged heartbeat; `sentAt` is the time just before the heartbeat was sent.
     func beaten(sentAt: Double) { state.withLock { $0.lastBeat = max($0.lastBeat, sentAt) } }
 
-    /// Progress and log lines that are to be written to the database. `takeNotes` returns each line
-    /// and each progress once.
+    /// Progress and log lines that are to be written to the database. `takeNotes` removes the notes
+    /// from the state; `putBack` returns notes to it if the write failed.
     struct Notes {
         var progress: (fraction: Double, message: String)?
         fileprivate var buffer: LineBuffer
@@ -120,8 +121,8 @@ public final class AttemptSignal: Sendable {
         }
     }
 
-    /// Returns to the state the notes that could not be written. Progress that was set meanwhile is
-    /// kept.
+    /// Puts notes that could not be written back into the state. Progress that was set meanwhile is
+    /// newer, so it replaces the progress in `notes`.
     func putBack(_ notes: Notes) {
         state.withLock { state in
             var lines = notes.buffer
@@ -135,8 +136,8 @@ public final class AttemptSignal: Sendable {
     }
 }
 
-/// A buffer of log lines that holds at most 10,000 lines and 4 MiB; when it is full, the oldest
-/// tenth of the lines is dropped and counted.
+/// A buffer of log lines that holds at most 10,000 lines and 4 MiB. When the buffer is full, the
+/// oldest tenth of the lines is dropped and counted.
 struct LineBuffer {
     private static let mostLines = 10_000
     private static let mostBytes = 4 << 20

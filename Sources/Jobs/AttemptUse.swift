@@ -1,13 +1,14 @@
-// AttemptUse: the metered usage of one attempt, which is recorded when the attempt ends.
+// AttemptUse: the metered time and energy of one attempt, recorded when the attempt ends.
 
-/// The usage of one attempt.
+/// The metered time and energy of one attempt.
 public struct AttemptUse: Sendable, Equatable {
-    /// Energy of the IT equipment (without PUE) in microjoules, with its uncertainty.
+    /// Energy of the IT equipment, without the overhead of the building (PUE), in microjoules, with
+    /// its uncertainty.
     public struct Energy: Sendable, Equatable {
-        /// The best estimate, and the lower and upper end of its range.
+        /// The best estimate, and its lower and upper bound.
         public let microjoules, low, high: Int64
 
-        /// Takes values with `low` ≤ `microjoules` ≤ `high`.
+        /// Requires `low` ≤ `microjoules` ≤ `high`.
         public init(microjoules: Int64, low: Int64, high: Int64) {
             (self.microjoules, self.low, self.high) = (microjoules, low, high)
         }
@@ -19,11 +20,11 @@ public struct AttemptUse: Sendable, Equatable {
     public var wallNs: Int64
     /// The processor time of the attempt, in nanoseconds.
     public var cpuNs: Int64
-    /// The energy of the attempt; nil (a gap, not zero) if a counter could not be read.
+    /// The energy of the attempt; nil means unknown, not zero: a counter could not be read.
     public var energy: Energy?
-    /// The name of the counters and models that the energy was computed from.
+    /// The names of the counters and models from which the energy was computed.
     public var method: String
-    /// The measurement tier: A, B, C, M, K or U.
+    /// How the energy was measured: tier A, B, C, M, K or U (`MeteringTier`).
     public var tier: String
 
     /// `wallNs` and `cpuNs` are in nanoseconds; `tier` is the letter of a measurement tier.
@@ -41,10 +42,10 @@ public struct AttemptUse: Sendable, Equatable {
 
 /// Meters attempts. The usage is recorded in the transaction that ends the attempt.
 public protocol AttemptObserver: Sendable {
-    /// Starts to meter an attempt. The slot calls this on its thread, before the handler runs.
+    /// Starts to meter an attempt. This is called on the handler's thread, before the handler runs.
     func start(_ lease: Lease) throws
-    /// Returns the usage of an attempt until the first call of `end` for this attempt; nil (a gap)
-    /// if this process did not start the attempt. If the attempt is lost or overdue, the worker
-    /// that rescues the job calls `end`.
+    /// Stops metering an attempt and returns its usage; later calls return the same usage. Returns
+    /// nil (unknown) if this process did not start the attempt. For a lost or overdue attempt, the
+    /// worker that rescues the job calls this.
     func end(_ lease: Lease, outcome: AttemptOutcome) throws -> AttemptUse?
 }

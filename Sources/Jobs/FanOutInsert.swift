@@ -1,4 +1,4 @@
-// FanOutInsert: adds the jobs of a fan-out in the transaction that completes the parent job. So a
+// FanOutInsert: adds the jobs of a fan-out in the transaction that completes their parent job. So a
 // worker that lost the lease adds no jobs, and no job is added twice.
 import Postgres
 import Schema
@@ -9,15 +9,15 @@ struct FanOutInsert {
 
     init(_ connection: Connection) { self.connection = connection }
 
-    /// Adds the jobs of `fanOut` to the stage of the job that `lease` completes.
+    /// Adds the jobs of `fanOut` to the stage of the parent job, whose lease is `lease`.
     func add(_ fanOut: FanOut, of lease: Lease) throws {
-        // The counters of groups change only while their run is locked.
+        // The job counters of groups change only while the run of the groups is locked.
         _ = try connection.query(.runLock(run: lease.runID))
         let place = try connection.queryOne(.jobPlace(job: lease.jobID))
         let path = try place.intArray("path")
         let isInner = try place.bool("is_inner")
         let device = try place.optionalText("device")
-        /// Sets the parent's device on jobs without one.
+        /// Sets the parent's device on jobs that name no device.
         func inherit(_ jobs: [JobSpec]) -> [JobSpec] {
             jobs.map { job in
                 var job = job
@@ -46,7 +46,7 @@ struct FanOutInsert {
             inherit([then]), run: lease.runID, group: lease.groupID,
             firstOrdinal: try nextOrdinal(lease.groupID), path: path, waitsFor: children,
             isInner: isInner, released: false)
-        // A group without jobs is fired here, because no job ends and fires it.
+        // A group ends (fires) when its last job ends, so a group without jobs must be fired here.
         if added.isEmpty { _ = try connection.query(.groupFire(groups: [children])) }
     }
 

@@ -1,20 +1,21 @@
 // HostBudget: how many processors, how much memory and how many jobs of each kind the slots of one
-// process may use in total. The producer asks for the free resources before each claim.
+// process may use in total. Before each claim, the worker asks how much is free.
 import Synchronization
 
 /// The resources that the jobs of one process share.
 public final class HostBudget: Sendable {
     /// The free resources that a claim may use.
     public struct Room: Sendable, Equatable {
-        /// The kinds that may be claimed.
+        /// The kinds of jobs that may be claimed.
         public var kinds: [String]
         /// The number of free processors; nil means unlimited.
         public var threads: Int?
         /// The free memory in megabytes; nil means unlimited.
         public var memoryMB: Int?
-        /// The largest number of jobs to claim under the limits of kinds.
+        /// The largest number of jobs to claim; at most 1 while a kind with a limit may be claimed.
         public var jobs: Int
-        /// True if the process holds no job. Then it may run a quarantined job, exclusively.
+        /// True if the process holds no job. Then a quarantined job (one that crashed workers) may
+        /// be claimed, to run alone.
         public var alone: Bool
     }
 
@@ -23,13 +24,14 @@ public final class HostBudget: Sendable {
         var memoryMB = 0
         var jobs: [String: Int] = [:]
         var total = 0
-        /// The token of the running job that is in quarantine. Until the job saves a checkpoint or
+        /// The lease token of the quarantined job that runs. Until this job saves a checkpoint or
         /// ends, no other job starts, so that a crash of the process affects no other job.
         var exclusive: Int64?
-        /// Until this time no new job starts while others run, because a quarantined job waits.
+        /// Until this time no new job starts while other jobs run, because a quarantined job waits
+        /// to run alone.
         var clearingUntil: ContinuousClock.Instant?
-        /// The number of running jobs without a reservation of processors. Only the slots limit
-        /// them.
+        /// The number of claimed jobs that reserve no processors. At most `slots` of these jobs run
+        /// at once.
         var plain = 0
     }
 
@@ -42,8 +44,8 @@ public final class HostBudget: Sendable {
     private let slots: Int
     private let use = Mutex(Use())
 
-    /// `limits` bounds concurrent jobs by kind; kinds without an entry are unlimited. A job that
-    /// reserves no processors keeps `share` processors busy, and counts as that many.
+    /// `limits` has the largest number of concurrent jobs of a kind; kinds without an entry are
+    /// unlimited. A job that reserves no processors counts as `share` processors.
     public init(
         threads: Int? = nil, memoryMB: Int? = nil, limits: [String: Int] = [:], share: Int = 0,
         slots: Int = 1
@@ -64,8 +66,8 @@ public final class HostBudget: Sendable {
             let open = kinds.filter { kind in
                 limits[kind].map { use.jobs[kind, default: 0] < $0 } ?? true
             }
-            // While a kind with a limit is open, one job is claimed at a time, because a claim
-            // cannot count jobs by kind.
+            // While a kind with a limit may be claimed, one job is claimed at a time, because a
+            // claim cannot count jobs by kind.
             let jobs = open.contains { limits[$0] != nil } ? min(1, limit) : limit
             let taken = use.threads + share * min(slots, use.plain)
             let room = Room(
@@ -73,7 +75,7 @@ public final class HostBudget: Sendable {
                 memoryMB: memoryMB.map { max(0, $0 - use.memoryMB) }, jobs: jobs,
                 alone: use.total == 0)
             if open.isEmpty || jobs == 0 { return nil }
-            // A claim may return a job without a reservation of processors, which counts as `share`
+            // A claim may return a job that reserves no processors. Such a job counts as `share`
             // processors.
             if let free = room.threads, free < share { return nil }
             return room
@@ -107,9 +109,9 @@ public final class HostBudget: Sendable {
     /// Whether the process holds any job.
     public var isBusy: Bool { use.withLock { $0.total > 0 } }
 
-    /// Lets no new job start until all running jobs have ended, because a quarantined job waits.
-    /// New jobs wait for at most one minute, because a running job may take hours, and then not
-    /// again for nine minutes.
+    /// Lets no new job start until all running jobs have ended, because a quarantined job waits to
+    /// run alone. A running job may take hours, so new jobs wait for at most one minute; calls in
+    /// the nine minutes after that do nothing.
     public func clear() {
         use.withLock { use in
             let now = ContinuousClock.now

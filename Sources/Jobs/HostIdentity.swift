@@ -1,5 +1,5 @@
 // HostIdentity: a stable identity of the machine. The host name is neither stable nor unique: a
-// container gets a new one at each start, and two boards may have the same.
+// container gets a new name at each start, and two boards may have the same name.
 import Foundation
 import Intake
 

@@ -94,8 +94,8 @@ public final class JobContext {
         try queue.forgetCheckpoint(lease.jobID, name: name, seq: seq)
     }
 
-    /// Returns the results (JSON texts) of the jobs of a stage of this run, in order; after a
-    /// fan-out, the results of its last layer.
+    /// Returns the results (JSON texts) of the completed jobs of a stage of this run, in order. A
+    /// fan-out is represented by its continuation or, without one, by its children.
     public func results(ofStage stage: String) throws -> [String] {
         try queue.results(run: lease.runID, stage: stage)
     }

@@ -5,9 +5,10 @@ import Postgres
 public protocol JobHandler: Sendable {
     /// Runs one job, on a dedicated thread with a large stack.
     ///
-    /// An error ends the attempt as failed. The job is then retried, unless the error is a
-    /// `PermanentError` or this was the last attempt. The handler should stop soon after
-    /// `context.isCancelled` turns true: `try context.stopIfCancelled()` throws the right error.
+    /// An error other than a `JobInterruption` or a lost database connection ends the attempt as
+    /// failed. The job is then retried, unless the error is a `PermanentError` or this was the last
+    /// attempt. The handler should stop soon after `context.isCancelled` turns true: `try
+    /// context.stopIfCancelled()` throws the right error.
     func run(_ context: JobContext) throws -> JobOutput
 }
 
@@ -17,14 +18,13 @@ public struct JobOutput {
     public var result: String
     /// Jobs to add to the stage when the job completes.
     public var fanOut: FanOut?
-    /// Statements that run after the end of the attempt, in the same transaction. They must be
-    /// idempotent, and do nothing if the attempt did not complete. They are batched with the
-    /// records of other jobs; requests of the same statement are merged if all their binds are
-    /// arrays.
+    /// Statements that run in the transaction that ends the attempt, after the end is written. Each
+    /// must be idempotent, and do nothing if the attempt did not complete. The records of several
+    /// jobs are batched: requests of the same statement are merged if all its binds are arrays.
     public var records: [Request]
-    /// Called in the transaction that completes the job, after the lease was checked and locked and
-    /// before the attempt ends, possibly more than once. A job with this closure needs a
-    /// transaction of its own; `records` are cheaper.
+    /// Called in the transaction that completes the job: after the lease was checked and locked,
+    /// and before the end of the attempt is written. May be called more than once. A job with this
+    /// closure needs a transaction of its own; `records` are cheaper.
     public var inTransaction: ((Connection) throws -> Void)?
 
     /// `result` must be JSON text.

@@ -34,15 +34,14 @@ public struct ClaimRequest: Sendable, Equatable {
 }
 
 extension JobQueue {
-    /// The time from one claim that reads all lanes from the start, ignoring the floors, to the
-    /// next: `seconds`, or `timesItsLength` times the duration of the claim if this is longer
-    /// (under an old snapshot it can take seconds), or `afterFailure` seconds if the claim failed.
-    /// No available job should be below a floor; such a claim finds rows that were inserted by
-    /// hand.
+    /// The time between two whole reads: claims that read every lane from its start, not from its
+    /// floor. The time is `seconds`, or `timesItsLength` times the duration of the last whole read
+    /// if that is longer, or `afterFailure` seconds if the last whole read failed. Only rows that
+    /// were inserted by hand should be below a floor; whole reads find them.
     static let wholeReads = (seconds: 60.0, timesItsLength: 200.0, afterFailure: 600.0)
 
-    /// Leases up to `limit` available jobs of `kinds` to `session`, most urgent first; only jobs of
-    /// `run` unless it is nil.
+    /// Leases up to `limit` available jobs of `kinds` to `session`, most urgent first; if `run` is
+    /// not nil, only jobs of this run.
     ///
     /// If the connection was lost during a claim, call `releaseOrphans` before the next claim.
     public func claim(
@@ -57,9 +56,9 @@ extension JobQueue {
         try leases(connection.query(claimRequest(session, request)), session)
     }
 
-    /// Ends attempts, runs `notes` before and `records` after the ends, and claims the next jobs,
-    /// all in one transaction and one round trip. If this claim finds nothing, a second claim
-    /// follows, in a transaction of its own.
+    /// Claims jobs, runs `notes`, ends attempts and runs `records`, in this order, in one
+    /// transaction and one round trip. If this claim finds no job, a second claim follows, in a
+    /// transaction of its own.
     ///
     /// Does not retry after a lost connection: it is then unknown whether the transaction was
     /// committed.
@@ -68,8 +67,8 @@ extension JobQueue {
         _ request: ClaimRequest
     ) throws -> (answers: [CompletionAnswer], leases: [Lease]) {
         if endings.isEmpty { return ([], try claim(session, request)) }
-        // The claim goes first: ends lock their run until the commit, and a claim need not wait for
-        // that.
+        // The claim goes first, because the ends of attempts lock their runs until the commit, and
+        // the claim need not wait for these locks.
         let rows = try connection.pipeline(
             [claimRequest(session, request)] + notes
                 + [Self.request(ending: endings, session: session.uuid)] + records)
@@ -78,19 +77,20 @@ extension JobQueue {
         // Other workers are notified, because this claim may not have taken the jobs that became
         // available.
         if freed > 0 { try hint() }
-        // The first claim ran before the ends, so it did not see the jobs and permits that they
-        // freed.
+        // The first claim ran before the ends of attempts, so it did not see the jobs and permits
+        // that these ends freed.
         if leases.isEmpty { leases = try claim(session, request) }
         return (answers, leases)
     }
 
-    /// Returns statement JobClaim for a request. The claim starts at the floors of the lanes, or
-    /// from the start of the lanes if a whole read is due.
+    /// Returns statement JobClaim for a request. The claim reads each lane from its floor, or from
+    /// its start if a whole read is due.
     func claimRequest(_ session: Session, _ request: ClaimRequest) -> Request {
         let now = ContinuousClock.now
         let process = connection.backendProcess
         if process != floorsProcess {
-            // After a crash or a failover the server may reuse sequence numbers.
+            // After a crash or a failover the server may reuse sequence numbers, so the floors may
+            // be wrong.
             floors.reset()
             floorsProcess = process
         }
@@ -136,12 +136,12 @@ extension JobQueue {
         return leases
     }
 
-    /// Releases the orphans of a session: its leases except those in `known`.
+    /// Releases the orphans of a session: its leases that are not in `known`.
     public func releaseOrphans(_ session: Session, known: [Lease] = []) throws {
         _ = try end(try orphans(session, known: known), session: session.uuid)
     }
 
-    /// Returns endings that release the orphans of a session: its leases except those in `known`.
+    /// Returns endings that release the orphans of a session: its leases that are not in `known`.
     func orphans(_ session: Session, known: [Lease]) throws -> [Ending] {
         try ask(.sessionOrphans(session: session.uuid, known: known.map(\.token))).map { row in
             Ending(

@@ -21,7 +21,7 @@ extension JobQueue {
     /// Errors: `notFound`; `wrongState` if other transactions keep the job locked.
     public func cancel(job: JobID) throws -> CancelAnswer {
         // The job may start or end between the two transactions, or a claim may have locked its row
-        // without leasing it. So both transactions are repeated.
+        // without leasing the job. So both transactions are repeated.
         for round in 0..<Self.cancelRounds {
             pause(beforeRound: round)
             let details = try self.job(job)
@@ -76,7 +76,7 @@ extension JobQueue {
     }
 
     /// How many rounds a cancel makes for jobs that other transactions have locked. The pauses
-    /// between them sum to about nine seconds.
+    /// between the rounds sum to about nine seconds.
     private static let cancelRounds = 100
 
     private func pause(beforeRound round: Int) {
@@ -93,7 +93,7 @@ extension JobQueue {
     }
 
     /// Keeps the jobs of a run from being dropped by retention until the transaction ends. Errors:
-    /// `wrongState` if they were dropped or will be.
+    /// `wrongState` if the jobs were already dropped or marked for dropping.
     private func hold(run: RunID, _ connection: Connection) throws {
         guard try connection.queryOne(.runHold(run: run)).bool("kept") else {
             throw JobsError(
@@ -103,7 +103,7 @@ extension JobQueue {
     }
 
     /// Makes a cancelled or discarded job available again, and reopens the jobs that were cancelled
-    /// because of it.
+    /// because of this job.
     ///
     /// After an error nothing has changed. Errors: `wrongState` if the job has another state,
     /// depends on a job that has not succeeded, or was dropped; `notUnique` while another
@@ -156,8 +156,8 @@ extension JobQueue {
             try takeKeys(unkeyed.map { try $0.int64("id") }, connection)
             let ready = try connection.queryOne(.runReleaseReady(run: run)).int("freed")
             try reopen(run: run, connection)
-            // A group that had ended badly although no job of it failed (because its quorum is
-            // larger than its number of jobs) ends badly again.
+            // A group whose quorum is larger than its number of jobs had ended badly although none
+            // of its jobs failed. Such a group ends badly again.
             _ = try connection.query(.runFireEmpty(run: run))
             _ = try connection.query(.runSettle(run: run))
             try connection.note("retry", "run \(run)")
@@ -167,8 +167,9 @@ extension JobQueue {
         return ready
     }
 
-    /// Reopens those of `jobs`, which are in `group`, that were cancelled or discarded; returns nil
-    /// if there are none. Otherwise returns whether the group had ended badly and was reopened too.
+    /// Reopens the cancelled and discarded jobs among `jobs`, all of which are in `group`; returns
+    /// nil if no job was reopened. Otherwise returns whether the group had ended badly and was
+    /// reopened too.
     private func reopen(
         _ jobs: [JobID], of group: GroupID, _ connection: Connection
     ) throws -> Bool? {
@@ -179,8 +180,8 @@ extension JobQueue {
         return try row.bool("is_open")
     }
 
-    /// Takes the unique keys of reopened jobs. Errors: `notUnique` if another unfinished job holds
-    /// one of these keys.
+    /// Reserves the unique keys of reopened jobs again. Errors: `notUnique` if another unfinished
+    /// job holds one of these keys.
     private func takeKeys(_ jobs: [JobID], _ connection: Connection) throws {
         guard let row = try connection.query(.jobTakeKeys(jobs: jobs)).first else { return }
         let holder = try row.optionalInt64("holder").map { "job \($0)" } ?? "another one of them"
@@ -231,8 +232,8 @@ extension JobQueue {
 
     /// Lets claims take jobs from a paused queue again.
     public func resume(queue: String) throws {
-        // A queue that an older version paused may have a name that the rules no longer allow. It
-        // can be resumed under that name.
+        // A queue that an older version of this program paused may have a name that the rules no
+        // longer allow. Such a queue can still be resumed.
         let name = try Self.name("the queue", queue, .name.stored)
         try transact { connection in
             try connection.execute(.queueResume(name: name))

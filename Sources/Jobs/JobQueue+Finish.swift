@@ -1,5 +1,5 @@
-// Ends attempts: completed, failed, cancelled, released, lost. An end is fenced by job, token and
-// session, so a worker that lost its lease ends nothing.
+// Ends attempts: completed, failed, cancelled, released, lost. Each end is checked against the
+// lease's job, token and session, so a worker that lost its lease ends nothing.
 import Foundation
 import Intake
 import Postgres
@@ -53,7 +53,8 @@ public struct Ending: Sendable, Equatable {
 
 extension JobQueue {
     /// Ends attempts of one session in one round trip; returns the answers in the order of
-    /// `endings`. `session` is the uuid of the session, or nil for a rescuer.
+    /// `endings`. `session` is the uuid of the session, or nil if a rescuer ends attempts of other
+    /// workers.
     ///
     /// `notes` run before and `records` after the ends, in the same transaction.
     public func end(
@@ -74,10 +75,10 @@ extension JobQueue {
     /// Completes a job in one transaction: stores its result, adds its fan-out, runs
     /// `inTransaction`, ends the attempt, releases dependent jobs, and runs `records`.
     ///
-    /// `inTransaction` runs behind the fence. It may run several times (after a deadlock or a lost
-    /// connection), but only one run is committed. Returns `already` if this attempt was completed
-    /// before, `fenced` if the lease is over. Errors: `invalidText` for a result that is not
-    /// storable JSON.
+    /// `inTransaction` is called after the lease was checked and locked. It may be called several
+    /// times (after a deadlock or a lost connection), but only one call is committed. Returns
+    /// `already` if this attempt was completed before, `fenced` if the lease is over. Errors:
+    /// `invalidText` for a result that is not storable JSON.
     public func complete(
         _ lease: Lease, result: String, fanOut: FanOut? = nil, use: AttemptUse? = nil,
         records: [Request] = [], inTransaction: ((Connection) throws -> Void)? = nil
@@ -107,7 +108,7 @@ extension JobQueue {
             lease, Ending(lease, .failed(error: error, pauseSeconds: pause), use: use), nil)
     }
 
-    /// Ends an attempt whose job was cancelled on request, and the job.
+    /// Ends an attempt and its job, which was cancelled on request.
     public func finishCancelled(
         _ lease: Lease, reason: String = "cancelled on demand", use: AttemptUse? = nil
     ) throws -> CompletionAnswer {
@@ -133,7 +134,7 @@ extension JobQueue {
     ///
     /// Returns how many jobs it freed, each in its own transaction. Stops after `limitSeconds`, and
     /// skips jobs whose locks it cannot get within the lock timeout of the connection; the next
-    /// call tries the jobs that are left.
+    /// call tries the remaining jobs.
     @discardableResult
     public func rescue(
         observer: (any AttemptObserver)? = nil, limitSeconds: Double = .infinity
@@ -154,7 +155,8 @@ extension JobQueue {
 
     private func rescue(job: JobID, observer: (any AttemptObserver)?) throws -> Bool {
         try transact { connection in
-            // The job is read again under its lock, because its worker may have ended it meanwhile.
+            // The job is read again under its lock, because its worker may have ended the attempt
+            // meanwhile.
             guard let row = try connection.query(.jobLockLost(job: job)).first else {
                 return false
             }
@@ -183,8 +185,8 @@ extension JobQueue {
 
     // MARK: The fence
 
-    /// Ends one attempt behind the fence, in the transaction of `body`; runs `records` after the
-    /// end.
+    /// Ends one attempt in one transaction: checks and locks the lease, runs `body`, writes the
+    /// end, and runs `records`.
     private func end(
         _ lease: Lease, _ ending: Ending, records: [Request] = [],
         _ body: ((Connection) throws -> Void)?
@@ -233,8 +235,8 @@ extension JobQueue {
         do { return try transact(body) } catch let error as Fenced { return recover(error) }
     }
 
-    /// Runs `body` in a transaction that has locked the lease; returns `fenced` without running it
-    /// if the lease is over.
+    /// Runs `body` in a transaction that has locked the lease; if the lease is over, returns
+    /// `fenced` without calling `body`.
     func fenced(
         _ lease: Lease, _ body: (Connection) throws -> Void
     ) throws -> CompletionAnswer {
@@ -300,7 +302,7 @@ extension JobQueue {
     }
 }
 
-/// An ending as the columns of statement AttemptsEnd.
+/// One `Ending` as values for the columns of statement AttemptsEnd.
 private struct EndingColumns {
     /// The default outcome.
     static let usualOutcome = "completed"
@@ -315,8 +317,8 @@ private struct EndingColumns {
     init(_ kind: Ending.Kind) {
         switch kind {
         case .completed(let result, let fannedOut):
-            // A result that the database refuses would make the whole batch of ends fail. So the
-            // attempt ends as failed instead.
+            // A result that the database refuses would make the whole batch of ends fail. So this
+            // attempt alone ends as failed.
             do { try UnstorableOutput.check(result: result) } catch {
                 outcome = "failed"
                 reason = Self.kept("\(error)")

@@ -1,11 +1,11 @@
-// Creates the partitions of history (by day or month) ahead, and drops whole partitions after their
-// retention period. Creating takes no lock that would block the end of an attempt. Dropping takes
-// such a lock only behind a pooler.
+// Creates the partitions of history (one for each day or month) in advance, and drops whole
+// partitions after their retention period. Creating takes no lock that would block the end of an
+// attempt. Dropping takes such a lock only behind a pooler.
 import Foundation
 import Postgres
 import Schema
 
-/// One partition of history, of meter rows or of the jobs of runs.
+/// One partition of a table: of attempts and log lines (history), of meter rows, or of jobs.
 public struct HistoryDay: Codable, Sendable, Equatable {
     /// The partition's name, such as attempt_20261124.
     public let name: String
@@ -17,12 +17,13 @@ public struct HistoryDay: Codable, Sendable, Equatable {
 
 /// The kinds of data that have a retention period.
 public enum Retained: String, Codable, Sendable, CaseIterable {
-    /// Attempts and job log lines, by day.
+    /// Attempts and job log lines, in one partition per day.
     case history
-    /// Meter rows of attempts, by month; their sums in the ledger are kept.
+    /// Meter rows of attempts, in one partition per month. The sums of the rows, in the ledger, are
+    /// kept.
     case meter
-    /// Stages and jobs of ended runs, by the month of the run's creation. The runs, their costs,
-    /// and the arguments of jobs that made artifacts are kept.
+    /// Stages and jobs of ended runs, in one partition per month in which runs were created. The
+    /// runs, their costs, and the arguments of jobs that made artifacts are kept.
     case jobs
 }
 
@@ -30,8 +31,8 @@ public enum Retained: String, Codable, Sendable, CaseIterable {
 public struct DroppedHistory: Sendable, Equatable, Encodable {
     /// The dropped partitions.
     public var dropped: [String] = []
-    /// The first partition that could not be dropped because it is in use, such as by a backup. It
-    /// and the later partitions of its kind are dropped by a later call.
+    /// The first partition that could not be dropped because it is in use, such as by a backup. A
+    /// later call drops this partition and the newer ones of its kind.
     public var inUse: String?
 
     private enum CodingKeys: String, CodingKey {
@@ -41,10 +42,11 @@ public struct DroppedHistory: Sendable, Equatable, Encodable {
 }
 
 extension JobQueue {
-    /// How many days ahead partitions are created, and for how many of these days per transaction.
+    /// Partitions are created for `days` days in advance, for at most `atATime` of these days per
+    /// transaction.
     static let daysAhead = (days: 60, atATime: 8)
     /// How long dropping a partition waits for a lock, in milliseconds. Behind a pooler, writers
-    /// may have to wait as long.
+    /// may have to wait for as long.
     private static let dropPatience = 300
 
     /// Creates missing partitions for today and the next 60 days, for at most 8 of these days per
@@ -54,7 +56,7 @@ extension JobQueue {
             .partitionsAhead(days: Self.daysAhead.days, most: Self.daysAhead.atATime))
     }
 
-    /// Sums past days of the ledger into ofa.spent_day, so that queries over all runs stay fast.
+    /// Adds up the ledger of past days in ofa.spent_day, so that queries over all runs stay fast.
     public func foldDays() throws { _ = try connection.query(.foldDays) }
 
     /// Returns the partitions of history, of meter rows and of the jobs of runs.
@@ -109,13 +111,13 @@ extension JobQueue {
         return all
     }
 
-    /// Drops the partitions of `what` that ended at least `days` days ago; the costs of their
-    /// attempts are kept.
+    /// Drops the partitions of `what` whose day or month ended at least `days` days ago. The costs
+    /// of their attempts are kept.
     ///
-    /// Except behind a pooler, this blocks no writer: a partition is detached concurrently, which
-    /// waits for current readers, and then dropped. A partition that is still in use after
-    /// `dropPatience` is left for a later call, possibly with its detach pending. Errors:
-    /// `wrongState` if `days` is less than 1; `notOwner`.
+    /// Except behind a pooler, this blocks no writer: each partition is first detached with
+    /// `concurrently`, which waits for current readers, and then dropped. A partition that is still
+    /// in use after `dropPatience` is left for a later call, possibly with its detach pending.
+    /// Errors: `wrongState` if `days` is less than 1; `notOwner`.
     public func drop(_ what: Retained, olderThanDays days: Int) throws -> DroppedHistory {
         guard days >= 1 else {
             throw JobsError(
@@ -162,7 +164,8 @@ extension JobQueue {
         }
     }
 
-    /// Closes one month whose jobs may be dropped; returns false if there is none.
+    /// Marks one month as closed, so that its jobs are dropped: the month and all its runs ended at
+    /// least `days` days ago. Returns false if there is no such month.
     private func closeMonth(olderThanDays days: Int) throws -> Bool {
         try transact { connection in
             guard let row = try connection.query(.monthClose(days: days)).first else {

@@ -1,5 +1,5 @@
-// Housekeeping of the queue: recurring runs, history and the ledger. Workers do it as duties, each
-// duty by one worker at a time: see Maintenance/Duty.swift.
+// Housekeeping of the queue: recurring runs, history and the ledger. Workers do this work as
+// duties; one worker at a time does a duty: see Maintenance/Duty.swift.
 import Foundation
 import Postgres
 import Schema
@@ -17,15 +17,15 @@ public struct RecurringRun: Codable, Sendable, Equatable {
 }
 
 extension JobQueue {
-    /// The period of the duties history, ledger and retention, in seconds.
+    /// The period of the duties `history`, `ledger` and `retention`, in seconds.
     static let historySeconds = 3600.0
 
-    /// Does the housekeeping of all standard duties except `rescue` at once: promotes due jobs,
-    /// creates partitions ahead, sums days of the ledger, applies retention, and enqueues due
+    /// Does what is due of all standard duties except `rescue`: promotes due jobs, creates
+    /// partitions in advance, sums days of the ledger, applies retention, and enqueues due
     /// recurring runs.
     ///
-    /// Errors: `invalidRun` if a stored recurring run cannot be read. It is thrown after all other
-    /// recurring runs were processed.
+    /// Errors: `invalidRun` if a stored recurring run cannot be read. This error is thrown after
+    /// all other recurring runs were processed.
     public func housekeep() throws {
         // Each statement promotes at most a thousand jobs, to hold their locks only briefly.
         while try connection.queryOne(.jobPromote).int("promoted") >= 1000 {}
@@ -56,10 +56,11 @@ extension JobQueue {
     // MARK: Recurring runs
 
     /// Adds or replaces a recurring run: `given` is enqueued every `everySeconds`, first at
-    /// `startingAt` (nil: now). `body` runs in the same transaction.
+    /// `startingAt` (nil: now). `body` runs in the transaction that stores the recurring run.
     ///
-    /// A time is skipped while a run of the same pipeline is unfinished. If no worker enqueues runs
-    /// for several periods, one run is enqueued for all of them. Errors: `invalidRun`.
+    /// No run is enqueued while a run of the same pipeline is unfinished. If no worker enqueued
+    /// runs for several periods, a single run is enqueued for all these periods. Errors:
+    /// `invalidRun`.
     public func recur(
         _ given: RunSpec, everySeconds: Double, startingAt: Date? = nil,
         alongside body: (Connection) throws -> Void = { _ in }
@@ -89,8 +90,7 @@ extension JobQueue {
         }
     }
 
-    /// Removes a recurring run. Runs that were already enqueued for it continue. Errors:
-    /// `notFound`.
+    /// Removes a recurring run. Runs that were already enqueued continue. Errors: `notFound`.
     public func stopRecurring(_ name: String) throws {
         let name = name.precomposedStringWithCanonicalMapping
         let isRemoved = try transact { connection in
@@ -107,8 +107,8 @@ extension JobQueue {
         do { isDue = try enqueueDue(leaveOut: false, &unreadable) } catch let error as JobsError
             where error.code == .notUnique
         {
-            // Unfinished jobs of another run hold the unique keys of this run. This time is
-            // skipped, so that the other recurring runs are still processed.
+            // Unfinished jobs of another run hold the unique keys of this run. This run is skipped
+            // once, so that the other recurring runs are still processed.
             isDue = try enqueueDue(leaveOut: true, &unreadable)
         }
         if isDue { try hint() }

@@ -1,5 +1,5 @@
-// Writes and reads the checkpoints, progress and log lines of jobs. Only checkpoints are fenced by
-// the session.
+// Writes and reads the checkpoints, progress and log lines of jobs. Only checkpoints are refused if
+// the worker's session is over.
 import Intake
 import Postgres
 import Schema
@@ -15,14 +15,14 @@ public struct Checkpoint: Sendable, Equatable {
 }
 
 extension JobQueue {
-    /// Saves a checkpoint of a job behind the fence. Of the older checkpoints with the same name,
-    /// only the newest is kept.
+    /// Saves a checkpoint of a job, if the lease is valid. Of the older checkpoints with the same
+    /// name, only the newest is kept.
     ///
     /// `digest` is the digest of the checkpoint's blob. Two closures run in the same transaction.
-    /// `inTransaction` runs before the row is written, and protects the blob from deletion.
-    /// `remove` runs after the row is written, and gets the digests of the deleted checkpoints'
-    /// blobs. Returns `fenced` if the lease is over and nothing was saved. Errors: `invalidText` if
-    /// `payload` is not storable JSON.
+    /// `inTransaction` runs before the checkpoint is written, and protects the blob from deletion.
+    /// `remove` runs afterwards, and gets the digests of the blobs of deleted checkpoints. Returns
+    /// `fenced` if the lease is over and nothing was saved. Errors: `invalidText` if `payload` is
+    /// not storable JSON.
     public func saveCheckpoint(
         _ lease: Lease, name: String, seq: Int64, payload: String, digest: [UInt8]? = nil,
         inTransaction: (Connection) throws -> Void = { _ in },
@@ -68,7 +68,7 @@ extension JobQueue {
     }
 
     /// Deletes one checkpoint of a job, such as a damaged one; returns the digest of its blob, or
-    /// nil if it has none.
+    /// nil if there is no blob.
     @discardableResult
     public func forgetCheckpoint(_ job: JobID, name: String, seq: Int64) throws -> [UInt8]? {
         try connection.withReconnect(policy) {

@@ -50,12 +50,13 @@ extension JobQueue {
         try ask(.jobArguments(job: id)).first?.json("args")
     }
 
-    /// Returns up to `limit` jobs, newest run first, optionally of one run, state and kind.
+    /// Returns up to `limit` jobs, newest run first. `run`, `state` and `kind` select jobs; nil
+    /// selects all.
     public func jobs(
         run: RunID? = nil, state: JobState? = nil, kind: String? = nil, limit: Int = 1000
     ) throws -> [JobDetails] {
-        // Cancelled and discarded jobs are found through table outcome, live jobs through table
-        // live: both are few compared with all jobs.
+        // Cancelled and discarded jobs are found through table outcome, waiting and running jobs
+        // through table live. Both are few compared with all jobs.
         let numbers: Request =
             switch state {
             case nil: .jobNumbers(run: run, kind: kind, most: limit)
@@ -84,7 +85,7 @@ extension JobQueue {
         }
     }
 
-    /// Returns the queues that have live jobs or are paused.
+    /// Returns the queues that are paused or have jobs that run or wait (other than blocked jobs).
     public func queues() throws -> [QueueSummary] {
         try ask(.queueList).map { row in
             QueueSummary(
@@ -95,8 +96,9 @@ extension JobQueue {
         }
     }
 
-    /// Returns the results (JSON texts) of the completed jobs of a stage, in order; after a
-    /// fan-out, the results of its last layer. Errors: `notFound` if the run has no such stage.
+    /// Returns the results (JSON texts) of the completed jobs of a stage, in order. A fan-out is
+    /// represented by its continuation or, without one, by its children. Errors: `notFound` if the
+    /// run has no such stage.
     public func results(run: RunID, stage: String) throws -> [String] {
         guard try ask(.stageExists(run: run, stage: stage)).first?.bool("present") == true else {
             throw JobsError(.notFound, "run \(run) has no stage \(stage)")
@@ -104,15 +106,16 @@ extension JobQueue {
         return try ask(.stageResults(run: run, stage: stage)).map { try $0.json("result") }
     }
 
-    /// Returns the results of the children for which a fan-out's continuation waited, in order.
+    /// If `job` is the continuation of a fan-out, returns the results of the fan-out's children, in
+    /// order.
     public func childResults(of job: JobID) throws -> [String] {
         try ask(.childResults(job: job)).map { try $0.json("result") }
     }
 
-    /// Returns whether a worker of `kinds` may still get a job, of one run or of any. A waiting job
-    /// counts if it fits `threads` and `memoryMB`, requires only capabilities in `offers`, and is
-    /// neither in a paused queue nor under a concurrency key with limit 0. Every running job
-    /// counts, because its end may release other jobs.
+    /// Returns whether a worker for jobs of `kinds` may still get a job; with `run`, only jobs of
+    /// this run count. A waiting job counts if it fits `threads` and `memoryMB`, requires only
+    /// capabilities in `offers`, and is neither in a paused queue nor under a concurrency key with
+    /// limit 0. Every running job counts, because its end may release other jobs.
     public func hasJobsInSight(
         run: RunID?, kinds: [String], threads: Int? = nil, memoryMB: Int? = nil,
         offers: [String] = []
@@ -123,7 +126,8 @@ extension JobQueue {
         ).first?.bool("present") ?? false
     }
 
-    /// Returns whether a quarantined job of `kinds` is available, of one run or of any.
+    /// Returns whether a quarantined job of `kinds` is available; with `run`, only jobs of this run
+    /// count.
     public func hasQuarantined(
         run: RunID?, kinds: [String], offers: [String] = []
     ) throws -> Bool {

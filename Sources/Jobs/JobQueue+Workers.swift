@@ -1,4 +1,5 @@
-// The living workers of a queue, and the jobs that none of them can take.
+// The living workers of a queue, and the waiting jobs whose required capabilities none of these
+// workers offers.
 import Foundation
 import Postgres
 import Schema
@@ -12,7 +13,7 @@ public struct WorkerStatus: Codable, Sendable, Equatable {
     public let process: Int
     /// The version of the queue in the worker's program.
     public let version: String
-    /// The number of slots, and of slots whose thread runs.
+    /// The number of slots (handler threads), and how many of these threads run.
     public let slots, workingSlots: Int
     /// The kinds of jobs that the worker takes, its capabilities, and the duties that it holds.
     public let kinds, offers, duties: [String]
@@ -28,12 +29,12 @@ public struct WorkerStatus: Codable, Sendable, Equatable {
     }
 }
 
-/// Jobs that no living worker can take.
+/// Waiting jobs that require capabilities which no living worker for their kind offers.
 public struct UnservedJobs: Codable, Sendable, Equatable {
     /// The kind of the jobs and the capabilities that they require.
     public let kind: String
     public let requires: [String]
-    /// How many such jobs wait.
+    /// The number of these jobs.
     public let jobs: Int
 }
 
@@ -51,8 +52,8 @@ extension JobQueue {
         }
     }
 
-    /// Returns how many waiting jobs require capabilities that no living worker of their kind
-    /// offers, by kind and capabilities; of one run or of any.
+    /// Counts the waiting jobs that require capabilities which no living worker for their kind
+    /// offers, by kind and capabilities. With `run`, only jobs of this run count.
     public func unserved(run: RunID? = nil) throws -> [UnservedJobs] {
         try ask(.jobsUnserved(run: run)).map { row in
             UnservedJobs(

@@ -10,15 +10,17 @@ public final class JobQueue {
     public let connection: Connection
     /// How statements and transactions are retried after a lost connection or a conflict.
     public let policy: ReconnectPolicy
-    /// The position in each lane from which a claim reads.
+    /// For each lane (jobs of equal kind, queue, priority and requirements), the position from
+    /// which a claim reads.
     var floors = LaneFloors()
     /// The server process of the connection on which `floors` were found.
     var floorsProcess = 0
-    /// When a claim next reads all lanes from the start, and when the current claim of that kind
-    /// began.
+    /// When a claim next reads all lanes from the start (a whole read), and when the current whole
+    /// read began.
     var nextWholeRead = ContinuousClock.now
     var wholeReadSince: ContinuousClock.Instant?
-    /// The minimum time between two hints, in seconds. A hint that would come earlier is deferred.
+    /// The minimum time between two hints (notifications of available jobs), in seconds. A hint
+    /// that would come earlier is deferred.
     var hintSeconds = 0.0
     private var hintedAt: ContinuousClock.Instant?
     private var owesHint = false
@@ -27,7 +29,7 @@ public final class JobQueue {
     /// fixed order.
     var rescueOrder: ([Row]) -> [Row] = { $0.shuffled() }
 
-    /// `connection` must be to a database with the current schema.
+    /// The database of `connection` must have the current schema.
     public init(
         _ connection: Connection,
         policy: ReconnectPolicy = ReconnectPolicy(limitSeconds: 30, maxCancellations: 2)
@@ -50,9 +52,8 @@ public final class JobQueue {
     /// Runs a single statement without binds, with retries after a lost connection.
     func ask(_ statement: Statement) throws -> [Row] { try ask(Request(statement)) }
 
-    /// Notifies waiting workers of available jobs, at most every `hintSeconds`. A hint only
-    /// shortens the wait of workers, which poll anyway; so it is sent after the commit and may be
-    /// lost.
+    /// Notifies waiting workers of available jobs, at most every `hintSeconds`. Workers also poll,
+    /// so a hint only shortens their wait: it is sent after the commit, and may be lost.
     func hint() throws {
         let now = ContinuousClock.now
         if let hintedAt, now - hintedAt < .seconds(hintSeconds) {
@@ -103,13 +104,13 @@ public final class JobQueue {
         let stages = try run.stagesInOrder()
         let request = UUID().uuidString
         var isFirst = true
-        // The conflicting run may end between the insertion and the search; then the next round
-        // inserts the run.
+        // The unfinished run that prevented the insertion may end before it is looked up; then the
+        // next round inserts this run.
         for _ in 0..<100 {
             let created = try transact { connection -> RunID? in
                 defer { isFirst = false }
-                // If the response to the commit of an earlier round was lost, the run may exist,
-                // and may even have ended since.
+                // If the response to an earlier commit was lost, the run may exist, and may even
+                // have ended meanwhile.
                 let known =
                     isFirst ? nil : try connection.query(.runOfRequest(request: request)).first
                 if let known { return try known.int64("id") }
@@ -188,8 +189,8 @@ public final class JobQueue {
 
     /// Opens a worker's session, which expires after `ttlSeconds` without a heartbeat.
     ///
-    /// The session gets only jobs whose required capabilities are among `offers`. Claims do not use
-    /// `kinds`; the lists of workers and of unserved jobs do.
+    /// The session gets only jobs whose required capabilities are among `offers`. `kinds` is only
+    /// for the lists of workers and of unserved jobs; claims do not use it.
     public func openSession(
         name: String, ttlSeconds: Double = 10, slots: Int = 1, kinds: [String] = [],
         offers: [String] = [], duties: [String] = [], host: HostIdentity = .current
@@ -251,9 +252,9 @@ extension Connection {
         }
     }
 
-    /// Adds jobs to a group, with ordinals from `firstOrdinal` on; `path` is the path of their
-    /// parent. Returns the jobs that were added: a job whose unique key an unfinished job holds is
-    /// skipped. Errors: `invalidRun`.
+    /// Adds jobs to a group, with ordinals from `firstOrdinal` on; `path` has the ordinals of their
+    /// ancestors. Returns the jobs that were added: a job whose unique key an unfinished job holds
+    /// is skipped. Errors: `invalidRun`.
     @discardableResult
     func addJobs(
         _ specs: [JobSpec], run: RunID, group: GroupID, firstOrdinal: Int, path: [Int64],

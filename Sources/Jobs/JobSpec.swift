@@ -1,10 +1,10 @@
 // JobSpec, StageSpec, RunSpec: the description of a run, from which it is enqueued.
 
-/// Numbers a run.
+/// The number of a run.
 public typealias RunID = Int64
-/// Numbers a group of jobs: a stage of a run, or the children of a fan-out.
+/// The number of a group of jobs: a stage of a run, or the children of a fan-out.
 public typealias GroupID = Int64
-/// Numbers a job.
+/// The number of a job.
 public typealias JobID = Int64
 
 /// The description of a job.
@@ -215,8 +215,8 @@ public struct FanOut: Sendable, Equatable {
     /// The continuation, or nil for none; it can read the results of the children. It starts when
     /// the children have ended well by `rule`, or have ended badly and `onBad` is `run`.
     public var then: JobSpec?
-    /// When the children end, and whether they end well. Without `then` the rule of the stage
-    /// applies instead.
+    /// When the group of children ends, and whether it ends well. Without `then` the rule of the
+    /// stage applies instead.
     public var rule: GroupRule
     /// What happens to `then` if the children end badly.
     public var onBad: OnBad

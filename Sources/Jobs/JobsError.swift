@@ -3,7 +3,7 @@ import Intake
 
 /// An error of the queue, with its remedy.
 public struct JobsError: Remedied, Equatable {
-    /// What kind of error it is.
+    /// The kind of the error.
     public enum Code: Sendable, Equatable {
         /// The run, job or stage does not exist.
         case notFound
@@ -17,17 +17,17 @@ public struct JobsError: Remedied, Equatable {
         case notOwner
         /// An unfinished job has the same unique key.
         case notUnique
-        /// The lease is lost, so nothing may be written under it.
+        /// The lease is over, so its worker may write nothing more for the job.
         case fenced
         /// The worker's session is over.
         case sessionOver
     }
 
-    /// What kind of error it is.
+    /// The kind of the error.
     public let code: Code
     /// The problem, with the file, line or field where it lies.
     public let reason: String
-    /// How to fix it; nil if unknown.
+    /// How to fix the problem; nil if unknown.
     public let remedy: String?
 
     /// `reason` states the problem and where it lies, `remedy` how to fix it.

@@ -1,22 +1,22 @@
 // LaneFloors: the position in each lane below which no job is available, so that claims skip dead
-// index entries. Claimed jobs leave dead entries at the front of the index. While an old snapshot
-// prevents the removal of these entries, a scan from the start of the lane would become slower and
-// slower.
+// index entries. A lane has the jobs of equal kind, queue, priority and requirements. Claimed jobs
+// leave dead index entries at the start of their lane. While an old snapshot prevents the removal
+// of these entries, a scan from the start of the lane would become slower and slower.
 
-/// The floors of all lanes of one queue. A position is the `seq` of a row of table live; later rows
-/// have higher positions.
+/// The floors of all lanes of one database. A position is the `seq` of a row of table live; later
+/// rows have higher positions.
 struct LaneFloors: Sendable {
-    /// A lane's floor and its pending mark.
+    /// A lane's floor, and the position that may become its next floor (the mark).
     private struct Place: Sendable {
         var floor: Int64 = 0
-        /// A position that may become the floor when all transactions that were running when it was
+        /// A position that may become the floor when all transactions that ran when the mark was
         /// recorded have ended.
         var mark: Int64 = 0
         var horizon: Int64?
     }
 
-    /// A check that is to be made in the database: that no job is available in the lane from
-    /// `floor` up to `mark`.
+    /// A check to be made in the database: whether no job is available in the lane from `floor` up
+    /// to, but not including, `mark`.
     struct Check: Equatable, Sendable {
         let lane: Int
         let floor: Int64
@@ -39,8 +39,9 @@ struct LaneFloors: Sendable {
     ///
     /// `horizon` (xmax of the claim's snapshot) is the first transaction id not yet assigned; all
     /// transactions before `finished` (xmin of the snapshot) have ended. A mark is recorded with
-    /// its horizon, and checked once `finished` has reached that horizon. Then all jobs below the
-    /// mark that transactions before that horizon made available are visible.
+    /// the current horizon, and checked once `finished` has reached that horizon. By then, all
+    /// transactions from before that horizon have ended, so the check sees the jobs below the mark
+    /// that they made available.
     mutating func note(lane: Int, first: Int64, horizon: Int64, finished: Int64) -> Check? {
         var place = places[lane] ?? Place()
         defer { places[lane] = place }

@@ -4,7 +4,7 @@
 public struct Session: Sendable, Equatable {
     /// The number of the session.
     public let id: Int64
-    /// The uuid, which identifies the session even if a restored database reuses its number.
+    /// The uuid of the session. It stays unique even if a restored database reuses the number.
     public let uuid: String
     /// How long the session lasts without a heartbeat, in seconds.
     public let ttlSeconds: Double
@@ -15,7 +15,7 @@ public struct Session: Sendable, Equatable {
 public struct Lease: Sendable, Equatable {
     /// The job.
     public let jobID: JobID
-    /// The fencing token: each claim gives a new one.
+    /// The fencing token: each claim gives a new token.
     public let token: Int64
     /// The uuid of the session that holds the lease.
     public let sessionUUID: String
@@ -45,12 +45,13 @@ public struct Lease: Sendable, Equatable {
     public let threads: Int
     /// The memory that the job reserves, in megabytes; 0 for none.
     public let memoryMB: Int
-    /// The lane that the job was claimed from, and its position in that lane.
+    /// The lane (jobs of equal kind, queue, priority and requirements) of the job, and the job's
+    /// position in the lane.
     let laneID: Int, seq: Int64
     /// The pauses between attempts.
     public let backoff: RetryPolicy
 
-    /// Makes a lease for tests: only a lease returned by `JobQueue.claim` passes the fence.
+    /// Makes a lease for tests: the database accepts only leases that `JobQueue.claim` returned.
     public init(
         jobID: JobID, token: Int64, sessionUUID: String, kind: String, args: String = "{}",
         attempt: Int = 1, maxAttempts: Int = 3, crashes: Int = 0, runID: RunID, groupID: GroupID,
@@ -94,11 +95,11 @@ public struct Beat: Sendable, Equatable {
     public var duties: Set<String> = []
 }
 
-/// The answer to the end of an attempt.
+/// The answer to a request to end an attempt.
 public enum CompletionAnswer: String, Sendable, Codable {
     /// The end was recorded.
     case done
-    /// The same end had been recorded before, and its response was lost.
+    /// The same end was recorded by an earlier request, whose response was lost.
     case already
     /// The lease is over; nothing was recorded.
     case fenced
@@ -128,7 +129,7 @@ public enum JobState: String, Sendable, Codable, CaseIterable {
     case available
     /// Waits for its start time.
     case scheduled
-    /// A worker runs it.
+    /// A worker runs the job.
     case running
     /// Waits for its next attempt after a failed one.
     case retryable

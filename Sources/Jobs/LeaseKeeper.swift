@@ -8,8 +8,8 @@ import Postgres
 struct LeaseKeeper: Sendable {
     /// The channel of notifications that jobs became available (hints).
     static let channel = "ofa_jobs"
-    /// If the producer has not attended to the session's duties for this many seconds, heartbeats
-    /// do not renew the duties, so that another worker gets them.
+    /// If the producer (the claiming thread) has not attended to the session's duties for this many
+    /// seconds, heartbeats do not renew the duties, so that another worker gets the duties.
     private static let attentionSeconds = 3.0
 
     let databaseURL: String
@@ -18,8 +18,8 @@ struct LeaseKeeper: Sendable {
     let duties: [String]
 
     private var tickSeconds: Double { min(0.5, options.ttlSeconds / 6) }
-    /// The time between two heartbeats: a third of the lease duration, at most of ten seconds. The
-    /// maximum also limits how long a dead worker keeps its duties: 1.5 times this time.
+    /// The time between two heartbeats: a third of the lease duration, but at most 10/3 seconds. A
+    /// dead worker keeps its duties for 1.5 times this time, so for at most 5 seconds.
     private var beatSeconds: Double { min(options.ttlSeconds, 10) / 3 }
     private var dutySeconds: Double { 1.5 * beatSeconds }
 
@@ -139,8 +139,8 @@ struct LeaseKeeper: Sendable {
             let (token, signal) = (one.lease.token, one.signal)
             if !beat.held.contains(token) { signal.interrupt(.fenced) }
             if beat.cancelled.contains(token) { signal.interrupt(.cancelled) }
-            // The server counts timeouts from the claim. A job that was prefetched gets its whole
-            // timeout from its start in a slot.
+            // The server counts timeouts from the claim. A job that was prefetched starts later;
+            // its timeout counts from its start in a slot.
             if beat.overdue.contains(token), signal.hasRun(one.lease.timeoutSeconds) {
                 signal.interrupt(.timedOut)
             }
@@ -150,8 +150,8 @@ struct LeaseKeeper: Sendable {
         }
     }
 
-    /// Writes new progress and log lines of a job. If that fails, `signal` keeps them for the next
-    /// time.
+    /// Writes new progress and log lines of a job. If that fails, `signal` keeps the progress and
+    /// the lines for the next call.
     static func writeNotes(_ queue: JobQueue, _ lease: Lease, _ signal: AttemptSignal) throws {
         let notes = signal.takeNotes()
         do {

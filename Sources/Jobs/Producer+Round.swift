@@ -15,13 +15,14 @@ extension PostgresError {
 extension Producer {
     static let lapsedReason = "the lease was over before the end"
 
-    /// Returns the report about a job whose end was fenced; `answer` is the answer to its release.
+    /// Returns the report about a job whose end was refused because the lease was over; `answer` is
+    /// the answer to the release of the job.
     static func fenced(_ worker: String, _ job: JobID, _ answer: CompletionAnswer) -> String {
         let what = answer == .fenced ? "was taken over" : "is released, its lease was over"
         return "\(worker): job \(job) \(what); nothing of this attempt is kept"
     }
 
-    /// Takes the finished attempts from the board and updates the estimate of job durations.
+    /// Takes the finished attempts from `board` and updates the estimate of job durations.
     mutating func collect() {
         let done = board.takeDone()
         learn(done)
@@ -32,8 +33,8 @@ extension Producer {
     /// Writes the ends of the collected attempts, claims jobs within `room` and queues them for the
     /// slots; returns how many jobs it claimed.
     mutating func round(_ session: Session, _ room: HostBudget.Room?) throws -> Int {
-        // The end of an attempt of an earlier session is fenced. Its job is then released, unless
-        // another worker has claimed the job since.
+        // The server refuses (fences) the end of an attempt of an earlier session. The job is then
+        // released, unless another worker has claimed it meanwhile.
         for uuid in Set(writing.map(\.lease.sessionUUID)).subtracting([session.uuid]) {
             try writeOneByOne { $0.lease.sessionUUID == uuid }
         }
@@ -87,8 +88,8 @@ extension Producer {
             let (answers, leases) = try queue.endAndClaim(
                 session, endings, notes: notes, records: records, request)
             isClaimUnknown = false
-            // If the answers cannot be processed, the claimed jobs are released: no slot would run
-            // them, and their leases would only expire.
+            // If the answers cannot be processed, the claimed jobs are released: otherwise they
+            // would stay leased, without a slot that runs them, until the next search for orphans.
             do { try settle(answers, session.uuid) } catch {
                 _ = try queue.end(
                     leases.map { Ending($0, .unbegun(reason: "\(error)")) },
@@ -102,9 +103,9 @@ extension Producer {
         }
     }
 
-    /// Forgets the ends that were written, and releases the jobs of fenced ends. An end is fenced
-    /// if another worker has the job; then the release does nothing. It is also fenced if the lease
-    /// had expired; if a heartbeat then renews the session, only this release frees the job.
+    /// Forgets the ends that were written, and releases the jobs whose end was refused (`fenced`).
+    /// If another worker has the job, the release does nothing. If the lease had expired and a
+    /// heartbeat has renewed the session, only this release frees the job.
     private mutating func settle(_ answers: [CompletionAnswer], _ session: String) throws {
         let fenced = zip(writing, answers).filter { $1 == .fenced }.map(\.0.lease)
         forget { _ in true }
@@ -121,11 +122,11 @@ extension Producer {
     }
 
     /// Ends an attempt as failed because the server refused the end with its real outcome. The
-    /// usage of the attempt is recorded unless the server refuses that too.
+    /// usage of the attempt is recorded unless the server refuses the usage too.
     private func fail(_ one: Finished, refused error: PostgresError) throws -> [CompletionAnswer] {
         // A data or constraint error would recur, so the job is not retried. The exception is a
         // foreign key violation: garbage collection removed the bytes of an artifact, and a retry
-        // of the job stores them again.
+        // of the job stores the bytes again.
         let isHopeless =
             ["22", "23"].contains(error.sqlState?.prefix(2) ?? "") && error.sqlState != "23503"
         let failed = Ending.Kind.failed(
@@ -140,7 +141,7 @@ extension Producer {
         }
     }
 
-    /// Writes one by one the ends of the attempts for which `isMeant` is true. If the server
+    /// Writes the ends of the attempts for which `isMeant` returns true, one by one. If the server
     /// refuses an end, only the job of that end fails.
     private mutating func writeOneByOne(_ isMeant: (Finished) -> Bool) throws {
         while let one = writing.first(where: isMeant), let ending = one.ending {

@@ -1,10 +1,10 @@
 // Producer: the thread of a worker that talks to the queue. It ends attempts and claims jobs for
-// all slots in one transaction, releases jobs that no slot starts, and runs the duties of its
-// session. This file has the schedule; the transaction is in Producer+Round.swift.
+// all slots (handler threads) in one transaction, releases jobs that no slot starts, and runs the
+// duties of its session. This file has the schedule; the transaction is in Producer+Round.swift.
 import Foundation
 import Postgres
 
-/// The producer of one worker. Only its own thread uses it.
+/// The producer of one worker. Only the producer's thread uses this.
 struct Producer {
     /// The largest factor by which the number of jobs prefetched per slot grows at once, because the
     /// first jobs may be unusually short.
@@ -16,7 +16,7 @@ struct Producer {
     static let endSeconds = 0.02
     /// A prefetched job that no slot has started after this many seconds is released.
     static let unbegunSeconds = 0.5
-    /// How often a busy process looks for quarantined jobs, in seconds.
+    /// The time between two searches of a busy process for quarantined jobs, in seconds.
     static let quarantineSeconds = 5.0
     /// The time between two searches for orphan leases, in seconds: `cutOff` for a while after a
     /// claim whose response was lost, `usual` at other times.
@@ -137,7 +137,7 @@ struct Producer {
         board.begin(session, openedAt: openedAt)
     }
 
-    /// Releases prefetched jobs that no slot has started for `seconds`.
+    /// Releases the jobs that were prefetched at least `seconds` ago and that no slot has started.
     private mutating func takeBack(_ seconds: Double, _ work: WorkerBoard.Work) {
         guard work.inbox > 0 else { return }
         let reason =
@@ -152,8 +152,8 @@ struct Producer {
         }
     }
 
-    /// Writes ends and claims jobs, as far as they are due; returns whether there was a claim and
-    /// it found no job.
+    /// Writes the ends of attempts and claims jobs, each if it is due; returns true if a claim
+    /// found no job.
     mutating func exchange(
         _ session: Session, _ work: inout WorkerBoard.Work, _ now: Double
     ) throws -> Bool {
@@ -172,7 +172,8 @@ struct Producer {
         let claimed = try round(session, claims ? room(work, now) : nil)
         let events = work.events
         work = board.work
-        // `events` keeps its older value, so that an event since then ends the next pause at once.
+        // `events` keeps its older value, so that an event that came meanwhile ends the next pause
+        // at once.
         work.events = events
         if claimed > 0 {
             idleSeconds = options.firstPollSeconds

@@ -43,11 +43,11 @@ public struct StageStatus: Codable, Sendable, Equatable {
         /// No job is running or waits for a worker, a retry or its start time: the stage waits for
         /// other stages.
         case blocked
-        /// A job waits for a worker; none is running or waits for a retry.
+        /// A job waits for a worker; no job is running, or waits for a retry or its start time.
         case available
         /// A job is running.
         case running
-        /// A job waits for a retry after a failure, or for its start time; none is running.
+        /// A job waits for a retry after a failure, or for its start time; no job is running.
         case retryable
         /// The stage has ended, and no job was cancelled or discarded.
         case completed
@@ -80,7 +80,7 @@ public struct StageStatus: Codable, Sendable, Equatable {
     public let lost: Int
     /// When the first attempt began.
     public let startedAt: Date?
-    /// When the stage ended by its rule; nil while it has not.
+    /// When the stage ended by its rule; nil while the stage is unfinished.
     public let endedAt: Date?
     /// The sum of the durations of all attempts, in seconds.
     public let attemptSeconds: Double
@@ -138,8 +138,9 @@ public struct JobDetails: Codable, Sendable, Equatable {
     public let attempts: Int
     /// The number of attempts that were lost with their worker.
     public let lost: Int
-    /// The number of crashes that count towards `max_crashes`. A checkpoint with further progress
-    /// takes one off, and so does each full hour that an attempt lasts.
+    /// The number of crashes that count towards `max_crashes`. The count falls by one for an
+    /// attempt's first checkpoint, if that has the highest number so far, and for each full hour
+    /// that an attempt lasts.
     public let crashes: Int
     /// The largest number of attempts: if the last one fails, the job is discarded.
     public let maxAttempts: Int
@@ -183,7 +184,8 @@ public struct AttemptRecord: Codable, Sendable, Equatable {
     public let endedAt: Date?
     /// How the attempt ended; nil while it runs.
     public let outcome: AttemptOutcome?
-    /// The error of the attempt, or why it was released or cancelled; nil if it completed or runs.
+    /// The error of the attempt, or why it was released, cancelled or lost; nil if it completed or
+    /// runs.
     public let error: String?
 }
 
@@ -199,7 +201,7 @@ public struct JobLogLine: Codable, Sendable, Equatable {
     public let line: String
 }
 
-/// A queue and the numbers of its live jobs.
+/// A queue and the numbers of its jobs that wait or run.
 public struct QueueSummary: Codable, Sendable, Equatable {
     /// The name of the queue.
     public let name: String

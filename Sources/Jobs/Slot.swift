@@ -1,6 +1,6 @@
-// Slot: a thread that runs handlers, one job after the other. It takes jobs from the board and
-// hands the ends of their attempts to the producer. It uses the queue itself only for handlers that
-// ask for a connection, and for jobs whose completion needs several round trips.
+// Slot: a thread that runs handlers, one job after the other. It takes jobs from the `WorkerBoard`
+// and hands the ends of their attempts to the producer. It uses the queue itself only for handlers
+// that ask for a connection, and for jobs whose completion needs several round trips.
 import Foundation
 import Postgres
 import Synchronization
@@ -9,7 +9,7 @@ import Synchronization
 final class Slot {
     /// The stack size of the thread, in bytes.
     static let stackBytes = 64 << 20
-    /// A connection that was not asked for during this many seconds is closed.
+    /// A connection that no handler asked for during this many seconds is closed.
     static let idleSeconds = 10.0
 
     private let number: Int
@@ -35,7 +35,7 @@ final class Slot {
         self.budget = budget
     }
 
-    /// The error that stopped a slot, and the job that it ran.
+    /// The error that stopped a slot, and the job that the slot ran.
     struct Stopped: Error {
         let held: WorkerBoard.Held
         let cause: any Error
@@ -97,7 +97,7 @@ final class Slot {
             guard let handler = registry[lease.kind] else {
                 throw JobsError(.notFound, "no handler for jobs of kind \(lease.kind)")
             }
-            // The job may have been cancelled since it was prefetched.
+            // The job may have been cancelled after it was prefetched.
             try context.stopIfCancelled()
             try observer?.start(lease)
             let output = try handler.run(context)
@@ -114,7 +114,7 @@ final class Slot {
         }
     }
 
-    /// Returns the end of an attempt, which the producer writes in a batch.
+    /// Returns how an attempt ended; the producer writes that in a batch.
     private func finished(
         _ held: WorkerBoard.Held, _ outcome: AttemptOutcome, _ kind: Ending.Kind,
         _ records: [Request] = []
@@ -136,7 +136,8 @@ final class Slot {
         let use = try observer?.end(held.lease, outcome: .completed)
         do {
             let queue = JobQueue(try connect(held.signal), policy: policy)
-            // `complete` runs the records after the end, in the same transaction.
+            // `complete` runs the records after it has written the end of the attempt, in the same
+            // transaction.
             let answer = try queue.complete(
                 held.lease, result: output.result, fanOut: output.fanOut, use: use,
                 records: output.records
@@ -155,9 +156,10 @@ final class Slot {
         }
     }
 
-    /// Returns the end of an attempt that threw `error`.
+    /// Returns how an attempt ended whose handler threw `error`.
     private func failed(_ held: WorkerBoard.Held, _ error: any Error) throws -> Finished {
-        // An interrupted handler may throw any error; then the interruption determines the end.
+        // An interrupted handler may throw any error; then the interruption determines how the
+        // attempt ends.
         switch (error as? JobInterruption) ?? held.signal.interruption {
         case .cancelled:
             return try finished(held, .cancelled, .cancelled(reason: "cancelled on demand"))

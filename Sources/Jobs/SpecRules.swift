@@ -9,7 +9,7 @@ extension RunSpec {
     /// a run for many devices lists all these devices.
     private static let maxDefinitionBytes = 1 << 20
 
-    /// Returns the run with its names in Unicode NFC.
+    /// Checks the run, and returns it with its names in Unicode NFC.
     ///
     /// Errors: `invalidRun`, naming the stage and the field.
     func checked() throws -> RunSpec {
@@ -42,7 +42,8 @@ extension RunSpec {
     }
 
     /// Checks `text` by `rule`. The default is the rule for stored names, because an older version
-    /// may have stored the name with a device or a recurring run. New names were checked on input.
+    /// of this program may have stored the name with a device or a recurring run. New names were
+    /// checked on input.
     fileprivate static func checked(
         _ what: String, _ text: String, _ rule: TextRule = .name.stored
     ) throws -> String {
@@ -55,8 +56,8 @@ extension RunSpec {
 }
 
 extension JobSpec {
-    /// Returns the job with its names in Unicode NFC. `argumentsRule` is the rule for its
-    /// arguments; errors begin with `place`.
+    /// Checks the job, and returns it with its names in Unicode NFC. `argumentsRule` is the rule
+    /// for the job's arguments; error messages begin with `place`.
     ///
     /// Errors: `invalidRun`, naming the field.
     func checked(_ place: String, _ argumentsRule: JSONRule) throws -> JobSpec {
@@ -109,7 +110,7 @@ extension JobSpec {
 struct UnstorableOutput: PermanentError, CustomStringConvertible {
     let description: String
 
-    /// Throws `UnstorableOutput` if the result of a job or a job of its fan-out breaks the rules.
+    /// Throws `UnstorableOutput` if the job's result, or a job of the fan-out, breaks the rules.
     static func check(_ output: JobOutput) throws {
         do {
             try check(result: output.result)

@@ -1,10 +1,10 @@
 // Trouble: the error handling of a producer. While the database is unreachable, read-only or full,
-// the producer waits, and this is reported once. Any other error is reported, with its effect on
-// the slots, at most once a minute, and the producer tries again.
+// the producer waits, and reports once that it waits. Any other error is reported, with its effect
+// on the slots, at most once a minute, and the producer tries again.
 import Foundation
 import Postgres
 
-/// The current trouble of one producer. Only its thread uses it.
+/// The current trouble of one producer. Only the producer's thread uses this.
 struct Trouble {
     /// While the trouble lasts, the next error is reported after this many seconds.
     private static let againSeconds = 60.0
@@ -32,10 +32,10 @@ struct Trouble {
         return "\(worker): the database \(what) (\(error.message)); waiting for it"
     }
 
-    /// Waits after an error, with exponential backoff. `unwritten` is the number of ends that are
-    /// not written. Throws the error if the trouble lasts longer than the policy allows. If the
-    /// worker is draining, also throws the error if no job and no end is left, or if the drain
-    /// began half a minute ago.
+    /// Waits after an error, with exponential backoff. `unwritten` is the number of attempts whose
+    /// ends are not written yet. Throws the error if the trouble lasts longer than the policy
+    /// allows. If the worker is draining, also throws the error if no job is held and no end is
+    /// unwritten, or if the drain began half a minute ago.
     mutating func wait(after error: any Error, unwritten: Int) throws {
         let now = board.clock(), began = since ?? now
         since = began
@@ -65,7 +65,7 @@ struct Trouble {
         board.pauseProducer(seconds: seconds)
     }
 
-    /// Ends the trouble, if any, after a step that succeeded, and reports that.
+    /// Ends the trouble, if any, after a step that succeeded, and reports its end.
     mutating func isOver() {
         guard since != nil else { return }
         board.producerIsHeldUp(false)

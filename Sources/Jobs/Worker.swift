@@ -1,7 +1,7 @@
 // Worker: claims jobs and runs their handlers. A worker has one session, a lease keeper thread that
 // sends heartbeats, a producer thread that claims and ends jobs for all slots, and the slots, which
-// are threads that run handlers. It survives outages of the database: ends are written afterwards,
-// if the leases are still valid then.
+// are threads that run handlers. A worker survives outages of the database: the ends of attempts
+// are written afterwards, if the leases are still valid then.
 import Foundation
 import Postgres
 import Synchronization
@@ -43,8 +43,8 @@ public final class Worker: Sendable {
     /// released. This may be called from any thread.
     public func requestDrain() { board.drain() }
 
-    /// The largest delay of a heartbeat, in seconds. It should stay below a sixth of the lease
-    /// duration.
+    /// The largest delay of a heartbeat so far, in seconds. It should stay below a sixth of the
+    /// lease duration.
     public var latestBeatSeconds: Double { board.latestSeconds }
 
     // MARK: The producer's thread
@@ -52,7 +52,8 @@ public final class Worker: Sendable {
     private func work() throws {
         let connection = try Connection(
             url: databaseURL, applicationName: "ofa \(options.name)", limits: options.limits)
-        // The producer has a loop of its own for retries.
+        // The producer retries by itself after a lost connection, so this queue retries only
+        // conflicts.
         let queue = JobQueue(
             connection,
             policy: ReconnectPolicy(limitSeconds: 0, maxConflicts: 5, maxCancellations: 0))

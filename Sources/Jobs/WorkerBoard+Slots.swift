@@ -1,17 +1,18 @@
-// The slots' part of the board: prefetched jobs, the state of each slot, and the ends that the
-// producer has to write.
+// The part of `WorkerBoard` for the slots (handler threads): prefetched jobs, the state of each
+// slot, and the ends of attempts that the producer has to write.
 import Foundation
 import Postgres
 import Synchronization
 
-/// An attempt whose handler has ended, or that was taken back before its start.
+/// An attempt whose handler has returned, or a prefetched job that was taken back before its start.
 struct Finished {
     let held: WorkerBoard.Held
-    /// The end of the attempt; nil if the slot has recorded it itself.
+    /// How the attempt ended; nil if the slot has already recorded that.
     var ending: Ending?
-    /// The statements that write the last progress and log lines, run before the end.
+    /// The statements that write the last progress and log lines. They run before the end is
+    /// written.
     var notes: [Request] = []
-    /// The output records of the job, run after the end.
+    /// The handler's statements (`JobOutput.records`). They run after the end is written.
     var records: [Request] = []
     /// The duration of the attempt in seconds; nil if the attempt never started.
     var seconds: Double?
@@ -25,7 +26,7 @@ enum SlotState: Equatable {
     case starting
     /// The slot waits for a job.
     case waiting
-    /// The slot has run its job since this time of the board's clock.
+    /// The slot runs a job that it started at this time of the board's clock.
     case working(since: Double)
     /// The thread of the slot has ended. It may restart from this time on.
     case stopped(until: Double)
@@ -40,7 +41,7 @@ struct Inbox {
 
     var count: Int { jobs.count - head }
     var isEmpty: Bool { head == jobs.count }
-    /// When the oldest job in the inbox was added; nil if it is empty.
+    /// When the oldest job in the inbox was added; nil if the inbox is empty.
     var since: Double? { isEmpty ? nil : jobs[head].since }
 
     mutating func append(_ held: [WorkerBoard.Held], since: Double) {
@@ -103,8 +104,8 @@ extension WorkerBoard {
 
     // MARK: The producer
 
-    /// Adds newly leased jobs to the inbox and wakes waiting slots. Each job gets a signal; the
-    /// signal's term counts from the last heartbeat, not from now.
+    /// Adds newly leased jobs to the inbox and wakes waiting slots. Each job gets an
+    /// `AttemptSignal`, whose term (`termSeconds`) counts from the last heartbeat, not from now.
     func deal(_ leases: [Lease], ttlSeconds: Double) {
         if leases.isEmpty { return }
         let now = clock()
@@ -130,13 +131,15 @@ extension WorkerBoard {
         }
     }
 
-    /// Removes and returns the prefetched jobs that no slot has started for `seconds`.
+    /// Removes and returns the jobs that were prefetched at least `seconds` ago and that no slot
+    /// has started.
     func takeUnbegun(forSeconds seconds: Double) -> [Held] {
         let moment = clock() - seconds
         return state.withLock { $0.inbox.take(before: moment) }
     }
 
-    /// Sets whether the producer is in trouble. While it is, heartbeats report no working slot.
+    /// Sets whether the producer is in trouble. While it is in trouble, heartbeats report no
+    /// working slot.
     func producerIsHeldUp(_ isHeldUp: Bool) {
         state.withLock { $0.isProducerHeldUp = isHeldUp }
     }
@@ -178,7 +181,7 @@ extension WorkerBoard {
     }
 
     /// Records that the thread of a slot has ended and may restart at `moment`. `finished` is the
-    /// attempt that the slot was running, if any; the producer writes its end.
+    /// attempt that the slot was running, if any; the producer writes the end of this attempt.
     func slotStopped(_ slot: Int, until moment: Double, giving finished: Finished?) {
         let now = clock()
         state.withLock {

@@ -63,7 +63,7 @@ final class WorkerBoard: Sendable {
     /// For each slot, the signal that wakes it.
     let slotBells: [WakeSignal]
 
-    /// Returns monotonic seconds, which include the time that the system sleeps.
+    /// Returns monotonic seconds, which go on while the system sleeps.
     let clock: @Sendable () -> Double
 
     init(slots: Int = 1, clock: @escaping @Sendable () -> Double = WorkerBoard.machineClock) throws
@@ -111,7 +111,7 @@ final class WorkerBoard: Sendable {
         wake.wake()
     }
 
-    /// Removes leases that are over: their ends were recorded, or they are fenced.
+    /// Removes leases that are over, because the end of the attempt was recorded or refused.
     func end(_ leases: some Sequence<Lease>) {
         let tokens = Set(leases.map(\.token))
         if tokens.isEmpty { return }
@@ -120,7 +120,7 @@ final class WorkerBoard: Sendable {
 
     // MARK: Heartbeats
 
-    /// Records an acknowledged heartbeat, which was due `dueSeconds` after the previous one;
+    /// Records an acknowledged heartbeat, which was due `dueSeconds` after the previous heartbeat;
     /// returns its delay in seconds.
     func beaten(_ session: Session, sentAt: Double, dueSeconds: Double) -> Double {
         state.withLock { state in
@@ -152,7 +152,7 @@ final class WorkerBoard: Sendable {
         }
     }
 
-    /// Declines a duty that this worker cannot do: it no longer bids for the duty.
+    /// Declines a duty that this worker cannot do: the worker no longer bids for the duty.
     func decline(duty: String) {
         state.withLock { state in
             state.declined.insert(duty)
@@ -228,7 +228,7 @@ final class WorkerBoard: Sendable {
     // MARK: Outages
 
     /// Records that a thread waits for the database; returns true if no other thread waited, so
-    /// that this thread must report it.
+    /// that this thread must report the outage.
     func isAway(for thread: String) -> Bool {
         state.withLock { state in
             defer { state.outages.insert(thread) }
@@ -236,8 +236,8 @@ final class WorkerBoard: Sendable {
         }
     }
 
-    /// Records that a thread reached the database again; returns true if it had waited and no
-    /// thread waits any more.
+    /// Records that a thread reached the database again; returns true if the thread had waited and
+    /// no thread waits any more.
     func isBack(for thread: String) -> Bool {
         state.withLock { $0.outages.remove(thread) != nil && $0.outages.isEmpty }
     }

@@ -41,12 +41,12 @@ public struct WorkerOptions: Sendable {
     public var untilIdle: Bool
     /// The run whose jobs the worker claims; nil for all runs.
     public var runID: RunID?
-    /// The time limits of the database sessions of the worker. A worker that hangs in an open
-    /// transaction holds locks that others need; so, by default, a transaction may idle for one
-    /// lease duration, but at least 1 s and at most 60 s.
+    /// The time limits of the database sessions of the worker. By default, a transaction may idle
+    /// for one lease duration, but at least 1 s and at most 60 s, because a worker that hangs in a
+    /// transaction holds locks that others need.
     public var limits: SessionLimits
-    /// How the worker retries while the database is unreachable or read-only; by default it never
-    /// gives up.
+    /// How the worker retries while the database is unreachable or read-only; by default the worker
+    /// never gives up.
     public var reconnectPolicy: ReconnectPolicy
     /// Called with the events of jobs, from any thread of the worker.
     public var told: (@Sendable (JobEvent) -> Void)?

@@ -55,8 +55,8 @@ public struct HostDescription: Sendable, Equatable {
         let isVirtual = flags.split(separator: " ").contains("hypervisor")
         var rating = ThermalDesign.of(cpuModel: model)
         if !isVirtual, rating == .assumed, vCPUs > 0 {
-            // A bare-metal machine has the socket to itself. The model of its processor is not in
-            // the table, so its rating is the assumed watts per thread times the number of its
+            // A bare-metal machine has the socket to itself. Its processor model is not in the
+            // table, so the rating is the assumed watts per thread times the machine's number of
             // threads.
             rating = ThermalDesign(
                 watts: rating.watts * Double(vCPUs) / Double(rating.threads), threads: vCPUs,

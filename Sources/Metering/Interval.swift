@@ -1,12 +1,12 @@
-// A value with its uncertainty range, such as a figure of energy.
+// A value with its uncertainty range, such as an energy.
 
 /// A value with its uncertainty range.
 public struct Interval: Sendable, Equatable, Codable {
     /// The best estimate.
     public let value: Double
-    /// The lower end, at most `value`.
+    /// The lower bound, at most `value`.
     public let low: Double
-    /// The upper end, at least `value`.
+    /// The upper bound, at least `value`.
     public let high: Double
 
     /// Requires `low` ≤ `value` ≤ `high`.
@@ -27,8 +27,8 @@ public struct Interval: Sendable, Equatable, Codable {
         Interval(value: value * factor, low: low * factor, high: high * factor)
     }
 
-    /// Adds two values of the same model. Their errors are not independent, so the ends of their
-    /// ranges add up.
+    /// Adds two values of the same model. Their errors are not independent, so lower and upper
+    /// bounds add up.
     public static func + (left: Interval, right: Interval) -> Interval {
         Interval(
             value: left.value + right.value, low: left.low + right.low, high: left.high + right.high

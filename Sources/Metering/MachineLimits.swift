@@ -1,7 +1,7 @@
-// MachineLimits: the processors and the memory that this process may use. Each is the minimum of
-// the installed hardware, the affinity mask (for processors), and the limits of the control groups
-// of the process and their ancestors. A container with a quota of half a processor counts as one
-// processor.
+// MachineLimits: the processors and the memory that this process may use. Each number is the
+// minimum of the installed hardware, the affinity mask (for processors), and the limits of the
+// process's control groups and their ancestors. A container with a quota of half a processor counts
+// as one processor.
 import Foundation
 
 /// The processors and the memory that this process may use, each with the reason for its limit.
@@ -12,7 +12,7 @@ public struct MachineLimits: Sendable, Equatable {
         public let value: Int
         /// The source of the limit, such as `cpu.max of /system.slice/ofa.service`.
         public let reason: String
-        /// False if the size of the machine is the bound.
+        /// False if the bound is the size of the machine, not a limit.
         public let isLimit: Bool
 
         /// `reason` names the source of the limit.
@@ -59,7 +59,7 @@ public struct MachineLimits: Sendable, Equatable {
     }
 }
 
-/// The limits of a process's control groups and all their ancestors, of versions 1 and 2.
+/// The limits in the control groups (cgroups v1 and v2) of a process and in all their ancestors.
 struct ControlGroups {
     /// A limit and the file from which it was read.
     struct Limit: Equatable {
@@ -72,7 +72,7 @@ struct ControlGroups {
     /// The limits of memory, in bytes.
     private(set) var memory: [Limit] = []
 
-    /// Reads the groups of this process below `root`.
+    /// Reads the limits of this process; `root` is the root of the file system.
     init(root: String) {
         // A line is `number:controllers:path`; a line of version 2 has no controllers (cgroups(7)).
         for line in (ProcFile.text(root + "/proc/self/cgroup") ?? "").split(separator: "\n") {

@@ -1,10 +1,10 @@
-// The error type of this folder: failures while reading the host.
+// The error type of this module: failures while reading the host.
 
 import Intake
 
 /// An error while reading the host.
 public struct MeteringError: Remedied, Equatable {
-    /// What kind of failure it was.
+    /// The kind of the failure.
     public enum Code: String, Sendable {
         /// A clock or a counter of the system could not be read.
         case unreadable
@@ -12,11 +12,11 @@ public struct MeteringError: Remedied, Equatable {
         case badSetting
     }
 
-    /// What kind of failure it was.
+    /// The kind of the failure.
     public let code: Code
     /// The problem, with the file, line or field where it lies.
     public let reason: String
-    /// How to fix it; nil if unknown.
+    /// How to fix the problem; nil if unknown.
     public let remedy: String?
 
     /// `reason` states the problem and where it lies, `remedy` how to fix it.

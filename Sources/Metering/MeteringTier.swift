@@ -1,6 +1,6 @@
-// The measurement tier: the letter that is stated with a figure of energy.
+// The measurement tier: the letter, stated with each energy, that says how it was measured.
 
-/// How a figure was measured; the best tier comes first.
+/// How an energy was measured; the best tier comes first.
 public enum MeteringTier: String, Codable, Sendable, CaseIterable, Comparable {
     /// An energy counter of the hardware (RAPL, NVML).
     case counter = "A"
@@ -8,7 +8,7 @@ public enum MeteringTier: String, Codable, Sendable, CaseIterable, Comparable {
     case sampled = "B"
     /// A counter that a hypervisor passes through.
     case hypervisor = "C"
-    /// A model of power over load.
+    /// A model of the power as a function of the load.
     case model = "M"
     /// A constant.
     case constant = "K"

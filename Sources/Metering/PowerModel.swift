@@ -1,7 +1,6 @@
 // The power model (tier M): the power of a host without energy counters, as a function of its load.
 
-/// The power model: rated power times share of the socket times a linear function of the square
-/// root of the load.
+/// The power model: rated power × share of the socket × (idle share + load share · √load).
 public enum PowerModel {
     /// The share of the rated power that an idle processor draws.
     public static let idleShare = 0.12
@@ -28,8 +27,8 @@ public enum PowerModel {
         memoryWattsPerGB.scaled(by: Double(max(bytes, 0)) / 1e9)
     }
 
-    /// Returns the share (0…1) of the processor's power at this load (0…1) that it would also draw
-    /// when idle.
+    /// Returns the share (0…1) of the processor's power at `load` (0…1) that the processor would
+    /// also draw when idle.
     public static func idleFraction(load: Double) -> Double {
         let clamped = min(max(load, 0), 1)
         return idleShare / (idleShare + loadShare * clamped.squareRoot())

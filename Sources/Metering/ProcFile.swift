@@ -11,7 +11,7 @@ enum ProcFile {
         return String(bytes: data, encoding: .utf8)
     }
 
-    /// Returns the first line of a file that is not empty; nil if there is none or the file is
+    /// Returns the first non-empty line of a file; nil if there is no such line or the file is
     /// unreadable.
     static func line(_ path: String) -> String? {
         text(path)?.split(whereSeparator: \.isNewline).first.map { line in
@@ -19,8 +19,8 @@ enum ProcFile {
         }
     }
 
-    /// Returns the value after the first `name :` of a text like /proc/cpuinfo; nil if there is
-    /// none.
+    /// Returns the value after the first `name :` of a text like /proc/cpuinfo; nil if the text has
+    /// no such line.
     static func field(_ name: String, in text: String) -> String? {
         for line in text.split(whereSeparator: \.isNewline) {
             let parts = line.split(separator: ":", maxSplits: 1)

@@ -18,8 +18,8 @@ public struct RAPLDomain: Sendable, Equatable {
         self.range = range
     }
 
-    /// Reads the counter, in microjoules; nil if it cannot be read (since 2020 the kernel lets only
-    /// root read it).
+    /// Reads the counter, in microjoules; nil if it cannot be read (newer kernels, from 2020 on,
+    /// let only root read it).
     public func read() -> Int64? {
         ProcFile.line(folder + "/energy_uj").flatMap { Int64($0) }
     }
@@ -31,7 +31,7 @@ public enum RAPL {
     public struct Survey: Sendable, Equatable {
         /// The independent counters, sorted by folder.
         public var domains: [RAPLDomain] = []
-        /// The counters that mirror another counter; adding them would count energy twice.
+        /// The counters that mirror another counter; adding mirrors would count energy twice.
         public var mirrors: [Mirror] = []
 
         /// A counter that shows the same value as another one.
@@ -60,7 +60,8 @@ public enum RAPL {
     /// those counters are mirrors.
     public static func survey(root: String = "/sys/class/powercap") -> Survey {
         let found = readable(root: root)
-        // These are the pairs of domains of one kind. All of them are compared in the same samples.
+        // The pairs of domains of the same kind (package or memory). All pairs are compared in the
+        // same samples.
         var pairs: [(one: Int, other: Int)] = []
         for other in found.indices {
             for one in found.indices.prefix(other)

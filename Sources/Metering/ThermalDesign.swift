@@ -1,5 +1,4 @@
-// The rated power of processors, on which the power model is based on hosts without energy
-// counters.
+// The rated power of processors. The power model uses it on hosts without energy counters.
 
 /// The rated power (TDP) of a processor socket, and the hardware threads that share it.
 public struct ThermalDesign: Sendable, Equatable, Codable {

@@ -1,6 +1,6 @@
-// A file cache of large blobs on this machine, so that shards can be memory-mapped. Every file can be deleted at any
-// time; a damaged shard is detected and fetched again. A blob whose file in the folder store holds its bytes as they are
-// needs no copy.
+// A cache of large blobs as files on this machine, so that shards can be memory-mapped. Every file can be deleted at
+// any time; a damaged shard is detected and fetched again. If the folder store has a blob in an unencoded file, that
+// file is used and nothing is copied.
 
 import Artifacts
 import Datasets
@@ -18,9 +18,10 @@ public struct BlobCache: Sendable {
         try opened(digest, from: store) { try ImageShard($0) }
     }
 
-    /// What `open`, which checks bytes itself, makes of a file with the bytes of `digest`: that of the
-    /// folder store if it is not encoded, so that large data sets are not copied, else that of the
-    /// cache. A file that `open` finds damaged is fetched again, once.
+    /// Passes `open`, which must check the bytes, the path of a file with the bytes of `digest`; returns the result of
+    /// `open`. If the cache lacks the file, an unencoded file of the folder store is opened in place, so that large
+    /// data sets are not copied. Otherwise the blob is fetched into the cache. If `open` finds a file damaged, the blob
+    /// is fetched again.
     func opened<Value>(
         _ digest: Digest, from store: BlobStore, _ open: (String) throws -> Value
     ) throws -> Value {
@@ -28,7 +29,7 @@ public struct BlobCache: Sendable {
             let file = try store.plainFile(of: digest)
         {
             do { return try open(file) } catch is DatasetError {
-                // The store's own error, from the verified read below, names the artifact.
+                // The verified read below throws the store's own error, which names the artifact.
             }
         }
         do {
@@ -39,8 +40,8 @@ public struct BlobCache: Sendable {
         }
     }
 
-    /// Removes those of the files named by `digests` whose bytes have another digest, and returns
-    /// how many. Files of pictures need it: they are not verified as a whole when they are opened.
+    /// Deletes the cached files of `digests` whose bytes are damaged, and returns how many it deleted. Shards of
+    /// pictures need this check, because opening a shard does not verify all of its bytes.
     func removeDamaged(_ digests: [Digest]) throws -> Int {
         var removed = 0
         for digest in digests {

@@ -15,20 +15,20 @@ struct CheckpointPace: Equatable {
     /// The default interval in seconds.
     static let usualSeconds = 20.0
 
-    /// Elapsed time of the last checkpoint.
+    /// How long the last checkpoint took.
     var took = Duration.zero
     /// The part of the last checkpoint's time that may have slowed the training: the processor time of the writer's
     /// thread, or all of `took` if the database server runs on the same machine.
     var cpu = Duration.zero
 
-    /// Returns the least time between the starts of two checkpoints, so that checkpoints are in progress at most a
+    /// Returns the least time between the starts of two checkpoints. Checkpoints should be in progress at most a
     /// thirtieth of the time and cost at most a hundredth of the training. If `stated` is 0, returns 0.
     func interval(stated: Duration) -> Duration {
         stated == .zero ? .zero : max(stated, took * 30, cpu * 100)
     }
 }
 
-/// Saves the checkpoints of one training, one at a time. Only the training's thread may use it.
+/// Saves the checkpoints of one training, one at a time. Only the training's thread may use this writer.
 public final class CheckpointWriter {
     /// A checkpoint to save: a copy of the state, and the payload of its row.
     struct Draft: Sendable {
@@ -40,9 +40,10 @@ public final class CheckpointWriter {
     private let shared: SharedCheckpoint
     private let stated: Duration
 
-    /// Saves for the job of `lease`, at intervals of at least `everySeconds` (20 s if nil). Starts the writer's thread.
-    /// At the first checkpoint the thread opens its own connection to the database of `connection`. While the database
-    /// is unreachable, the thread retries until `isCancelled` returns true. `onSaved` is called after each save.
+    /// Prepares to save checkpoints for the job of `lease`; `interval` is at least `everySeconds` (20 s if nil). Starts
+    /// the writer's thread. At the first checkpoint the thread opens its own connection to the database of
+    /// `connection`. While the database is unreachable, the thread retries until `isCancelled` returns true. `onSaved`
+    /// is called after each save.
     public init(
         _ lease: Lease, like connection: Connection, everySeconds: Double?,
         isCancelled: @escaping @Sendable () -> Bool, onSaved: @escaping @Sendable () -> Void = {}
@@ -61,7 +62,7 @@ public final class CheckpointWriter {
 
     /// The least time between the starts of two checkpoints.
     public var interval: Duration { shared.pace.interval(stated: stated) }
-    /// Elapsed time of the last checkpoint.
+    /// How long the last checkpoint took.
     public var lastTook: Duration { shared.pace.took }
     /// Whether every step is saved before the next step starts.
     var isEveryStep: Bool { stated == .zero }
@@ -83,7 +84,7 @@ public final class CheckpointWriter {
 
 /// The state shared by the two threads.
 private final class SharedCheckpoint: @unchecked Sendable {
-    // Safe because every variable is only used under the lock, and a draft is a value.
+    // `@unchecked Sendable` is safe: all variables are only used under the lock, and a draft is a value.
 
     private let lease: Lease
     private let isCancelled: @Sendable () -> Bool

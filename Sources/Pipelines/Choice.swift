@@ -1,5 +1,5 @@
-// The result of a search stage: the network chosen for a device, the uncertainty of its predicted figures, and the
-// Pareto front that it was chosen from.
+// The result of a search stage: the network chosen for a device, the uncertainty of the network's predicted figures,
+// and the Pareto front that the network was chosen from.
 
 import Artifacts
 import Devices
@@ -22,12 +22,13 @@ struct Choice: Codable, Sendable, Equatable {
     var latencyError: Double?
     /// The digest of the supernet whose networks the predictor was fitted on; nil if unknown.
     var supernet: Digest?
-    /// The augmentation of the calibration images of the networks that the predictor was fitted on; nil for none.
+    /// How calibration images were augmented for the networks that the predictor was fitted on; nil for no
+    /// augmentation.
     var calibrationAugmentation: CalibrationAugmentation?
-    /// The space of the networks; nil in metadata, which has its name, and in data of older versions.
+    /// The definition of the search space; nil in metadata, which hold only `space`, and in data of older versions.
     var definition: SearchSpace?
-    /// The front of accuracy over one cost, without that cost's limit. Nil if no front was requested, and in metadata,
-    /// where a front would be too long.
+    /// The Pareto front of accuracy over one cost, without that cost's limit. Nil if no front was requested, and in
+    /// metadata, where a front would be too long.
     var front: ParetoFront?
 
     /// A copy without the front.
@@ -39,8 +40,8 @@ struct Choice: Codable, Sendable, Equatable {
 }
 
 extension Constraints {
-    /// The cost to draw the front over: latency if it is limited, otherwise energy if it is
-    /// limited, otherwise multiply-accumulates.
+    /// The cost that a front is drawn over: latency if latency is limited, otherwise energy if energy is limited,
+    /// otherwise multiply-accumulates.
     var frontAxis: ParetoFront.Axis {
         if latencyMsMax != nil { return .latency }
         return energyMJMax != nil ? .energy : .macs

@@ -1,4 +1,4 @@
-// Duty: garbage collection of checkpoints of ended jobs, unreferenced blobs, and files without a
+// A periodic task (`Duty`) that deletes checkpoints of ended jobs, unreferenced blobs, and files that belong to no
 // blob.
 import Artifacts
 import Jobs

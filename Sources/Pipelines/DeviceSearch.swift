@@ -1,5 +1,6 @@
-// A device search with its inputs: predictor, tables and the supernet's trained domain. The stages search and
-// materialise run it; `Specialization.check` builds it before enqueuing, to reject a search that cannot succeed.
+// A device search with its inputs: predictor, tables, and the genes and image sizes that the supernet was trained on
+// (its trained domain). The stages `search` and `materialise` run the search. `Specialization.check` prepares the
+// search before enqueuing, to reject a search that cannot succeed.
 
 import Artifacts
 import Devices
@@ -15,23 +16,25 @@ struct DeviceSearch {
         var latencyTable: Artifact?
         var energyTable: Artifact?
         /// The supernet that networks are to be extracted from; nil if unknown. The predictor must have been fitted on
-        /// its networks. If the predictor records no trained domain, the supernet's is used.
+        /// networks of this supernet. If the predictor records no trained domain, the supernet's is used.
         var supernet: Artifact?
     }
 
     /// The recorded origin of a predictor; all fields are nil for a user-supplied predictor.
     struct Origin: Decodable {
-        /// The number of images on which the accuracies that the predictor was fitted on were measured.
+        /// The number of images used to measure the accuracy of each network that the predictor was fitted on.
         let images: Int?
         /// The digest of the supernet whose networks the predictor was fitted on.
         let supernet: Digest?
-        /// The augmentation of the calibration images of these networks; nil for none.
+        /// How calibration images were augmented for the networks that the predictor was fitted on; nil for no
+        /// augmentation.
         let calibrationAugmentation: CalibrationAugmentation?
     }
 
     let predictor: AccuracyPredictor
     let origin: Origin
-    /// The supernet's trained domain; nil if neither the supernet nor the predictor records one.
+    /// The genes and image sizes that the supernet was trained on; nil if neither the supernet nor the predictor
+    /// records them.
     let trained: TrainedDomain?
     /// The space restricted to the trained domain.
     let space: SearchSpace
@@ -45,9 +48,9 @@ struct DeviceSearch {
 
     /// Prepares searches of `space`; `blob` returns the bytes of an artifact.
     ///
-    /// Errors: `outsideDomain` for a predictor of another space or one that does not predict accuracies,
-    /// `missingLatency` for tables without a common image size, `mismatch` for a predictor of another supernet, or one
-    /// fitted on image sizes that the supernet was not trained for.
+    /// Errors: `outsideDomain` if the predictor is of another space or does not predict accuracies; `missingLatency` if
+    /// tables have no common image size; `mismatch` if the predictor was fitted on networks of another supernet, or if
+    /// predictor and supernet have no common image size.
     init(
         _ inputs: Inputs, space: SearchSpace, seed: UInt64, blob: (Artifact) throws -> [UInt8]
     ) throws {
@@ -109,8 +112,8 @@ struct DeviceSearch {
     }
 }
 
-/// The trained domain in the metadata of a supernet or of artifacts made from it, of any version; nil if none is
-/// recorded.
+/// The trained domain recorded in the metadata of a supernet, or of an artifact made from a supernet, by any version;
+/// nil if none is recorded.
 struct SupernetOrigin: Decodable {
     let trained: TrainedDomain?
 }

@@ -7,7 +7,7 @@ import Intake
 /// The location of one pipeline file, and the folders resolved against it.
 final class FilePlace {
     private let base: String
-    /// The resolved folders of paths that are not absolute, by dotted key.
+    /// The absolute paths of folders whose stated path was relative or began with `~`, by dotted key.
     private(set) var resolved: [String: String] = [:]
 
     /// Takes the path of a pipeline file.

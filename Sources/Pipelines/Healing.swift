@@ -47,7 +47,7 @@ public struct BlobReference: Sendable, Equatable {
 public struct Healing {
     /// How to heal an artifact.
     public enum Remedy: Sendable, Equatable {
-        /// This run of one stage recreates the artifact's bytes, if the stage is deterministic on this machine.
+        /// The run of one stage that recreates the artifact's bytes, if the stage is deterministic on this machine.
         case run(RunSpec)
         /// The artifact cannot be recreated: the reason, and an alternative if known.
         case none(String, remedy: String?)
@@ -107,7 +107,7 @@ public struct Healing {
         }
         var arguments = try JSONText.decode(
             StageArguments.self, from: args, what: "job \(producer.job)'s arguments")
-        // One job of an import makes its shards again; other outputs need the whole stage.
+        // A shard is made again by the one job of the import that made it; other outputs need the whole stage.
         let isOfOneJob = artifact.kind == ArtifactRole.datasetShard.rawValue
         if !isOfOneJob { arguments.part = nil }
         let read = try Lineage(connection).up(artifact.id).edges.filter {

@@ -36,11 +36,10 @@ public enum ImportedImages {
             remedy: "ofa artifacts list --kind dataset shows those")
     }
 
-    /// Opens the images; shards are mapped from `cache`. `progress` is told the number of shards
-    /// opened so far and of all.
+    /// Opens the images of `artifact`; shards are memory-mapped from files in `cache`. Before each shard of pictures,
+    /// `progress` gets the number of shards opened so far and the number of all shards.
     ///
-    /// Errors: `invalidArtifact` for other kinds of artifacts; those of `manifest` and of reading
-    /// shards.
+    /// Errors: `invalidArtifact` for other kinds of artifacts; errors of `manifest` and of reading shards.
     public static func open(
         _ artifact: Artifact, _ connection: Connection, cache: BlobCache,
         progress: (Int, Int) -> Void = { _, _ in }
@@ -61,9 +60,9 @@ public enum ImportedImages {
         return try PictureSet(manifest, shards: shards)
     }
 
-    /// The labels' counts and the statistics of an image shard.
+    /// Returns an image shard's layout, its number of images of each class, and its pixel statistics.
     ///
-    /// Errors: `invalidArtifact` for other kinds of artifacts; those of reading the shard.
+    /// Errors: `invalidArtifact` for other kinds of artifacts; errors of reading the shard.
     public static func shardSummary(
         _ artifact: Artifact, _ connection: Connection, cache: BlobCache
     ) throws -> (layout: ImageShard.Layout, counts: [Int], normalization: PixelNormalization) {

@@ -11,17 +11,18 @@ public struct LatencyTableMetadata: Codable, Sendable, Equatable {
     public let batch: Int
     /// The number of entries of the table.
     public let entries: Int
-    /// Mean of |table / whole - 1| over whole networks.
+    /// The table's mean relative error: the mean of |latency by the table / measured latency - 1| over whole networks.
     public let meanError: Double
-    /// The number of networks timed whole.
+    /// The number of whole networks that were timed to check the table.
     public let wholeNetworks: Int
     /// The instruction set of the kernels, and the host name.
     public let instructionSet, host: String
     /// Image sizes that the table has.
     public let resolutions: [Int]
-    /// The numbers of entries measured this time, of entries reused, and of disturbed timings.
+    /// The numbers of entries measured for this table, of entries reused from an earlier table, and of disturbed
+    /// timings.
     public let measured, known, outliers: Int
-    /// The comparison with whole networks, and the correction.
+    /// The comparison of the table with the latencies of whole networks, and the correction fitted to them.
     public let check: LatencyCheck
     /// The state of the machine during the measurement.
     public let machine: MachineRecord
@@ -53,7 +54,7 @@ struct CalibrationMetadata: Codable, Sendable, Equatable {
     /// The common factor, and the deviations of classes, parts and measurements (`LatencyCalibration`).
     let factor: Double
     let spreads: LatencyCalibration.Deviations
-    /// Mean of |predicted / measured - 1| with each network left out of its own fit.
+    /// The mean of |predicted / measured - 1|, where each network is predicted by a fit without that network.
     let meanError: Double
     let measurements: [LatencyCalibration.Measurement]
 }
@@ -75,7 +76,8 @@ public struct LatencyTableSummary: Codable, Sendable, Equatable {
     public let entries: Int?
     /// Image sizes that the table has.
     public let resolutions: [Int]?
-    /// Mean of |table / whole - 1| over whole networks; for a calibrated table, over networks left out of the fit.
+    /// The table's mean relative error: the mean of |latency by the table / measured latency - 1| over whole networks.
+    /// For a calibrated table, each network is predicted by a fit without that network.
     public let meanError: Double?
     /// The device from whose table this table was calibrated; nil for other tables.
     public let reference: String?

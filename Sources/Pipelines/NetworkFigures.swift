@@ -6,17 +6,18 @@ import Networks
 
 /// A materialised network's figures: a row of the report.
 public struct NetworkFigures: Codable, Sendable, Equatable {
-    /// The device that the network was cut for, or "largest" or "smallest".
+    /// The device that the network was extracted for, or `largest` or `smallest`.
     public let device: String
     /// The network's genes.
     public let arch: SubnetConfig
-    /// The predicted accuracy, 0…1; nil if no search chose it.
+    /// The predicted accuracy, 0…1; nil if no search chose the network.
     public let predictedAccuracy: Double?
-    /// Top-1 on the test images, 0…1.
+    /// Top-1 accuracy on the test images, 0…1.
     public let testAccuracy: Double
     /// Milliseconds of one batch of the device on this machine, the mean of undisturbed timings; nil for other devices.
     public internal(set) var latencyMs: Double?
-    /// Milliseconds of one batch by the device's latency table; nil without a table.
+    /// Milliseconds of one batch as predicted by the device's latency table; nil without a table or if no search chose
+    /// the network.
     public let tableLatencyMs: Double?
     /// Multiply-accumulates of one image, and number of parameters.
     public let macs, params: Int
@@ -36,31 +37,32 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     public var energyMJ: Double?
     /// The number of test images.
     public var testImages: Int?
-    /// Top-1 on the held-out training images on which the predictor's accuracies were measured, 0…1.
+    /// Top-1 accuracy, 0…1, on the held-out training images that also served to measure the predictor's networks.
     public var heldOutAccuracy: Double?
     /// The number of held-out images.
     public var heldOutImages: Int?
-    /// The test offset of other networks, if it replaced a measurement on held-out images.
+    /// The test offset (test minus held-out accuracy) of other networks, used if this network was not measured on
+    /// held-out images.
     public var testOffset: TestOffset?
-    /// The 10th and the 90th percentile of the timings, in milliseconds.
+    /// The 10th and the 90th percentile of the latency timings, in milliseconds.
     public var latencyMsLow, latencyMsHigh: Double?
 
-    /// The search space of the supernet that the network was cut from.
+    /// The search space of the supernet that the network was extracted from.
     public var definition: SearchSpace?
     /// The augmentation of the images on which the network's batch norms were calibrated.
     public var calibrationAugmentation: CalibrationAugmentation?
 
-    /// The names of the classes, in the order of the network's outputs; nil if the data set has none, or more than
-    /// `mostNameBytes` bytes of them. The exported weights have all names.
+    /// The names of the classes, in the order of the network's outputs. Nil if the data set has no names, or if the
+    /// names have more than `mostNameBytes` bytes. The exported weights have all names.
     public var classNames: [String]?
 
-    /// The second search, which is run if the first network's measured latency exceeds the limit; nil if it was not
-    /// run.
+    /// The second search, made because the first network's measured latency exceeded the limit; nil if there was no
+    /// second search.
     public var again: SecondSearch?
 
-    /// Whether the network is the supernet's largest, cut for no device.
+    /// Whether the network is the supernet's largest, extracted for no device.
     var isLargest: Bool { device == Materialised.largest.rawValue && predictedAccuracy == nil }
-    /// Whether the network is the supernet's smallest, cut for no device.
+    /// Whether the network is the supernet's smallest, extracted for no device.
     var isSmallest: Bool { device == Materialised.smallest.rawValue && predictedAccuracy == nil }
 
     /// The standard error of the test accuracy due to the number of test images.
@@ -79,7 +81,8 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     public var expectedTestAccuracy: Double? {
         predictedAccuracy.flatMap { predicted in testOffset.map { predicted + $0.mean } }
     }
-    /// The standard error of the expected test accuracy; nil if that of the predicted accuracy is unknown.
+    /// The standard error of the expected test accuracy; nil without a test offset or without the predicted accuracy's
+    /// standard error.
     public var expectedTestError: Double? {
         testOffset.flatMap { offset in
             accuracyUncertainty.map { ($0 * $0 + offset.deviation * offset.deviation).squareRoot() }
@@ -87,7 +90,7 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     }
     /// Test accuracy minus expected test accuracy.
     public var expectedDifference: Double? { expectedTestAccuracy.map { testAccuracy - $0 } }
-    /// Measured latency over the table's, minus 1.
+    /// Measured latency divided by the table's latency, minus 1.
     public var latencyDifference: Double? {
         latencyMs.flatMap { measured in
             tableLatencyMs.flatMap { $0 > 0 ? measured / $0 - 1 : nil }
@@ -109,7 +112,8 @@ public struct SecondSearch: Codable, Sendable, Equatable {
     public enum Outcome: String, Codable, Sendable {
         /// The network of the second search was kept.
         case kept
-        /// The first network was kept: measured again, it meets the limit, or neither does and the first is faster.
+        /// The first network was kept: timed again, it met the limit, or neither network did and the first was not
+        /// slower.
         case first
         /// No network meets the tighter bound, or the inputs of the first search are unknown; the first network was
         /// kept.
@@ -124,11 +128,11 @@ public struct SecondSearch: Codable, Sendable, Equatable {
     public var outcome: Outcome
 }
 
-/// The difference of test accuracy minus held-out accuracy, estimated from networks of the same supernet.
+/// Test accuracy minus held-out accuracy, estimated from several networks of one supernet.
 public struct TestOffset: Codable, Sendable, Equatable {
     /// The mean over the networks; negative if the test images are harder.
     public let mean: Double
-    /// The standard deviation of the offset of a further network.
+    /// The standard error of `mean` as a prediction of the offset of another network.
     public let deviation: Double
     /// The number of networks.
     public let networks: Int

@@ -1,6 +1,6 @@
-// Checks a pipeline file against its data, if this machine has them: presence and form, and for small IDX data sets
-// channels and labels, and whether there are enough images to hold out and to fill a batch. The stages check the same
-// on the worker's machine, and the rest.
+// Checks those data sets of a pipeline file that this machine has. Each must have a known form. For small IDX data
+// sets, channels and labels are checked too, and whether there are enough images to hold out and to fill a batch. The
+// stages check all of this again, and more, on the worker's machine.
 
 import Datasets
 import Foundation
@@ -72,7 +72,7 @@ extension PipelineDefinition {
         return warnings
     }
 
-    /// Throws `invalidValue` for labels outside the classes.
+    /// Throws `invalidValue` if a label is outside the range of the classes.
     private func checkLabels(
         _ stage: Stage, _ parameters: StageParameters.ImportDataset, _ files: IDXFolder
     ) throws {
@@ -85,7 +85,7 @@ extension PipelineDefinition {
         }
     }
 
-    /// Returns the form of a stage's data set, and its files if it is a small IDX data set; nil if this machine lacks the
+    /// Returns the form of a stage's data set, and the files of a small IDX data set; nil if this machine lacks the
     /// data set.
     private func found(of stage: Stage, _ parameters: StageParameters.ImportDataset) throws
         -> (form: DatasetForm, files: IDXFolder?)?
@@ -130,8 +130,8 @@ extension PipelineDefinition {
         "stages.\(stage).batch is \(batch), and \(count) images are there to train on: lower it"
     }
 
-    /// Returns notes about stages that ask for more held-out images than the file's `held_out` leaves. Without that key, the
-    /// number depends on the data set, and the stage's log says it.
+    /// Returns a note for each stage that asks for more held-out images than the file's `held_out`. Without that key, their
+    /// number depends on the data set, and the log of the stage tells it.
     static func notes(_ drafts: [StageDraft], _ stages: [Stage]) -> [String] {
         zip(drafts, stages).compactMap { draft, stage -> String? in
             guard case .sampleAccuracy(let sampling) = stage.parameters,

@@ -1,6 +1,6 @@
-// A pipeline file: stages with their needs and parameters, and devices to specialise for.
-// Everything is validated here before anything is enqueued: keys, types, ranges, cycles, and that
-// every stage's inputs are made by one of its ancestors.
+// A pipeline file: stages with their needs and parameters, and devices to specialise for. The file is validated here
+// before anything is enqueued: keys, types, ranges, cycles, and that each input of a stage is made by an ancestor of
+// the stage.
 
 import Artifacts
 import Devices
@@ -78,8 +78,8 @@ public struct PipelineDefinition: Sendable {
         self.text = document.text + Self.remarks(replaced, place, stages)
     }
 
-    /// Returns the inputs of the run beyond the file's text as comments to be appended to that text: overrides of the
-    /// command line, and resolved folders.
+    /// Overrides of the command line and resolved folders determine a run as the file's text does. Returns them as
+    /// comments that are appended to the text.
     private static func remarks(_ replaced: YAMLOverrides, _ place: FilePlace, _ stages: [Stage])
         -> String
     {
@@ -191,7 +191,8 @@ public struct PipelineDefinition: Sendable {
     /// Returns the most subnets that one shard can measure. A shard's job lists its subnets after the definition of the
     /// space, and its result lists their accuracies; arguments and result are at most 1 MiB each.
     static func mostSubnetsOfShard(_ space: SearchSpace) throws -> Int {
-        // `each` counts genes, accuracy and punctuation of one subnet; 64 KiB are left for the other arguments.
+        // `each` is the number of bytes for one subnet's genes, accuracy and punctuation; 64 KiB remain for other
+        // arguments.
         let each = try JSONText.encode(space.largest).utf8.count + 48
         let definition = try JSONText.encode(space).utf8.count
         return max(1, ((1 << 20) - (1 << 16) - definition) / each)

@@ -12,7 +12,7 @@ public struct PipelineError: Remedied, Equatable {
         case invalidValue
         /// Stages form a cycle, or a stage needs a stage that does not exist.
         case invalidGraph
-        /// There is no artifact that a stage or a command needs.
+        /// An artifact that a stage or a command needs does not exist.
         case missingInput
         /// Valid artifacts do not belong together, such as a predictor and another supernet.
         case mismatch
@@ -31,7 +31,7 @@ public struct PipelineError: Remedied, Equatable {
     public let code: Code
     /// The problem and its file, line or field.
     public let reason: String
-    /// How to fix it; nil if unknown.
+    /// How to fix the problem; nil if unknown.
     public let remedy: String?
 
     /// Makes an error; `reason` states the problem and its place, and `remedy` how to fix it.

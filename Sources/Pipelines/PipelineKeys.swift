@@ -1,5 +1,5 @@
-// The known keys of each mapping of a pipeline file, checked before any value is read, so that
-// `learning_rte: 0.05` is reported as an unknown key and not as a missing learning_rate.
+// The known keys of each mapping of a pipeline file. Keys are checked before any value is read, so that `learning_rte:
+// 0.05` is reported as an unknown key and not as a missing learning_rate.
 
 /// The known keys of each mapping of a pipeline file.
 enum PipelineKeys {

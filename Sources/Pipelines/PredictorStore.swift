@@ -21,8 +21,8 @@ public enum PredictorStore {
         }
     }
 
-    /// Returns the predictor that `bytes` of `artifact` encode, with the trained domain of its supernet, which older
-    /// versions stored in the artifact's metadata only.
+    /// Returns the predictor encoded in `bytes`, which are the bytes of `artifact`. The trained domain of the
+    /// predictor's supernet is taken from the artifact's metadata if `bytes` have none, as in older versions.
     static func read(_ artifact: Artifact, _ bytes: [UInt8]) throws -> AccuracyPredictor {
         var predictor = try AccuracyPredictor(bytes: bytes, source: "artifact \(artifact.id)")
         predictor.trained = try predictor.trained ?? trained(artifact)

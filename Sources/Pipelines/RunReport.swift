@@ -17,13 +17,15 @@ public struct RunReport: Encodable, Sendable {
         public let artifact: ArtifactID
         /// The network's figures.
         public let figures: NetworkFigures
-        /// The stored bytes of the network's blob.
+        /// The number of bytes that the network's blob takes in the store; 0 if unknown.
         public let storedBytes: Int
-        /// The search result that the network was made from, which holds the front; nil if there is none.
+        /// The search result that the network was made from, which contains the front; nil if no search chose the
+        /// network.
         public let choice: ArtifactID?
-        /// The front that the network was chosen from; nil if the search stored none or it cannot be read.
+        /// The front that the network was chosen from; nil if the search stored no front or the search result cannot be
+        /// read.
         public let front: ParetoFront?
-        /// The total cost of the network's device in this run; nil for the largest and smallest networks.
+        /// The cost of all stages of the network's device in this run; nil for the largest and smallest networks.
         public let branch: BranchCost?
     }
 
@@ -37,7 +39,7 @@ public struct RunReport: Encodable, Sendable {
         public let reason: String
     }
 
-    /// A search result whose front is missing from the report because it cannot be read.
+    /// A search result that cannot be read, so that its front is missing from the report.
     public struct Unreadable: Encodable, Sendable, Equatable {
         /// The artifact.
         public let artifact: ArtifactID
@@ -61,7 +63,7 @@ public struct RunReport: Encodable, Sendable {
     public let run: RunSummary
     /// The duration of the run in seconds, until now if it is running.
     public let seconds: Double
-    /// The networks cut for devices, in the order they were made.
+    /// The networks extracted for devices, in the order in which they were made.
     public let networks: [NetworkRow]
     /// The supernet's largest and smallest networks, if the run measured them.
     public let largest, smallest: NetworkRow?
@@ -74,7 +76,7 @@ public struct RunReport: Encodable, Sendable {
     /// Search results whose fronts are left out because their bytes are damaged or missing.
     public let unreadable: [Unreadable]
 
-    /// The run whose supernet the networks were cut from; nil if it is this run.
+    /// The earlier run whose supernet the networks were extracted from; nil if it is this run.
     public var source: RunID? { branches.first { $0.isAdded }?.source }
 
     /// Collects the report of a run.

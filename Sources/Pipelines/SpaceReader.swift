@@ -70,7 +70,8 @@ enum SpaceReader {
         return try named(try entry.text("name"), made, after: base)
     }
 
-    /// Returns `space` called `name`, or by default after the base and the first digits of the definition's hash.
+    /// Returns `space` renamed to `name`. Without `name`, the new name is `base` and the first digits of the
+    /// definition's hash.
     private static func named(_ name: String?, _ space: SearchSpace, after base: String) throws
         -> SearchSpace
     {
@@ -233,8 +234,8 @@ extension SearchSpace {
         }
     }
 
-    /// The text that identifies this space in the corrections of latency tables, which hold for networks of one space
-    /// only: the name of a published space, otherwise the name and the first digits of `definitionHash`, because
+    /// The text that identifies this space in the corrections of latency tables: a correction holds for one space only.
+    /// The text is the name of a published space, otherwise the name and the first digits of `definitionHash`, because
     /// different spaces may have the same name.
     public var tableName: String {
         get throws {

@@ -1,5 +1,5 @@
-// Checks a specialisation before it is enqueued: predictor and tables must be of the space, and some network must meet
-// the device's limits. The check takes a tenth of a second and needs no worker.
+// Checks a specialisation before it is enqueued: predictor and tables must belong to the space, and some network must
+// meet the device's limits. The check takes a tenth of a second and needs no worker.
 
 import Artifacts
 import Devices
@@ -56,7 +56,7 @@ extension Specialization {
             remedy: error.remedy)
     }
 
-    /// Returns the figures of the network that a run cut for a device; nil if the run has not cut it yet.
+    /// Returns the figures of the network that a run made for a device; nil if the run has not made the network yet.
     public static func figures(ofDevice device: String, run: RunID, _ queue: JobQueue) throws
         -> NetworkFigures?
     {

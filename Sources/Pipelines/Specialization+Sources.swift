@@ -19,9 +19,10 @@ extension Specialization {
         let seed: UInt64
         /// The number of calibration images, the same as for the networks that the predictor was fitted on.
         var calibrationImages = 2000
-        /// The augmentation of the calibration images; nil for none.
+        /// How calibration images are augmented; nil for no augmentation.
         var calibrationAugmentation: CalibrationAugmentation?
-        /// The test offset of the run's own networks; nil if too few of them were also measured on held-out images.
+        /// The test offset (mean difference of test and held-out accuracy) of the run's own networks; nil if too few of
+        /// these networks were also measured on held-out images.
         public private(set) var testOffset: TestOffset?
         fileprivate(set) var artifacts: [ArtifactRole: ArtifactID]
 
@@ -47,10 +48,11 @@ extension Specialization {
         }
     }
 
-    /// Returns the sources of the newest fitted predictor with complete lineage, of `run` if given.
+    /// Returns the sources found from the newest fitted predictor whose lineage is complete, among predictors of `run`
+    /// if given.
     ///
     /// `supernet` and `predictor` are artifacts by number, digest or name: a supernet implies its newest predictor, and
-    /// a predictor its supernet. A run that this version cannot read is skipped with a note, unless it was given.
+    /// a predictor its supernet. A run that this version cannot read is skipped with a note, unless `run` names it.
     /// Errors: `mismatch` for a predictor of another supernet or a supernet without a predictor, `missingInput` if
     /// nothing else is found.
     public static func sources(
@@ -116,7 +118,8 @@ private struct SourceFinder {
     }
 
     /// Returns the sources of the newest fitted predictor that meets all given conditions; nil if none does. The
-    /// conditions: `run` made it, it was fitted on `supernet`, and `other` predicts the networks of its space.
+    /// conditions: `run` made the predictor, it was fitted on networks of `supernet`, and its space is one that `other`
+    /// predicts.
     private func newest(
         _ run: RunID?, _ supernet: Artifact?, predictedBy other: AccuracyPredictor?
     ) throws -> Specialization.Sources? {
@@ -153,7 +156,7 @@ private struct SourceFinder {
         return nil
     }
 
-    /// Returns the sources of a predictor by lineage; nil if they are incomplete.
+    /// Finds the sources of a predictor by lineage; nil if any is missing.
     private func sources(of predictor: Artifact) throws -> Specialization.Sources? {
         guard let run = predictor.producer?.run, let arguments = try arguments(of: predictor)
         else { return nil }
@@ -187,9 +190,9 @@ private struct SourceFinder {
         return try JSONText.decode(StageArguments.self, from: args, what: "job \(job)'s arguments")
     }
 
-    /// Returns the artifacts that a specialisation with `predictor` needs, as far as lineage has them: the supernet
-    /// whose networks were measured, the data set that they were measured on, and the test images imported with that
-    /// data set.
+    /// Returns the artifacts that a specialisation with `predictor` needs, as far as the lineage records them: the
+    /// supernet whose networks were measured, the data set that these networks were measured on, and the test images
+    /// imported with that data set.
     private func origins(
         of predictor: Artifact, _ made: [Artifact], _ lineage: LineageGraph
     ) throws -> [ArtifactRole: ArtifactID] {

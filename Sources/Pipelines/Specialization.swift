@@ -1,7 +1,7 @@
 // Builds runs that specialise for new devices after training: each device's stages measure a latency table if needed,
 // search, and materialise the network; a report with costs follows. Nothing is trained; supernet, predictor and data
 // set come from an earlier run. Every device is a separate branch, so that its failure does not affect other devices,
-// unless they use the table that it was to measure.
+// unless they need a table that the failed branch was to measure.
 
 import Artifacts
 import Devices
@@ -36,9 +36,9 @@ public struct Specialization: Sendable {
         step(ofStage: name).map { String(name.dropFirst($0.rawValue.count + 1)) }
     }
 
-    /// Returns the run that specialises for `devices` in parallel branches, each with the device's stored table if it
-    /// has one, and then reports. Stages that measure latency reserve `timingThreads` processors; if these are all of
-    /// the machine's, no other job runs at the same time.
+    /// Returns the run that specialises for `devices` in parallel branches, each with the device's stored table if
+    /// there is one, and then reports. Stages that measure latency reserve `timingThreads` processors; if that is the
+    /// number of the machine's processors, no other job runs during a measurement.
     public static func runSpec(
         _ devices: [StoredDevice], from sources: Sources, timingThreads: Int? = nil
     ) throws -> RunSpec {
@@ -136,7 +136,7 @@ public struct Specialization: Sendable {
 
     private static func run(_ name: String, _ definition: String, _ stages: [StageSpec]) -> RunSpec
     {
-        // The name of a run for many devices is cut off after those that fit.
+        // A run for many devices has a long name, which is cut off at `limit` characters.
         let limit = 200
         let name = name.count <= limit ? name : name.prefix(limit - 1) + "…"
         return RunSpec(

@@ -1,4 +1,4 @@
-// The arguments of a stage's job, which hold everything that a worker needs, so that it never reads the pipeline file.
+// The arguments of a stage's job. They hold everything that a worker needs, so that no worker reads the pipeline file.
 
 import Artifacts
 import Devices
@@ -13,8 +13,8 @@ public struct StageArguments: Codable, Sendable, Equatable {
     public enum Part: Codable, Sendable, Equatable {
         /// The job measures `subnets`, as shard number `index`.
         case shard(index: Int, subnets: [SubnetConfig])
-        /// The job imports units of a data set, `count` from number `first` on; `survey` is the digest of the survey
-        /// that lists them.
+        /// The job imports `count` units (sets of pictures, or archives) of a data set, from unit `first` on. `survey`
+        /// is the digest of the survey that lists the units.
         case units(survey: Digest, first: Int, count: Int)
         /// The job merges the results of the other jobs.
         case gather
@@ -63,7 +63,7 @@ public struct StageArguments: Codable, Sendable, Equatable {
     static func read(_ text: String, of job: String) throws -> StageArguments {
         let what = "\(job)'s arguments"
         let arguments = try JSONText.decode(StageArguments.self, from: text, what: what)
-        // The definition of a published space is compared as a whole when it is decoded.
+        // Decoding has already compared the definition of a published space as a whole.
         guard !SearchSpace.published.contains(arguments.space) else { return arguments }
         let written = try JSONNode(JSONText.encode(arguments))
         if let given = try JSONNode(text)["space"], let known = written["space"],

@@ -14,11 +14,11 @@ struct DatasetMetadata: Codable, Sendable, Equatable {
     /// The number of held-out images, and the seed that chose them.
     let heldOut: Int
     let splitSeed: UInt64
-    /// The form that a picture set came in: its bytes are a `PictureSetManifest`. Nil for the bytes
-    /// of an image shard.
+    /// The form of the data set that became a picture set, whose artifact is a `PictureSetManifest`; nil for an image
+    /// shard.
     var form: DatasetForm?
-    /// The number of images at the end of a picture set from which the held-out ones are taken; nil
-    /// if they are taken from all.
+    /// The number of validation images, which are the last images of a picture set. Held-out images are chosen among
+    /// these images; nil if held-out images are chosen among all images.
     var validation: Int?
 
     init(
@@ -34,7 +34,7 @@ struct DatasetMetadata: Codable, Sendable, Equatable {
         self.validation = validation
     }
 
-    /// The images to train on and the held-out ones.
+    /// Returns which images are to train on and which are held out.
     func split() throws -> Split {
         guard let validation else {
             return try Split(trainCount: images, heldOut: heldOut, seed: splitSeed)
@@ -54,9 +54,10 @@ struct TrainingImages {
 }
 
 extension StageContext {
-    /// The images of the input `role`.
+    /// Returns the images of the input `role`, and the metadata of the artifact.
     ///
-    /// Errors: `invalidArtifact` if networks of the run's space do not take such images.
+    /// Errors: `invalidArtifact` if channels, classes or number of the images do not fit the run's space or the
+    /// metadata.
     func images(_ role: ArtifactRole) throws
         -> (source: any ImageSource, metadata: DatasetMetadata)
     {
@@ -82,13 +83,14 @@ extension StageContext {
         return (source, metadata)
     }
 
-    /// The picture set of a manifest, whose shards are mapped from this machine's cache.
+    /// Returns the picture set of a manifest; its shards are memory-mapped from files in this machine's cache.
     private func pictureSet(_ manifest: PictureSetManifest) throws -> PictureSet {
         var shards: [PictureShard] = []
         for (place, shard) in manifest.shards.enumerated() {
             try job.stopIfAsked()
             shards.append(try pictureShard(try Digest(hex: shard.digest)))
-            // Only the first stage on a machine waits here; others find the files.
+            // Fetching a shard takes time only for the first stage on a machine; later stages find the files in the
+            // cache.
             if place % 16 == 15 {
                 job.progress(
                     fraction: 0,
@@ -99,8 +101,8 @@ extension StageContext {
         return try PictureSet(manifest, shards: shards)
     }
 
-    /// The images of the input `dataset` with their split. Pixels are normalised by the statistics
-    /// of its training images, or by `normalization` if a network was trained with that.
+    /// Returns the training images and held-out images of the input `dataset`. Pixels are normalised by the statistics
+    /// of the training images, or by `normalization` if a network was trained with that.
     func trainingImages(normalization given: PixelNormalization? = nil) throws -> TrainingImages {
         let (source, metadata) = try images(.dataset)
         let split = try metadata.split()

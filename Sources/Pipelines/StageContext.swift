@@ -126,14 +126,14 @@ public final class StageContext {
         try mapped(digest) { try ImageShard($0) }
     }
 
-    /// The shard of pictures of a blob, memory-mapped from this machine's cache.
+    /// Returns the verified shard of pictures that a blob holds, memory-mapped from this machine's cache.
     func pictureShard(_ digest: Digest) throws -> PictureShard {
         pictureShards.append(digest)
         return try mapped(digest) { try PictureShard($0) }
     }
 
-    /// Removes damaged files of shards of pictures from this machine's cache, so that another
-    /// attempt fetches them again; returns how many.
+    /// Deletes damaged files from this machine's cache, among the shards of pictures that this attempt opened. So the
+    /// next attempt fetches these shards again. Returns how many were deleted.
     func removeDamagedShards() throws -> Int { try cache.removeDamaged(pictureShards) }
 
     /// Reads the blobs of all opened shards of pictures, one after the other. Errors: `corrupt`, with the blob and what to
@@ -149,15 +149,15 @@ public final class StageContext {
         let began = clock.now
         var tries = 0
         if let blob = waiting.first(where: { $0.digest == digest }) {
-            // The loop below reads the stored blob like any other.
+            // A waiting blob is stored now, so that the loop below can open it like any other blob.
             _ = try patiently { try blobs.put(blob.bytes, elementSize: 1) }
         }
         while true {
             do {
                 return try patiently { try cache.opened(digest, from: blobs, open) }
             } catch let error as PipelineError where error.code == .noRoom {
-                // The stage waits for room on the disk as it waits for an unreachable database: the room may be freed,
-                // and the stage itself has not failed.
+                // The stage waits for free disk space as it waits for an unreachable database: space may be freed, and
+                // the stage itself has not failed.
                 if tries == 0 { job.log("waiting for room: \(error.message)") }
                 guard clock.now - began < .seconds(policy.limitSeconds) else { throw error }
                 try job.stopIfAsked()

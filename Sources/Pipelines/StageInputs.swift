@@ -123,8 +123,9 @@ extension Weights {
 }
 
 extension SearchSpace {
-    /// Checks that `what`, which was made for the space called `made`, was made for this space. Data of older versions
-    /// have no `definition`, only the name. Errors: `invalidArtifact` with the first difference.
+    /// Checks that `what` was made for this space: `made` is the name and `definition` the definition of the space that
+    /// `what` was made for. Data of older versions have only the name. Errors: `invalidArtifact` with the first
+    /// difference.
     func checkOrigin(of what: String, _ made: String, _ definition: SearchSpace?) throws {
         guard made == name else {
             throw PipelineError(

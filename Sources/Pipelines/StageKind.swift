@@ -8,7 +8,7 @@ public enum ArtifactRole: String, Codable, Sendable, CaseIterable {
     case dataset
     /// Images for the final measurement only.
     case testImages = "test-images"
-    /// Pictures of a data set, in one file of many.
+    /// One of several files with the pictures of a data set.
     case datasetShard = "dataset-shard"
     /// What a job of an import found: classes and units, counts, or names of pictures.
     case importRecord = "import-record"
@@ -28,7 +28,7 @@ public enum ArtifactRole: String, Codable, Sendable, CaseIterable {
     case energyTable = "energy-table"
     /// A network chosen for a device.
     case choice = "search-result"
-    /// A network cut for a device, with its own weights.
+    /// A network extracted from a supernet for a device, with its own weights.
     case subnet
     /// A page about a run's results.
     case report
@@ -59,8 +59,8 @@ public enum StageKind: String, Codable, Sendable, CaseIterable {
     /// The kinds whose jobs save checkpoints.
     static let savingCheckpoints = Set([train, measureDevice].map(\.rawValue))
 
-    /// Whether the first job of a stage of this kind always fans out, and a last job gathers the results of those jobs
-    /// that `rule` requires.
+    /// Whether a stage of this kind always fans out: its first job enqueues jobs that share the work. As soon as these
+    /// jobs fulfil `rule`, a last job gathers their results.
     var fansOut: Bool { self == .sampleAccuracy }
 
     /// The outputs of a stage of this kind.

@@ -9,9 +9,9 @@ extension StageParameters {
     public struct ImportDataset: Codable, Sendable, Equatable {
         /// What happens if a picture cannot be read.
         public enum OnBadFile: String, Codable, Sendable, CaseIterable {
-            /// The stage fails and lists all of them.
+            /// The stage fails; its error names the first of the unreadable pictures.
             case stop
-            /// They are left out and counted in the artifact.
+            /// Unreadable pictures are left out and counted in the artifact.
             case skip
         }
 
@@ -19,22 +19,23 @@ extension StageParameters {
         public var dataset: String
         /// The folder, or the archive.
         public var folder: String
-        /// The number of classes of an IDX data set; at most as many of others.
+        /// The number of classes of an IDX data set; for other forms, the most classes that the data set may have.
         public var classes: Int
-        /// Training images held out for measuring accuracy during the run; nil for the usual number.
+        /// The number of images held out for measuring accuracy during the run; nil for the default.
         public var heldOut: Int?
-        /// The form that the data set has; nil recognises it.
+        /// The data set's form; nil means that the form is recognised from the files.
         public var format: DatasetForm?
-        /// What is stored of a picture; nil for what the form suggests.
+        /// Whether pictures are stored as image files or as pixels; nil keeps what the data set has.
         public var store: PictureShard.Store?
         /// The most pixels of the shorter side of a stored picture; nil for no limit.
         public var size: Int?
-        /// How pictures become square; nil for what the form suggests.
+        /// How pictures get the size of a network's input; nil chooses by the data set's form.
         public var resize: PicturePreprocessor.Resizing?
         /// What happens if a picture cannot be read; nil for `stop`.
         public var onBadFile: OnBadFile?
 
-        /// The most images that are held out if the file does not say how many.
+        /// The default number of held-out images. A picture set holds out its validation part if there is one,
+        /// otherwise this number, but at most a tenth.
         public static let usualHeldOut = 5000
 
         /// The number of held-out images of an IDX data set.
@@ -43,7 +44,7 @@ extension StageParameters {
         /// Whether pictures that cannot be read are left out.
         var skipsBadFiles: Bool { onBadFile == .skip }
 
-        /// Forms that hold pixels instead of files.
+        /// Forms of data sets that contain pixels instead of image files.
         static let pixelForms: Set = [DatasetForm.cifar, .idx]
     }
 
@@ -75,7 +76,7 @@ extension StageParameters {
         return parameters
     }
 
-    /// The number of classes, at most the space's, which is the default.
+    /// Returns the number of classes: by default the space's number, which is also the largest allowed.
     private static func classes(_ entry: YAMLReader, _ space: SearchSpace) throws -> Int {
         let most = SourceOptions.mostClasses
         let classes = try entry.integer("classes", in: 2...most) ?? space.classes
@@ -89,15 +90,15 @@ extension StageParameters {
 }
 
 extension StageParameters.ImportDataset {
-    /// The message if files are to be stored of a data set that has none.
+    /// The message for `store: files` if the data set contains no image files.
     static func noFiles(_ form: DatasetForm) -> String {
         "is files, and \(form.rawValue) holds pixels"
     }
 
-    /// The data set, in the form that is stated or recognised. `seed` decides which pictures test a
-    /// data set without parts: a tenth.
+    /// Opens the data set in the stated form, or in the form that is recognised. If the data set is not divided into
+    /// parts, a tenth of the pictures, drawn by `seed`, becomes the test part.
     ///
-    /// Errors: `unreadable` if this machine does not have it, and those of `DatasetForm.open`.
+    /// Errors: `unreadable` if this machine does not have the data set, and those of `DatasetForm.open`.
     func source(seed: UInt64) throws(DatasetError) -> any DatasetSource {
         guard FileManager.default.fileExists(atPath: folder) else {
             throw DatasetError(.unreadable, "there is no folder \(folder)")
@@ -107,11 +108,11 @@ extension StageParameters.ImportDataset {
         return try DatasetForm.open(folder, stated: format, options: options)
     }
 
-    /// The most bytes of the training images of an IDX data set that becomes an image shard.
+    /// If the training images of an IDX data set have at most this many bytes, the data set becomes image shards.
     private static let mostShardBytes = 64 << 20
 
-    /// The files of a small IDX data set, which becomes image shards; nil if the data set becomes a
-    /// picture set.
+    /// Returns the files of an IDX data set that is small enough to become image shards; nil for data sets that become
+    /// picture sets.
     ///
     /// Errors: those of `IDXFolder`.
     func imageShardFiles(_ source: any DatasetSource) throws -> IDXFolder? {

@@ -58,7 +58,8 @@ private struct StageHandler: JobHandler {
                 try connection.execute(ArtifactStore.record([], blobs: context.waiting))
             }
             if isSaving {
-                // The next garbage collection removes the files of these blobs, if there are any.
+                // Only rows are removed here. The next garbage collection removes the files of these blobs, if there
+                // are any.
                 _ = try BlobStore(connection).removeCheckpointBlobs(
                     try JobQueue.dropCheckpoints(of: lease.jobID, connection))
             }

@@ -1,4 +1,4 @@
-// The queue's terms for a stage's jobs: lane, reservations, limits and fan-out rule. The keys are
+// What the queue must know of a stage's jobs: queue name, priority, reservations, limits and fan-out rule. The keys are
 // the same for all kinds of stages; missing keys take the queue's defaults.
 
 import Foundation

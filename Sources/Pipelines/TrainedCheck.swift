@@ -1,6 +1,6 @@
-// Checks a pipeline file before training: every stage stays within its supernet's trained domain, each predictor is
-// fitted on the supernet that it is used with, networks that are compared are calibrated alike, and each device's
-// limits, except latency, can be met.
+// Checks a pipeline file before training. Every stage must stay within its supernet's trained domain. Each predictor
+// must be fitted on the supernet that it is used with. Networks that are compared must be calibrated alike. Each
+// device's limits, except latency, must be possible to meet.
 
 import Devices
 import Foundation

@@ -69,7 +69,8 @@ struct YAMLDocument {
         } catch {
             let lines = text.unicodeScalars.split(
                 separator: "\n", omittingEmptySubsequences: false)
-            // The error names the first line that breaks the rule by itself; a text that is too long has none.
+            // The error names the first line that breaks the rule by itself; for a text that is too long there is no
+            // such line.
             let line = lines.firstIndex { line in
                 do throws(InputFault) {
                     _ = try TextRule.result.checked(String(line))

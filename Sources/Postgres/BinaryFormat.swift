@@ -15,7 +15,7 @@ enum BinaryFormat {
         static let textual: Set<UInt32> = [18, 19, 25, 1042, 1043, 705]
     }
 
-    /// The seconds from 1970 to 2000, which is PostgreSQL's epoch.
+    /// The seconds from 1970 to 2000 (PostgreSQL's epoch).
     private static let epochOffsetSeconds = 946_684_800.0
 
     /// Returns a date as microseconds since 2000.

@@ -1,6 +1,7 @@
 // BoundValues: the values of one statement in libpq's layout.
 
-/// Values that are ready to be sent: one buffer with all bytes, and the offset of each value in it.
+/// Values that are ready to be sent: one buffer with all bytes, and the offset of each value in the
+/// buffer.
 struct BoundValues {
     private let buffer: [UInt8]
     private let offsets: [Int?]
@@ -41,8 +42,8 @@ struct BoundValues {
         self.offsets = offsets
     }
 
-    /// Calls `body` with the count, the values, the lengths and the formats, for a function of
-    /// libpq.
+    /// Calls `body` with the count, the values, the lengths and the formats, as libpq's functions
+    /// take them.
     func withPointers<T>(
         _ body: (Int32, [UnsafePointer<CChar>?], [Int32], [Int32]) -> T
     ) -> T {

@@ -4,7 +4,8 @@
 // used: it gives the child a socket of its own and waits until the socket is closed.
 import Foundation
 
-/// Runs PostgreSQL's tools, if necessary as another user, because some refuse to run as root.
+/// Runs PostgreSQL's tools, if necessary as another user, because some of these tools refuse to run
+/// as root.
 public struct ChildProcess: Sendable {
     /// The outcome of a finished process.
     public struct Outcome: Sendable {
@@ -14,7 +15,7 @@ public struct ChildProcess: Sendable {
         public let output: String
     }
 
-    /// The user to run as; nil for the user of this process.
+    /// The user that tools run as; nil for the user of this process.
     public var user: SystemUser?
 
     /// Extra variables for the environment of the child. It also inherits the variables of this
@@ -109,7 +110,8 @@ public struct ChildProcess: Sendable {
         return status
     }
 
-    /// Returns the beginning of the command that switches to `user`.
+    /// Returns the words that, before a command, make it run as `user`; none if this process runs
+    /// as `user`.
     private func prefix() throws -> [String] {
         guard let user, user.id != geteuid() else { return [] }
         if ExecutableSearch.find("setpriv") != nil {
@@ -157,7 +159,8 @@ public struct SystemUser: Sendable, Equatable {
         self.init(id: entry.pw_uid, groupID: entry.pw_gid, name: name)
     }
 
-    /// Finds a user by number. If there is no entry for it, the name is `#` and the number.
+    /// Finds a user by number. If the system does not know the number, the name is `#` and the
+    /// number.
     public init(id: uid_t) {
         if let entry = getpwuid(id)?.pointee {
             self.init(id: id, groupID: entry.pw_gid, name: String(cString: entry.pw_name))
@@ -173,7 +176,7 @@ public struct SystemUser: Sendable, Equatable {
     }
 }
 
-/// Finds programs.
+/// Finds executable programs by name.
 enum ExecutableSearch {
     /// Returns the path of a program: `name` itself if it is a path, else the first match in the
     /// search path; nil if there is none.

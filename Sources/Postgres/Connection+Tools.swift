@@ -5,7 +5,7 @@ import Foundation
 
 /// How a PostgreSQL program reaches a database.
 public struct ToolAccess: Sendable, Equatable {
-    /// The value for `--dbname`. It has no passwords, since any user can read the arguments of a
+    /// The value for `--dbname`. It has no passwords, because any user can read the arguments of a
     /// process.
     public let target: String
     /// Variables for the program's environment, which only the user of the program and root can

@@ -20,8 +20,8 @@ public final class Connection {
     private var preparedNames: Set<String> = []
     /// True between BEGIN and COMMIT of `transaction`.
     public private(set) var isInTransaction = false
-    /// True behind a pooler. Then statements are unnamed, every transaction sets its limits, and
-    /// LISTEN is refused.
+    /// True behind a pooler. Then statements are unnamed, every transaction sets its own time
+    /// limits, and LISTEN is refused.
     public internal(set) var isPooled = false
     /// The channels that the session listens to, also after a reconnect.
     public internal(set) var channels: [String] = []
@@ -124,8 +124,8 @@ public final class Connection {
 
     /// Runs one or more statements without binds, such as a migration or SET.
     ///
-    /// Behind a pooler the whole text is one transaction, and session settings that it makes are
-    /// lost.
+    /// Behind a pooler the whole text is one transaction, and later statements cannot rely on
+    /// session settings in the text.
     public func script(_ sql: String, name: String = "script") throws {
         let opening =
             isPooled && !isInTransaction
@@ -142,7 +142,7 @@ public final class Connection {
         _ = try exchange("ping") { PQsendQuery($0, "") }
     }
 
-    /// Runs `body` with other time limits, then sets the previous ones again.
+    /// Runs `body` with other time limits, then sets the previous limits again.
     public func under<T>(_ other: SessionLimits, _ body: () throws -> T) throws -> T {
         let usual = limits
         try set(other)
@@ -232,8 +232,9 @@ public final class Connection {
             return last
         }
         var result: ServerResult?
-        // The prepare and the execution are sent one after the other, each with its own sync: what
-        // shares a sync is one transaction, and some statements cannot run in a transaction.
+        // Steps that share a sync are one transaction, and some statements cannot run in a
+        // transaction. So the prepare and the execution are sent one after the other, each with its
+        // own sync.
         for step in try steps([Request(statement, binds)]) {
             result = try exchange(statement.name) { step.send(on: $0) }
             if case .prepare = step.kind { notePrepared(statement) }

@@ -88,8 +88,8 @@ public struct ConnectionTarget: Sendable, Equatable {
         return text.addingPercentEncoding(withAllowedCharacters: allowed) ?? text
     }
 
-    /// Returns the URL itself if it contains no password, else an equivalent URL with `secret` in
-    /// the place of each password (nil: without passwords).
+    /// Returns the URL itself if it contains no password, else an equivalent URL with `secret`
+    /// instead of each password (nil: without passwords).
     private func rendered(secret: String?) -> String {
         guard hasPassword else { return libpqText }
         var named: [String: String] = [:]

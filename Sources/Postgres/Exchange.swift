@@ -1,6 +1,6 @@
-// Exchange: sends commands to the server and receives results over a non-blocking socket. It waits
-// only in poll, with a limit on the silence of the server, so that it notices a vanished server. It
-// reads while it writes, so that neither side can block the other forever.
+// Exchange: sends commands to the server and receives results over a non-blocking socket. This code
+// waits only in `poll`, with a limit on the silence of the server, so that a vanished server is
+// noticed. It also reads while it writes, so that neither side can block the other forever.
 import CLibPQ
 import Foundation
 

@@ -12,8 +12,8 @@ public enum LibpqEnvironment {
         let keyword: String
         /// The environment variable of the option; nil if there is none.
         let variable: String?
-        /// The value of the option if neither the URL nor the variable sets it; nil if there is
-        /// none.
+        /// The value of the option if neither the URL nor the variable sets it; nil if there is no
+        /// such default.
         let fallback: String?
         /// True for passwords.
         let isSecret: Bool
@@ -48,7 +48,7 @@ public enum LibpqEnvironment {
     public static func isPostgres(_ variable: String) -> Bool { variable.hasPrefix("PG") }
 
     /// Returns values for the options that a variable could change, so that the connection does not
-    /// depend on the environment: those in `known`, else the defaults of libpq.
+    /// depend on the environment. The values are those in `known`, else the defaults of libpq.
     ///
     /// Some options are left out: `service`, because no value of it means "no service"; passwords
     /// and the file with passwords, because a server with trusted sockets never asks for a

@@ -40,8 +40,8 @@ extension Connection {
     /// waits for the first.
     ///
     /// The result may be empty after `timeoutSeconds`, or after another thread woke `signal`.
-    /// Behind a pooler no notification arrives, so this function only waits. It does not notice a
-    /// vanished server, so callers must ping or query regularly.
+    /// Behind a pooler no notification arrives, so this function only waits. This function does not
+    /// notice a vanished server, so callers must ping or query regularly.
     public func waitForNotification(
         timeoutSeconds: Double, wokenBy signal: WakeSignal? = nil
     ) throws -> [Notification] {

@@ -16,10 +16,9 @@ public struct Request: Sendable {
         self.binds = binds
     }
 
-    /// Merges the requests of each statement whose binds are all arrays: one request, with the
-    /// arrays concatenated, takes the place of the statement's first. Requests of other statements
-    /// are not merged, but those of the same statement are moved together, to the place of the
-    /// first.
+    /// Groups the requests by statement: the requests of a statement move to the place of its first
+    /// request. If all binds of a statement are arrays, its requests are merged into one, with the
+    /// arrays concatenated.
     public static func together(_ requests: [Request]) -> [Request] {
         var places: [String: Int] = [:]
         var groups: [[Request]] = []
@@ -83,8 +82,8 @@ extension Connection {
         do { try rollBack() } catch _ as PostgresError { close() }
     }
 
-    /// Returns the steps of requests: their executions, and before them the prepares of statements
-    /// that are not prepared yet.
+    /// Returns the steps of requests: one execution for each request, after a prepare if the
+    /// statement is not prepared yet.
     func steps(_ requests: [Request]) throws -> [PipelineStep] {
         var steps: [PipelineStep] = []
         var preparing: Set<String> = []
@@ -134,7 +133,8 @@ extension Connection {
             guard PQexitPipelineMode(handle) == 1 else { throw sendFailure(handle, name) }
             return try results.get()
         } catch {
-            // After an error that is not the error of a statement, the pipeline is unfinished.
+            // After an error that is not the error of a statement, the pipeline is unfinished, so
+            // the connection is closed.
             if let handle = openHandle, PQpipelineStatus(handle) != PQ_PIPELINE_OFF { close() }
             throw error
         }
@@ -167,7 +167,7 @@ extension Connection {
                 throw PostgresError("no result", statement: step.name, isConnectionLoss: true)
             }
             if result.status == PGRES_PIPELINE_ABORTED {
-                // An earlier statement failed, so this one was not executed.
+                // An earlier statement failed, so this statement was not executed.
             } else if let error = result.error(libpqMessage: Self.message(handle)) {
                 if error.isConnectionLoss { throw error }
                 failure = failure ?? error
@@ -181,7 +181,7 @@ extension Connection {
                     "a second answer came", statement: step.name, isConnectionLoss: true)
             }
         }
-        // An error of the commit at the sync arrives before the sync itself.
+        // An error of the commit at the sync arrives before the result of the sync itself.
         var sync = try nextResult(handle, "sync")
         if let error = sync?.error(libpqMessage: Self.message(handle)), !error.isConnectionLoss {
             failure = failure ?? error

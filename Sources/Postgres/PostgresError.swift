@@ -70,8 +70,8 @@ public struct PostgresError: Remedied, Equatable {
             || ["57P01", "57P02", "57P03", "57P05", "25P03"].contains(sqlState)
     }
 
-    /// Returns the remedy for a SQLSTATE, a general one if the SQLSTATE is not common; nil without
-    /// a SQLSTATE.
+    /// Returns the remedy for a SQLSTATE; for an uncommon SQLSTATE, a general remedy; nil without a
+    /// SQLSTATE.
     static func usualRemedy(_ sqlState: String?) -> String? {
         switch sqlState {
         case "53100":

@@ -1,5 +1,5 @@
 // PrivateServer: a private PostgreSQL server below a home folder, without TCP, started on demand.
-// An existing data folder is never overwritten: a new one is made under another name and then
+// An existing data folder is never overwritten: a new folder is made under another name and then
 // renamed.
 import Foundation
 
@@ -208,7 +208,8 @@ public final class PrivateServer {
         }
     }
 
-    /// Removes the folders that interrupted runs of initdb left. They never became a database.
+    /// Removes the folders that an interrupted initdb left behind. No such folder became a
+    /// database.
     private func removeUnfinished(_ place: ServerPlace) throws {
         for name in try FileManager.default.contentsOfDirectory(atPath: place.folder)
         where name.hasPrefix("data.unfinished-") {

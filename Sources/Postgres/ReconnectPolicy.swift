@@ -1,7 +1,7 @@
 // ReconnectPolicy: retries operations while the database is temporarily unavailable.
 import Foundation
 
-/// Exponential backoff with jitter between attempts to reach the database.
+/// Exponential backoff with jitter between two tries to reach the database.
 public struct ReconnectPolicy: Sendable {
     /// The first pause, in seconds.
     public var firstDelaySeconds: Double

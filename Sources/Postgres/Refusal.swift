@@ -8,7 +8,7 @@ import Foundation
 /// The SQLSTATE of a refused connection.
 enum Refusal {
     /// Returns the SQLSTATE with which the server refuses a connection with these options; nil if
-    /// it does not answer within three seconds, or accepts the connection by now.
+    /// it does not answer within three seconds, or now accepts the connection.
     static func sqlState(
         _ keys: [UnsafePointer<CChar>?], _ values: [UnsafePointer<CChar>?]
     ) -> String? {

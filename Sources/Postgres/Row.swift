@@ -7,8 +7,8 @@ struct Columns: Sendable {
     let indexByName: [String: Int]
 }
 
-/// One row of a result. A getter throws if the column is missing or of another type, or, unless the
-/// getter is optional, NULL.
+/// One row of a result. A getter throws if the column is missing or has another type. Of the typed
+/// getters, only the `optional` ones accept NULL.
 public struct Row: Sendable {
     let columns: Columns
     let values: [SQLValue]

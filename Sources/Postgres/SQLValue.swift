@@ -48,7 +48,7 @@ public enum SQLValue: Sendable, Equatable {
 }
 
 extension SQLValue {
-    /// Concatenates arrays of the same case; returns nil if the values are not arrays of one case.
+    /// Concatenates arrays; returns nil if the values are not all arrays of the same enum case.
     static func joined(_ values: [SQLValue]) -> SQLValue? {
         func all<Element>(_ elements: (SQLValue) -> [Element]?) -> [Element]? {
             var joined: [Element] = []

@@ -11,8 +11,8 @@ public struct ServerBinaries: Sendable, Equatable {
     /// Returns the path of one of the programs.
     public func path(_ program: String) -> String { folder + "/" + program }
 
-    /// Finds the newest installation, or the one with the given major version; throws if there is
-    /// none.
+    /// Finds the newest installation, or the installation with the given major version; throws if
+    /// there is none.
     public static func find(majorVersion: Int? = nil) throws -> ServerBinaries {
         let all = try installed()
         guard let majorVersion else {
@@ -33,7 +33,7 @@ public struct ServerBinaries: Sendable, Equatable {
                 + "another OFA_HOME. Nothing was changed.")
     }
 
-    /// Returns the installations that are found, one of each major version.
+    /// Returns the installations on this machine, at most one of each major version.
     public static func installed() throws -> [ServerBinaries] {
         var folders = ExecutableSearch.searchPath()
         folders += try versionFolders("/usr/lib/postgresql", suffix: "/bin")

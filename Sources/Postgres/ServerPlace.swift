@@ -27,7 +27,8 @@ struct ServerPlace: Equatable {
         var folder: String
     }
 
-    /// Determines the place for `home`, an absolute path, which is created if it is missing.
+    /// Determines the folders and the user for `home`, an absolute path. Creates the folder `home`
+    /// if it is missing.
     ///
     /// For root, the server runs as the owner of the data, or as user `postgres` if there is no
     /// data yet. If that user cannot enter the home folder, the data is put below `sharedFolder`,

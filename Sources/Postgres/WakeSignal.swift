@@ -22,14 +22,14 @@ public final class WakeSignal: Sendable {
         close(writeEnd)
     }
 
-    /// Sets the signal: wakes the thread that waits, or the next one that waits.
+    /// Sets the signal: wakes the thread that waits, or the next thread that waits.
     public func wake() {
         var byte: UInt8 = 1
         // If the pipe is full, the signal is set already.
         _ = write(writeEnd, &byte, 1)
     }
 
-    /// Returns whether the signal was set since the last call, and resets it.
+    /// Returns whether the signal was set after the last call, and resets the signal.
     public func take() -> Bool {
         var bytes = [UInt8](repeating: 0, count: 64)
         var isWoken = false

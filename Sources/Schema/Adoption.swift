@@ -1,22 +1,20 @@
-// Adoption: migrates a database with a schema from before the baseline was final to the final
-// schema.
+// Adoption: migrates a database whose schema is from before the final baseline (migration 1) to the final schema.
 import Postgres
 
-/// Adopts a database that has the ten migrations which were squashed into the baseline, or an
-/// earlier text of the baseline.
+/// Adopts a database in one of two states: it has the ten migrations that were squashed into the baseline (migration
+/// 1), or an earlier text of the baseline.
 ///
-/// The old schema is renamed, the final one is created, the data is copied, and the old schema is
-/// dropped, all in one transaction: a kill at any point leaves the database unchanged.
+/// The old schema is renamed, the final schema is created, the data is copied, and the old schema is dropped, all in
+/// one transaction: a kill at any point leaves the database unchanged.
 public struct Adoption {
     /// The names of the migrations that were squashed into the baseline, in order.
     static let folded = [
         "queue", "artifacts", "accounting", "devices", "lanes_and_history", "queue_functions",
         "device_tables", "text_rules", "test_clock", "artifact_indexes",
     ]
-    /// The SHA-256 of earlier texts of the baseline, in order. Texts 1 and 2 have the same tables
-    /// as the ten migrations. In texts 3 and 4 the ledger is computed from the attempts; in 5 and 6
-    /// jobs are not partitioned by month; in 7 factors have no period; in 8 no attempt has the
-    /// outcome unbegun.
+    /// The SHA-256 of earlier texts of the baseline, in order. Texts 1 and 2 have the same tables as the ten
+    /// migrations. In texts 3 and 4 the ledger is computed from the attempts. In 5 and 6 jobs are not partitioned by
+    /// month. In 7 emission factors have no period of validity. In 8 no attempt has the outcome `unbegun`.
     static let baselines = [
         "a0cbbb98ae6f58e043ac50abf7653e50e4ad23b73d981e0a385b9b9038c5526b",
         "0929e3e178cea10b523a60e4b67f75905623b3af3dd5cb6b49c38760503e5077",
@@ -35,8 +33,8 @@ public struct Adoption {
         self.connection = connection
     }
 
-    /// Adopts the database, or changes nothing. Returns the runs that were unfinished; they are
-    /// cancelled. `noting` runs at the end of the same transaction.
+    /// Adopts the database, or changes nothing. Runs that were unfinished are cancelled; returns these runs. `noting`
+    /// is called at the end of the same transaction.
     ///
     /// Errors: `notAdoptable` if the database cannot be adopted or workers still use it, and the
     /// errors of `Migrator.migrate`.

@@ -8,8 +8,8 @@ public enum RoleAccess: String, Sendable, CaseIterable {
     /// The role may also write through the API, as workers and producers do.
     case work
 
-    /// Grants the access to a role; `read` revokes the privileges of `work`. `connection` must
-    /// belong to the schema's owner.
+    /// Grants this access to a role; `read` revokes the privileges of `work`. `connection` must belong to the schema's
+    /// owner.
     public func grant(to role: String, _ connection: Connection) throws {
         try connection.execute(.accessGrant(role: role, works: self == .work))
     }

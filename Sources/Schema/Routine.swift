@@ -24,8 +24,8 @@ public struct Routine: Sendable, Equatable {
 
 /// All functions and views of one version of the program.
 public struct RoutineSet: Sendable, Equatable {
-    /// The edition of this set, from 1. In a database with a higher edition the set changes
-    /// nothing; in any other it replaces every function and view whose text differs.
+    /// The edition of this set, from 1. In a database with a higher edition the set changes nothing; in any other
+    /// database the set replaces every function and view whose text differs.
     public let edition: Int
     /// The functions and views in the order of application.
     public let all: [Routine]

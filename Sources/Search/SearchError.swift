@@ -6,7 +6,7 @@ import Intake
 public struct SearchError: Remedied, Equatable {
     /// The kinds of failure that callers may treat differently.
     public enum Code: String, Sendable {
-        /// A network lies outside of what a predictor was fitted on.
+        /// A network lies outside of the domain that a predictor was fitted on.
         case outsideDomain
         /// There are too few measured networks to fit on.
         case tooFewSamples
@@ -20,7 +20,7 @@ public struct SearchError: Remedied, Equatable {
     public let code: Code
     /// The problem and its file, line or field.
     public let reason: String
-    /// How to fix it; nil if unknown.
+    /// How to fix the problem; nil if unknown.
     public let remedy: String?
 
     /// Makes an error; `reason` states the problem and its place, and `remedy` how to fix it.

@@ -1,15 +1,16 @@
-// Batch norm in two parts. The operator that writes a map also collects sums, from which a few numbers per channel
-// follow. Later operators apply these numbers as a per-channel map, so normalising needs no pass of its own.
+// Batch norm in two parts. The operator that writes a feature map also computes sums per channel. From these sums
+// follow a scale and a shift per channel, which the next operators apply while they read the feature map. So
+// normalising needs no pass of its own.
 
 import Foundation
 
-/// The numbers per channel of one batch norm, for the operators that apply the norm and for its
-/// gradient. There is room for the channels of the widest subnet.
+/// The numbers per channel of one batch norm, for the operators that apply the norm and for the norm's gradient. The
+/// arrays are long enough for the widest subnet.
 public final class NormState {
     private let storage: Storage
     private let width: Int
 
-    /// Makes room for `width` channels in the memory of `engine`.
+    /// Allocates the numbers of `width` channels in the memory of `engine`.
     public init(width: Int, on engine: any Engine) {
         self.width = width
         storage = engine.storage(7 * width)
@@ -19,7 +20,7 @@ public final class NormState {
         Tensor(storage: storage, offset: index * width, count: width)
     }
 
-    /// gamma / deviation: the norm maps y to y * scale + shift.
+    /// gamma / standard deviation: the norm computes y * scale + shift.
     public var scale: Tensor { part(0) }
     /// beta - mean * scale.
     public var shift: Tensor { part(1) }
@@ -27,11 +28,11 @@ public final class NormState {
     public var mean: Tensor { part(2) }
     /// 1 / sqrt(variance + epsilon).
     public var inverseDeviation: Tensor { part(3) }
-    /// The map from the gradient after the norm to that of the norm's input, valid after
+    /// The function that turns the gradient at the norm's output into the gradient at its input; valid after
     /// `CPUEngine.normGradient`.
     public var gradient: NormGradient { NormGradient(a: part(4), b: part(5), c: part(6)) }
 
-    /// Returns the map that normalises and then applies `activation`.
+    /// Returns the `ChannelMap` that normalises and then applies `activation`.
     public func map(_ activation: Activation) -> ChannelMap {
         ChannelMap(scale: scale, shift: shift, activation: activation)
     }
@@ -59,9 +60,10 @@ public enum NormMode: Equatable, Sendable {
     case train(momentum: Float)
     /// Normalises by batch statistics; the running statistics are not changed.
     case batch
-    /// Normalises by batch statistics. The running statistics become the average of the means and biased variances of
-    /// all batches so far, weighted by numbers of images, as in the published recalibration. `share` is this batch's
-    /// images divided by all images so far; 1 for the first batch.
+    /// Normalises by batch statistics. The running statistics become weighted averages of the means and of the biased
+    /// variances of all batches so far. The weight of a batch is its number of images, as in the published
+    /// recalibration. `share` is this batch's number of images divided by that of all batches so far: 1 for the first
+    /// batch.
     case calibrate(share: Double)
     /// Normalises by the running statistics.
     case running
@@ -71,9 +73,9 @@ public enum NormMode: Equatable, Sendable {
 }
 
 extension CPUEngine {
-    /// Computes the map of a norm, in `state`, and updates the running statistics as `mode` says. `sums` are those of
-    /// the norm's input about `parameters.runningMean`. In mode `running` the map follows from the running statistics,
-    /// and `sums` may be nil.
+    /// Computes the numbers of a norm into `state`, and updates the running statistics as `mode` says. `sums` are the
+    /// sums over the norm's input x about `parameters.runningMean`. In mode `running`, the numbers follow from the
+    /// running statistics, and `sums` may be nil.
     ///
     /// Mean and variance are computed in double: var = Q/n - (S/n)², where S and Q are the sums of x - r and (x - r)²,
     /// and r is the running mean. The subtraction loses few digits because r is near the mean.

@@ -1,16 +1,18 @@
-// Dense convolutions, forward and backward. A k x k convolution is a sum over taps: each tap's matrix times the map
-// shifted by the tap. Forward, a block of rows is prepared once. For each tap, the pixels that the tap reads are copied
-// into consecutive memory, and their product is added to the sum of the earlier taps' products. The backward pass works
-// on blocks of the input; if the stride is 2, it treats each parity of positions separately. The rows of the output
-// gradient that a tap reads serve both the input and the weight gradient.
+// Dense convolutions, forward and backward. A k x k convolution is a sum over taps: each tap multiplies the feature
+// map, shifted by the tap, by the tap's matrix. The forward pass prepares a block of rows once. For each tap, the
+// pixels that the tap reads are copied into consecutive memory and multiplied by the tap's matrix; the product is added
+// to the sum over the earlier taps. The backward pass works on blocks of the input. If the stride is 2, even and odd
+// rows and columns are handled separately. For each tap, the same rows of the output gradient serve both the input and
+// the weight gradient.
 //
 // A tap copies one number per `outputs` multiply-adds. Compared with im2col, a 3 x 3 kernel needs a ninth of the
-// scratch, and the depth of the products is the number of channels.
+// scratch; each product sums over the input channels only.
 
 import CKernels
 
 extension CPUEngine {
-    /// Computes output = end(convolution(act(input * scale + shift) + plus)), padding kernel / 2.
+    /// Computes output = end(convolution(act(input * scale + shift) + plus)), where `end` is the epilogue and the
+    /// padding is kernel / 2.
     ///
     /// An input with fewer than `patchChannels` channels and neither `map` nor `plus`, such as an
     /// image, uses im2col. Returns the sums that `end` asks for.
@@ -59,8 +61,8 @@ extension CPUEngine {
         }
     }
 
-    /// From this number of input channels on, the product of a single tap is deep enough to do
-    /// without im2col.
+    /// With at least this many input channels, the matrix product of a single tap is large enough to be fast without
+    /// im2col.
     static let patchChannels = 16
 
     /// Returns whether a convolution of this input uses im2col.
@@ -103,7 +105,8 @@ extension CPUEngine {
     }
 
     /// Packs the matrices of all taps one after the other. A matrix is (inputs, outputs) or, if `transposed`, (outputs,
-    /// inputs); its columns are multiplied by `factor`, if that is given. Returns the floats per tap.
+    /// inputs). If `factor` is given, the columns of each matrix are multiplied by it. Returns the number of floats per
+    /// tap.
     func packTaps(_ weight: FilterSlice, transposed: Bool, factor: UnsafePointer<Float>?) -> Int {
         let taps = weight.taps, kernels = self.kernels, to = packed.base
         let (depth, columns) =

@@ -3,11 +3,13 @@
 import CKernels
 
 extension CPUEngine {
-    /// Computes the gradients of `convolution` followed by a batch norm: adds to `weightGradient`, and writes the
-    /// input's gradient plus `add` to `inputGradient`. Returns the sums over `inputGradient` that `sums` asks for.
+    /// Computes the gradients of `convolution` followed by a batch norm: adds the weights' gradient to
+    /// `weightGradient`, and writes the input's gradient plus `add` to `inputGradient`. Returns the sums over
+    /// `inputGradient` that `sums` asks for.
     ///
-    /// `inputGradient` may be the map `add`, but not `upstream.d`: the input's gradient at a position depends on d at
-    /// neighbouring positions. If `inputGradient` is nil, only the weights get a gradient, as in a first layer.
+    /// `inputGradient` may be the same memory as `add`, but not as `upstream.d`: the input's gradient at a position
+    /// depends on d at neighbouring positions. If `inputGradient` is nil, only the weights get a gradient, as in a
+    /// first layer.
     @discardableResult
     public func convolutionGradient(
         _ upstream: Upstream, norm: NormGradient?, input: FeatureMap, map: ChannelMap = .identity,

@@ -145,13 +145,14 @@ extension CPUEngine {
         }
     }
 
-    /// Adds the mean loss over the images to `totals`, and writes the gradient of that mean at the logits to
-    /// `gradient`. If the images are a part of a batch of `partOf` images, the gradient is that of the sum of the
-    /// losses divided by `partOf`.
+    /// Adds the mean loss over the images to `totals`, and writes the gradient of this mean with respect to the logits
+    /// to `gradient`. If the images are part of a batch of `partOf` images, writes the gradient of the sum of their
+    /// losses divided by `partOf` instead.
     ///
-    /// The loss is the cross entropy with labels smoothed by `smoothing`. With `soft` (images, classes; rows sum to 1),
-    /// `softWeight` times the cross entropy with `soft` is added; the published loss has temperature 1 and weight 1.
-    /// `totals` gets the two cross entropies separately, the second without `softWeight`.
+    /// The loss is the cross entropy with labels smoothed by `smoothing`. If `soft` gives target probabilities (images,
+    /// classes; rows sum to 1), `softWeight` times the cross entropy with `soft` is added. The published distillation
+    /// uses temperature 1 and weight 1. `totals` gets the two cross entropies separately, the second without
+    /// `softWeight`.
     public func crossEntropy(
         _ logits: Tensor, classes: Int, labels: [Int32], soft: Tensor?, softWeight: Float,
         smoothing: Float, gradient: Tensor?, partOf batch: Int?, into totals: LossTotals
@@ -189,8 +190,8 @@ extension CPUEngine {
         return totals.loss
     }
 
-    /// Returns an image's `hard` loss, its `soft` loss, and 1 if its top-1 is correct, else 0. Unless `gradient` is
-    /// nil, writes `share` times the gradient of hard + `softWeight` * soft to `gradient`.
+    /// Returns an image's `hard` loss, its `soft` loss, and 1 if its top-1 prediction is correct, else 0. Unless
+    /// `gradient` is nil, writes `share` times the gradient of hard + `softWeight` * soft to `gradient`.
     private static func imageLoss(
         _ x: UnsafePointer<Float>, _ classes: Int, _ label: Int, _ soft: UnsafePointer<Float>?,
         _ softWeight: Double, _ smoothing: Double, _ gradient: UnsafeMutablePointer<Float>?,
@@ -271,8 +272,8 @@ extension CPUEngine {
         return values(squares)[0]
     }
 
-    /// Takes one step of SGD with Nesterov momentum on `range` of the three arenas, which are laid out alike; sets the
-    /// gradients in `range` to zero.
+    /// Takes one step of SGD with Nesterov momentum on `range` of three arenas (weights, momentum, gradients) with the
+    /// same layout. Sets the gradients in `range` to zero.
     public func sgd(
         _ weights: Storage, momentum speed: Storage, gradients: Storage, range: Range<Int>,
         rate: Float, momentum: Float, decay: Float
@@ -301,7 +302,8 @@ private final class UnitMap: @unchecked Sendable {
     private let ones = Tensor([Float](repeating: 1, count: width))
     private let zeros = Tensor([Float](repeating: 0, count: width))
 
-    /// Calls `body` for the whole rows of `count` values, then for the rest as one row.
+    /// Cuts `count` values into rows; calls `body` for the complete rows, then for the remaining values as one shorter
+    /// row.
     func eachPart(
         of count: Int, _ kind: Activation,
         _ body: (_ first: Int, _ rows: Int32, _ width: Int32, ofa_affine) -> Void

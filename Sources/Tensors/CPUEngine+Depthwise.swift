@@ -3,8 +3,8 @@
 import CKernels
 
 extension CPUEngine {
-    /// Computes output = end(depthwise(act(input * scale + shift))), padding kernel / 2. `filter` is (kernel * kernel,
-    /// channels). Returns the sums that `end` asks for.
+    /// Computes output = end(depthwise(act(input * scale + shift))), where `end` is the epilogue and the padding is
+    /// kernel / 2. `filter` is (kernel * kernel, channels). Returns the sums that `end` asks for.
     @discardableResult
     public func depthwise(
         _ input: FeatureMap, map: ChannelMap, filter: Tensor, kernel: Int, stride: Int,
@@ -29,10 +29,10 @@ extension CPUEngine {
         }
     }
 
-    /// Computes the gradients of `depthwise` followed by a batch norm. Adds to `filterGradient` (kernel * kernel,
-    /// channels) and writes the gradient at the input's batch norm: inputGradient = (dx + add) * act'(input * scale +
-    /// shift), where `add` is the input's gradient from other paths. Returns the sums of `inputGradient` about
-    /// `center`, if that is given.
+    /// Computes the gradients of `depthwise` followed by a batch norm. Adds the filter's gradient to `filterGradient`
+    /// (kernel * kernel, channels). Writes the gradient before the input's activation: inputGradient = (dx + add) *
+    /// act'(input * scale + shift), where `add` is the input's gradient from other paths. If `center` is given, returns
+    /// the sums of `inputGradient` and of inputGradient * (input - center).
     @discardableResult
     public func depthwiseGradient(
         _ upstream: Upstream, norm: NormGradient, input: FeatureMap, map: ChannelMap,

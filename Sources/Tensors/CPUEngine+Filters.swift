@@ -34,7 +34,7 @@ extension CPUEngine {
         for r in 0..<rows { for c in 0..<columns { to[c * rows + r] = from[r * columns + c] } }
     }
 
-    /// Adds `b` to `a`, value by value; `b` may be longer.
+    /// Adds `b` to `a`, value by value; `b` may be longer than `a`.
     public func add(_ b: Tensor, to a: Tensor) {
         precondition(a.count <= b.count, "add: \(b.count) values to \(a.count)")
         let from = b.pointer, to = a.pointer

@@ -2,7 +2,7 @@
 
 import CKernels
 
-/// The part of a stored image that one image of a batch shows, and the changes of its colours.
+/// The part of a stored image that becomes one image of a batch, and how its colours are changed.
 public struct Crop: Sendable, Equatable {
     /// The stored image's index in its `StoredImages`.
     public let index: Int
@@ -63,7 +63,7 @@ public struct StoredImages {
 
     /// Writes `crops` to the images of `output` from image `first` on. Runs on the caller's thread.
     ///
-    /// Outside a stored image a byte reads as 0. `scratch` must have at least `scratchFloats(size:)` floats.
+    /// Bytes outside a stored image read as 0. `scratch` must have at least `scratchFloats(size:)` floats.
     public func write(
         _ crops: ArraySlice<Crop>, to output: FeatureMap, first: Int = 0, scratch: Tensor
     ) {

@@ -1,6 +1,6 @@
-// Weight gradients: each thread sums over its images, and when the operator ends the partial sums
-// are added to the gradient in thread order. So there is one gradient arena for any number of
-// threads; a thread needs additional memory for the largest layer's weights only.
+// Weight gradients: each thread sums over its share of the images. When the operator ends, the threads' partial sums
+// are added to the gradient in thread order. So one gradient arena serves any number of threads; each additional thread
+// needs memory for the largest layer's weights only.
 
 import CKernels
 

@@ -4,7 +4,7 @@
 import CKernels
 
 extension CPUEngine {
-    /// Computes `convolution` of an image.
+    /// Computes `convolution` by im2col, for inputs with few channels such as images.
     func patchConvolution(
         _ input: FeatureMap, _ blocks: ConvolutionBlocks, weight: FilterSlice, output: FeatureMap,
         end: ConvolutionEnd
@@ -30,7 +30,7 @@ extension CPUEngine {
         }
     }
 
-    /// Computes the weight gradient of `convolution` of an image, which needs no gradient itself.
+    /// Computes the weight gradient of a `convolution` of images. The images themselves need no gradient.
     func patchGradient(
         _ upstream: Upstream, norm: NormGradient?, input: FeatureMap, _ blocks: ConvolutionBlocks,
         weightGradient: FilterSlice

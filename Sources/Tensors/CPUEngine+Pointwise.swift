@@ -1,8 +1,7 @@
-// Pointwise convolutions, forward and backward: rows are divided into blocks that fit in cache. A
-// block is normalised and activated into scratch (prologue) and multiplied by the packed slice of
-// the weights; the epilogue (sums for a batch norm, or shift, activation and residual) runs while
-// the result is in registers. In the backward pass a block of the upstream gradient serves both
-// products.
+// Pointwise convolutions, forward and backward. Rows are divided into blocks that fit in cache. A block is normalised
+// and activated into scratch (prologue), then multiplied by the packed slice of the weights. The epilogue (sums for a
+// batch norm, or shift, activation and residual) runs while the result is in registers. In the backward pass a block of
+// the upstream gradient serves both products.
 
 import CKernels
 
@@ -10,9 +9,8 @@ extension CPUEngine {
     /// Computes output = end((act(input * scale + shift) * gate + plus) · weightᵀ). `weight` is (out, in); `gate` is
     /// (images, in).
     ///
-    /// With `inputCopy`, the matrix that is multiplied by the weights is also stored in
-    /// `inputCopy`, which materialises the preceding layer's output without another pass. Returns
-    /// the sums that `end` asks for.
+    /// With `inputCopy`, the matrix that is multiplied by the weights is also stored in `inputCopy`. That matrix is the
+    /// preceding layer's finished output, so no other pass has to compute it. Returns the sums that `end` asks for.
     @discardableResult
     public func pointwise(
         _ input: FeatureMap, map: ChannelMap = .identity, gate: Tensor? = nil,
@@ -68,9 +66,9 @@ extension CPUEngine {
         }
     }
 
-    /// Computes the gradients of `pointwise` followed by a batch norm: adds dyᵀ · input to `weightGradient` and writes
-    /// (or, with `accumulate`, adds) dy · weight to `inputGradient`. With `sums` `slope`, returns the sums over
-    /// `inputGradient`; with `gate`, writes its five arrays to the tensor in `sums`.
+    /// Computes the gradients of `pointwise` followed by a batch norm: adds dyᵀ · input to `weightGradient`, and writes
+    /// (or, with `accumulate`, adds) dy · weight to `inputGradient`. If `sums` is `slope`, returns the sums over
+    /// `inputGradient`; if `sums` is `gate`, writes its five arrays to the tensor in `sums`.
     @discardableResult
     public func pointwiseGradient(
         _ upstream: Upstream, norm: NormGradient?, input: FeatureMap, map: ChannelMap = .identity,
@@ -126,7 +124,7 @@ extension CPUEngine {
                     block, Int64(outputs), Int32(outputs), ready, Int64(inputs), Int32(inputs),
                     Int32(rows), dweight, Int64(dweightStride), &ahead)
                 let to = inputGradient.pointer(image: image) + first * inputs
-                // The scratch of the prepared input, which is not read again, takes the gradient.
+                // The prepared input is not read again, so the gradient is written over it.
                 let through = scratch
                 var end = ofa_end()
                 if accumulate { end.residual = UnsafePointer(to) }
@@ -143,8 +141,8 @@ extension CPUEngine {
         return found
     }
 
-    /// Adds the `wanted` sums over a block of the input gradient: `rows` rows of gradients `d` and
-    /// raw values `y`, which begin in image `image`.
+    /// Adds the `wanted` sums over a block of the input gradient to `sums`. The block has `rows` rows of gradients `d`
+    /// and raw values `y`, and begins in image `image`.
     @inline(__always)
     private func addSums(
         _ wanted: GradientSums, of d: UnsafePointer<Float>, y: UnsafePointer<Float>, rows: Int,

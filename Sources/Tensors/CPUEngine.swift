@@ -1,6 +1,6 @@
-// The engine that computes. Its operators work on feature maps, whose images are divided among
-// threads. Each operator is a single pass over memory where possible. The files CPUEngine+… contain
-// the operators by kind.
+// The engine that computes operators on the CPU. Operators work on feature maps, whose images are divided among
+// threads. Each operator is a single pass over memory where possible. The files CPUEngine+… contain the operators by
+// kind.
 
 import CKernels
 import COpenBLAS
@@ -20,14 +20,14 @@ public final class CPUEngine: Engine {
     private let table: UnsafePointer<ofa_kernels>
     /// Scratch per thread: a block of rows of feature maps, or a band of a depthwise pass.
     private(set) var scratch: [Storage]
-    /// The packed weights of the current product, and the reordered filters of an im2col.
+    /// The packed weights of the current product, and the reordered filters of an im2col convolution.
     private(set) var packed = Storage(count: 0)
     private(set) var ordered = Storage(count: 0)
     /// Partial weight gradients, one per thread.
     private(set) var partials: [Storage]
     private let slots: SumSlots
     private(set) var room = EngineRoom()
-    /// For each image of a loss: the two losses, and 1 if top-1 is correct.
+    /// For each image of a batch: the hard loss, the soft loss, and 1 if the top-1 prediction is correct, else 0.
     private(set) var losses = UnsafeMutableBufferPointer<(Double, Double, Int)>(
         start: nil, count: 0)
 
@@ -194,7 +194,8 @@ public struct ChannelMap {
     }
 }
 
-/// The gradient of a batch norm's input as a per-channel map: dy = a * g + b * y + c.
+/// The gradient of a batch norm's input y as a function per channel: dy = a * g + b * y + c, where g is the gradient of
+/// the norm's output.
 public struct NormGradient {
     /// One value per channel each.
     public let a, b, c: Tensor
@@ -233,8 +234,8 @@ public struct MatrixSlice {
     }
 }
 
-/// Computes c = op(a) · op(b) + beta * c, row-major, on the calling thread; op transposes if asked
-/// to.
+/// Computes c = op(a) · op(b) + beta * c, row-major, on the calling thread; op transposes a if `transposeA`, b if
+/// `transposeB`.
 @inline(__always)
 func gemm(
     _ transposeA: Bool, _ transposeB: Bool, _ m: Int, _ n: Int, _ k: Int,

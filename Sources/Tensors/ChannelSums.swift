@@ -17,7 +17,7 @@ public struct ChannelSums: Equatable, Sendable {
     }
 }
 
-/// A ring of the last four sums, and the partial sums of each thread.
+/// The last four results of per-channel sums, and the partial sums of each thread.
 final class SumSlots {
     private static let slots = 4
     private let threads: Int
@@ -48,7 +48,7 @@ final class SumSlots {
         capacity = channels
     }
 
-    /// Returns the handle of new sums, which take the oldest slot.
+    /// Returns the handle of new sums, which replace the oldest result.
     func take(_ channels: Int) -> ChannelSums {
         reserve(channels)
         next = (next + 1) % Self.slots
@@ -56,8 +56,7 @@ final class SumSlots {
         return ChannelSums(slot: next, serial: serials[next], offset: 0, channels: channels)
     }
 
-    /// Returns the array for the partial sums of thread `thread`; that of thread 0 becomes the
-    /// total.
+    /// Returns the array for the partial sums of thread `thread`; the array of thread 0 becomes the total.
     func array(_ sums: ChannelSums, thread: Int) -> UnsafeMutablePointer<Double> {
         thread == 0 ? totals[sums.slot] : others[thread - 1]
     }

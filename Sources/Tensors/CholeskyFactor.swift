@@ -1,6 +1,5 @@
-// Solves linear equations with a symmetric positive definite matrix by OpenBLAS, for ridge
-// regression and kriging. Everything runs on the calling thread, so results do not depend on the
-// number of threads.
+// Solves linear equations whose matrix is symmetric and positive definite, for ridge regression and kriging. OpenBLAS
+// does this on the calling thread, so results do not depend on the number of threads.
 
 import COpenBLAS
 import Foundation
@@ -10,9 +9,9 @@ public struct CholeskyFactor: Sendable {
     private let size: Int
     private var lower: [Double]
 
-    /// Factors the lower triangle of `matrix` (size × size, row-major) with `penalty` added to its diagonal. Rounding
-    /// or repeated columns may leave the sum not positive definite; then the factoring is repeated, at most 19 times,
-    /// each time with at least ten times the penalty. Values of `matrix` that are not finite propagate.
+    /// Factors the lower triangle of `matrix` (size × size, row-major) with `penalty` added to its diagonal. If
+    /// rounding or equal columns leave the sum not positive definite, tries again with at least ten times the penalty,
+    /// up to 19 times. Values of `matrix` that are not finite propagate.
     public init(_ matrix: [Double], size: Int, penalty: Double) {
         precondition(matrix.count == size * size, "\(matrix.count) values in \(size)×\(size)")
         self.size = size

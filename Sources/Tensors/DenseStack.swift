@@ -1,7 +1,6 @@
-// Dense layers with rectifiers between them and one output, for many rows of zeros and ones: the
-// inference of an accuracy predictor in a search. The first layer is a sum of rows of its weights,
-// and the hidden layers skip inputs that the rectifier set to zero. Everything runs on the caller's
-// thread.
+// Dense layers with ReLU between them and one output, for many rows of zeros and ones: the inference of an accuracy
+// predictor in a search. The first layer is a sum of rows of its weights, and the hidden layers skip inputs that the
+// ReLU set to zero. Everything runs on the caller's thread.
 //
 // In the published predictor (128-400-400-400-1), half of the first layer's outputs and two thirds of the second's are
 // zero for random networks.
@@ -73,8 +72,8 @@ public final class DenseStack {
             count: Int(table.pointee.sparse_scratch(Int32(Self.blockRows), Int32(widest))))
     }
 
-    /// Returns the output of every row. `ones` lists the indices of the ones, row after row; `ends`
-    /// holds the end of each row in `ones`.
+    /// Returns the output of every row. `ones` lists, row after row, the indices of the inputs that are 1; the list of
+    /// row r ends before `ones[ends[r]]`.
     public func outputs(ones: [Int32], ends: [Int]) -> [Float] {
         precondition((ends.last ?? 0) <= ones.count, "rows end within their list of ones")
         let inputs = first.count / units

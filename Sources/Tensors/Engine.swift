@@ -10,7 +10,7 @@
 public protocol Engine: EngineMemory {
     /// Records the times of operators; nil costs nothing.
     var profile: OperatorProfile? { get set }
-    /// Runs `body`, work of a layer outside its operators; with a profile, records the time of `body`.
+    /// Runs `body`, work that a layer does outside operators; with a profile, records the time of `body`.
     func timed(_ name: StaticString, _ body: () -> Void)
 
     // MARK: Memory

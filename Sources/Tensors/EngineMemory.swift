@@ -1,6 +1,7 @@
-// The memory of an engine. Host code reads and writes it by `upload` and `download` only, so that it may lie on another device.
+// The memory of an engine. Host code accesses this memory by `upload` and `download` only: it may lie on another
+// device.
 
-/// Makes arrays and moves values between them and the host.
+/// Makes arrays and moves values between these arrays and the host.
 public protocol EngineMemory: AnyObject {
     /// Returns `count` zeros.
     func storage(_ count: Int) -> Storage
@@ -10,9 +11,9 @@ public protocol EngineMemory: AnyObject {
     func download(_ tensor: Tensor) -> [Float]
     /// Sets every value of `tensor` to `value`.
     func fill(_ tensor: Tensor, with value: Float)
-    /// Copies the values of `from` to `to`, which has as many.
+    /// Copies the values of `from` to `to`, which has as many values.
     func copy(_ from: Tensor, to: Tensor)
-    /// Returns a map that host code wrote, in this memory: the map itself if this is the host's.
+    /// Returns, in this memory, a feature map that host code wrote; returns `map` itself if this is the host's memory.
     func receive(_ map: FeatureMap) -> FeatureMap
 }
 
@@ -24,7 +25,7 @@ extension EngineMemory {
     }
 }
 
-/// The host's memory, which `CPUEngine` works in. It has no state.
+/// The host's memory, which `CPUEngine` works in. This class has no state.
 public final class HostMemory: EngineMemory, Sendable {
     /// The host's memory.
     public static let shared = HostMemory()
@@ -46,7 +47,7 @@ public final class HostMemory: EngineMemory, Sendable {
     /// Sets every value of `tensor` to `value`.
     public func fill(_ tensor: Tensor, with value: Float) { tensor.fill(with: value) }
 
-    /// Copies the values of `from` to `to`, which has as many.
+    /// Copies the values of `from` to `to`, which has as many values.
     public func copy(_ from: Tensor, to: Tensor) { to.copy(from: from) }
 
     /// Returns `map`.

@@ -3,8 +3,8 @@
 
 import CKernels
 
-/// Sizes of an engine's working memory. Operators grow the memory on demand; a step for which
-/// enough was reserved allocates none.
+/// Sizes of an engine's working memory. Operators grow the memory on demand; a step for which enough was reserved
+/// allocates no memory.
 public struct EngineRoom: Equatable, Sendable {
     /// Floats of scratch per thread: a block of rows of an operator's maps, or a band of a
     /// depthwise pass.

@@ -27,7 +27,7 @@ public struct ConvolutionEnd {
 
     var factor: UnsafePointer<Float>? { map?.scale.map { UnsafePointer($0.pointer) } }
 
-    /// Returns the C form for the part of the output that starts at float `offset`.
+    /// Returns the C struct for the part of the output that starts at float `offset`.
     func part(offset: Int, mean meanOffset: Int = 0, sums: UnsafeMutablePointer<Double>?) -> ofa_end
     {
         ofa_end(
@@ -65,8 +65,7 @@ public struct Upstream {
         self.meanGradient = meanGradient
     }
 
-    /// Returns the C form for the rows that start at `row` of image `image`; without `norm`, dy =
-    /// g.
+    /// Returns the C struct for the rows that start at `row` of image `image`; without `norm`, dy = g.
     func part(image: Int, row: Int = 0, norm: NormGradient? = nil) -> ofa_upstream {
         let offset = row * y.channels
         return ofa_upstream(
@@ -96,7 +95,7 @@ public struct MappedMap {
     }
 }
 
-/// The sums that an operator computes over the input gradient it writes, for the norm before it.
+/// The sums that an operator computes over the input gradient that it writes, for the gradient of the preceding norm.
 public enum GradientSums {
     /// No sums.
     case none

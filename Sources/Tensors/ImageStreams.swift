@@ -1,6 +1,6 @@
-// Random streams of a batch, one for each image. The draws of an image depend only on the seed, the
-// step, the purpose and the image's position in the batch, so they are the same if the batch is
-// divided among machines or into micro-batches.
+// Random streams of a batch, one for each image. The draws of an image depend only on the seed, the step, the purpose
+// and the image's position in the batch. So the draws stay the same if the batch is divided among machines or into
+// micro-batches.
 
 /// One random stream for each image of a batch or of a part of it.
 public struct ImageStreams: Sendable {

@@ -1,4 +1,4 @@
-// A profile of a pass: each operator's time, operations, and the least bytes that it must move.
+// A profile of a pass: each operator's time, its operations, and the fewest bytes that the operator can move.
 
 import Foundation
 
@@ -45,8 +45,7 @@ public final class OperatorProfile {
 }
 
 extension CPUEngine {
-    /// Runs `body`, work of a layer outside its operators; with a profile, records the time of
-    /// `body`.
+    /// Runs `body`, work that a layer does outside operators; with a profile, records the time of `body`.
     public func timed(_ name: StaticString, _ body: () -> Void) { timed(name, floats: 0, body) }
 
     /// Runs `body`, an operator; with a profile, records the time of `body`, `flops` operations and

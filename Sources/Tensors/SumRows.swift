@@ -3,7 +3,7 @@
 
 import CKernels
 
-/// Rows of sums, all of the same width. Only one thread at a time may use them.
+/// Rows of sums, all of the same width. Only one thread at a time may use this object.
 public final class SumRows {
     /// Number of sums per row.
     public let width: Int

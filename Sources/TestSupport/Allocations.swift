@@ -1,7 +1,7 @@
-// Counts the allocations of a piece of work on the threads that do the work.
+// Counts the memory allocations of a closure on the threads that work for the closure.
 import CAllocationCounter
 
-/// Counts allocations.
+/// Counts memory allocations.
 public enum Allocations {
     /// Whether allocations can be counted on this system.
     public static var areCountable: Bool { ofa_allocations_countable() == 1 }

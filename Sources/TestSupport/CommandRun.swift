@@ -5,14 +5,14 @@ import Foundation
 public struct CommandRun: Sendable {
     /// The exit code.
     public let status: Int32
-    /// Everything on standard output.
+    /// Standard output; empty if written to the file `outputTo`.
     public let output: String
-    /// Everything on standard error.
+    /// Standard error.
     public let errors: String
 
-    /// Runs `ofa` with `arguments` and waits for its end.
+    /// Runs `ofa` with `arguments` and waits until `ofa` has ended.
     ///
-    /// `environment` is added to that of the tests; `path` receives standard output if given.
+    /// `environment` is added to the environment of the tests. If `path` is given, standard output goes to that file.
     /// Throws if the binary cannot be started.
     public init(
         _ arguments: [String], input: String = "", environment: [String: String] = [:],

@@ -4,7 +4,7 @@ import Postgres
 
 /// URLs of the form that PrivateServer makes: `postgresql:///name?host=folder&user=ofa`.
 public enum DatabaseURL {
-    /// Returns the folder of the server's socket. Throws if `url` names none.
+    /// Returns the folder of the server's socket. Throws if `url` names no folder.
     public static func socketFolder(of url: String) throws -> String {
         let host = parts(url).words.last { $0.hasPrefix("host=") }
         guard let folder = host?.dropFirst(5).removingPercentEncoding, folder.hasPrefix("/") else {

@@ -1,5 +1,5 @@
-// DedicatedServer: a PostgreSQL server for one test, which can stop it at any time, restart it, and
-// promote a standby.
+// DedicatedServer: a PostgreSQL server for one test. The test can stop and restart the server at any time, and promote
+// a standby.
 import Foundation
 import Postgres
 
@@ -13,8 +13,7 @@ public final class DedicatedServer: Sendable {
     private let user: String
     private let settings: [String]
 
-    /// The settings of these servers, with which commits survive a crash of the server, but not of
-    /// the machine.
+    /// The settings of a `DedicatedServer`. Commits survive a crash of the server, but not of the machine.
     public static let settings = ["fsync = off", "max_connections = 200"]
 
     /// Starts a new, empty server.
@@ -59,7 +58,7 @@ public final class DedicatedServer: Sendable {
         _ = try PrivateServer(home: home, settings: settings).start()
     }
 
-    /// Shuts the server down fast, which ends its sessions.
+    /// Shuts the server down in PostgreSQL's fast mode, which ends all sessions.
     public func stop() throws { try PrivateServer(home: home, settings: settings).stop() }
 
     /// Shuts the server down immediately, without a checkpoint, like a crash.
@@ -73,8 +72,7 @@ public final class DedicatedServer: Sendable {
             user: user)
     }
 
-    /// Returns the path of a program in the folder of `postgres`, after symbolic links are
-    /// resolved.
+    /// Returns the path of a program beside the `postgres` binary, whose symbolic links are resolved first.
     private static func program(_ name: String) throws -> String {
         let server = try ServerBinaries.find().path("postgres") as NSString
         let folder = (server.resolvingSymlinksInPath as NSString).deletingLastPathComponent

@@ -2,7 +2,7 @@
 import Networks
 import Tensors
 
-/// A space small enough to enumerate: two stages, two kernels, two ratios, depth 1 or 2, two image sizes.
+/// A space small enough to enumerate: two stages, two kernel sizes, two expand ratios, depth 1 or 2, two image sizes.
 public let tinySpace: SearchSpace = {
     func stage(_ width: Int, stride: Int, _ activation: Activation, squeezeExcite: Bool)
         -> LayerDefinition
@@ -23,7 +23,7 @@ public let tinySpace: SearchSpace = {
             ], last: 64, mix: 64))
 }()
 
-/// Every network of the tiny space, in canonical form.
+/// Every network of the tiny space once, in canonical form.
 public let tinyNetworks: [SubnetConfig] = {
     let genes: [(Int, Double)] = [3, 5].flatMap { kernel in [(kernel, 3), (kernel, 6)] }
     var all: [SubnetConfig] = []

@@ -12,9 +12,9 @@ public struct FiniteDifference: Sendable {
 
     /// Differentiates `loss` at `values` along `direction`; `values` is restored.
     ///
-    /// `loss` returns its value and the sum of its terms' absolute values. The engine works in
-    /// float32: the rounding error of `roundings` operations on numbers as large as that sum,
-    /// divided by `step`, is part of the uncertainty.
+    /// `loss` returns the loss's value and size; the size is the sum of the absolute values of the loss's terms. The
+    /// engine works in float32, so the uncertainty includes a rounding error: that of `roundings` operations on numbers
+    /// of this size, divided by `step`.
     public init(
         of values: Tensor, along direction: [Float], step: Float, roundings: Double,
         loss: () throws -> (value: Double, size: Double)
@@ -42,7 +42,7 @@ public struct FiniteDifference: Sendable {
 }
 
 extension Array where Element == Float {
-    /// Returns the sum of products, in double.
+    /// Returns the sum of the products of the elements, in double precision.
     public func dot(_ other: [Float]) -> Double {
         zip(self, other).reduce(0) { $0 + Double($1.0) * Double($1.1) }
     }

@@ -1,15 +1,14 @@
-// KernelCase: one shape for kernel tests. The same tables drive tests of results and of gradients;
-// sizes and widths are chosen so that every tail of a vector, tile and band is covered.
+// KernelCase: one shape for kernel tests. Tests of results and of gradients use the same lists of shapes. Image sizes
+// and numbers of channels are chosen so that vectors, tiles and bands are also partly filled.
 import Tensors
 
-/// A shape for one operator: maps of `images` x `size` x `size` x `channels`, and the operator's
-/// settings.
+/// A shape for one operator: feature maps of `images` x `size` x `size` x `channels`, and the operator's settings.
 public struct KernelCase: Sendable, CustomStringConvertible {
-    /// Images of the batch, and their height = width.
+    /// The number of images in the batch; the height and width of each image.
     public let images, size: Int
     /// Channels of the input and of the output.
     public let channels, outChannels: Int
-    /// Height and width of the filter, and the stride; padding is half the filter.
+    /// Height and width of the filter; the stride. The padding is half the filter, rounded down.
     public let kernel, stride: Int
     /// Threads of the engine.
     public let threads: Int
@@ -38,9 +37,9 @@ public struct KernelCase: Sendable, CustomStringConvertible {
 
     /// Height and width of the output.
     public var outSize: Int { (size - 1) / stride + 1 }
-    /// Positions of all images in the input.
+    /// The number of positions (pixels) of all images in the input.
     public var rows: Int { images * size * size }
-    /// Positions of all images in the output.
+    /// The number of positions (pixels) of all images in the output.
     public var outRows: Int { images * outSize * outSize }
 
     /// Shape and settings.
@@ -52,19 +51,19 @@ public struct KernelCase: Sendable, CustomStringConvertible {
     private static let sizes = [1, 3, 4, 5, 7, 10, 13, 14, 28, 57, 112]
     private static let widths = [1, 5, 8, 20, 24, 40]
 
-    /// Every combination of size, width, filter and stride. The sizes include 1 to 7, the possible widths of a block of
-    /// outputs, and 8, which takes two blocks.
+    /// Every combination of image size, channels, filter and stride. The sizes include 1 to 7, the possible widths of a
+    /// block of outputs, and 8, which needs two blocks.
     public static let depthwise: [KernelCase] = product([2, 6, 8] + sizes, widths).flatMap {
         size, width in product([3, 5, 7], [1, 2]).map { (size, width, $0, $1) }
     }.enumerated().map { KernelCase($0, size: $1.0, channels: $1.1, kernel: $1.2, stride: $1.3) }
 
-    /// Every size and width, with the next width of `widths` for the output.
+    /// Every image size with every input width (channels); the output has the next width in `widths`.
     public static let pointwise: [KernelCase] = product(sizes, widths.indices).enumerated().map {
         KernelCase(
             $0, size: $1.0, channels: widths[$1.1], outChannels: widths[($1.1 + 1) % widths.count])
     }
 
-    /// First convolutions: grey and colour images.
+    /// The first convolution of a network, for grey and colour images.
     public static let convolution: [KernelCase] = product(product(sizes, [1, 3]), [1, 2])
         .enumerated().map {
             KernelCase(
@@ -72,8 +71,8 @@ public struct KernelCase: Sendable, CustomStringConvertible {
                 kernel: 3, stride: $1.1)
         }
 
-    /// 3×3 convolutions inside a network: several images in a block or several blocks in an image, widths with all
-    /// tails, both strides.
+    /// 3×3 convolutions inside a network, with both strides. Several small images share a block; a large image needs
+    /// several blocks. Some numbers of channels fill vectors and tiles only partly.
     public static let denseConvolution: [KernelCase] = product(
         [1, 2, 3, 4, 7, 10, 13, 28, 57], [1, 2]
     )
@@ -85,7 +84,7 @@ public struct KernelCase: Sendable, CustomStringConvertible {
         }
     }
 
-    /// Every size and width, for passes over one map.
+    /// Every image size with every number of channels, for operators on one feature map.
     public static let elementwise: [KernelCase] = product(sizes, widths).enumerated().map {
         KernelCase($0, size: $1.0, channels: $1.1)
     }
@@ -105,8 +104,8 @@ public struct KernelCase: Sendable, CustomStringConvertible {
         values(channels, draw: draw).map { $0 < 0 ? $0 - 0.5 : $0 + 0.5 }
     }
 
-    /// Returns inputs (rows, channels) whose mapped values stay 0.01 away from the kinks of
-    /// activations (0, 6, ±3), so that rounding cannot move a value across a kink.
+    /// Returns inputs (rows, channels). The mapped values stay at least 0.01 away from the kinks of activations (0, 6,
+    /// ±3), so that rounding cannot move a value across a kink.
     public func inputs(rows: Int, scale: [Float], shift: [Float], draw: Int) -> [Float] {
         let channels = scale.count
         return values(rows * channels, draw: draw).enumerated().map { index, value in

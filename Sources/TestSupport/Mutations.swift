@@ -1,14 +1,14 @@
-// Fuzzing by seeded mutations of files and commands: a reader of external input must return a value
-// or a typed error with a message for any bytes. A case depends only on the seed and the case's
-// number, so a failed case can be rerun alone.
+// Fuzzing by seeded mutations of files and commands. For any bytes, a reader of external input must return a value or
+// throw a typed error with a message. For the same corpus, a case depends only on the seed and the case's number, so a
+// failed case can be rerun alone.
 
 import Foundation
 import Tensors
 
-/// Mutates inputs and runs a reader on them.
+/// Mutates inputs and runs a reader on the mutated inputs.
 public struct Mutations: Sendable {
-    /// The total number of cases of all fuzz tests unless `OFA_FUZZ_CASES` is set; debug builds,
-    /// which are a hundred times slower, run a fiftieth of them.
+    /// The total number of cases of all fuzz tests unless `OFA_FUZZ_CASES` is set. Debug builds, which are a hundred
+    /// times slower, run a fiftieth as many cases.
     public static var usualCases: Int {
         #if DEBUG
             2_000
@@ -65,14 +65,14 @@ public struct Mutations: Sendable {
         "../..", "/dev/null", "~/x", "$(id)", "'; drop table ofa.job; --", "NULL", "%s%n",
     ]
 
-    /// Returns `share` of all cases, which are `OFA_FUZZ_CASES` or `usualCases`; at least 1.
+    /// Returns `share` times the total number of cases (`OFA_FUZZ_CASES`, else `usualCases`), but at least 1.
     public static func cases(share: Double) -> Int {
         let all =
             ProcessInfo.processInfo.environment["OFA_FUZZ_CASES"].flatMap { Int($0) } ?? usualCases
         return max(1, Int(Double(all) * share))
     }
 
-    /// The file with the number of the running case; it remains after a failure or a crash.
+    /// The file with the number of the running case; the file remains after a failure or a crash.
     public var caseFile: URL {
         FileManager.default.temporaryDirectory.appending(path: "ofa-fuzz-\(getuid())-\(name).txt")
     }

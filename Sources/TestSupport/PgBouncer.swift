@@ -1,5 +1,4 @@
-// PgBouncer: a real pgbouncer in transaction mode in front of a test server, on its own unix
-// socket.
+// PgBouncer: a real pgbouncer in transaction mode in front of a test server. pgbouncer has its own unix socket.
 import Foundation
 import Postgres
 
@@ -72,7 +71,7 @@ public final class PgBouncer: Sendable {
         }
     }
 
-    /// Returns the URL of a database of the server, through the pooler.
+    /// Returns `database`, the URL of a database of the server, redirected through the pooler.
     public func url(of database: String) -> String {
         DatabaseURL.url(database, host: folder, port: Self.port)
     }

@@ -56,8 +56,7 @@ final class ProxyState: @unchecked Sendable {
         }
     }
 
-    /// Counts a message unless it is withheld, and decides whether the armed fault occurs at this
-    /// message.
+    /// Counts a message unless the message is withheld, and decides whether the armed fault occurs at this message.
     func verdict(_ message: WireMessage, _ direction: TCPProxy.Direction) -> Verdict {
         locked {
             guard let fault, fault.direction == direction else { return pass(message, direction) }

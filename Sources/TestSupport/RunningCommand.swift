@@ -6,7 +6,7 @@ public final class RunningCommand {
     private let process = Process()
     private let scratch: URL
 
-    /// Starts a program with `arguments`; `environment` is added to that of the tests.
+    /// Starts a program with `arguments`; `environment` is added to the environment of the tests.
     public init(
         program: String = "ofa", _ arguments: [String], environment: [String: String] = [:]
     ) throws {

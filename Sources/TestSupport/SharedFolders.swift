@@ -1,5 +1,5 @@
-// Locates test material outside the repository: parity fixtures and published figures. Tests that
-// need missing material are skipped with a message.
+// Locates test material outside the repository: parity fixtures (results of the original implementation) and published
+// figures. Tests that need missing material are skipped with a message.
 import Foundation
 
 /// Finds the folders of parity fixtures and published figures.
@@ -10,8 +10,8 @@ public enum SharedFolders {
     public static let fixturesHint =
         "no parity fixtures: set OFA_FIXTURES to their folders, separated by ':'"
 
-    /// Returns a folder or file of the published figures, which are in `OFA_PUBLISHED` or in
-    /// `../shared/published` beside the package; nil if it does not exist.
+    /// Returns the folder or file `name` of the published figures; nil if it does not exist. The figures are in
+    /// `OFA_PUBLISHED`, or else in `../shared/published`, seen from the package.
     public static func published(_ name: String) -> URL? {
         let root =
             environment("OFA_PUBLISHED").map { URL(filePath: $0) }
@@ -19,8 +19,8 @@ public enum SharedFolders {
         return existing(root.appending(path: name))
     }
 
-    /// Every fixture folder: the existing ones of those that `OFA_FIXTURES` lists, separated by `:`. If `OFA_FIXTURES`
-    /// is not set: those in `../shared/fixtures`, then those in `../shared/families`, each sorted by name.
+    /// The existing folders of `OFA_FIXTURES`, a list separated by `:`. Without `OFA_FIXTURES`: the folders in
+    /// `../shared/fixtures`, then the folders in `../shared/families`, each sorted by name.
     public static var fixtures: [URL] {
         if let named = environment("OFA_FIXTURES") {
             return named.split(separator: ":").map { URL(filePath: String($0)) }.compactMap(
@@ -34,8 +34,8 @@ public enum SharedFolders {
         }
     }
 
-    /// The folder of pictures and data set files with an index of expected results:
-    /// `../shared/images`; nil if it does not exist.
+    /// The folder `../shared/images`, with pictures, data set files and an index of expected results; nil if it does
+    /// not exist.
     public static var images: URL? { existing(shared.appending(path: "images")) }
 
     /// The message of tests skipped without checkpoints.

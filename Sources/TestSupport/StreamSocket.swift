@@ -40,7 +40,7 @@ final class StreamSocket: Sendable {
         return socket
     }
 
-    /// Waits for a client and returns its socket; nil if this socket was shut.
+    /// Waits for a client and returns its socket; nil after `shut` or an error.
     func accept() -> StreamSocket? {
         while true {
             let client = Foundation.accept(descriptor, nil, nil)
@@ -55,7 +55,7 @@ final class StreamSocket: Sendable {
         }
     }
 
-    /// Waits for bytes and returns those that have arrived; none at the end or after an error.
+    /// Waits for bytes and returns the bytes that have arrived; empty if the peer has closed, or after an error.
     func read() -> ArraySlice<UInt8> {
         let size = 1 << 16
         var buffer = [UInt8](repeating: 0, count: size)

@@ -1,6 +1,6 @@
-// TCPProxy: a proxy in front of the server's unix socket that counts protocol messages and injects
-// network faults: it cuts a connection at a chosen message, or falls silent without closing the
-// connection. It uses real sockets and two threads per connection.
+// TCPProxy: a proxy in front of the server's unix socket. TCPProxy counts protocol messages and injects network faults:
+// a connection is cut at a chosen message, or the proxy falls silent without closing any connection. TCPProxy uses real
+// sockets and two threads per connection.
 import Foundation
 import Postgres
 import Synchronization
@@ -25,12 +25,12 @@ public final class TCPProxy: Sendable {
 
     /// A fault that occurs once.
     public struct Fault: Sendable {
-        /// The direction of the counted messages.
+        /// The direction whose messages are counted.
         public var direction: Direction
-        /// The number of the message at which the fault occurs, counted from 1 over all connections
-        /// since the fault was armed.
+        /// The number of the message at which the fault occurs, counted over all connections from the arming of the
+        /// fault; the first message is 1.
         public var message: Int
-        /// Whether that message is still forwarded.
+        /// Whether the message at which the fault occurs is still forwarded.
         public var isForwarded: Bool
         /// True: the whole proxy falls silent; false: the connection is cut.
         public var isSilence: Bool
@@ -48,7 +48,7 @@ public final class TCPProxy: Sendable {
 
     /// The traffic in one direction.
     public struct Count: Sendable, Equatable {
-        /// The types of the messages, in order; `^` is the first message of a client.
+        /// The types of the messages, in order; `^` is an untyped message, with which a client begins.
         public var types = ""
         /// The number of messages.
         public var messages: Int { types.count }
@@ -90,7 +90,7 @@ public final class TCPProxy: Sendable {
         }
     }
 
-    /// Returns the URL of a database of the server, through the proxy.
+    /// Returns `database`, the URL of a database of the server, redirected through the proxy.
     public func url(of database: String) -> String {
         DatabaseURL.url(database, host: host, port: port) + "&sslmode=disable&gssencmode=disable"
     }
@@ -108,8 +108,8 @@ public final class TCPProxy: Sendable {
     /// Whether a fault is pending.
     public var isArmed: Bool { state.isArmed }
 
-    /// Stops reading and forwarding on all connections without closing them. A read in progress, at
-    /// most 64 KiB, is kept and forwarded on `resume`.
+    /// Stops reading and forwarding on all connections, but closes none. The bytes of a read in progress, at most 64
+    /// KiB, are forwarded after `resume`.
     public func goSilent() { state.setSilent(true) }
     /// Resumes after `goSilent`.
     public func resume() { state.setSilent(false) }
@@ -148,7 +148,7 @@ final class ProxyLink: Sendable {
     /// How many one-byte answers to encryption requests the server has still to send.
     private let bareBytes = Mutex(0)
 
-    /// Joins two sockets; nothing moves until `pump`.
+    /// Joins two sockets; no bytes are forwarded until `pump`.
     init(client: StreamSocket, server: StreamSocket, state: ProxyState) {
         self.client = client
         self.server = server
@@ -161,8 +161,8 @@ final class ProxyLink: Sendable {
         server.shut()
     }
 
-    /// Forwards one direction until the sender closes it or a fault cuts it; then ends the whole
-    /// connection.
+    /// Forwards the bytes of one direction until the sender closes the connection or a fault cuts it; then ends both
+    /// directions.
     func pump(_ direction: TCPProxy.Direction) {
         let (source, sink) = direction == .toServer ? (client, server) : (server, client)
         var reader = WireReader(ofClient: direction == .toServer)
@@ -190,7 +190,7 @@ final class ProxyLink: Sendable {
     }
 
     /// Forwards messages as far as the state allows; returns false if the connection must end. At a cut, closes
-    /// `source` before it writes the last messages to `sink`, so that the sender gets no reply to them.
+    /// `source` before it writes the last messages to `sink`, so that the sender gets no reply to these messages.
     private func forward(
         _ messages: [WireMessage], _ direction: TCPProxy.Direction,
         from source: StreamSocket, to sink: StreamSocket

@@ -1,5 +1,5 @@
-// TestServer: one private PostgreSQL per test process, started by the first test that needs it. A
-// watcher process stops the server and removes its folder after the test process has ended.
+// TestServer: one private PostgreSQL per test process, started by the first test that needs a server. A watcher process
+// stops the server and removes the server's folder after the test process has ended.
 import Foundation
 import Postgres
 import Schema
@@ -7,8 +7,8 @@ import Synchronization
 
 /// The server for all databases of one test process.
 public final class TestServer: Sendable {
-    /// Returns the server of this process; the first call starts it. Throws the error of the first
-    /// call if that failed.
+    /// Returns the server of this process; the first call starts the server. If the first call failed, later calls
+    /// throw the same error.
     public static func shared() throws -> TestServer { try cell.withLock { try $0.get() } }
 
     /// The URL of the server's maintenance database.
@@ -58,7 +58,7 @@ public final class TestServer: Sendable {
         migrated.close()
     }
 
-    /// The settings of test servers, without durability.
+    /// The settings of the server: nothing is durable.
     public static let settings = [
         "fsync = off", "synchronous_commit = off", "full_page_writes = off",
         "max_connections = 200",
@@ -79,7 +79,7 @@ public final class TestServer: Sendable {
         return (name, url(of: name))
     }
 
-    /// Drops a database, ending the sessions in it.
+    /// Drops a database, and ends the sessions of that database.
     func dropDatabase(_ name: String) throws {
         let connection = try Connection(url: url, applicationName: "tests")
         try connection.script("DROP DATABASE \(name) WITH (FORCE)", name: "DROP DATABASE")
@@ -111,7 +111,7 @@ public final class TestServer: Sendable {
 
 /// Folders for tests.
 public enum TemporaryFolder {
-    /// Makes a folder that any user may enter, and returns its path; the caller removes it.
+    /// Makes a folder that any user may enter, and returns its path; the caller must remove the folder.
     public static func make(prefix: String) throws -> String {
         var template = Array("/tmp/\(prefix)-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {

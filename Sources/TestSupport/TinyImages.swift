@@ -8,10 +8,10 @@ public struct TinyImages: Sendable {
     public let images: [UInt8]
     /// The class of every image.
     public let labels: [UInt8]
-    /// The number of images, and their height = width.
+    /// The number of images; the height and width of each image.
     public let count, size: Int
 
-    /// Draws `count` images of `size` x `size` pixels, with classes in turn.
+    /// Draws `count` images of `size` x `size` pixels; image i is of class i mod `classes`.
     public init(count: Int, size: Int, classes: Int, seed: UInt64) {
         self.count = count
         self.size = size

@@ -1,10 +1,10 @@
-// TinySpace: a search space of the MobileNetV3 family whose passes take microseconds.
+// TinySpace: a search space of the MobileNetV3 family, so small that a pass through a network takes microseconds.
 import Networks
 import Tensors
 
 extension SearchSpace {
-    /// Returns a space of two stages (the second with stride 2 and squeeze-and-excite) with one or two layers each, for
-    /// images of 8 or 10 pixels with `channels` channels.
+    /// Returns a space of two stages with one or two layers each. The second stage has stride 2 and squeeze-and-excite.
+    /// Images are 8 or 10 pixels wide and have `channels` channels.
     public static func tiny(
         channels: Int = 1, classes: Int = 5, activation: Activation = .relu, transform: Bool = true
     ) -> SearchSpace {
@@ -34,9 +34,8 @@ extension SearchSpace {
 }
 
 extension Weights {
-    /// Keeps every activation away from its kinks, so that finite differences are valid: the scales
-    /// of norms become small, and before a ReLU every second channel is shifted far above 0 and the
-    /// other channels far below.
+    /// Keeps the inputs of activations away from kinks, so that finite differences are valid. The scales of norms
+    /// become small. Before a ReLU, every second channel is shifted far above 0, and the others far below.
     public func smooth() {
         for parameter in layout.parameters {
             let tensor = view(parameter)

@@ -1,5 +1,5 @@
-// Watcher: cleans up after a test process, however it ended. A watcher process reads from a socket
-// whose other end only the test process holds, and acts when that end is closed.
+// Watcher: cleans up after a test process, even after a kill. A watcher process and the test process hold a pair of
+// sockets. When the test process dies, its socket closes, and the watcher acts.
 import Foundation
 import Postgres
 
@@ -7,8 +7,8 @@ import Postgres
 public enum Watcher {
     /// Runs `script` with `arguments` (`$1`, `$2` and so on) once this process has ended.
     public static func afterEnd(run script: String, _ arguments: [String]) throws {
-        // Both ends are close-on-exec from the start, or a server that is started at the same time
-        // would keep this process's end open.
+        // Both sockets are close-on-exec from the start. Otherwise a server that is started at the same time would
+        // inherit this process's socket and keep it open.
         var ends: [Int32] = [0, 0]
         let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else {
@@ -22,6 +22,6 @@ public enum Watcher {
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         try process.run()
-        // ends[1] stays open while this process lives; its closing is the watcher's signal.
+        // ends[1] stays open while this process lives; the watcher acts when ends[1] closes.
     }
 }

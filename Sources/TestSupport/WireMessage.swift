@@ -5,7 +5,7 @@
 public struct WireMessage: Sendable, Equatable {
     /// The type byte; `^` for the untyped first message of a client.
     public let type: Character
-    /// All bytes, type and length included.
+    /// All bytes, including type and length.
     let bytes: [UInt8]
 
     /// Whether the message requests encryption, which the server answers by one byte without a
@@ -26,8 +26,8 @@ struct WireReader {
     /// Starts a reader; only a client's first message is untyped.
     init(ofClient: Bool) { isUntyped = ofClient }
 
-    /// Adds bytes and returns the complete messages. `bareBytes` is the number of answers to encryption requests still
-    /// to come, each a single byte; an answer decrements it.
+    /// Adds bytes and returns the complete messages. `bareBytes` counts the answers to encryption requests that are
+    /// still to come, each a single byte; an answer decrements `bareBytes`.
     mutating func take(_ bytes: ArraySlice<UInt8>, bareBytes: inout Int) -> [WireMessage] {
         buffer += bytes
         var start = 0
@@ -46,7 +46,7 @@ struct WireReader {
         return messages
     }
 
-    /// Returns the end of the message at `start`; nil if the message is incomplete.
+    /// Returns the index after the message that begins at `start`; nil if the message is incomplete.
     private func end(of start: Int, bareBytes: Int) -> Int? {
         if !isUntyped, bareBytes > 0 { return start < buffer.count ? start + 1 : nil }
         let lengthAt = start + (isUntyped ? 0 : 1)

@@ -1,5 +1,5 @@
-// Evaluates subnets: calibrates their batch-norm statistics, then measures them on held-out images.
-// Several subnets of one image size share every batch, so that pictures are decoded once.
+// Evaluates subnets: calibrates their batch-norm statistics, then measures them on held-out images. Subnets
+// of the same image size share batches, so that a picture is decoded once for all of them.
 
 import Datasets
 import Foundation
@@ -38,10 +38,10 @@ public final class Evaluator {
     public struct Calibrated {
         /// The subnet.
         public let shape: NetworkShape
-        /// Its statistics, laid out as the network's.
+        /// The subnet's running batch-norm statistics, laid out as in the network.
         public let statistics: Storage
 
-        /// `statistics` are those of `calibrate`, or the network's own.
+        /// `statistics` come from `calibrate`, or are the network's own.
         public init(_ shape: NetworkShape, statistics: Storage) {
             self.shape = shape
             self.statistics = statistics
@@ -70,7 +70,7 @@ public final class Evaluator {
             return own
         }
 
-        /// The loss and the correct predictions of a subnet on a batch.
+        /// Returns the mean loss and the number of correct predictions of a subnet on a batch.
         func answer(
             _ subnet: Calibrated, _ inputs: FeatureMap, _ labels: [Int32]
         ) -> (hard: Double, correct: Int) {
@@ -98,7 +98,7 @@ public final class Evaluator {
         lanes = network.engine.lanes.map { Lane(network.sharing(on: $0)) }
     }
 
-    /// Returns running statistics for one subnet; see `calibrate` of several.
+    /// Returns running statistics for one subnet; see the `calibrate` for several subnets.
     public func calibrate(
         _ shape: NetworkShape, data: TrainingData, count: Int = 2000,
         augmentation: Augmentation = .none, seed: UInt64
@@ -107,10 +107,12 @@ public final class Evaluator {
             [shape], data: data, count: count, augmentation: augmentation, seed: seed)[0].statistics
     }
 
-    /// Returns subnets of one image size with running statistics: the means and biased variances of batches, averaged
-    /// with the number of their images as weight. The batches have up to `count` training images, drawn and augmented by
-    /// streams of `seed` (Cai et al., ICLR 2020: 2,000 images); each is made once for all subnets. A subnet's
-    /// statistics do not depend on the others. `afterBatch` is called after each batch with the share that is done.
+    /// Returns the subnets `shapes`, which must have the same image size, with running statistics. These are
+    /// means and biased variances of batches, averaged with the numbers of images as weights. `seed`
+    /// determines the choice and the augmentation of `count` training images, or of all if there are fewer
+    /// (Cai et al., ICLR 2020: 2,000 images). Each batch is made once for all subnets; a subnet's statistics
+    /// do not depend on the other subnets. `afterBatch` is called after each batch with the share of images
+    /// that is done.
     ///
     /// Errors: `DatasetError` if a picture cannot be read, and those of `afterBatch`.
     public func calibrate(
@@ -152,10 +154,10 @@ public final class Evaluator {
             [Calibrated(shape, statistics: statistics)], loader: loader, images: images)[0]
     }
 
-    /// Measures subnets of one image size on `images` of the loader's source, each of which is made
-    /// once for all subnets. A result depends neither on the number of threads nor on the other
-    /// subnets. `afterBatch` is called on the caller's thread between its batches, with the share
-    /// that is done.
+    /// Measures subnets of the same image size on `images` of the loader's source. Each image is made once
+    /// for all subnets. The result of a subnet depends neither on the number of threads nor on the other
+    /// subnets. `afterBatch` is called on the caller's thread after each batch of this thread, with about the
+    /// share of all batches that is done.
     ///
     /// Errors: `DatasetError` if a picture cannot be read, and those of `afterBatch`.
     public func measure(
@@ -194,7 +196,7 @@ public final class Evaluator {
         return results(subnets.count, images: images.count)
     }
 
-    /// The results of all lanes together, summed in the order of batches.
+    /// Returns the results of all lanes together, summed in the order of batches.
     private func results(_ subnets: Int, images: Int) -> [Result] {
         let found = lanes.flatMap(\.found).sorted { $0.batch < $1.batch }
         var losses = [Double](repeating: 0, count: subnets)
@@ -209,7 +211,7 @@ public final class Evaluator {
         }
     }
 
-    /// The image size of subnets, which must be the same.
+    /// Returns the image size of the subnets, which must have the same size.
     private static func size(of shapes: [NetworkShape]) -> Int {
         let sizes = Set(shapes.map(\.resolution))
         precondition(sizes.count == 1, "subnets of sizes \(sizes) do not share batches")

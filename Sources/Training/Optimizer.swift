@@ -1,4 +1,4 @@
-// SGD with Nesterov momentum over the parameter arena, one pass per role.
+// SGD with Nesterov momentum over the array that holds all parameters.
 
 import Networks
 import Tensors
@@ -9,8 +9,9 @@ public final class Optimizer {
     public let momentum: Float
     /// The weight decay of the roles in `decayed`; 3e-5 as published.
     public let weightDecay: Float
-    /// The roles that decay. Transform matrices are excluded by default: decay would pull the
-    /// matrices from the identity to zero, and with them every smaller kernel.
+    /// The parameter roles with weight decay. By default the matrices that transform large kernels
+    /// into smaller ones are excluded: decay would pull these matrices from the identity to zero,
+    /// and with them every smaller kernel.
     public let decayed: Set<ParameterLayout.Role>
     /// The momentum buffer, laid out as the parameters.
     public let speed: Storage
@@ -27,8 +28,8 @@ public final class Optimizer {
     }
 
     /// Applies one step with the network's gradients and sets these gradients to 0. As in the
-    /// reference, a parameter is not updated until a subnet first uses it; from then on momentum
-    /// and decay apply in every step.
+    /// published implementation, a parameter is not updated until a subnet first uses it; from then
+    /// on momentum and decay apply in every step.
     public func step(_ network: Network, learningRate: Float) {
         for (role, range) in network.touchedRanges {
             network.engine.sgd(

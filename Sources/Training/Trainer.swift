@@ -1,21 +1,22 @@
-// Trains one phase, step by step. On one instruction set and number of threads, a step depends only
-// on the seed, the step's number and the state before the step, so a run that was killed and
-// resumed from a checkpoint ends with the same bits.
+// Trains one phase, step by step. With the same instruction set and number of threads, a step
+// depends only on the seed, the step's number and the state before the step. So training that was
+// killed and resumed from a checkpoint ends with the same bits.
 
 import Datasets
 import Foundation
 import Networks
 import Tensors
 
-/// Trains the subnets of one phase of a supernet.
+/// Trains a supernet in one phase: the subnets that the phase allows.
 public final class Trainer {
-    /// The state from which a run can be resumed; the same steps follow.
+    /// The state from which training can be resumed with the same further steps.
     public struct State: Sendable {
         /// Steps done.
         public var step: Int
         /// Steps skipped because the loss or a gradient was not finite.
         public var skipped: Int
-        /// The weights, statistics, momentum and touched flags, by name.
+        /// The weights, running statistics, momentum, and flags that say which parameters have had
+        /// a gradient; by name.
         public var arrays: [(name: String, shape: [Int], values: [Float])]
 
         /// Takes the arrays of a checkpoint, in any order.
@@ -30,7 +31,7 @@ public final class Trainer {
 
     /// The metrics of a step.
     public struct StepResult: Sendable {
-        /// Mean over the step's subnets of cross entropy plus weighted distillation.
+        /// Cross entropy plus weighted distillation loss, averaged over the step's subnets.
         public let loss: Double
         /// Share of correct top-1 predictions over the step's subnets.
         public let accuracy: Double
@@ -56,7 +57,7 @@ public final class Trainer {
     private let data: TrainingData
     /// Loads the images of the next pass while a pass runs.
     private let loader: PrefetchingLoader
-    /// The requested micro-batches, in order; they are numbered over all steps.
+    /// The numbers of the requested micro-batches, in order; numbers continue from step to step.
     private var prefetched: [Int] = []
     /// The number of micro-batches of a step.
     private let passes: Int
@@ -82,8 +83,8 @@ public final class Trainer {
     private var skippedInARow = 0
 
     /// Prepares a phase. The largest network of `teacher` gives soft labels with batch statistics,
-    /// as in the reference; a teacher is required if the phase distils. Errors: `TrainingError`
-    /// `invalidParameters`, and errors of `NetworkShape.init`.
+    /// as in the published implementation. A teacher is required if the phase uses distillation.
+    /// Errors: `TrainingError` `invalidParameters`, and errors of `NetworkShape.init`.
     public init(
         _ network: Network, of space: SearchSpace, phase: TrainingPhase, teacher: Network?,
         data: TrainingData,
@@ -155,8 +156,8 @@ public final class Trainer {
     /// statistics and momentum are unchanged. Errors: `diverged` after more than 20 skipped steps
     /// in a row; `DatasetError` if a picture cannot be read.
     ///
-    /// The micro-batches of a step train the same subnets one after the other, and their gradients
-    /// add up to that of the whole batch, except for batch norm: each micro-batch uses the
+    /// The micro-batches of a step train the same subnets one after the other. Their gradients add
+    /// up to the gradient of the whole batch, except for batch norm: each micro-batch uses the
     /// statistics of its own images and updates the running statistics.
     public func trainStep() throws -> StepResult {
         network.engine.copy(network.weights.statistics.all, to: statisticsBefore)
@@ -255,11 +256,11 @@ public final class Trainer {
         "lower learning_rate (now \(phase.learningRate)) or raise warmup_epochs"
     }
 
-    /// Updates the weights or, if the loss is not finite (`finite` is false) or the gradient is
-    /// not, undoes the step. Returns the norm of the gradient.
+    /// Updates the weights. If the loss (`finite` is false) or the gradient is not finite, undoes
+    /// the step instead. Returns the norm of the gradient.
     private func finishStep(finite: Bool) -> Double {
         // A finite loss may have gradients that overflow and would destroy the weights, so the norm
-        // of the gradients is computed first. That costs a fraction of the optimizer's pass
+        // of the gradients is computed first. The norm costs a fraction of the optimizer's time
         // (ops/docs/engine.md).
         let norm =
             finite
@@ -318,8 +319,8 @@ public final class Trainer {
         return State(step: step, skipped: skipped, arrays: arrays)
     }
 
-    /// Restores a saved state. Errors: `invalidCheckpoint` if the state's step or an array does not fit this space and
-    /// phase; then some arrays may have been overwritten.
+    /// Restores a saved state. Errors: `invalidCheckpoint` if the state's step or an array does not
+    /// fit this space and phase. In this case some arrays may have been overwritten already.
     public func restore(_ state: State) throws {
         guard state.step >= 0, state.step <= steps else {
             throw TrainingError(

@@ -96,7 +96,8 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
         self.sortChannels = sortChannels
     }
 
-    /// The ranges of a phase's numbers, against which readers of pipeline files check them.
+    /// The allowed ranges of a phase's numbers, for the check here and for readers of pipeline
+    /// files.
     public enum Ranges {
         /// Passes over the training images.
         public static let epochs = 0.001...10_000.0
@@ -174,8 +175,8 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
         }
     }
 
-    /// Draws subnet `position` of a step, at the step's resolution, into `config`, whose lists
-    /// already have the space's lengths, so that a step allocates nothing. `open` is the space with
+    /// Draws subnet number `position` of a step into `config`. The lists in `config` already have
+    /// the lengths that the space needs, so nothing is allocated. `open` is the space restricted to
     /// this phase's choices (`open(in:)`).
     func draw(
         _ position: Int, into config: inout SubnetConfig, resolution: Int, of open: SearchSpace,
@@ -231,8 +232,9 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
                 widths: widths, resolutions: resolutions))
     }
 
-    /// Returns networks that together contain every layer that a subnet of this phase may have. A layer's memory
-    /// depends only on its genes and input width, so no subnet needs more memory than these networks.
+    /// Returns networks that together contain every layer that a subnet of this phase may have. A
+    /// layer's memory depends only on the layer's genes, input width and image size, so no subnet
+    /// needs more memory than these networks.
     func roomiest(in space: SearchSpace) throws -> [NetworkShape] {
         let open = try open(in: space)
         var shapes: [NetworkShape] = []

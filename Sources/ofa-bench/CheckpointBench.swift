@@ -74,7 +74,7 @@ struct CheckpointReport: Encodable {
     /// The number of checkpoints saved during the turns.
     let checkpoints: Int
     let seconds: Double
-    /// Bytes by which the first checkpoint made the database grow: its chunks with their rows, pages and index.
+    /// Bytes by which the first checkpoint made the database grow: the checkpoint's chunks, with rows, pages and index.
     let checkpointBytes: Int
     /// The largest growth of the database in bytes.
     let grownBytes: Int
@@ -100,7 +100,7 @@ struct CheckpointReport: Encodable {
     }
 }
 
-/// One training with its job, which is run in turns with and without checkpoints.
+/// One training, which runs in turns with and without checkpoints, and its job.
 private struct CheckpointTurns {
     /// Time and steps of the turns of one kind.
     private struct Turns {
@@ -144,7 +144,7 @@ private struct CheckpointTurns {
         try ImageShard.write(
             path, images: pixels, labels: (0..<count).map { UInt8($0 % 100) },
             layout: .init(count: count, height: size, width: size, channels: 3, classes: 100))
-        // The file stays mapped after it is unlinked.
+        // The file stays mapped after `unlink`.
         defer { unlink(path) }
         let normalization = PixelNormalization(
             mean: [0.5, 0.5, 0.5], deviation: [0.25, 0.25, 0.25])

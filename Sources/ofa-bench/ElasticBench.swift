@@ -5,7 +5,7 @@ import Metering
 import Networks
 import Tensors
 
-/// Times subnets inside their supernet and extracted from it, in alternating passes.
+/// Times subnets inside their supernet and extracted from the supernet, in alternating passes.
 struct ElasticBench: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -47,10 +47,10 @@ struct ElasticBench: ParsableCommand {
         let name: String
         /// Median milliseconds of a pass inside the supernet and of the extracted network.
         let elasticMs, staticMs: Double
-        /// The time inside the supernet divided by that of the extracted network: by the medians, and by the fastest
-        /// passes.
+        /// The time inside the supernet divided by the time of the extracted network: of the medians, and of the
+        /// fastest passes.
         let ratio, ratioOfFastest: Double
-        /// Milliseconds to activate this network.
+        /// Milliseconds to change to this network: to resolve its shape and derive its depthwise filters.
         let activationMs: Double
     }
 
@@ -62,7 +62,7 @@ struct ElasticBench: ParsableCommand {
         let networks: [Line]
         /// Geometric means of the ratios.
         let geometricMeanRatio, geometricMeanRatioOfFastest: Double
-        /// The longest activation.
+        /// The largest `activationMs`.
         let activationMsMax: Double
     }
 

@@ -1,15 +1,14 @@
 // The headline of every JSON answer: our figure, the peer's, and their ratio.
 
-/// Our figure and the peer's; its four fields are in every answer.
+/// Our figure and the peer's. These four fields are in every JSON answer.
 struct Headline: Encodable, Equatable {
     /// The unit of `ours` and `peer`, such as ms or images/s.
     let unit: String
-    /// Our figure: a median; the geometric mean if there are several.
+    /// Our figure: a rate, a median time, or the geometric mean of several times.
     let ours: Double
     /// The peer's figure; null if no peer ran.
     let peer: Double?
-    /// The factor by which our figure is better than the peer's, below 1 if it is worse; null if no
-    /// peer ran.
+    /// The factor by which our figure is better than the peer's, below 1 if our figure is worse; null if no peer ran.
     let ratio: Double?
 
     /// Makes a headline in milliseconds: smaller is better.

@@ -3,7 +3,7 @@ import ArgumentParser
 import Foundation
 import Tensors
 
-/// Times the instruction sets from the scalar oracle to the widest vectors.
+/// Times the kernels of each instruction set, from scalar code to the widest vectors.
 struct KernelBench: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -33,7 +33,7 @@ struct KernelBench: ParsableCommand {
         let unit: String
         /// The rate by instruction set.
         var rates: [String: Double]
-        /// Milliseconds of the fastest run on the fastest set.
+        /// Milliseconds of the fastest run on the fastest instruction set.
         var ms: Double
     }
 

@@ -1,16 +1,16 @@
-// The operators of `ofa-bench kernels` in shapes of the published networks, with the fusions of a
-// training step.
+// The operators of `ofa-bench kernels` in shapes of the published networks, fused with other work as in a training
+// step.
 import Foundation
 import Tensors
 
 /// Times operators of one instruction set on one thread.
 struct KernelLadder {
-    /// One operator's shape; maps are square.
+    /// One operator's shape; feature maps are square.
     enum Shape {
         case convolution(size: Int, inputs: Int, outputs: Int, stride: Int, mapped: Bool)
         case pointwise(size: Int, inputs: Int, outputs: Int)
-        /// A projection after squeeze-and-excite: its input is multiplied by a gate, and its gradient also computes the
-        /// five sums for the gate's gradient.
+        /// A projection after squeeze-and-excite: the input is multiplied by a gate, and the backward pass also
+        /// computes the five sums for the gate's gradient.
         case gated(size: Int, inputs: Int, outputs: Int)
         case depthwise(size: Int, channels: Int, kernel: Int, stride: Int)
         case dense(rows: Int, inputs: Int, outputs: Int)

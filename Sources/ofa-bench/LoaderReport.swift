@@ -12,7 +12,7 @@ struct LoaderReport: Encodable {
         let imagesPerS: Double
         /// MB (1e6 bytes) per second of stored images read, and of batches written.
         let readMbPerS: Double, writtenMbPerS: Double
-        /// The loader's rate over that of training.
+        /// The loader's rate divided by the rate of training.
         let timesTraining: Double
     }
 
@@ -28,7 +28,7 @@ struct LoaderReport: Encodable {
     let trainingImagesPerS, trainingStepMs: Double
     /// Milliseconds of a step with the loader and the published augmentation.
     let withLoaderStepMs: Double
-    /// Milliseconds of a step without prefetching, whose images the engine's threads make first.
+    /// Milliseconds of a step without prefetching: the engine's threads first make the images.
     let inlineStepMs: Double
     /// Milliseconds per step spent waiting for the loader.
     let waitedMs: Double

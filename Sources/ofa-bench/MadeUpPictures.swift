@@ -6,15 +6,15 @@ import Tensors
 
 /// Pictures of 400 x 300 pixels, the same for the same count.
 struct MadeUpPictures {
-    /// How many.
+    /// The number of pictures.
     let count: Int
 
     private static let width = 400, height = 300
-    /// Files of about 15 to 20 kB.
+    /// The JPEG quality; files have about 15 to 20 kB.
     private static let quality = 70
 
-    /// The pictures as a set of one or more shards in files that begin with `path`. As pixels their
-    /// shorter side is that from which evaluation at `resolution` cuts.
+    /// Returns the pictures as a set of one or more shards, in files whose paths begin with `path`. Stored as pixels, a
+    /// picture's shorter side is `resolution` / 0.875, as evaluation resizes it.
     func set(_ store: PictureShard.Store, resolution: Int, path: String) throws -> PictureSet {
         var writer = PictureShardWriter(store: store, channels: 3)
         var shards: [PictureShard] = [], sums = PixelSums(channels: 3)
@@ -26,7 +26,7 @@ struct MadeUpPictures {
             try Data(writer.finish()).write(to: URL(filePath: file))
             shards.append(try PictureShard(file))
         }
-        // A few different ones are enough: every copy is decoded all the same.
+        // A few different pictures are enough, because every copy is decoded anew.
         let made = try (0..<min(count, 64)).map { number in
             let bytes = pixels(number)
             sums.add(bytes)
@@ -68,7 +68,7 @@ struct MadeUpPictures {
             shards: shards)
     }
 
-    /// Waves of several lengths and directions, and noise of a few levels.
+    /// Returns the pixels of a picture: waves of several lengths and directions, and noise of a few levels.
     private func pixels(_ number: Int) -> [UInt8] {
         var stream = RandomStream(seed: 21, number)
         let waves = (0..<12).map { wave -> (x: Float, y: Float, phase: Float, channel: Int) in

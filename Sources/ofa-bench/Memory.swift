@@ -14,7 +14,7 @@ enum Memory {
         }
     }
 
-    /// Returns the peak in bytes in the text of /proc/self/status; nil if it has none.
+    /// Returns the peak in bytes in the text of /proc/self/status; nil if the text has no peak.
     static func peak(status: String) -> Int? {
         for line in status.split(separator: "\n") where line.hasPrefix("VmHWM:") {
             let words = line.split(whereSeparator: \.isWhitespace)
@@ -25,13 +25,13 @@ enum Memory {
         return nil
     }
 
-    /// Resets the peak to the current resident memory; without permission the peak remains that since the start.
+    /// Resets the peak to the current resident memory; without permission, the peak is not reset.
     static func resetPeak() {
         guard let file = FileHandle(forWritingAtPath: "/proc/self/clear_refs") else { return }
         do {
             try file.write(contentsOf: Data("5\n".utf8))
         } catch {
-            // Without permission the peak is that since the start, an upper bound.
+            // Without permission, the peak counts from the start of the process: an upper bound.
         }
     }
 }

@@ -1,5 +1,5 @@
-// `ofa-bench`: benchmarks of the engine, the queue and the search, with their peers in the same
-// run.
+// `ofa-bench`: benchmarks of the engine, the queue and the search. Comparable published software (a peer) can be timed
+// in turns.
 import ArgumentParser
 
 /// The command line of the benchmarks.
@@ -21,7 +21,7 @@ struct OfaBench: ParsableCommand {
             SearchBench.self, CheckpointBench.self,
         ])
 
-    /// Parses the command line, runs the benchmark and ends with its exit code.
+    /// Parses the command line, runs the benchmark and ends with the benchmark's exit code.
     static func main() {
         do {
             var command = try parseAsRoot()

@@ -42,7 +42,7 @@ struct Table {
     /// The cells; short rows are padded with empty cells.
     var rows: [[String]] = []
 
-    /// Makes a table without rows; its columns are those of texts, then those of numbers.
+    /// Makes a table without rows; the text columns come first, then the columns of numbers.
     init(text: [String], numbers: [String]) {
         titles = text + numbers
         textColumns = text.count

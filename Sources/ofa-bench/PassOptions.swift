@@ -58,7 +58,7 @@ struct PassOptions: ParsableArguments {
     @Flag(help: "Show where each millisecond and byte of a pass goes.")
     var profile = false
 
-    /// Whether to list every operator at every place.
+    /// Whether the profile also lists every operator in every part of the network.
     @Flag(help: "With --profile: also a line for every operator at every place.")
     var lines = false
 

@@ -3,7 +3,7 @@ import Foundation
 
 /// The profile of a pass.
 struct PassProfile: Encodable {
-    /// The totals of one operator at one place over all passes.
+    /// The totals of one operator in one part of the network, summed over all passes.
     struct Line {
         /// The part of the network, and the operator.
         let place, name: String
@@ -33,9 +33,9 @@ struct PassProfile: Encodable {
     let betweenOperatorsMs: Double
     /// The rows of operators, the longest first.
     let operators: [Row]
-    /// The rows of places, in the order in which they first ran.
+    /// The rows of places (parts of the network), in the order in which the places first ran.
     let places: [Row]
-    /// The rows of operators at places, in the order in which they first ran.
+    /// The rows of each operator at each place (part of the network), in the order of their first calls.
     let parts: [Row]
 
     /// Summarises the lines of `passes` passes that took `seconds` in total.
@@ -68,7 +68,7 @@ struct PassProfile: Encodable {
             gbPerS: bytes / time / 1e9)
     }
 
-    /// Prints tables by operator and by place, and with `lines` by both.
+    /// Prints tables by operator and by place; with `lines`, also a table by place and operator.
     func print(lines: Bool) throws {
         let tables = [("operator", operators), ("place", places)]
         for (title, rows) in tables + (lines ? [("place and operator", parts)] : []) {

@@ -45,7 +45,7 @@ struct PassReport: Encodable {
         let peerName: String?
         /// The rounds of the peer.
         var peer: Side?
-        /// The peer's time over ours.
+        /// The peer's time divided by ours; nil if no peer ran.
         let ratio: Ratio?
         /// The profile of a pass of our engine; nil if not requested.
         let profile: PassProfile?
@@ -55,7 +55,7 @@ struct PassReport: Encodable {
     struct Peak: Encodable {
         /// BLAS on 1024 x 1024 matrices, and the engine's product on a block in cache.
         let blasGflopPerS, productGflopPerS: Double
-        /// The larger of both.
+        /// The larger of the two figures.
         var gflopPerS: Double { max(blasGflopPerS, productGflopPerS) }
     }
 
@@ -71,10 +71,10 @@ struct PassReport: Encodable {
     let peak: Peak
     /// The results of all networks.
     var networks: [Network]
-    /// Geometric means of the ratios of several networks: of the medians and of the fastest passes.
+    /// Geometric means of several networks' ratios: of the medians, and of the fastest passes.
     let geometricMeanRatio: Double?, geometricMeanRatioOfFastest: Double?
 
-    /// Milliseconds of a pass; the geometric mean of several networks.
+    /// Milliseconds of a pass, or the geometric mean over several networks.
     var headline: Headline {
         Headline(
             ms: networks.map(\.ours.medianMs), peer: networks.compactMap(\.peer?.medianMs))

@@ -1,5 +1,5 @@
-// The peer: PyTorch on the same network, in a separate process, so that threads and memory of our engine and of the
-// peer do not interfere. The script is torch_mbv3.py in the folder of the peers' scripts.
+// The peer: PyTorch on the same network. The peer is a separate process, so that its threads and memory do not
+// interfere with those of our engine. The script is torch_mbv3.py in the folder of the peers' scripts.
 import Foundation
 
 /// Runs the peer's script and parses its output.
@@ -16,7 +16,7 @@ struct Peer {
         let resolution, batch, threads: Int
         /// The memory layout: channels_last or nchw.
         let layout: String
-        /// The number of timed passes, and of warm-up passes before them.
+        /// The number of timed passes, and of warm-up passes before the timed passes.
         let runs, warmup: Int
 
         /// The batch-norm mode, the first argument of `wrapper`.
@@ -87,8 +87,8 @@ struct Peer {
     /// A Python program that runs the script, then prints the process's peak memory. Linux includes the parent's memory
     /// in a child's ru_maxrss, so VmHWM is used if available.
     ///
-    /// With `batch` as first argument, batch norms stay in training mode: an evaluation pass then
-    /// normalises by the batch and updates the running statistics, which is what calibration does.
+    /// With `batch` as the first argument, batch norms stay in training mode. An evaluation pass then normalises by the
+    /// batch and updates the running statistics, as calibration does.
     private static let wrapper = """
         import json, resource, runpy, sys
         statistics, sys.argv = sys.argv[1], sys.argv[2:]

@@ -32,7 +32,7 @@ struct Published {
             stateDict: file.tensors.mapValues { ($0.shape, $0.values) }, space: space, source: path)
     }
 
-    /// Searches under a latency limit in milliseconds; returns also the elapsed and processor seconds, including
+    /// Searches within a latency limit in milliseconds; returns also the elapsed and processor seconds, including
     /// preparation.
     func search(_ limit: Double, _ options: EvolutionarySearch.Options) throws -> (
         result: SearchResult, seconds: Double, cpuSeconds: Double
@@ -42,7 +42,8 @@ struct Published {
         }
     }
 
-    /// Searches one front over latency on all processors; returns also the elapsed and processor seconds.
+    /// Searches the front of accuracy against latency, on all processors; returns also the elapsed and processor
+    /// seconds.
     func front(_ options: EvolutionarySearch.Options) throws -> (
         result: ParetoFront, seconds: Double, cpuSeconds: Double
     ) {

@@ -1,4 +1,5 @@
-// QueueAge: fills a database with a history of runs within minutes, then times everyday commands that read it.
+// QueueAge: fills a database with a history of runs within minutes, then times everyday commands that read this
+// history.
 import Foundation
 import Postgres
 

@@ -35,11 +35,11 @@ struct QueueBench: ParsableCommand {
     @Option(help: "Children of the fan-in.") var children = 10_000
     /// Jobs of the latency measurement.
     @Option(help: "Jobs of the latency measurement, one at a time.") var samples = 200
-    /// Seconds of the drain under an old snapshot.
+    /// Seconds of the drain with an old snapshot held open.
     @Option(help: "Seconds of a drain with and without an old snapshot held open; 0 leaves it out.")
     var heldSeconds = 0.0
 
-    /// The number of jobs whose dead rows exist at the start of the drain under an old snapshot.
+    /// The number of jobs whose dead rows exist when the drain with an old snapshot starts.
     @Option(help: "Jobs whose dead rows exist when that drain starts.")
     var heldDead = 0
     /// Seconds of training while heartbeats are timed.

@@ -1,12 +1,11 @@
-// QueueDrain: real workers execute a queue of jobs that do nothing until it is empty; all attempts and results are
-// recorded.
+// QueueDrain: real workers empty a queue of jobs that do nothing; all attempts and results are recorded.
 import Foundation
 import Jobs
 import Postgres
 import Schema
 import Synchronization
 
-/// A handler from a closure.
+/// A handler that calls a closure.
 struct BenchHandler: JobHandler {
     /// The closure.
     let body: @Sendable (JobContext) throws -> JobOutput
@@ -15,13 +14,13 @@ struct BenchHandler: JobHandler {
     func run(_ context: JobContext) throws -> JobOutput { try body(context) }
 }
 
-/// Executes all jobs of a filled queue, which is called a drain, and measures the rate.
+/// Measures the rate of a drain: workers execute all jobs of a filled queue.
 struct QueueDrain {
     /// The result of a drain.
     struct Result: Codable, Equatable {
         /// Jobs enqueued per second, and jobs drained per second.
         let enqueuedPerS, jobsPerS: Double
-        /// Bytes of write-ahead log and commits per drained job.
+        /// Bytes of write-ahead log per drained job, and commits per drained job.
         let walBytesPerJob, commitsPerJob: Double
         /// Dead rows in table `ofa.live` after the drain, by the server's statistics.
         let deadRows: Int
@@ -139,7 +138,7 @@ final class BenchCrew: Sendable {
         }
     }
 
-    /// Drains the workers and waits for them; throws if one failed.
+    /// Drains the workers and waits until they have ended; throws if a worker failed.
     func end() throws {
         for worker in workers { worker.requestDrain() }
         running.wait()

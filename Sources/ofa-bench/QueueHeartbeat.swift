@@ -10,14 +10,14 @@ import Tensors
 struct QueueHeartbeat {
     /// The result.
     struct Result: Codable, Equatable {
-        /// Seconds of training, and its threads.
+        /// Seconds and threads of the training.
         let seconds: Double
         let threads: Int
         /// The largest delay of a heartbeat in seconds; a heartbeat is due every third of the lease.
         let latestSeconds: Double
         /// The allowed delay: a sixth of the lease.
         let allowedSeconds: Double
-        /// The number of training passes meanwhile.
+        /// The number of training passes in this time.
         let passes: Int
     }
 

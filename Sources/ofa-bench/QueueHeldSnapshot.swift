@@ -10,12 +10,12 @@ import Synchronization
 struct QueueHeldSnapshot {
     /// The result.
     struct Result: Codable, Equatable {
-        /// Seconds of measurement with the snapshot; without it the measurement takes at most 120 seconds.
+        /// Seconds of measurement with the snapshot; without the snapshot the measurement takes at most 120 seconds.
         let seconds: Double
-        /// Jobs per second without and with the snapshot, and with it in the last quarter of the
+        /// Jobs per second: without the snapshot, with the snapshot, and with the snapshot in the last quarter of the
         /// time.
         let freePerS, heldPerS, heldLastQuarterPerS: Double
-        /// The throughput with the snapshot over that without.
+        /// The throughput with the snapshot divided by the throughput without.
         let share: Double
     }
 
@@ -25,11 +25,10 @@ struct QueueHeldSnapshot {
     let seconds: Double
     /// The number of workers, and of jobs per claim.
     let workers, batch: Int
-    /// The number of jobs that seem to have ended under the snapshot before its measurement starts: the table then has
-    /// the dead row versions of this many jobs.
+    /// The number of jobs whose dead row versions are in the table when the measurement with the snapshot starts.
     let dead: Int
 
-    /// Runs both measurements; that without the snapshot takes at most two minutes.
+    /// Runs both measurements; the measurement without the snapshot takes at most two minutes.
     func run() throws -> Result {
         let free = try drain(held: false, seconds: min(seconds, 120))
         let held = try drain(held: true, seconds: seconds)
@@ -98,11 +97,11 @@ struct QueueHeldSnapshot {
         }
     }
 
-    /// The number of completed jobs at a time.
+    /// A time, and the number of jobs completed until then.
     private typealias Mark = (jobs: Int, at: ContinuousClock.Instant)
 
-    /// Keeps tens of thousands of jobs waiting, in runs of 20,000, until `end`; returns the numbers of jobs completed
-    /// by `mark` and by `end`.
+    /// Keeps tens of thousands of jobs waiting, in runs of 20,000 jobs, until `end`. Returns how many jobs were
+    /// completed at `mark` and at `end`.
     private func feed(
         _ url: String, _ done: borrowing Atomic<Int>, _ crew: BenchCrew,
         mark: ContinuousClock.Instant, until end: ContinuousClock.Instant

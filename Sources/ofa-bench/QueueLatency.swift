@@ -1,5 +1,5 @@
-// QueueLatency measures the latency of the start of a job that was just enqueued; QueueFanIn that of the continuation
-// of a fan-out of thousands.
+// QueueLatency measures how soon a job starts after it was enqueued. QueueFanIn measures how soon the continuation of a
+// fan-out starts after the last of thousands of children.
 import Foundation
 import Jobs
 import Postgres

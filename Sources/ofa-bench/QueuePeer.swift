@@ -18,7 +18,7 @@ struct QueuePeer {
     /// The peers to run: pgqueuer, procrastinate or all.
     let peers: String
 
-    /// Drains `jobs` jobs with each peer, each in its own empty database.
+    /// Drains `jobs` jobs with each peer; each peer has its own empty database.
     func drain(_ server: QueueServer, jobs: Int) throws -> [Line] {
         let names = peers == "all" ? ["pgqueuer", "procrastinate"] : [peers]
         return try names.flatMap { name in

@@ -1,7 +1,7 @@
 // QueueReport: the report of ofa-bench queue.
 import Foundation
 
-/// The figures of one run, ours and the peers'.
+/// The figures of one benchmark, ours and the peers'.
 struct QueueReport {
     /// The number of jobs per drain, of workers, of jobs per claim, and of bytes of a job's arguments.
     let jobs, workers, batch, payload: Int
@@ -13,7 +13,7 @@ struct QueueReport {
     var latency: QueueLatency.Result?
     /// The latency of the continuation of a fan-out.
     var fanIn: QueueFanIn.Result?
-    /// Throughput under an old snapshot.
+    /// Throughput while an old snapshot is held open.
     var held: QueueHeldSnapshot.Result?
 
     /// The delay of heartbeats during training.

@@ -16,8 +16,8 @@ struct QueueStages {
         let nothing, oneArtifact: Rate
     }
 
-    /// The number of stages per second, and this process's microseconds of processor time per stage, which other load
-    /// hardly affects.
+    /// The number of stages per second, and the microseconds of processor time that this process takes per stage. Other
+    /// load hardly affects the processor time.
     struct Rate: Codable, Equatable {
         let perS, processMicroseconds: Double
     }
@@ -28,7 +28,7 @@ struct QueueStages {
     let server: QueueServer
     let jobs, slots, batch: Int
 
-    /// Measures stages without an artifact, then stages with one.
+    /// Measures stages without an artifact, then stages with one artifact each.
     func run() throws -> Result {
         let nothing = try drain { _ in try StageOutput(result: Figures(ordinal: 0)) }
         let artifact = try drain { context in

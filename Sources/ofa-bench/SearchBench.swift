@@ -1,6 +1,7 @@
 // ofa-bench search: runs our search on the published Note10 tables and predictor. It reports the accuracies found at
-// several latency limits, and how far fronts fall short of single searches. It also times as many evaluations as the
-// published search makes and, with --peer, the published search. Searches use one thread, fronts all processors.
+// several latency limits, and how far fronts fall short of single searches. It also times our search with as many
+// evaluations as the published search makes and, with --peer, the published search. Searches use one thread, fronts all
+// processors.
 import ArgumentParser
 import Search
 
@@ -54,17 +55,17 @@ struct SearchBench: ParsableCommand {
         /// The mean and the best predicted accuracy over the seeds, in percent.
         let mean, best: Double
         let meanSeconds, mostSeconds, meanEvaluations: Double
-        /// Processor seconds of the thread, which other load does not lengthen.
+        /// Processor seconds of a search, which other load does not lengthen.
         let meanCPUSeconds, mostCPUSeconds: Double
     }
 
-    /// The comparison of a front with searches.
+    /// The comparison of a Pareto front with single searches.
     struct FrontReport: Codable {
         let seed: UInt64
         let networks, evaluations: Int
         let seconds, cpuSeconds: Double
-        /// At every limit, the percentage points by which the accuracy found by a single search with the same seed
-        /// exceeds that of the front's best network; negative if the front's is higher.
+        /// For each limit: the accuracy that a single search with the same seed finds, minus the accuracy of the
+        /// front's best network within the limit, in percentage points.
         let losses: [Double]
         /// The largest of `losses`, and its limit.
         let worstLoss, worstLimitMs: Double
@@ -72,7 +73,7 @@ struct SearchBench: ParsableCommand {
 
     /// The whole answer.
     struct Report: Encodable {
-        /// Median milliseconds for equally many evaluations.
+        /// Our median milliseconds for as many evaluations as the published search makes.
         let ours: Double
         let peer, ratio: Double?
         let evaluations: Int

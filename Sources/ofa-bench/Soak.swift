@@ -146,7 +146,7 @@ struct Soak {
     }
 }
 
-/// The worker processes of a soak.
+/// The worker processes of a soak test.
 final class SoakPool {
     private let url: String
     private let count: Int

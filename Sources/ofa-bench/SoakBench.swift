@@ -1,11 +1,11 @@
-// ofa-bench soak: a long run of all kinds of jobs while workers are killed, followed by an audit.
+// ofa-bench soak: executes jobs of several kinds for a long time while workers are killed, then audits the queue.
 import ArgumentParser
 import Foundation
 import Jobs
 import Postgres
 import Schema
 
-/// Feeds a queue for minutes while killing its workers, and audits it at the end.
+/// Feeds a queue for minutes while killing its workers, then audits the queue.
 struct SoakBench: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -57,7 +57,7 @@ struct SoakBench: ParsableCommand {
     }
 }
 
-/// One worker process of a soak, or of the crashes of `ofa-bench queue`.
+/// One worker process of a soak test, or of the crash test of `ofa-bench queue`.
 struct SoakWorker: ParsableCommand {
     /// The configuration of an internal command, which the help does not show.
     static let configuration = CommandConfiguration(
@@ -71,7 +71,7 @@ struct SoakWorker: ParsableCommand {
 
     private struct Flaky: Error {}
 
-    /// Runs until it is killed.
+    /// Runs until this process is killed.
     func run() throws {
         let noop = BenchHandler { _ in JobOutput() }
         let flaky = BenchHandler { context in

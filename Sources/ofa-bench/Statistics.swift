@@ -21,7 +21,7 @@ struct Statistics: Codable, Equatable {
         count = sorted.count
     }
 
-    /// The largest value over the smallest: near 1 if the rounds of one side agree.
+    /// The largest value divided by the smallest: near 1 if the rounds of one side agree.
     var spread: Double { max / min }
 
     /// Returns the geometric mean of `values`, which must be positive.
@@ -30,13 +30,13 @@ struct Statistics: Codable, Equatable {
     }
 }
 
-/// The peer's time over ours: the ratio of the medians, and its range over rounds.
+/// The peer's time divided by ours: the ratio of the medians, and the range of the rounds' ratios.
 struct Ratio: Codable, Equatable {
-    /// The median of the peer's rounds over the median of ours: above 1 if our engine is faster.
+    /// The median of the peer's rounds divided by the median of ours: above 1 if our engine is faster.
     let ratio: Double
     /// The smallest and the largest ratio of the two sides in one round.
     let min, max: Double
-    /// The time of the peer's fastest pass over that of ours, the ratio least affected by other load.
+    /// The time of the peer's fastest pass divided by the time of ours; other load affects this ratio least.
     let fastest: Double
 
     /// Compares `peer` and `ours`, the medians of equally many rounds, and the fastest pass of each side.

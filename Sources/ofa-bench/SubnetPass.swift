@@ -9,7 +9,7 @@ enum PassMode: String, Codable {
     case train
     /// Evaluation: forward with the running statistics.
     case eval
-    /// Calibration: forward with batch statistics, which become the running statistics.
+    /// Calibration: forward with batch statistics, which are averaged into the running statistics.
     case calibrate
 
     /// Floating-point operations of a pass per multiply-accumulate of the forward pass: 2 forward,
@@ -17,7 +17,7 @@ enum PassMode: String, Codable {
     var flopsPerMac: Int { self == .train ? 6 : 2 }
 }
 
-/// Runs passes of one subnet on fixed random images. Only one thread may use it.
+/// Runs passes of one subnet on fixed random images. Only one thread may use a `SubnetPass`.
 final class SubnetPass {
     /// The engine.
     let engine: any Engine
@@ -25,12 +25,13 @@ final class SubnetPass {
     let network: Network
     /// The shape of the subnet.
     let shape: NetworkShape
-    /// Seconds spent clearing gradients, which is no operator of the engine, since `profile` last set this to 0.
+    /// Seconds spent on clearing gradients, which the engine's own profile does not include; `profile` resets this to
+    /// 0.
     private(set) var secondsClearing = 0.0
     private let images: FeatureMap
     private let labels: [Int32]
     private let gradient, soft: Tensor
-    /// Whether the room of passes with and without training is made.
+    /// Whether memory is reserved for training passes, and for passes without training.
     private var isRoomMade = (training: false, evaluation: false)
 
     /// Prepares a subnet of `space` with fresh weights and `batch` random images.

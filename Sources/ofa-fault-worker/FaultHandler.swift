@@ -1,11 +1,11 @@
-// FaultHandler: the kinds of jobs in fault tests. Kinds that read the results of other jobs check
-// how many there are, so that a lost or duplicated job fails the run.
+// FaultHandler: the kinds of jobs in fault tests. A kind that reads the results of other jobs checks their number, so
+// that a lost or duplicated job fails the run.
 import Foundation
 import Jobs
 
-/// The arguments of a job in fault tests. Each kind of job reads those that it needs.
+/// The arguments of a job in fault tests. Each kind of job reads only some of these.
 struct FaultWork: Decodable {
-    /// How long the job (for `checkpoints`: each of its steps) takes, in seconds.
+    /// How long the job takes, in seconds; for `checkpoints`, how long each step takes.
     var seconds: Double?
     /// How many steps `checkpoints` takes.
     var steps: Int?
@@ -21,8 +21,7 @@ struct FaultWork: Decodable {
     var stage: String?
     /// How many workers `poison` kills, or how many attempts `fail` lets fail.
     var times: Int?
-    /// The phase (compute, checkpoint, return or complete) in which `stop` freezes its process
-    /// once.
+    /// The phase (compute, checkpoint, return or complete) in which `stop` freezes this process once.
     var phase: String?
     /// The concurrency key of the children.
     var key: String?
@@ -32,7 +31,7 @@ struct FaultWork: Decodable {
 struct FaultHandler: JobHandler {
     /// An intended failure.
     struct Failure: Error, CustomStringConvertible { let description: String }
-    /// The error that an expectation is violated; a retry would violate it again.
+    /// The error for a violated expectation; a retry would violate the expectation again.
     struct Wrong: PermanentError, CustomStringConvertible { let description: String }
 
     private let work: @Sendable (JobContext, FaultWork) throws -> JobOutput
@@ -129,7 +128,7 @@ struct FaultHandler: JobHandler {
         return JobOutput(result: "\(found)")
     }
 
-    /// Kills its own process, as the out-of-memory killer would, until the job has `times` crashes.
+    /// Kills this process, as the out-of-memory killer would, until the job has `times` crashes.
     private static func poison(_ context: JobContext, _ work: FaultWork) throws -> JobOutput {
         if context.lease.crashes < work.times ?? .max {
             kill(getpid(), SIGKILL)
@@ -145,8 +144,7 @@ struct FaultHandler: JobHandler {
         return JobOutput(result: "\(context.lease.attempt)")
     }
 
-    /// Freezes its own process in one phase of the first attempt; the next attempt completes the
-    /// job.
+    /// Freezes this process in one phase of the first attempt; the next attempt completes the job.
     private static func stop(_ context: JobContext, _ work: FaultWork) throws -> JobOutput {
         let isFirst = context.lease.crashes == 0
         func stop(_ phase: String) {

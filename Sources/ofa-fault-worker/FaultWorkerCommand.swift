@@ -59,7 +59,7 @@ struct FaultWorkerCommand: ParsableCommand {
         guard ttlSeconds > 0 else { throw ValidationError("--ttl-seconds: more than 0") }
     }
 
-    /// Runs until drained, until idle, or until the test that started it has ended.
+    /// Runs until drained, until idle, or until the test that started this process has ended.
     mutating func run() throws {
         guard let url = ProcessInfo.processInfo.environment["OFA_DATABASE_URL"] else {
             throw ValidationError("OFA_DATABASE_URL is not set")
@@ -112,7 +112,7 @@ struct FaultWorkerCommand: ParsableCommand {
         }
     }
 
-    /// Kills this process when the test that started it has ended.
+    /// Kills this process when the test that started the process has ended.
     private static func endWithParent() {
         let parent = getppid()
         Thread.detachNewThread {

@@ -1,13 +1,12 @@
-// JournalMeter: meters attempts by the wall clock. It records the usage of an attempt in the
-// database and in a file that survives the process and any rollback; the fault test compares the
-// two.
+// JournalMeter: meters attempts by the wall clock. The usage of an attempt is recorded in the database and in a file,
+// which survives a kill of the process and a rollback. The fault test compares the file with the database.
 import Foundation
 import Jobs
 import Postgres
 import Synchronization
 
-/// Records the usage of an attempt twice: first as a line `token wallNs` of the journal, then as a
-/// meter row, in the transaction that ends the attempt.
+/// Records the usage of an attempt twice. First the journal file gets a line `token wallNs`; then the transaction that
+/// ends the attempt inserts a meter row.
 final class JournalMeter: AttemptObserver {
     private struct Books {
         var begun: [Int64: ContinuousClock.Instant] = [:]
@@ -18,8 +17,7 @@ final class JournalMeter: AttemptObserver {
     private let descriptor: Int32
     private let path: String
 
-    /// Opens the journal. Other processes append to it too, so each line is written with a single
-    /// write.
+    /// Opens the journal. Other processes append to the journal too, so each line is written with a single write.
     init(path: String) throws {
         descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o644)
         self.path = path
@@ -28,12 +26,12 @@ final class JournalMeter: AttemptObserver {
 
     deinit { close(descriptor) }
 
-    /// Starts the account of an attempt.
+    /// Notes the time at which an attempt starts.
     func start(_ lease: Lease) throws {
         books.withLock { $0.begun[lease.token] = .now }
     }
 
-    /// Returns the usage of the attempt; nil if the attempt is lost or another process started it.
+    /// Returns the usage of the attempt; nil if the attempt is lost or another process started the attempt.
     func end(_ lease: Lease, outcome: AttemptOutcome) throws -> AttemptUse? {
         if outcome == .lost { return nil }
         return try account(lease.token).map {
@@ -42,8 +40,8 @@ final class JournalMeter: AttemptObserver {
         }
     }
 
-    /// Returns the attempt's duration up to the first call for the attempt. A repeated transaction calls again, and
-    /// gets the same duration. Nil if this process did not start the attempt.
+    /// Returns the time from the attempt's start to the first call for this attempt. A repeated transaction calls
+    /// again, and gets the same time. Nil if this process did not start the attempt.
     private func account(_ token: Int64) throws -> Int64? {
         try books.withLock { books in
             if let known = books.wallNs[token] { return known }

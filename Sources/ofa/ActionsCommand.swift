@@ -1,4 +1,4 @@
-// `ofa actions`: the log of manual changes with their actors.
+// `ofa actions`: the log of manual changes, with the actor of each change.
 
 import ArgumentParser
 import Foundation

@@ -106,7 +106,7 @@ struct ArchCost: ParsableCommand {
     }
 
     /// Answers lines in batches, because a predictor is faster with many networks. Answers all available lines before
-    /// it reads more, so that a program can write a line and then read the line's answer. Lines before an invalid line
+    /// reading more, so that a program can write a line and then read the line's answer. Lines before an invalid line
     /// are answered before the error.
     private func answerLines(_ costing: Costing) throws {
         var lines: [(text: String, place: String)] = []
@@ -194,7 +194,8 @@ private struct Costing {
         return answer
     }
 
-    /// Returns the costs of the networks before the first invalid line, and the error of that line.
+    /// Returns the costs of the networks before the first invalid line, and this line's error. If the predictor fails,
+    /// returns no costs.
     func answers(_ lines: [(text: String, place: String)]) -> (
         [ArchAnswer], failure: CommandFailure?
     ) {
@@ -239,10 +240,10 @@ private struct Costing {
     }
 }
 
-/// Computes the costs of networks from cached costs of parts, by resolution.
+/// Computes the costs of networks from the costs of their parts, which are cached for each resolution.
 private final class CostCache {
     private var known: [Int: NetworkCosting] = [:]
-    /// Resolutions at which a table is incomplete; networks without the missing parts still have a latency there.
+    /// Resolutions at which a table is incomplete; at these, networks without the missing parts still have a latency.
     private var incomplete: Set<Int> = []
 
     func cost(
@@ -267,7 +268,7 @@ private final class CostCache {
     }
 }
 
-/// The JSON answer: the costs of one network; a cost whose table or predictor is not given is null.
+/// The JSON answer: the costs of one network. Latency without a table, and accuracy without a predictor, are null.
 private struct ArchAnswer: Encodable {
     let params: Int
     let macs: Int
@@ -278,8 +279,8 @@ private struct ArchAnswer: Encodable {
     let latency_ms: Double?
     var predicted_accuracy: Double?
 
-    /// The answer as a line of JSON with sorted keys, equal to `Output.jsonText` but faster,
-    /// because thousands are written.
+    /// The answer as a line of JSON with sorted keys, equal to `Output.jsonText` but faster, because thousands of lines
+    /// are written.
     var line: String {
         func number(_ value: Double?) -> String { value.map { "\($0)" } ?? "null" }
         return

@@ -1,6 +1,6 @@
-// Validates the command line and the environment before any command runs. Arguments are converted to Unicode NFC and
-// must be free of control characters, numbers must be decimal and in range, and for an unknown subcommand or variable
-// the nearest known name is suggested.
+// Validates the command line and the environment before a command runs. Arguments are converted to Unicode NFC and must
+// have no control characters. Numbers must be decimal and in range. For an unknown name, the nearest known name is
+// suggested.
 
 import Accounting
 import ArgumentParser
@@ -27,7 +27,7 @@ enum ArgumentGate {
                     "argument \(index + 1), '\(Shown.excerpt(Shown.withoutPasswords(text), 40))', \(error.reason)",
                     remedy: error.remedy)
             }
-            // File names are bytes: the name of an existing file that is not in NFC is kept as given.
+            // File names are bytes: an existing file's name is kept as given, even if the name is not in NFC.
             let isFile =
                 !normal.utf8.elementsEqual(text.utf8)
                 && FileManager.default.fileExists(atPath: text)
@@ -36,12 +36,12 @@ enum ArgumentGate {
         }
         try checkSubcommands(arguments, of: Ofa.self, path: "ofa")
         try checkRepeats(arguments)
-        // Completion requests refer to the words as typed.
+        // A completion request refers to the words as typed, so its words are not joined.
         return arguments.first == "---completion" ? arguments : joiningNegatives(arguments)
     }
 
-    /// Returns the arguments. Removes `--json` if they request help text (by `help`, or by a command that only has
-    /// subcommands), because the parser accepts no options with such a request.
+    /// Returns the arguments, without `--json` if the arguments ask for help text (`help`, or a command that only has
+    /// subcommands). The parser accepts no options in a request for help.
     static func asksForHelp(_ arguments: [String]) -> [String] {
         let rest = arguments.filter { $0 != "--json" }
         if rest.first == "help" { return rest }
@@ -57,8 +57,8 @@ enum ArgumentGate {
             ? arguments : rest
     }
 
-    /// Returns the arguments with `--max-macs -5` joined to `--max-macs=-5`, because the parser takes `-5` for an
-    /// option and would report a missing value.
+    /// Joins an option and a negative number: `--max-macs -5` becomes `--max-macs=-5`. Otherwise the parser would take
+    /// `-5` for an option and report a missing value.
     static func joiningNegatives(_ arguments: [String]) -> [String] {
         var joined: [String] = []
         for (place, argument) in arguments.enumerated() {
@@ -125,7 +125,7 @@ enum ArgumentGate {
 
 /// Parsers of enumerated words, for `@Option(transform:)`.
 enum Word {
-    /// Returns a parser of the cases; its error suggests the nearest case.
+    /// Returns a parser of the cases, whose error suggests the nearest case.
     static func one<Case>(of type: Case.Type) -> @Sendable (String) throws -> Case
     where Case: RawRepresentable & CaseIterable & Sendable, Case.RawValue == String {
         { text in
@@ -143,7 +143,7 @@ enum Word {
         .list(Case.allCases.map(\.rawValue))
     }
 
-    /// Returns a parser of the cases that yields the case's name; its error suggests the nearest case.
+    /// Returns a parser that checks for a case and returns the case's name; the error suggests the nearest case.
     static func name<Case>(of type: Case.Type) -> @Sendable (String) throws -> String
     where Case: RawRepresentable & CaseIterable & Sendable, Case.RawValue == String {
         { try one(of: Case.self)($0).rawValue }
@@ -177,14 +177,14 @@ enum Number {
         { text in try read { () throws(InputFault) in try DecimalNumber.real(text, in: range) } }
     }
 
-    /// Parses a limit of a device.
+    /// Parses a limit of a device, such as milliseconds.
     static let limit = real(1e-9...1e15)
-    /// Parses a limit of a count.
+    /// Parses a limit on a count, such as multiply-accumulates.
     static let countLimit = count(1...1_000_000_000_000_000)
     /// Parses an energy in picojoules.
     static let energy = real(0...1e12)
 
-    /// Parses the bytes per number on a device.
+    /// Parses how many bytes a weight or an activation takes on a device.
     @Sendable static func bytes(_ text: String) throws -> Int {
         let bytes = try whole(1...4)(text)
         return try read { () throws(InputFault) in
@@ -211,7 +211,7 @@ enum Number {
 
 /// The environment variables that this program reads.
 enum Environment {
-    /// All variables of this project, including those of tests and benchmarks.
+    /// The variables that `ofa` knows, including variables of tests and benchmarks.
     private static let known = [
         "OFA_DATABASE_URL", "OFA_HOME", "OFA_STORE", "OFA_ZONE", "OFA_TDP_WATTS",
         "OFA_HOST_THREADS", "OFA_ISA", "OFA_ACTOR", "OFA_HOST",
@@ -234,7 +234,7 @@ enum Environment {
         }
     }
 
-    /// Throws for invalid settings before anything is enqueued, and notes unknown variables.
+    /// Throws for invalid settings before anything is enqueued; prints a note for each unknown `OFA_` variable.
     static func check(
         _ environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws {

@@ -1,4 +1,4 @@
-// `ofa artifacts`: artifacts made by runs or imported, and their bytes.
+// `ofa artifacts`: lists, shows and copies artifacts, which runs made or users imported.
 
 import ArgumentParser
 import Artifacts
@@ -17,7 +17,7 @@ struct ArtifactsCommand: ParsableCommand {
             ArtifactsHeal.self, ArtifactsPin.self, ArtifactsUnpin.self, ArtifactsMove.self,
         ])
 
-    /// Returns the artifact that `reference` names; exit code 2 if it names none or several.
+    /// Returns the artifact that `reference` names; exit code 2 if `reference` names no artifact or several.
     static func find(_ reference: String, _ connection: Connection) throws -> Artifact {
         do {
             return try ArtifactStore(connection).find(reference)
@@ -29,7 +29,7 @@ struct ArtifactsCommand: ParsableCommand {
 
 /// The argument with an artifact reference.
 struct ArtifactArgument: ParsableArguments {
-    /// The reference, in the form that `ArtifactStore.find` takes.
+    /// The reference, in a form that `ArtifactStore.find` accepts.
     @Argument(
         help: ArgumentHelp(
             "Its number, its name, or at least four digits of its digest.", valueName: "artifact"),

@@ -8,7 +8,7 @@ import Jobs
 import Pipelines
 import Postgres
 
-/// The states of stored bytes; the bytes of each digest are checked once.
+/// The states of stored blobs; each blob is checked once, and anew only by `again`.
 private struct BlobStates {
     private let store: BlobStore
     private var known: [Digest: BlobStore.State] = [:]
@@ -22,7 +22,7 @@ private struct BlobStates {
         return state
     }
 
-    /// Checks the bytes of `digest` again, after a healing.
+    /// Checks the blob of `digest` again, after a healing.
     mutating func again(_ digest: Digest) throws -> BlobStore.State {
         known[digest] = nil
         return try state(of: digest)
@@ -40,7 +40,7 @@ extension BlobStore.State {
         }
     }
 
-    /// The problem; nil if no bytes were lost.
+    /// The problem; nil if the bytes are intact or were collected.
     fileprivate var problem: String? {
         switch self {
         case .whole, .collected: nil
@@ -160,11 +160,11 @@ struct ArtifactsHeal: ParsableCommand {
         let name: String
         /// `healed`, `forgotten` or `not healed`.
         let outcome: String
-        /// The run that was to recreate the bytes; nil if there was none.
+        /// The run that was to recreate the bytes; nil if no run was started.
         let run: RunID?
-        /// The reason why the artifact was not healed; nil if it was.
+        /// Why the artifact was not healed; nil in other cases.
         let reason: String?
-        /// An alternative, if known.
+        /// Another way to restore the bytes, if known.
         let remedy: String?
     }
 
@@ -185,7 +185,7 @@ struct ArtifactsHeal: ParsableCommand {
         }
     }
 
-    /// Heals in topological order and prints the result for each damaged or missing artifact and checkpoint.
+    /// Heals, inputs first, and prints the result for each damaged or missing artifact and checkpoint.
     mutating func run() throws {
         let url = try database.url()
         let connection = try database.connect(url)
@@ -240,8 +240,8 @@ struct ArtifactsHeal: ParsableCommand {
         }
     }
 
-    /// Returns the references to check, inputs first. Ancestors whose bytes were garbage-collected are included only if
-    /// a requested artifact is not whole, so that it must be recreated from them.
+    /// Returns the artifacts and checkpoints to check, inputs first. An ancestor whose bytes were collected is included
+    /// only if a requested artifact is not intact and may have to be recreated from this ancestor.
     private func wanted(
         _ healing: Healing, _ states: inout BlobStates, _ connection: Connection
     ) throws -> [BlobReference] {
@@ -279,7 +279,8 @@ struct ArtifactsHeal: ParsableCommand {
                     "not healed",
                     "its input artifact \(input.id) (\(input.name)) is damaged or missing")
             }
-            // With --all, collected artifacts are not healed, so an artifact made from one cannot be healed.
+            // With --all, collected artifacts are not healed, so an artifact made from a collected artifact cannot be
+            // healed.
             if case .collected = state, try healing.reads(artifact, input) {
                 return finding(
                     "not healed",

@@ -1,4 +1,4 @@
-// `ofa artifacts move`: moves bytes from the database into its folder, and back.
+// `ofa artifacts move`: moves artifacts' bytes between the database and the folder outside the database.
 
 import ArgumentParser
 import Artifacts

@@ -70,7 +70,7 @@ struct ArtifactsUnpin: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Unpins the artifact; exit code 2 if it is not pinned.
+    /// Unpins the artifact; exit code 2 if the artifact is not pinned.
     mutating func run() throws {
         let connection = try database.connectToExisting()
         let found = try ArtifactsCommand.find(artifact.reference, connection)

@@ -1,13 +1,13 @@
-// Compares the cost of every device with that of the run that trained its supernet, for `ofa cost`
-// and `ofa report`.
+// Compares the cost of each device's network with the cost of the run that trained the supernet, for `ofa cost` and
+// `ofa report`.
 
 import Accounting
 import Pipelines
 
-/// The table of the costs of devices.
+/// The table of the devices' costs.
 enum BranchTable {
-    /// Returns one row per device and run, with the device's energy as a share of the energy of the run that trained
-    /// its supernet.
+    /// Returns one row per device and run. The row gives the device's energy, also as a share of the energy of the run
+    /// that trained the supernet.
     static func table(_ branches: [BranchCost]) -> Table {
         var table = Table(
             .text("DEVICE"), .number("RUN", .medium), .number("CUT FROM RUN", .low),
@@ -45,7 +45,7 @@ struct CostDocument: Encodable {
 
     private enum Key: String, CodingKey { case branches }
 
-    /// Encodes the fields of the table, and `branches` after them.
+    /// Encodes the fields of the table, then `branches`.
     func encode(to encoder: any Encoder) throws {
         try report.encode(to: encoder)
         var fields = encoder.container(keyedBy: Key.self)

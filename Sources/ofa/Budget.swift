@@ -10,7 +10,7 @@ struct Budget {
     let name: String
     private let limits: LimitOptions
 
-    /// Parses limits, which are named as the options of `ofa device add`.
+    /// Parses limits, named like the options of `ofa device add`.
     init(_ text: String) throws {
         let parts = text.split(separator: ",").map {
             $0.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
@@ -32,7 +32,8 @@ struct Budget {
         name = parts.map { "\($0[0].dropFirst(4))-\($0[1])" }.joined(separator: "-")
     }
 
-    /// Returns a copy of the device with these limits, which are also appended to its name, and with the same tables.
+    /// Returns a copy of the device with the same tables. Each limit given here replaces the device's own, and `name`
+    /// is appended to the device's name.
     func applied(to device: StoredDevice) -> StoredDevice {
         var target = device.target
         target.name += "-" + name

@@ -26,7 +26,7 @@ struct CommandFailure: Remedied {
     let code: String
     /// The problem and its file, line or field.
     let reason: String
-    /// How to fix it; nil if unknown.
+    /// How to fix the problem; nil if unknown.
     let remedy: String?
 
     /// Returns a failure of the work itself: exit code 1.
@@ -46,7 +46,8 @@ struct CommandFailure: Remedied {
         CommandFailure(exitCode: ExitCode(2), code: "not_true", reason: reason, remedy: remedy)
     }
 
-    /// Returns an error of any module as a failure about the input at `place`, such as a line of standard input.
+    /// Returns an error of any module as a failure whose message begins with `place`, such as a line number of standard
+    /// input.
     static func at(_ place: String, _ error: any Error) -> CommandFailure {
         let document = ErrorDocument(error).error
         return CommandFailure(
@@ -55,7 +56,7 @@ struct CommandFailure: Remedied {
     }
 }
 
-/// Usage errors pass through the parser as one text, in which a mark separates reason and remedy.
+/// Usage errors pass through the parser as one text, in which a mark (a control character) separates reason and remedy.
 enum UsageText {
     /// The mark between reason and remedy, a character that `ArgumentGate` allows in no argument.
     private static let mark: Character = "\u{1F}"
@@ -79,8 +80,7 @@ enum UsageText {
     /// Returns the parser's full message for people.
     static func plain(_ text: String) -> String {
         text.split(separator: "\n", omittingEmptySubsequences: false)
-            // For an error thrown while a command runs, the parser no longer knows the command's
-            // usage.
+            // For an error thrown while a command runs, the parser gives this usage, which is not the command's.
             .filter { $0 != "Usage: ofa <subcommand>" }.map { line in
                 let (reason, remedy) = parts(String(line))
                 return Remedy.joined(reason, remedy)
@@ -97,7 +97,7 @@ extension ValidationError {
 struct ValueFault: LocalizedError {
     private let fault: InputFault
 
-    /// Makes an error that shows the remedy of `fault` if there is one, else the reason.
+    /// Makes an error that shows the remedy of `fault`, or the reason if `fault` has no remedy.
     init(_ fault: InputFault) { self.fault = fault }
 
     /// The text that the parser appends.
@@ -114,7 +114,7 @@ struct ErrorDocument: Encodable {
         let code: String
         /// The problem.
         let message: String
-        /// How to fix it; nil if unknown.
+        /// How to fix the problem; nil if unknown.
         let remedy: String?
     }
 
@@ -130,7 +130,8 @@ struct ErrorDocument: Encodable {
             remedy: told?.remedy.map(Shown.withoutPasswords))
     }
 
-    /// Makes the document of a usage error: the parser's message, with a pointer to the usage if it has no remedy.
+    /// Makes the document of a usage error: the parser's message, with a pointer to the usage if the message has no
+    /// remedy.
     init(usage error: any Error) {
         let full = Ofa.fullMessage(for: error).split(separator: "\n").map(String.init)
         let hint = full.last { $0.contains(" --help'") }
@@ -143,7 +144,7 @@ struct ErrorDocument: Encodable {
             remedy: (remedy ?? usage).map(Shown.withoutPasswords))
     }
 
-    /// Returns a stable word for the code of an error of any module.
+    /// Returns a code word for an error of any module; the word is stable across versions.
     static func code(_ error: any Error) -> String {
         switch error {
         case let error as CommandFailure: error.code

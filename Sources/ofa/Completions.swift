@@ -70,8 +70,8 @@ enum Completions {
         }
     }
 
-    /// Returns the database's URL on the command line or in the environment, or that of the private server; nil if that
-    /// server is not running.
+    /// Returns the database's URL on the command line or in the environment, or the private server's URL; nil if the
+    /// private server is not running.
     private static func url(_ words: [String]) throws -> String? {
         var options = DatabaseOptions()
         options.database = words.firstIndex(of: "--database").flatMap { place in

@@ -1,4 +1,4 @@
-// `ofa cost`: the costs of runs by stage, device, attempt, host, kind or day, and their derivation.
+// `ofa cost`: the costs of runs by stage, device, attempt, host, kind or day, and how these costs are derived.
 
 import Accounting
 import ArgumentParser
@@ -56,7 +56,7 @@ struct CostOptions: ParsableArguments {
             let factors = try FactorSet.load(connection, version: factors)
             return (
                 try ledger.report(run: runID, by: grouping, since: start, factors: factors),
-                // A device's share of a whole run has no meaning if only the costs since a day are selected.
+                // A device's share of a run's energy has no meaning if only costs from a given day on are selected.
                 start == nil ? try ledger.branches(run: runID, factors: factors) : []
             )
         } catch let error as JobsError where error.code == .notFound {

@@ -52,7 +52,7 @@ struct DatabaseStatus: ParsableCommand {
     /// How to answer.
     @OptionGroup var output: OutputOptions
 
-    /// Prints the state without starting the server; exit code 2 if it does not run.
+    /// Prints the state without starting the server; exit code 2 if the database does not run.
     mutating func run() throws {
         let answer: ServerAnswer
         var remedy: String?
@@ -171,7 +171,8 @@ struct DatabaseBackup: ParsableCommand {
     /// How to answer.
     @OptionGroup var output: OutputOptions
 
-    /// Dumps to a temporary file, which is renamed when complete, or copied to standard output, a device or a pipe.
+    /// Dumps to a temporary file. The complete file is renamed, or copied if the target is standard output, a device or
+    /// a pipe.
     mutating func run() throws {
         let target = try OutputFile(file, files, output)
         let connection = try Connection(url: try database.url(), applicationName: "ofa")
@@ -220,7 +221,7 @@ struct DatabaseBackup: ParsableCommand {
         }
     }
 
-    /// Creates the dump's file, readable by its owner only, since it contains the whole database.
+    /// Creates the dump's file so that only its owner can read it, because a dump contains the whole database.
     private static func makePrivate(_ path: String) throws {
         // The remains of an interrupted backup may be readable by other users.
         if FileManager.default.fileExists(atPath: path) {
@@ -284,7 +285,7 @@ struct DatabaseRestore: ParsableCommand {
     }
 }
 
-/// Runs pg_dump and pg_restore, of the server's version if that is installed.
+/// Runs pg_dump and pg_restore of the server's major version, if this version is installed.
 enum DatabaseTool {
     /// Runs a tool to its end; a failure has the last lines of the tool's output.
     static func run(_ name: String, _ arguments: [String], _ connection: Connection) throws {

@@ -38,10 +38,10 @@ struct DatabaseOptions: ParsableArguments {
         try given ?? Self.privateServer.start()
     }
 
-    /// Connects for a command that may be the first to use the database: creates a missing schema, and migrates an
+    /// Connects for a command that may be the first to use the database. Creates a missing schema, and migrates an
     /// older schema on the private server. An older schema of a given database is an error (`older_database`), because
-    /// only `ofa db migrate` migrates it. `known` is the result of an earlier call of `url`. Also checks OFA_ZONE
-    /// against the database.
+    /// only `ofa db migrate` migrates a given database. `known` is the result of an earlier call of `url`. Also checks
+    /// OFA_ZONE against the database.
     func connect(_ known: String? = nil) throws -> Connection {
         let url = try known ?? url()
         let connection = try Connection(url: url, applicationName: "ofa")
@@ -58,7 +58,7 @@ struct DatabaseOptions: ParsableArguments {
     }
 
     /// Connects for a command that uses an existing database: starts a stopped private server, but creates no server
-    /// and no schema, and does not migrate. With `takesLong` statements have no timeout. Errors: `no_database`,
+    /// and no schema, and does not migrate. With `takesLong`, statements have no timeout. Errors: `no_database`,
     /// `older_database`.
     func connectToExisting(takesLong: Bool = false) throws -> Connection {
         if given == nil, try Self.privateServer.status().state == .absent { throw Self.nothing }

@@ -45,8 +45,8 @@ struct DatabaseStop: ParsableCommand {
         try ServerAnswer(try server.status(), ended: guests, underWay: running).answer(output)
     }
 
-    /// Returns the open connections and the running stages; both are empty if the server cannot be queried, which must
-    /// not prevent stopping it.
+    /// Returns the open connections and the running stages; both lists are empty if the server cannot be queried,
+    /// because that must not prevent the stop.
     private static func guests(of server: PrivateServer) throws -> (
         guests: [ServerGuest], running: [String]
     ) {

@@ -143,7 +143,7 @@ struct DatabaseStoreRemove: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Removes the folder from the rule; exit code 2 if it holds blobs or none is set.
+    /// Removes the folder from the rule; exit code 2 if the folder holds blobs, or if no folder is set.
     mutating func run() throws {
         let connection = try database.connectToExisting()
         guard try StoreRule.remove(connection) else {

@@ -1,4 +1,4 @@
-// `ofa dataset`: imported data sets, as people look at them before they train.
+// `ofa dataset`: shows imported data sets, so that people can look at a data set before training.
 
 import ArgumentParser
 import Artifacts
@@ -7,7 +7,7 @@ import Foundation
 import Pipelines
 import Postgres
 
-/// Data sets: show.
+/// The commands about data sets.
 struct DatasetCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -17,7 +17,7 @@ struct DatasetCommand: ParsableCommand {
         subcommands: [DatasetShow.self])
 }
 
-/// What a data set holds, and its contact sheet.
+/// Shows what a data set holds; can write a contact sheet of its pictures.
 struct DatasetShow: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -43,7 +43,7 @@ struct DatasetShow: ParsableCommand {
 
         let artifact: Int64
         let dataset: DatasetRows
-        /// The file and the rows of the sheet; nil without one.
+        /// The file and the rows of the sheet; nil without a sheet.
         var file: String?
         var rows: [Row]?
 
@@ -60,10 +60,10 @@ struct DatasetShow: ParsableCommand {
         name: [.customShort("o"), .customLong("output")],
         help: "The PNG file of a contact sheet; - for standard output.", completion: .file())
     var file: String?
-    /// Pictures of a class.
+    /// The most pictures of a class on the sheet.
     @Option(help: "The most pictures of a class on the sheet.", transform: Number.whole(1...100))
     var pictures = 8
-    /// Classes.
+    /// The most classes on the sheet.
     @Option(
         help: "The most classes on the sheet, from the first on.",
         transform: Number.whole(1...1000))
@@ -99,7 +99,7 @@ struct DatasetShow: ParsableCommand {
             if all > 1 { Output.progress("opening shard \(done + 1) of \(all)") }
         }
         Output.endProgress()
-        // A sheet of many rows has smaller pictures, so that it stays within 100 MB of pixels.
+        // A sheet of many pictures shows each picture smaller, so that the sheet stays within 100 MB of pixels.
         let isLarge = min(classes, source.classCount) * pictures > 2000
         let sheet = ContactSheet(
             source, perClass: pictures, mostClasses: classes, tile: isLarge ? 32 : 96)

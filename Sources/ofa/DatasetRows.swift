@@ -1,4 +1,4 @@
-// What `ofa artifacts show` prints of a data set: classes, sizes, means, and what was left out.
+// What `ofa artifacts show` and `ofa dataset show` print of a data set: classes, sizes, means, and what was left out.
 
 import Artifacts
 import Datasets
@@ -24,7 +24,7 @@ struct DatasetRows: Encodable {
     let classes: [Class]
     let refused, ignored: [String: Int]
 
-    /// The summary of a manifest.
+    /// Summarises a data set's manifest.
     init(_ manifest: PictureSetManifest) {
         form = manifest.form.rawValue
         store = manifest.store.rawValue
@@ -44,8 +44,8 @@ struct DatasetRows: Encodable {
         ignored = manifest.ignored
     }
 
-    /// The summary of the artifact's images. Errors: `invalidArtifact` for other kinds, and those of
-    /// reading it.
+    /// Reads and summarises the images of an artifact. Errors: `invalidArtifact` for an artifact without images, and
+    /// errors of reading the artifact.
     init(reading artifact: Artifact, _ connection: Connection) throws {
         if let manifest = try ImportedImages.manifest(of: artifact, connection) {
             self.init(manifest)
@@ -54,7 +54,8 @@ struct DatasetRows: Encodable {
         }
     }
 
-    /// The summary of the artifact's images; nil for other kinds, and if its bytes cannot be read.
+    /// Returns the summary of the artifact's images; nil for an artifact without images, or if the artifact's bytes
+    /// cannot be read.
     static func known(_ artifact: Artifact, _ connection: Connection) throws -> DatasetRows? {
         guard ImportedImages.isOfImages(artifact) else { return nil }
         do {
@@ -64,7 +65,7 @@ struct DatasetRows: Encodable {
         } catch is DatasetError {
             return nil
         } catch is PipelineError {
-            return nil  // Such as no room for a copy of the shard.
+            return nil  // Such as no disk space for a copy of the shard.
         }
     }
 
@@ -133,7 +134,7 @@ struct DatasetRows: Encodable {
     }
 }
 
-/// An artifact with the summary of its data set, if it is one.
+/// An artifact; if the artifact is a data set, also the summary of the data set.
 struct ShownArtifact: Encodable {
     let document: ArtifactDocument
     let dataset: DatasetRows?
@@ -142,7 +143,7 @@ struct ShownArtifact: Encodable {
         case dataset = "data_set"
     }
 
-    /// Writes the document's fields, and the data set's under `data_set`.
+    /// Encodes the document's fields, and the data set's summary under `data_set`.
     func encode(to encoder: any Encoder) throws {
         try document.encode(to: encoder)
         guard let dataset else { return }

@@ -1,5 +1,5 @@
-// `ofa device calibrate`: makes a latency table for a device that cannot be measured part by part, from another
-// device's table and ten to twenty measured networks.
+// `ofa device calibrate`: makes a latency table for a device on which only whole networks can be timed. The table is
+// made from another device's table and ten to twenty measured networks.
 
 import ArgumentParser
 import Artifacts
@@ -46,7 +46,7 @@ struct DeviceCalibrate: ParsableCommand {
         help: "Print this many networks worth measuring instead; store nothing.",
         transform: Number.whole(1...300))
     var plan: Int?
-    /// The image sizes to propose.
+    /// The image sizes of the networks to propose.
     @Option(help: "Image sizes of the networks of --plan, separated by commas; by default all.")
     var resolutions: String?
     /// The seed of the plan.

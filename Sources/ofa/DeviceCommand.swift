@@ -22,7 +22,7 @@ struct DeviceCommand: ParsableCommand {
             DeviceMeasure.self, DeviceCalibrate.self,
         ])
 
-    /// Returns the stored device called `name`; exit code 2 if there is none.
+    /// Returns the stored device called `name`; exit code 2 if the device does not exist.
     static func find(_ name: String, _ connection: Connection) throws -> StoredDevice {
         let store = DeviceStore(connection)
         if let device = try store.find(name) { return device }
@@ -33,7 +33,7 @@ struct DeviceCommand: ParsableCommand {
     }
 }
 
-/// Adds a device, or replaces its limits.
+/// Adds a device, or replaces the limits of an existing device.
 struct DeviceAdd: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -140,7 +140,7 @@ struct DeviceAdd: ParsableCommand {
             }
         }
 
-        /// Returns the table; nil if none was given.
+        /// Returns the table; nil if no table was given.
         func table(_ devices: DeviceStore) throws -> LatencyTable? {
             switch self {
             case .none: nil
@@ -207,7 +207,7 @@ struct DeviceShow: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Prints the device; exit code 2 if there is none.
+    /// Prints the device; exit code 2 if the device does not exist.
     mutating func run() throws {
         try DevicePrinter.show(
             try DeviceCommand.find(name, try database.connectToExisting()), output)
@@ -237,7 +237,7 @@ struct DeviceRemove: ParsableCommand {
         let removed: String
     }
 
-    /// Deletes the device; exit code 2 if there is none.
+    /// Deletes the device; exit code 2 if the device does not exist.
     mutating func run() throws {
         let connection = try database.connectToExisting()
         guard try DeviceStore(connection).remove(name) else {

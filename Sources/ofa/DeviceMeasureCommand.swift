@@ -1,5 +1,4 @@
-// `ofa device measure`: measures a latency table of this machine, part by part, and checks it on
-// whole networks.
+// `ofa device measure`: measures a latency table of this machine, part by part, and checks the table on whole networks.
 
 import ArgumentParser
 import Devices
@@ -34,11 +33,11 @@ struct DeviceMeasure: ParsableCommand {
     /// The image sizes.
     @Option(help: "Image sizes to measure, separated by commas; by default all of the space.")
     var resolutions: String?
-    /// Passes per part.
+    /// The least number of timings per part.
     @Option(
         help: "The least number of timings per part.", transform: Number.whole(3...10_000))
     var repeats = 60
-    /// The number of whole networks.
+    /// The number of whole networks that the table is checked on.
     @Option(
         help: "Random whole networks to check and correct the table.",
         transform: Number.whole(1...1000))
@@ -152,7 +151,7 @@ private struct MeasurementDocument: Encodable {
         let seconds: Double
     }
 
-    /// The correction of sums over the table.
+    /// The correction that is applied to sums of table entries.
     struct Correction: Encodable {
         let scale, per_block_ms, fixed_ms: Double
     }

@@ -13,7 +13,7 @@ struct DoctorChecks {
     /// The database that commands with the same options would use.
     let database: DatabaseOptions
 
-    /// Runs all checks and returns their results, in the order in which a first run needs what they check.
+    /// Runs all checks and returns the results. What a first run needs first is checked first.
     func all() -> [DoctorCheck] {
         let checks: [(name: String, body: (String) throws -> DoctorCheck)] = [
             ("postgresql", postgresql), ("database", databaseState), ("store", store),
@@ -74,7 +74,7 @@ struct DoctorChecks {
         return .ok(name, "the folder \(try rule.pathHere()) is here")
     }
 
-    /// Returns the URL of the given database, or of the private server; nil if the latter does not run.
+    /// Returns the URL of the given database, or of the private server; nil if the private server does not run.
     private func reachableURL() throws -> String? {
         try database.given ?? DatabaseOptions.privateServer.status().url
     }

@@ -22,7 +22,7 @@ struct DoctorCommand: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Runs and prints all checks; a check that throws fails with its error.
+    /// Runs and prints all checks; a check that throws counts as failed, with its error.
     mutating func run() throws {
         let checks = DoctorChecks(database: database).all()
         let worst = checks.map(\.state).max() ?? .ok
@@ -71,7 +71,7 @@ struct DoctorCheck: Encodable {
     let state: State
     /// The finding.
     let detail: String
-    /// How to fix it, if possible.
+    /// How to fix the problem, if possible.
     var remedy: String?
 
     /// Returns a result without a problem.

@@ -76,7 +76,7 @@ struct GCCommand: ParsableCommand {
 
     private var isNamed: Bool { runID != nil || kind != nil || olderThan != nil }
 
-    /// Refuses `--grace` with a selection: the grace period applies to unreferenced bytes only.
+    /// Refuses `--grace` with a selection: the grace period does not apply to selected artifacts.
     mutating func validate() throws {
         guard grace == nil || !isNamed else {
             throw ValidationError(

@@ -153,7 +153,7 @@ struct HostRoom {
             idleInTransactionTimeoutSeconds: min(60, max(1, leaseSeconds)))
     }
 
-    /// Returns a line for each stage of `jobs` with unfinished jobs that this process can never take.
+    /// Returns one line for each stage in `jobs` that has unfinished jobs which reserve more than this process has.
     func misfits(among jobs: [JobDetails]) -> [String] {
         let open = jobs.filter { ![.completed, .cancelled, .discarded].contains($0.state) }
         var lines: [String] = []

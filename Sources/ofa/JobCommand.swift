@@ -1,4 +1,4 @@
-// `ofa job`: shows one job's state, attempts and log, retries it, and cancels it.
+// `ofa job`: shows one job's state, attempts and log; retries or cancels the job.
 
 import ArgumentParser
 import Artifacts
@@ -29,7 +29,7 @@ struct JobShow: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Prints the job; exit code 2 if there is none.
+    /// Prints the job; exit code 2 if the job does not exist.
     mutating func run() throws {
         let queue = JobQueue(try database.connectToExisting())
         let job = try queue.job(id)
@@ -80,7 +80,7 @@ struct JobShow: ParsableCommand {
         try Output.line()
     }
 
-    /// Describes a job's terms: lane, reservations and limits.
+    /// Describes how a job is queued: queue, priority, key, reservations, limits and times.
     static func terms(_ job: JobDetails) -> [String] {
         var lane = "queue \(job.queue), priority \(job.priority)"
         if let key = job.key { lane += ", key \(key)" }
@@ -210,7 +210,7 @@ struct JobRetry: ParsableCommand {
         }
     }
 
-    /// Redrives the dead letters of a kind: makes its discarded jobs available again.
+    /// Redrives the dead letters of a kind: makes the discarded jobs of this kind available again.
     private func redrive(_ kind: String, _ queue: JobQueue) throws {
         let redrive = try queue.retry(kind: kind)
         let refused = redrive.refused.sorted { $0.key < $1.key }
@@ -259,7 +259,7 @@ struct JobCancel: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Ends the job at once, or asks its worker to stop it.
+    /// Ends a waiting job at once, or asks the worker of a running job to stop the job.
     mutating func run() throws {
         let queue = JobQueue(try database.connectToExisting(takesLong: true))
         let answer = try queue.cancel(job: id)

@@ -1,4 +1,4 @@
-// `ofa job log`: prints the newest log lines of a job or all of them, and follows the log.
+// `ofa job log`: prints the newest log lines of a job or all lines, and can follow the log.
 
 import ArgumentParser
 import Foundation

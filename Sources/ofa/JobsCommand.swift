@@ -83,18 +83,19 @@ struct JobDocument: Encodable {
     let stage, kind, queue, state: String
     /// The job's concurrency key.
     let key: String?
-    /// The job's priority, and the processors and megabytes that it reserves.
+    /// The job's priority, and the processors and megabytes that the job reserves.
     let priority, threads, memory_mb: Int
-    /// The longest that an attempt may take, and may go without progress, in seconds.
+    /// The time limits of an attempt in seconds: in total, and without progress.
     let timeout_seconds, stall_seconds: Double?
-    /// Whether workers crashed on the job, so that it will be run alone.
+    /// Whether workers crashed on the job, so that the job will be run alone.
     let quarantined: Bool
-    /// `attempts` counts the attempts begun, `lost` those lost with their worker. The job is discarded when attempt
-    /// `max_attempts`, not counting lost and released attempts, fails. `crashes` counts towards max_crashes.
+    /// `attempts` counts the attempts begun, `lost` the attempts lost with their worker. The job is discarded when
+    /// attempt `max_attempts` fails; this number leaves out lost and released attempts. `crashes` counts towards
+    /// max_crashes.
     let attempts, max_attempts, lost, crashes: Int
     /// The job's progress, in 0...1.
     let progress: Double?
-    /// The job's latest progress message, and the reason why it failed or was cancelled.
+    /// The job's latest progress message, and the reason why the job failed or was cancelled.
     let message, reason: String?
     /// The times at which the current attempt began, the job ended, and the next attempt is due.
     let started_at, ended_at, due_at: Date?

@@ -14,14 +14,14 @@ struct KernelSelfTest {
         let deviation: Double
     }
 
-    /// The largest deviation that rounding explains: in about 30 layers, sums of up to 1,000 products differ by some 30
-    /// · √1000 · 2⁻²⁴ ≈ 6e-5 through order and fused operations, and batch norms over few values may amplify that
-    /// tenfold. The deviation of a wrong kernel is about 1.
+    /// The largest deviation that rounding explains. In about 30 layers, the order of additions and fused operations
+    /// change sums of up to 1,000 products by some 30 · √1000 · 2⁻²⁴ ≈ 6e-5. Batch norms over few values may amplify
+    /// this tenfold. The deviation of a wrong kernel is about 1.
     static let tolerance = 1e-3
 
     private static let images = 4
 
-    /// Returns a result for every instruction set of this processor but scalar.
+    /// Returns a result for every instruction set of this processor except scalar.
     func run() throws -> [Result] {
         let space = SearchSpace.fashion
         let expected = try logits(space, InstructionSet.named("scalar"))

@@ -30,7 +30,7 @@ struct LimitOptions: ParsableArguments {
         transform: Number.limit)
     var maxEnergyMj: Double?
 
-    /// Returns `limits`, with the limits that are given here replaced.
+    /// Returns `limits`, in which the limits given on the command line replace the others.
     func replacing(_ limits: Constraints = Constraints()) -> Constraints {
         Constraints(
             latencyMsMax: maxLatencyMs ?? limits.latencyMsMax,

@@ -42,11 +42,11 @@ struct LineageOptions: ParsableArguments {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// The most shards of data sets that a walk passes over, beyond `limit`.
+    /// How many artifacts beyond `limit` a walk may visit, because shards of data sets are not shown.
     private static let mostShards = 100_000
 
     /// Prints the graph that `walk` returns for the artifact. A data set may have thousands of shards, which only the
-    /// JSON output has.
+    /// JSON output lists.
     func show(_ walk: (Lineage, ArtifactID, Int) throws -> LineageGraph) throws {
         let connection = try database.connectToExisting()
         let root = try ArtifactsCommand.find(artifact.reference, connection)

@@ -1,5 +1,5 @@
 // One rule for all JSON output: a field without a value is present as null. Swift's synthesised encoding omits such
-// fields, so a wrapping encoder writes them.
+// fields, so a wrapping encoder writes the nulls.
 import Foundation
 
 /// A value whose nil fields are encoded as null, recursively.

@@ -1,4 +1,4 @@
-// The `ofa` command. Each subcommand has a file of its own; this file lists them.
+// The `ofa` command. This file lists the subcommands; each has a file of its own.
 import ArgumentParser
 import Foundation
 
@@ -48,7 +48,7 @@ struct Ofa: ParsableCommand {
 }
 
 extension Ofa {
-    /// Parses the command line, runs the command and ends with its exit code.
+    /// Parses the command line, runs the command and ends with the command's exit code.
     static func main() {
         holdStandardDescriptors()
         // Words after `--` are arguments, not options.
@@ -56,7 +56,8 @@ extension Ofa {
         do {
             let arguments = ArgumentGate.asksForHelp(try ArgumentGate.arguments())
             if Set(arguments) == ["--version", "--json"] { return try Output.json(Version()) }
-            // The commands listed here report problems of the environment themselves, or do not depend on it.
+            // The commands listed here report problems of the environment themselves, or do not depend on the
+            // environment.
             if !["doctor", "--version", "---completion"].contains(arguments.first) {
                 try Environment.check()
             }
@@ -78,7 +79,7 @@ extension Ofa {
         }
     }
 
-    /// Prints a help text or the version, and ends.
+    /// Prints a help text or the version, and ends the process.
     private static func sayHelp(_ error: any Error, _ asJSON: Bool) {
         let text = fullMessage(for: error)
         do { try asJSON ? Output.json(["help": text]) : Output.lines(text) } catch {
@@ -89,8 +90,8 @@ extension Ofa {
         exit(withError: ExitCode.success)
     }
 
-    /// Opens /dev/null, read-only, in place of each closed standard descriptor: otherwise the next opened file or
-    /// socket would get that number and receive this program's output.
+    /// Opens /dev/null, read-only, in place of each closed standard descriptor. Otherwise the next opened file or
+    /// socket would get the descriptor's number and receive this program's output.
     private static func holdStandardDescriptors() {
         for descriptor: Int32 in 0...2 where fcntl(descriptor, F_GETFD) == -1 && errno == EBADF {
             _ = open("/dev/null", O_RDONLY)

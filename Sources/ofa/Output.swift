@@ -18,10 +18,10 @@ struct OutputOptions: ParsableArguments {
 }
 
 /// Writes results to standard output, and notes and progress to standard error. Printed text may come from outside, so
-/// control characters and other deceptive characters are escaped here, and on standard error passwords are replaced
-/// by `***`.
+/// control characters and other deceptive characters are escaped here. On standard error, passwords are replaced by
+/// `***`.
 enum Output {
-    /// The width in cells of the current progress line; 0 if there is none.
+    /// The width of the current progress line in terminal cells; 0 without a progress line.
     private static let progressLength = Mutex(0)
     /// The time at which progress was last written to a standard error that cannot rewrite a line.
     private static let progressTime = Mutex<ContinuousClock.Instant?>(nil)
@@ -83,7 +83,7 @@ enum Output {
         try write(Shown.lines(text) + "\n")
     }
 
-    /// Prints a table on standard output, fitted to the terminal, with a bold head if supported.
+    /// Prints a table on standard output, fitted to the terminal, with a bold head if the terminal supports this.
     static func table(_ table: Table) throws {
         let layout = table.layout(bold: Screen.isStyled, width: Screen.tableWidth)
         try write(layout.lines.joined(separator: "\n") + "\n")
@@ -164,8 +164,8 @@ enum Output {
         }
     }
 
-    /// Returns the exit code of an error: that of a `CommandFailure`; 2 if a requested object does not exist or is
-    /// ambiguous, if no network meets the limits, or if artifacts do not belong together; 1 for any other error.
+    /// Returns the exit code of an error; a `CommandFailure` has its own. Otherwise 2 if a requested object does not
+    /// exist or is ambiguous, if no network meets the limits, or if artifacts do not belong together; else 1.
     static func exitCode(of error: any Error) -> ExitCode {
         switch error {
         case let error as CommandFailure: error.exitCode
@@ -182,7 +182,7 @@ enum Output {
 
     private static func write(_ text: String) throws { try bytes(Data(text.utf8)) }
 
-    /// Writes bytes to standard output; throws if it is closed or full.
+    /// Writes bytes to standard output; throws if standard output is closed or full.
     static func bytes(_ bytes: Data) throws {
         do { try FileHandle.standardOutput.write(contentsOf: bytes) } catch {
             throw CommandFailure.failed(
@@ -216,7 +216,7 @@ enum Input {
         }
     }
 
-    /// Returns all of standard input; throws if it has more than `limit` bytes.
+    /// Returns all of standard input; throws if there are more than `limit` bytes.
     static func standardInput(atMost limit: Int) throws -> [UInt8] {
         var bytes: [UInt8] = []
         while let more = try available() {
@@ -230,7 +230,7 @@ enum Input {
         return bytes
     }
 
-    /// Returns the bytes available on standard input, after waiting for at least one byte; nil at the end.
+    /// Returns the bytes available on standard input, after waiting for at least one byte; nil at the end of the input.
     static func available() throws -> [UInt8]? {
         while true {
             var failure: Int32 = 0

@@ -1,5 +1,5 @@
-// Output files of commands: `-` is standard output, an existing file is replaced only with --force, symbolic links are
-// followed, and a failure leaves no partial file. (`ofa db backup` uses only the checks, and renames its dump itself.)
+// Output files of commands. `-` is standard output; an existing file is replaced only with --force; symbolic links are
+// followed. A failure leaves no partial file. `ofa db backup` uses only the checks, and renames its dump itself.
 import ArgumentParser
 import Foundation
 import Intake
@@ -12,7 +12,7 @@ struct FileOptions: ParsableArguments {
 
 /// One file to write.
 struct OutputFile {
-    /// The path as it was given.
+    /// The path as given.
     let path: String
     private let replaces: Bool
 
@@ -46,7 +46,8 @@ struct OutputFile {
         try checkFree()
     }
 
-    /// Calls `body` with a function that writes bytes. A regular file appears, or is replaced, when it is complete.
+    /// Calls `body` with a function that writes bytes. A regular file appears, or is replaced, only after all bytes are
+    /// written.
     func write(_ body: ((Data) throws -> Void) throws -> Void) throws {
         if isStandardOutput {
             return try body(Output.bytes)
@@ -69,7 +70,7 @@ struct OutputFile {
                 throw Self.failure(path, errno)
             }
         } catch {
-            // The first error is reported; an error of removing the partial file is ignored.
+            // The first error is reported; an error while removing the partial file is ignored.
             unlink(unfinished)
             throw error
         }
@@ -78,8 +79,8 @@ struct OutputFile {
     /// Writes a text.
     func write(_ text: String) throws { try write { try $0(Data(text.utf8)) } }
 
-    /// Whether the target is written in place instead of being replaced: devices, pipes, and everything below /dev and
-    /// /proc.
+    /// Whether the target is written in place instead of being replaced, because the target is a device, a pipe, or
+    /// below /dev or /proc.
     private var isStream: Bool {
         if ["/dev/", "/proc/"].contains(where: { target.hasPrefix($0) }) { return true }
         var status = stat()
@@ -87,8 +88,8 @@ struct OutputFile {
         return ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT)
     }
 
-    /// Returns the path after following symbolic links, also dangling links, but no links below /dev and /proc: the
-    /// file behind /dev/stdout must not be replaced.
+    /// Returns the path after following symbolic links, even dangling links. Links below /dev and /proc are not
+    /// followed: the file behind /dev/stdout must not be replaced.
     private static func target(of path: String) -> String {
         var place = path
         for _ in 0..<40 where !place.hasPrefix("/dev/") && !place.hasPrefix("/proc/") {

@@ -37,13 +37,13 @@ struct CheckedPipeline {
     let spec: RunSpec
 
     /// Enqueues the run and saves the file's devices, or returns an unfinished run of the same name and file. With
-    /// `isHere` the run is executed on this machine, so missing data are an error for a new run.
+    /// `isHere`, the run is executed on this machine, so missing data are an error for a new run.
     func enqueue(_ connection: Connection, isHere: Bool) throws -> EnqueuedRun {
         let known = try JobQueue(connection).unfinishedRun(
             name: spec.name, definitionHash: spec.definitionHash)
         if known == nil { try tell(isHere: isHere) }
-        // `saveDevices` is called only for a new run: a resumed run must not reset limits that were changed since it
-        // began.
+        // `saveDevices` is called only for a new run: a resumed run must not reset limits that were changed after the
+        // run began.
         return try EnqueuedRun(spec, JobQueue(connection), alongside: saveDevices)
     }
 

@@ -29,8 +29,8 @@ struct PredictorScale: ParsableArguments {
 
 /// Reads a predictor for a command.
 enum PredictorSource {
-    /// Reads the predictor of the file or, if there is no such file, of the artifact `reference`, and checks it against
-    /// `space` if given.
+    /// Reads the predictor from the file `reference` or, if there is no such file, from the artifact `reference`.
+    /// Checks the predictor against `space` if given.
     static func read(
         _ reference: String, space: SearchSpace?, resolutions: [Int]? = nil,
         isPercent: Bool = false, _ database: DatabaseOptions
@@ -57,8 +57,8 @@ enum PredictorSource {
         return predictor
     }
 
-    /// Decodes a predictor from this program's format, or from named tensors of dense layers, which require `space`,
-    /// and checks it against `space` if given.
+    /// Decodes a predictor from this program's format, or from named tensors of dense layers, which require `space`.
+    /// Checks the predictor against `space` if given.
     static func read(
         _ bytes: [UInt8], space: SearchSpace?, resolutions: [Int]? = nil, isPercent: Bool = false,
         source: String
@@ -150,7 +150,7 @@ struct PredictorImport: ParsableCommand {
     var file: String
     /// The space.
     @Option(help: "The search space it was fitted on.", completion: .spaces) var space: String
-    /// The image sizes.
+    /// The image sizes that the predictor was fitted on.
     @Option(
         help:
             """
@@ -159,7 +159,7 @@ struct PredictorImport: ParsableCommand {
             """
     )
     var resolutions: String?
-    /// The scale of its predictions.
+    /// The scale of the predictor's predictions.
     @OptionGroup var scale: PredictorScale
     /// The artifact's name.
     @Option(help: "The artifact's name; by default the file's.") var name: String?
@@ -221,7 +221,7 @@ struct PredictorShow: ParsableCommand {
     /// The image sizes of a checkpoint.
     @Option(help: "Image sizes of a state dict, in the order of its inputs.")
     var resolutions: String?
-    /// The scale of its predictions.
+    /// The scale of the predictor's predictions.
     @OptionGroup var scale: PredictorScale
     /// The database.
     @OptionGroup var database: DatabaseOptions
@@ -236,7 +236,7 @@ struct PredictorShow: ParsableCommand {
         }
     }
 
-    /// Prints the predictor; exit code 2 if there is none.
+    /// Prints the predictor; exit code 2 if the file or artifact does not exist.
     mutating func run() throws {
         let space = try space.map { try SpaceCommand.space(named: $0) }
         try PredictorPrinter.show(

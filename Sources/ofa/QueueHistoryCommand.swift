@@ -30,7 +30,7 @@ struct QueueHistory: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Prints the kept days, or drops old days and prints those.
+    /// Prints the kept days, or drops old days and prints the dropped days.
     mutating func run() throws {
         let queue = JobQueue(try database.connectToExisting(takesLong: true))
         if let dropOlderThan {
@@ -54,7 +54,8 @@ struct QueueHistory: ParsableCommand {
 }
 
 extension QueueHistory {
-    /// Prints the partitions that were dropped, and the first that could not be; `nothing` is the text for none.
+    /// Prints the dropped partitions, and the first partition that could not be dropped; prints `nothing` if there is
+    /// neither.
     static func tell(_ answer: DroppedHistory, nothing: String) throws {
         for name in answer.dropped { try Output.line("dropped \(name)") }
         if let name = answer.inUse {
@@ -107,7 +108,7 @@ struct QueueRetention: ParsableCommand {
         }
     }
 
-    /// Sets the period if given, then drops older data with `--apply`, otherwise prints all periods.
+    /// Sets the period if given. Then drops older data with `--apply`, or else prints all periods.
     mutating func run() throws {
         let queue = JobQueue(
             try what == nil ? database.connectToExisting(takesLong: apply) : database.connect())

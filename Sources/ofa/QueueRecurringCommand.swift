@@ -1,4 +1,4 @@
-// `ofa queue recurring`: recurring runs; `ofa enqueue --every` adds one.
+// `ofa queue recurring`: lists and removes recurring runs; `ofa enqueue --every` adds a recurring run.
 
 import ArgumentParser
 import Foundation
@@ -90,7 +90,7 @@ struct QueueRecurringRemove: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Removes the recurring run and prints the others; exit code 2 if there is none of that name.
+    /// Removes the recurring run and prints the others; exit code 2 if no recurring run has this name.
     mutating func run() throws {
         let queue = JobQueue(try database.connectToExisting())
         try queue.stopRecurring(name)

@@ -1,5 +1,6 @@
-// The messages of `ofa worker` on standard error: each stage that it starts, each failed attempt, and each run that
-// failed. The messages follow from the worker's events; the database is queried for a run's state only after a failure.
+// The messages of `ofa worker` on standard error: each stage that the worker starts, each failed attempt, and each
+// failed run. The messages follow from the worker's events; the database is queried for a run's state only after a
+// failure.
 
 import Foundation
 import Jobs
@@ -22,7 +23,7 @@ final class QueueTeller: Sendable {
         var failed: Set<RunID> = []
     }
 
-    /// The most polls of a run after one of its jobs failed; after these the job's failure is reported alone.
+    /// How often a run's state is polled after a job of the run failed; then the job's failure is reported alone.
     private static let looks = 6
 
     private let state = Mutex(State())
@@ -50,8 +51,8 @@ final class QueueTeller: Sendable {
         }
     }
 
-    /// Reports jobs that failed for good: a job whose run has failed (only the first of each run), a job whose run was
-    /// polled `looks` times, and with `isLast` every job. A connection is opened only if a job failed.
+    /// Reports a job that failed for good, once its run has failed or was polled `looks` times; with `isLast`, at once.
+    /// Of each failed run only the first job is reported. A connection is opened only if a job failed.
     func tell(isLast: Bool = false, connect: () throws -> Connection) throws {
         var failures = state.withLock { state in
             defer { state.failures = [] }
@@ -80,14 +81,14 @@ final class QueueTeller: Sendable {
         state.withLock { $0.failures = later + $0.failures }
     }
 
-    /// Returns the runs that this object reported as failed and that have not been retried since.
+    /// Returns the runs that this object reported as failed and that are still failed, not retried.
     func failed(_ connect: () throws -> Connection) throws -> Set<RunID> {
         let suspects = state.withLock(\.failed)
         if suspects.isEmpty { return [] }
         let connection = try connect()
         defer { connection.close() }
         let queue = JobQueue(connection)
-        // A run is no longer failed if its job was retried since.
+        // After a retry of its job, a run is no longer failed.
         return try suspects.filter { try queue.run($0).state == .failed }
     }
 }

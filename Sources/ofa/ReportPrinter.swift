@@ -1,4 +1,4 @@
-// Prints a run's report for people: in the terminal, or as a page.
+// Prints a run's report for people: in the terminal, or as an HTML page.
 
 import Accounting
 import Foundation
@@ -6,7 +6,7 @@ import Pipelines
 
 /// Prints a report for people.
 enum ReportPrinter {
-    /// Writes the report as a page.
+    /// Writes the report as an HTML page.
     static func write(_ report: RunReport, to file: OutputFile) throws {
         try file.write(ReportPage(report).html)
         if !file.isStandardOutput { Output.note("the report is in \(file.path)") }
@@ -45,7 +45,7 @@ enum ReportPrinter {
                 + " ofa cost explain shows their derivation")
     }
 
-    /// Returns the limits that networks of a run miss, one line each; nil if none is missed.
+    /// Returns the limits that networks of a run miss, one line each; nil if no limit is missed.
     static func unmet(_ report: RunReport) -> String? {
         let lines = report.networks.flatMap { row in
             row.figures.limitRows.filter { $0.isMet == false }.map { limit in

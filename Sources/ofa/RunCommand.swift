@@ -1,5 +1,5 @@
-// `ofa run`: enqueues a pipeline, executes it in this process until it ends, and prints the report.
-// After an interruption the same command resumes the unfinished run.
+// `ofa run`: enqueues a pipeline, executes the run in this process until its end, and prints the report. After an
+// interruption the same command resumes the unfinished run.
 
 import Accounting
 import ArgumentParser

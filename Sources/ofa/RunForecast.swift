@@ -1,5 +1,5 @@
-// Estimates the remaining time of a run from the durations of earlier jobs of the same kinds and
-// the progress of its stages.
+// Estimates the remaining time of a run from the progress of its stages and the durations of earlier jobs of the same
+// kinds.
 
 import Jobs
 
@@ -30,8 +30,8 @@ struct RunForecast {
         self.workers = max(1, workers)
     }
 
-    /// Returns the seconds until the last stage ends: the length of the critical path, or the remaining work divided by
-    /// the number of workers, if that is longer. Nil if no work is left.
+    /// Returns the seconds until the last stage ends: the longer of the critical path and the remaining work divided by
+    /// the number of workers. Nil if no work is left.
     func secondsLeft(_ status: RunStatus) -> Double? {
         var own: [String: Double] = [:]
         for stage in status.stages { own[stage.name] = seconds(stage, status) }

@@ -16,7 +16,7 @@ struct RunWatch {
     /// The resources of this process's worker.
     var room = HostRoom()
 
-    /// Executes jobs of the run until it has ended; throws if the worker stopped before that.
+    /// Executes jobs of the run until the run has ended; throws if the worker stopped before the run's end.
     func untilEnded(telling teller: some RunTeller = RunProgress()) throws {
         let session = try WorkSession(
             databaseURL: url, connection: connection, room: room, run: run, untilIdle: false)

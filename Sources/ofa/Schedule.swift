@@ -27,7 +27,7 @@ struct Span: ExpressibleByArgument, Equatable {
         }
     }
 
-    /// Parses a span for `@Option(transform:)`; errors give the form and the range.
+    /// Parses a span for `@Option(transform:)`; an error states the form and the range.
     @Sendable static func read(_ text: String) throws -> Span {
         guard let span = Span(argument: text) else {
             throw ValueFault(
@@ -90,7 +90,7 @@ struct Moment: Equatable {
         }
     }
 
-    /// Parses a time relative to `now`; times of day are in the calendar's zone.
+    /// Parses a point in time. A time of day means the next such time after `now`, in the calendar's zone.
     init(_ text: String, now: Date, calendar: Calendar) throws(InputFault) {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         if parts.count == 2, parts.allSatisfy({ $0.wholeMatch(of: /[0-9]{2}/) != nil }),

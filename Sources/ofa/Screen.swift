@@ -2,17 +2,16 @@
 import Foundation
 import Intake
 
-/// The terminal of a command, if it has one.
+/// The terminal of a command, if the command has one.
 enum Screen {
-    /// The width of tables in cells: `COLUMNS` if set, else the terminal's width; nil (unlimited)
-    /// if standard output is a file or a pipe.
+    /// The width of tables in terminal cells: `COLUMNS` if set, else the terminal's width; nil (unlimited) if standard
+    /// output is a file or a pipe.
     static var tableWidth: Int? { given ?? (isatty(1) == 1 ? width(of: 1) : nil) }
 
-    /// The width of the progress line in cells.
+    /// The width of the progress line in terminal cells.
     static var progressWidth: Int { given ?? width(of: 2) }
 
-    /// Whether to use bold: standard output is a terminal that supports it, and `NO_COLOR` is not
-    /// set.
+    /// Whether to use bold: standard output is a terminal that supports styles, and `NO_COLOR` is not set.
     static var isStyled: Bool { environment("NO_COLOR").isEmpty && isatty(1) == 1 && isClever }
 
     /// Whether the progress line on standard error can be rewritten in place.

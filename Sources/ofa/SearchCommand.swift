@@ -39,16 +39,16 @@ struct SearchCommand: ParsableCommand {
     @OptionGroup var scale: PredictorScale
     /// Latency and energy tables.
     @OptionGroup var given: TableOptions
-    /// Whether to search the front.
+    /// Whether to search the Pareto front of accuracy against one cost.
     @Flag(help: "Search the whole front of accuracy over one cost instead of one network.")
     var front = false
-    /// The cost of the front.
+    /// The cost against which the front gives accuracy.
     @Option(
         help: "The cost of the front: latency, macs or energy; latency if there is a table.",
         completion: Word.completion(ParetoFront.Axis.self),
         transform: Word.one(of: ParetoFront.Axis.self))
     var frontOver: ParetoFront.Axis?
-    /// The effort of the front.
+    /// The most networks scored for the front.
     @Option(
         help:
             """

@@ -1,5 +1,5 @@
-// `ofa space check`: checks that the networks of a space in a file can be built, before anything is enqueued, and
-// prints their number, the costs of the largest and the smallest network, and the memory that training takes.
+// `ofa space check`: checks, before anything is enqueued, that the networks of a space in a file can be built. Prints
+// the number of networks, the costs of the largest and the smallest network, and the memory that training takes.
 import ArgumentParser
 import Foundation
 import Networks
@@ -88,7 +88,7 @@ private struct SpaceReport: Encodable {
         largest = try SpaceEnd(space, space.largest)
         smallest = try SpaceEnd(space, space.smallest)
         let layout = try Weights.layout(supernetOf: space)
-        // The batch-norm statistics before a step are kept until the step is known to be finite.
+        // A step keeps the previous batch-norm statistics until its results are known to be finite.
         let weights = 4 * (3 * layout.parameterCount + 2 * layout.statisticCount)
         let shape = try NetworkShape(space, space.largest)
         let threads = ProcessInfo.processInfo.activeProcessorCount

@@ -12,7 +12,8 @@ struct SpaceCommand: ParsableCommand {
         discussion: "Example:\n  ofa space count ofa-mbv3-w1.0",
         subcommands: [SpaceList.self, SpaceShow.self, SpaceCount.self, SpaceCheck.self])
 
-    /// Returns the space called `name`, or the space of the YAML file at this path; exit code 2 for an unknown name.
+    /// Returns the space called `name` or, if `name` is a path of a YAML file, the space in this file; exit code 2 for
+    /// an unknown name.
     static func space(named name: String) throws -> SearchSpace {
         if name.hasSuffix(".yaml") || name.hasSuffix(".yml") { return try SpaceFile.read(name) }
         do {
@@ -22,8 +23,8 @@ struct SpaceCommand: ParsableCommand {
         }
     }
 
-    /// Returns a line with the number of networks of a space. If the number of lists of genes differs, it follows in a
-    /// second line.
+    /// Returns a line with the number of networks of a space. If the number of gene lists differs, a second line gives
+    /// that number.
     static func counted(_ space: SearchSpace, _ architectures: String, _ genotypes: String)
         -> [String]
     {

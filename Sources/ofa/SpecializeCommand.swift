@@ -58,7 +58,7 @@ struct SpecializeCommand: ParsableCommand {
             "Search with this predictor instead, by artifact.", valueName: "artifact"),
         completion: .artifacts)
     var predictor: String?
-    /// Limits that replace those of the devices.
+    /// Limits that replace the devices' limits.
     @OptionGroup var limits: LimitOptions
     /// Whether to execute the run in this process.
     @Flag(help: "Execute it here and print the networks.") var wait = false
@@ -68,7 +68,7 @@ struct SpecializeCommand: ParsableCommand {
             "With --wait: the number of concurrent devices; by default this machine's processors.",
             valueName: "n"), transform: Number.whole(1...64))
     var workers: Int?
-    /// The page's file.
+    /// The file of the report page.
     @Option(
         help: ArgumentHelp(
             "With --wait: write the report to this file as a self-contained page; - is standard output.",
@@ -76,7 +76,7 @@ struct SpecializeCommand: ParsableCommand {
     var html: String?
     /// Whether to replace an existing file.
     @OptionGroup var files: FileOptions
-    /// Whether to measure on held-out images even if the test offset is known.
+    /// Whether to measure on held-out images even if the mean difference between held-out and test accuracy is known.
     @Flag(
         help:
             "Measure on held-out images too, even if the run's test offset is known; costs half as much again."
@@ -104,8 +104,8 @@ struct SpecializeCommand: ParsableCommand {
         }
     }
 
-    /// Enqueues the run; with `--wait` executes it and prints the report. Exit code 2 if no network meets a device's
-    /// limits, or if a network that the run made misses a limit.
+    /// Enqueues the run; with `--wait` executes the run and prints the report. Exit code 2 if no network meets a
+    /// device's limits, or if a network that the run made misses a limit.
     mutating func run() throws {
         let page = try html.map { try OutputFile($0, files, output) }
         let url = try database.url()
@@ -152,7 +152,7 @@ struct SpecializeCommand: ParsableCommand {
         if let unmet = ReportPrinter.unmet(report) { throw CommandFailure.notTrue(unmet) }
     }
 
-    /// Returns the devices with their effective limits, once per budget.
+    /// Returns the devices with their effective limits; with budgets, each device once per budget.
     private func targets(_ connection: Connection) throws -> [StoredDevice] {
         let budgets = try budget.map(Budget.init)
         return try device.flatMap { name in
@@ -180,7 +180,8 @@ struct SpecializeCommand: ParsableCommand {
             target: target, latencyTable: table, energyTable: device.energyTable)
     }
 
-    /// Returns resources with one slot per branch, at most one per processor, or with `workers` slots.
+    /// Returns resources with `workers` slots; by default with one slot per branch (device), but no more than
+    /// processors.
     private func room(for branches: Int) -> HostRoom {
         HostRoom(slots: workers ?? max(1, min(branches, HostRoom.machineThreads)))
     }

@@ -6,7 +6,7 @@ import Foundation
 import Jobs
 import Pipelines
 
-/// Reports the branches of a specialisation.
+/// Reports the progress of each device of a specialisation.
 struct SpecializeProgress: RunTeller {
     private let devices: [String]
     private var forecast: RunForecast
@@ -78,7 +78,7 @@ struct SpecializeProgress: RunTeller {
         return "[\(done)/\(devices.count)] " + parts.joined(separator: " · ")
     }
 
-    /// Returns a remaining time in words, rounded according to its accuracy.
+    /// Returns a remaining time in words; a longer time is rounded more coarsely.
     static func about(_ seconds: Double) -> String {
         switch seconds {
         case ..<1.5: "almost done"

@@ -109,7 +109,7 @@ struct StatusCommand: ParsableCommand {
     }
 }
 
-/// The living workers, and the jobs that none of them can take.
+/// The living workers, and the jobs that no worker can take.
 private struct Fleet {
     let workers: [WorkerStatus]
     let unserved: [UnservedJobs]
@@ -150,8 +150,7 @@ enum StatusText {
         guard stage.state == .running, stage.progress > 0.02, let start = stage.startedAt else {
             return nil
         }
-        // The attempts of parallel jobs sum to more than the elapsed time; with pauses between attempts they sum to
-        // less.
+        // The attempt times of parallel jobs sum to more than the elapsed time; with pauses between attempts, to less.
         let spent = min(now.timeIntervalSince(start), stage.attemptSeconds)
         return spent * (1 - stage.progress) / stage.progress
     }

@@ -1,6 +1,6 @@
-// StopSignals: the first SIGTERM or Ctrl-C asks a command to end gracefully and restores the default action of both
-// signals, so that a second signal kills the command. The kill needs no thread and works even if threads hang, the disk
-// is full or the database is unreachable.
+// StopSignals: the first SIGTERM or Ctrl-C asks a command to end gracefully, and restores the default action of both
+// signals. A second signal then kills the command. The kill needs no thread and works even if threads hang, the disk is
+// full or the database is unreachable.
 
 import Foundation
 import Synchronization
@@ -8,7 +8,7 @@ import Synchronization
 /// The termination signals of this process.
 enum StopSignals {
     private static let numbers = [SIGTERM, SIGINT]
-    /// The pipe that the handler writes to; -1 while no thread reads it.
+    /// The pipe into which the signal handler writes; -1 while no thread reads from the pipe.
     private static let pipe = Atomic<Int32>(-1)
 
     /// Calls `body`. On the first signal during `body`, calls `asked` on a separate thread. Before and after `body`,

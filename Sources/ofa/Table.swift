@@ -22,7 +22,7 @@ struct Table {
     struct Column {
         /// The title above the cells.
         let title: String
-        /// Whether cells are right-aligned numbers, which are never truncated.
+        /// Whether cells are right-aligned numbers. Numbers are truncated only if no other column is left.
         let isNumber: Bool
         /// The importance of the column.
         let importance: Importance
@@ -74,8 +74,8 @@ struct Table {
         layout(bold: bold, width: width).lines
     }
 
-    /// Lays the table out in at most `width` cells, if that is possible: drops the least important columns, and
-    /// truncates long text with `…` or wraps it.
+    /// Lays the table out at most `width` characters wide, if possible: drops the least important columns, and
+    /// truncates long text with `…` or wraps the text.
     func layout(bold: Bool = false, width limit: Int? = nil) -> Layout {
         let cells = rows.map { row in
             columns.indices.map { $0 < row.count ? Shown.line(row[$0]) : "" }

@@ -43,14 +43,14 @@ struct TableOptions: ParsableArguments {
 struct TableSource {
     /// The database, for tables that are artifacts.
     let database: DatabaseOptions
-    /// The image sizes to read from folders, whose files named after other sizes are skipped; nil skips none.
+    /// The image sizes to read from folders: files named after other sizes are skipped. Nil reads all sizes.
     var resolutions: [Int]?
-    /// The space whose correction, stored with a measured table, is applied; nil applies no correction.
+    /// The space whose correction, if stored with a measured table, is applied; nil applies no correction.
     var space: SearchSpace?
-    /// The required batch size of tables that record one; nil for any.
+    /// The batch size that a table must have if the table records a batch size; nil allows any.
     var batch: Int?
 
-    /// Reads the tables `references` and merges them; nil if `references` is empty. If tables have entries for the same
+    /// Reads and merges the tables `references`; nil if `references` is empty. If tables have entries for the same
     /// network part and image size, the last table's entry is kept.
     func read(_ references: [String], _ role: ArtifactRole = .latencyTable) throws -> LatencyTable?
     {
@@ -93,7 +93,7 @@ struct TableSource {
         return table
     }
 
-    /// Warns on standard error if all entries of a table are equal, so that it hardly distinguishes networks.
+    /// Warns on standard error if all entries of a table are equal, so that the table hardly distinguishes networks.
     static func warn(_ table: LatencyTable, _ source: String, _ unit: String = "ms") {
         guard let value = table.constant else { return }
         Output.note(

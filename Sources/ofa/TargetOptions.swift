@@ -3,7 +3,8 @@
 import ArgumentParser
 import Devices
 
-/// The options for a device's limits, batch size, and overrides of the number formats and energies of its kind.
+/// The options for a device's limits and batch size, and for number formats and energies other than the defaults of the
+/// device's kind.
 struct TargetOptions: ParsableArguments {
     /// The limits.
     @OptionGroup var limits: LimitOptions
@@ -47,7 +48,7 @@ struct TargetOptions: ParsableArguments {
         return target
     }
 
-    /// Returns the given energies, completed by `published`; nil if none is given.
+    /// Returns the given energies, completed by `published`; nil if no energy is given.
     private func energy(_ published: EnergyModel) -> EnergyModel? {
         guard pjPerMac ?? pjPerWeightByte ?? pjPerActivationByte != nil else { return nil }
         return EnergyModel(

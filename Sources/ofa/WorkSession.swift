@@ -19,7 +19,7 @@ final class WorkSession: Sendable {
     /// Whether the worker is draining.
     var isDraining: Bool { wasAsked.load(ordering: .acquiring) }
 
-    /// The worker's first failure; nil if it has not failed.
+    /// The worker's first failure; nil if the worker has not failed.
     var failure: String? { failures.withLock(\.first) }
 
     /// Starts a worker with the resources of `room`; `connection` is not used afterwards.
@@ -63,7 +63,7 @@ final class WorkSession: Sendable {
     /// Waits until the worker has ended, at most `seconds`; returns whether the worker has ended.
     func wait(seconds: Double) -> Bool { running.wait(timeout: .now() + seconds) == .success }
 
-    /// Drains the worker and waits until it has ended.
+    /// Drains the worker and waits until the worker has ended.
     func drain() {
         wasAsked.store(true, ordering: .releasing)
         worker.requestDrain()

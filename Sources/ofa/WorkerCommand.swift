@@ -1,4 +1,4 @@
-// `ofa worker`: executes jobs of the queue until it is drained.
+// `ofa worker`: executes jobs of the queue until the worker is drained.
 
 import ArgumentParser
 import Foundation

@@ -1,4 +1,4 @@
--- Appends lines to the log of a job, in the partition of the current day (UTC), which is created if it is missing.
+-- Appends lines to the log of a job, in the partition of the current day (UTC). A missing partition is created.
 create or replace function ofa.add_log_lines(p_job bigint, p_token bigint, p_lines text[]) returns void
 language plpgsql as $$
 begin

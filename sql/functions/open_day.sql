@@ -1,6 +1,6 @@
--- Creates the missing partitions of ofa.attempt and ofa.job_log for a day (UTC), and of ofa.meter for its month;
--- returns how many it created. Functions that write to these tables call it first, in case the partitions were not
--- created ahead.
+-- Creates the missing partitions of ofa.attempt and ofa.job_log for a day (UTC), and of ofa.meter for the month of that
+-- day; returns how many it created. Functions that write to these tables call open_day first, in case the partitions
+-- were not created ahead.
 create or replace function ofa.open_day(p_day date) returns int language plpgsql as $$
 declare
   v_day text := to_char(p_day, 'YYYYMMDD');

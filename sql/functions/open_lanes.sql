@@ -10,8 +10,8 @@ begin
       and (p_threads is null or lane.threads <= p_threads)
       and (p_memory_mb is null or lane.memory_mb <= p_memory_mb)
       and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)
-      -- A permit above a lowered limit may still be held. For each such permit, a permit within the limit does not
-      -- count as free.
+      -- After the limit of a key was lowered, running jobs may still hold permits above the limit. For each such
+      -- permit, a permit within the limit does not count as free.
       and (lane.key_id is null or exists (
         select from ofa.permit_key join ofa.permit on permit.key_id = permit_key.id
         where permit_key.id = lane.key_id and permit.slot <= permit_key.slots and permit.token is null

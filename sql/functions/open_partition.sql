@@ -8,7 +8,7 @@ declare
 begin
   if to_regclass('ofa.' || v_name) is not null then return 0; end if;
   execute format('create table ofa.%I (like ofa.%I including all)', v_name, p_table);
-  -- A unique key of a partition, unlike one of the whole table, need not contain the month.
+  -- A unique key of a partition, unlike a unique key of the partitioned table, need not contain the month.
   case p_table
     when 'job' then
       execute format('alter table ofa.%I add primary key (id), add unique (group_id, ordinal)', v_name);

@@ -1,6 +1,6 @@
 -- Locks a free permit for each picked job that has a concurrency key. The results omit jobs for which no permit is
--- free. A permit above a lowered limit may still be held. For each such permit, a free permit is locked but not used,
--- so that no other claim takes it.
+-- free. After the limit of a key was lowered, running jobs may still hold permits above the limit. For each such
+-- permit, a free permit is locked but not used, so that no other claim takes it.
 create or replace function ofa.pick_permits(p_spots tid[], p_keys int[], out spots tid[], out jobs bigint[],
   out keys int[], out slots int[]) language plpgsql as $$
 #variable_conflict use_column

@@ -1,8 +1,8 @@
--- Stores small blobs, then records the outputs and inputs of completed attempts, idempotently. It must run in the
--- transaction that ended the attempts, after their end. Nothing is recorded for an attempt that was fenced or did not
--- complete. The artifacts' blobs are locked until the transaction ends, so that garbage collection does not remove
--- them. Raises object_not_in_prerequisite_state if an attempt is unknown and its job is neither in ofa.live nor ended,
--- and foreign_key_violation if the bytes of an artifact are not stored.
+-- Stores small blobs, then records the outputs and inputs of completed attempts, idempotently. This function must run
+-- in the transaction that ended the attempts, after the attempts were ended. Nothing is recorded for an attempt that
+-- was fenced or did not complete. The artifacts' blobs are locked until the transaction ends, so that garbage
+-- collection does not remove these blobs. Raises object_not_in_prerequisite_state if an attempt is unknown and its job
+-- is neither in ofa.live nor ended, and foreign_key_violation if the bytes of an artifact are not stored.
 create or replace function ofa.record_artifacts(p_blobs bytea[], p_raw_bytes bigint[], p_stored_bytes bigint[],
   p_chunks int[], p_filters text[], p_codecs text[], p_chunk_blobs bytea[], p_ordinals int[], p_chunk_raw_bytes int[],
   p_sha256 bytea[], p_data bytea[], p_kinds text[], p_names text[], p_roles text[], p_digests bytea[],
@@ -23,7 +23,7 @@ begin
       p_chunk_raw_bytes, p_sha256, p_data);
   end if;
   -- v_made gets the indices of the attempts that completed within a day of now. v_others gets the jobs of attempts that
-  -- are not running and have no end within a day of now. A running attempt was fenced and is in neither.
+  -- are not running and have no end within a day of now. A running attempt was fenced and is in neither array.
   select array_agg(place) filter (where tried.outcome = 'completed'),
     array_agg(given.job) filter (where tried.token is null and not exists (
       select from ofa.live where live.job_id = any (array[given.job]) and live.token = given.token))
@@ -31,7 +31,7 @@ begin
   from unnest(p_jobs, p_tokens) with ordinality as given (job, token, place)
   left join ofa.attempts_of(p_jobs, v_now, v_now) as tried on tried.job_id = given.job and tried.token = given.token;
   if v_others is not null then
-    -- These attempts ended over a day ago, or the clock was changed by days since. Their artifacts must not be lost.
+    -- These attempts ended over a day ago, or the clock was moved by days. Their artifacts must not be lost.
     select array_agg(place) filter (where tried.outcome = 'completed'),
       min(given.job) filter (where tried.token is null
         and not exists (select from ofa.live where live.job_id = any (array[given.job]))

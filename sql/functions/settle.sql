@@ -1,5 +1,5 @@
--- Ends a run if all of its groups have fired and all of its jobs have ended; returns whether it did. The run must be
--- locked.
+-- Ends a run if all of its groups have fired and all of its jobs have ended; returns whether the run was ended by this
+-- call. The run must be locked.
 create or replace function ofa.settle(p_run bigint) returns boolean language plpgsql as $$
 begin
   update ofa.run set ended_at = ofa.now(),

@@ -16,9 +16,9 @@ from ofa.factor where version = @version::int and ofa.now() >= valid_from and of
 order by kind, zone;
 
 -- name: CostBy :many
--- Sums the ledger by stage, kind, device, host or day (`by`), and by zone, ordered by first start. If `run` is NULL,
--- the sums are over all runs, and come from ofa.spent_day and ofa.spent_since; if `since` is NULL, they are over all
--- days. Carbon is rounded to a whole microgram per row that is read, so that all groupings have the same total.
+-- Sums the ledger for each stage, kind, device, host or day (`by` says which) in each zone, ordered by first start. If
+-- `run` is NULL, sums over all runs, from ofa.spent_day and ofa.spent_since. If `since` is NULL, sums over all days.
+-- Carbon is rounded to a whole microgram per row that is read, so that all groupings have the same total.
 with booked as (
   select case @by::text
       when 'stage' then spent.stage
@@ -56,9 +56,8 @@ group by label, zone
 order by min(first_started_at), min(first_token), label, zone;
 
 -- name: CostByAttempt :many
--- Lists costs by attempt: each row of the ledger is split by its meter rows. A row of the ledger stays whole if its
--- attempts were not metered or their meter rows were dropped. Carbon is split so that its sum over a row of the ledger
--- stays the same.
+-- Lists costs per attempt: each row of the ledger is divided among its meter rows. A ledger row is not divided if its
+-- attempts were not metered or their meter rows were dropped. The parts of a divided row have the row's total carbon.
 with booked as materialized (
   select spent.*, account.stage, rate.ug_per_uj
   from ofa.spent join ofa.account on account.id = spent.account_id

@@ -1,9 +1,8 @@
 -- Statements of Adoption, which migrates a database from before the schema was final. The old schema is renamed to
--- ofa_before, its data is copied to the new schema, and ofa_before is dropped, all in one transaction. There are two
--- kinds of such databases. In the older kind the ledger is computed from attempts; its figures are first copied to
--- ofa_adopted. In the other kind the ledger is stored, as in the new schema (it "stands alone"). Tables that the old
--- schema and the new schema both have are copied with the columns that the old table has, because these columns differ
--- between databases.
+-- ofa_before, its data is copied to the new schema, and ofa_before is dropped, all in one transaction. Such databases
+-- are of two kinds. In the older kind the ledger is computed from attempts; its figures are first copied to
+-- ofa_adopted. In the other kind the ledger is stored, as in the new schema (it "stands alone"). Tables that both
+-- schemas have are copied with the columns of the old table, because these columns differ between databases.
 
 -- name: AdoptionWorkers :one
 -- Returns how many workers sent a heartbeat in the last minute.
@@ -56,7 +55,7 @@ from ofa_before.job join ofa.run on run.id = job.run_id
 where job.run_id not in (select id from ofa_before.run where state = 'running') order by job.id;
 
 -- name: AdoptionCharged :exec
--- Creates ofa_adopted: the usage of each attempt by the old ledger, with the time at which the attempt ended.
+-- Creates ofa_adopted: what the old ledger charged for each attempt, with the time at which the attempt ended.
 create temporary table ofa_adopted on commit drop as
 select charged.token, charged.attempt, charged.outcome, charged.started_at, charged.job_id, charged.kind, charged.run_id,
   charged.stage, nullif(charged.device, '') as device, coalesce(nullif(charged.host, ''), 'unknown') as host, charged.zone,

@@ -97,7 +97,7 @@ order by artifact.id;
 
 -- name: ArtifactNewestMade :many
 -- Returns those artifacts of a kind that were made by runs, newest run first; `run` NULL means any run. With
--- `after_run` and `after`, the list begins after the artifact with this run and id.
+-- `after_run` and `after`, the list begins after the artifact `after` of the run `after_run`.
 select id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
 from ofa.artifact
 where kind = @kind::text and run_id is not null and (@run::bigint? is null or run_id = @run::bigint?)

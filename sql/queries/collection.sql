@@ -15,8 +15,8 @@ select digest from ofa_api_1.lock_blobs(@digests::text[], true) as digest;
 select * from ofa_api_1.remove_checkpoint_blobs(@digests::text[]);
 
 -- name: BlobOrphans :many
--- Returns the blobs after the digest `after` that are not referenced, were last put more than `grace_seconds` ago, and
--- were not put since the oldest running attempt began: at most `limit`, ordered by digest.
+-- Returns the blobs after the digest `after` that are not referenced and were last put more than `grace_seconds` ago
+-- and before the oldest running attempt began: at most `limit`, ordered by digest.
 select encode(digest, 'hex') as digest, stored_bytes from ofa.blob
 where digest > decode(@after::text, 'hex')
   and put_at < ofa.now() - make_interval(secs => @grace_seconds::float8)
@@ -27,15 +27,15 @@ where digest > decode(@after::text, 'hex')
 order by blob.digest limit @limit::int;
 
 -- name: BlobOrphansRemove :many
--- Deletes those of the given blobs that are not referenced, were last put more than `grace_seconds` ago, and were not
--- put since the oldest running attempt began; returns the deleted blobs. All given blobs must be locked.
+-- Deletes those of the given blobs that are not referenced and were last put more than `grace_seconds` ago and before
+-- the oldest running attempt began; returns the deleted blobs. All given blobs must be locked.
 select * from ofa_api_1.remove_orphans(@digests::text[], @grace_seconds::float8);
 
 -- name: ArtifactsNamed :many
--- Returns the artifacts of runs that a user selected by run, kind and age (and by `digests`, if any are given) and
--- whose bytes are stored. `needed` lists the artifacts that unfinished runs read. `kept` is the reason to keep the
--- bytes, or NULL. One reason is that the bytes were put since the oldest running attempt began: a running attempt may
--- have put them, and references them only when it ends.
+-- Returns artifacts that were made by runs, have stored bytes, and match the filter: `run`, `kind`, minimum age and,
+-- unless empty, `digests`. `needed` lists the artifacts that unfinished runs read. `kept` is the reason to keep the
+-- bytes, or NULL. One reason: the bytes were put after the oldest running attempt began. That attempt may have put
+-- them, and references them only when it ends.
 with named as (
   select artifact.id, artifact.kind, artifact.name, artifact.digest, artifact.run_id, blob.store, blob.stored_bytes,
     blob.put_at

@@ -1,6 +1,6 @@
 -- name: DeviceSave :exec
--- Adds a device target or replaces it. A latency or energy table that is not given (NULL) is kept, unless the batch
--- size changes.
+-- Adds a device target or replaces it. A NULL for the latency or energy table keeps the stored table, unless the batch
+-- size changes: then the device has no such table.
 select ofa_api_1.save_device(@name::text, @target::jsonb, @latency_table::bigint?, @energy_table::bigint?);
 
 -- name: DeviceGet :one

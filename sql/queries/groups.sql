@@ -22,7 +22,7 @@ select ofa_api_1.add_jobs(@run::bigint, @group::bigint, @specs::json, @path::int
 select ofa_api_1.fire_groups(@groups::bigint[]) as freed;
 
 -- name: GroupNextOrdinal :one
--- Returns the first ordinal after those of the jobs of a group.
+-- Returns the ordinal for the next job of a group: one more than the highest, or 0 for the first job.
 select coalesce(max(ordinal), -1) + 1 as ordinal from ofa.job where group_id = @group::bigint;
 
 -- name: GroupReopen :many

@@ -19,7 +19,7 @@ select not exists (
 
 -- name: LeaseLock :many
 -- Locks the row of a leased job if the session that holds the lease has not expired; returns no row if the lease is
--- over. This fences what a worker writes for a running job.
+-- over. So a worker whose lease is over cannot write for the job.
 select * from ofa_api_1.lock_lease(@job::bigint, @token::bigint, @session::uuid);
 
 -- name: AttemptsEnd :one
@@ -48,8 +48,7 @@ select * from ofa_api_1.cancel_job(@job::bigint, @reason::text);
 -- name: JobsLost :many
 -- Returns up to 200 running jobs: jobs of sessions that are over, and up to 100 jobs that passed their timeout or stall
 -- timeout more than a session term (`ttl`) ago although their session is not over. The first select starts from the
--- sessions, because a start from ofa.live would also read the dead rows of past leases while an old snapshot keeps
--- them.
+-- sessions: a start from ofa.live would also read the dead rows of past leases while an old snapshot keeps these rows.
 select lost.job_id, true as lost
 from (select id from ofa.session where state <> 'alive' and not swept offset 0) as over
 cross join lateral (
@@ -84,7 +83,7 @@ select * from ofa.job_state where id = @job::bigint;
 
 -- name: JobDropped :many
 -- For a job id that was not found, returns the newest closed month and whether there are other closed months. Returns
--- no row if the id is greater than the ids of all existing jobs: such a job is taken never to have existed.
+-- no row if the id is greater than the ids of all existing jobs: then the job is taken never to have existed.
 select month, closed_at, (select count(*) > 1 from ofa.closed_month) as others from ofa.closed_month
 where @job::bigint < coalesce((select max(id) from ofa.job), 9223372036854775807)
 order by month desc limit 1;
@@ -113,8 +112,8 @@ where (select outcome.state from ofa.outcome where outcome.job_id = job.id) = 'c
 order by run_id desc, path, id limit @most::int;
 
 -- name: JobNumbersBad :many
--- Returns the ids as JobNumbers does, but of cancelled or of discarded jobs; starts from their outcomes, because these
--- are few.
+-- Returns the ids as JobNumbers does, but of cancelled or of discarded jobs; starts from ofa.outcome, because few
+-- outcomes are bad.
 select job.id from ofa.outcome join ofa.job on job.id = outcome.job_id
 where outcome.state <> 'completed' and outcome.state = @state::text
   and (@run::bigint? is null or job.run_id = @run::bigint?) and (@kind::text? is null or job.kind = @kind::text?)
@@ -156,8 +155,8 @@ order by tried.token;
 
 -- name: JobsInSight :one
 -- Returns whether a worker of the kinds `kinds` may still get a job: whether ofa.live has a job that the worker could
--- claim now or later, or any running job, whose end may release others. Jobs of paused queues, or of keys with a limit
--- of 0, count only while they run.
+-- claim now or later, or a running job, whose end may release other jobs. Jobs count only while they run if their queue
+-- is paused or their concurrency key has a limit of 0.
 select exists (
   select from ofa.live join ofa.lane on lane.id = live.lane_id
   where (@run::bigint? is null or live.run_id = @run::bigint?)
@@ -176,7 +175,7 @@ select exists (
     and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)) as present;
 
 -- name: SessionOrphans :many
--- Returns orphans: the leases of a session except those in `known`. Its worker lost the response to the claim.
+-- Returns the orphaned leases of a session: the worker lost the response to the claim, so `known` lacks their tokens.
 select live.job_id, live.token from ofa.live join ofa.session on session.id = live.session_id
 where session.uuid = @session::uuid and live.state = 'running' and live.token <> all (@known::bigint[])
 order by live.job_id;

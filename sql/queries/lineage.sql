@@ -1,7 +1,7 @@
 -- Statements of Lineage, which follow artifacts and the attempts that read and made them.
 
 -- name: LineageUp :many
--- Returns up to `most` of the artifact and its ancestors, the nearest ones.
+-- Returns the artifact and its nearest ancestors, at most `most` artifacts in all.
 with recursive reached (id) as (
   select @artifact::bigint
   union
@@ -15,7 +15,7 @@ from (select id from reached limit @most::int) as bounded
 join ofa.artifact on artifact.id = bounded.id;
 
 -- name: LineageDown :many
--- Returns up to `most` of the artifact and its descendants, the nearest ones.
+-- Returns the artifact and its nearest descendants, at most `most` artifacts in all.
 with recursive reached (id) as (
   select @artifact::bigint
   union

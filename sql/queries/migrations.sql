@@ -10,8 +10,8 @@ select pg_advisory_xact_lock(7316291042);
 select set_config('lock_timeout', '500', true), set_config('statement_timeout', '0', true);
 
 -- name: MigrationSchemaExists :one
--- Returns whether the record of applied migrations exists. If it does not, `others` has the names of up to five objects
--- in schema ofa, which then belongs to another program.
+-- Returns whether the record of applied migrations exists. If it is missing, `others` has the names of up to five
+-- objects in schema ofa; the schema then belongs to another program.
 with record as (
   select count(*) = 4 as present from pg_attribute
   where attrelid = to_regclass('ofa.migration') and not attisdropped
@@ -87,8 +87,8 @@ on conflict (name) do update
 set checksum = excluded.checksum, edition = excluded.edition, applied_at = excluded.applied_at;
 
 -- name: RoutinesClose :exec
--- Revokes the right of other roles to execute the functions of schema ofa. They call the API functions, which run as
--- the owner.
+-- Revokes the right of other roles to execute the functions of schema ofa. Other roles call the API functions, which
+-- run as the owner.
 revoke execute on all functions in schema ofa from public;
 
 -- name: AccessGrant :exec

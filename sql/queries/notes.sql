@@ -42,8 +42,8 @@ where (select true from ofa.job where job.id = checkpoint.job_id) is null
       or outcome.ended_at < ofa.now() - make_interval(secs => @grace_seconds::float8)));
 
 -- name: CheckpointSpace :exec
--- Vacuums the chunks of checkpoints, so that the space of removed ones is reused; does nothing while another session
--- vacuums them. It cannot run within a transaction.
+-- Vacuums the chunks of checkpoints, so that the space of removed chunks is reused; does nothing while another session
+-- vacuums them. This statement cannot run within a transaction.
 vacuum (skip_locked, truncate false) ofa.blob_chunk_checkpoint;
 
 -- name: ProgressSave :exec
@@ -51,8 +51,8 @@ vacuum (skip_locked, truncate false) ofa.blob_chunk_checkpoint;
 select where ofa_api_1.save_progress(@job::bigint, @token::bigint, @fraction::float8, @message::text);
 
 -- name: ProgressSaveLast :exec
--- Writes the final progress of a job's newest attempt after the end of that attempt, because the progress may arrive
--- late. This is not part of ProgressSave, because it searches ended attempts.
+-- Writes the final progress of a job's newest attempt, if that progress arrives after the attempt has ended. Unlike
+-- ProgressSave, this statement searches ended attempts.
 select ofa_api_1.save_last_progress(@job::bigint, @token::bigint, @fraction::float8, @message::text);
 
 -- name: JobLogAdd :exec

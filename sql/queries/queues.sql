@@ -55,13 +55,13 @@ select name, extract(epoch from every)::float8 as every_seconds, next_at, last_r
 from ofa.recurring order by name;
 
 -- name: RecurringDue :many
--- Locks and returns the recurring run that has been due longest, of those that no other transaction has locked; no row
--- if none is due.
+-- Of the due recurring runs that no other transaction has locked, locks and returns the one that has been due longest;
+-- returns no row if there is none.
 select * from ofa_api_1.lock_recurring();
 
 -- name: RecurringAdvance :exec
--- Sets the next time of a recurring run to the first one in the future, and records that the run `run` was enqueued for
--- it (NULL: none was enqueued this time).
+-- Moves the next due time of a recurring run into the future, by whole periods. Records that the run `run` was enqueued
+-- for it (NULL: none was enqueued this time).
 select ofa_api_1.advance_recurring(@name::text, @run::bigint?);
 
 -- name: DutyLook :one
@@ -98,11 +98,11 @@ select ofa_api_1.finish_duty(@name::text);
 select ofa_api_1.open_days(@days::int, @most::int) as made;
 
 -- name: FoldDays :one
--- Sums past days of the ledger into ofa.spent_day; returns how many rows it inserted there.
+-- Copies sums of past days of the ledger to ofa.spent_day; returns how many rows it inserted there.
 select ofa_api_1.fold_days() as rows;
 
 -- name: HistoryList :many
--- Returns the partitions of history, of meter rows and of the jobs of runs, with their sizes.
+-- Returns all partitions (of history, of meter rows, of the jobs of runs), each with its size.
 select relname as name, pg_total_relation_size(pg_class.oid) as bytes, reltuples::bigint as rows
 from pg_inherits join pg_class on pg_class.oid = inhrelid
 where inhparent = any (array['ofa.attempt', 'ofa.job_log', 'ofa.meter', 'ofa.job_group', 'ofa.group_edge', 'ofa.job',
@@ -115,10 +115,10 @@ order by relname;
 select month from ofa_api_1.close_month(@days::int) as month;
 
 -- name: HistoryOld :many
--- Returns the partitions of a kind (history, meter, jobs) that ended at least `days` days ago, oldest first, each with
--- its state: attached, pending (a detach has begun), or detached and not yet dropped. Partitions of jobs are returned
--- only if their month is closed. In each month, the partition of groups comes first: it must be dropped before the jobs
--- that its counters include.
+-- Returns the partitions of a kind (history, meter, jobs) that ended at least `days` days ago, oldest first. Each has a
+-- state: attached, pending (a detach has begun), or detached and not yet dropped. Partitions of jobs are returned only
+-- if their month is closed. In each month, the partition of groups comes first: it must be dropped before the jobs that
+-- the groups' counters include.
 select old.name, old.parent, old.ends::text as ends,
   case when pg_inherits.inhrelid is null then 'detached' when pg_inherits.inhdetachpending then 'pending'
     else 'attached' end as state

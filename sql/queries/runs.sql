@@ -15,7 +15,7 @@ select id from ofa.run where name = @name::text and definition_hash = @definitio
 
 -- name: RunLock :many
 -- Locks a run, as required for ending jobs; `cancelled` says whether the run is marked for cancellation. Lock order:
--- rows of running jobs before the run, rows of other jobs after it.
+-- rows of running jobs before the run, rows of other jobs after the run.
 select * from ofa_api_1.lock_run(@run::bigint);
 
 -- name: RunHold :one
@@ -37,13 +37,13 @@ select exists (select from ofa.live where run_id = @run::bigint and state <> 'ru
 select ofa_api_1.cancel_waiting(@run::bigint);
 
 -- name: RunSettle :one
--- Ends a run if all of its groups have fired and all of its jobs have ended; returns whether it did. The run must be
--- locked.
+-- Ends a run if all of its groups have fired and all of its jobs have ended; returns whether the run was ended by this
+-- call. The run must be locked.
 select ofa_api_1.settle_run(@run::bigint) as ended;
 
 -- name: RunReopenJobs :many
--- Reopens all discarded and cancelled jobs of a run, and, if there are any, the groups that had ended badly; returns
--- the groups of the reopened jobs.
+-- Reopens all discarded and cancelled jobs of a run; if any job was reopened, also the groups that had ended badly.
+-- Returns the groups of the reopened jobs.
 select id from ofa_api_1.reopen_jobs(@run::bigint) as id;
 
 -- name: RunFireEmpty :one
@@ -52,7 +52,7 @@ select id from ofa_api_1.reopen_jobs(@run::bigint) as id;
 select ofa_api_1.fire_empty_groups(@run::bigint) as freed;
 
 -- name: RunUnkeyedJobs :many
--- Returns the unfinished jobs of a run that do not hold their unique key: those that were just reopened.
+-- Returns the unfinished jobs of a run that do not hold their unique key, because they were just reopened.
 select id from ofa.job
 where run_id = @run::bigint and unique_key is not null
   and not exists (select from ofa.outcome where outcome.job_id = job.id)

@@ -18,8 +18,8 @@ select ofa_api_1.close_session(@session::uuid);
 
 -- name: SessionExpire :many
 -- Marks sessions as dead that sent no heartbeat within their term (`ttl`); after a restart of the server, all terms
--- start anew. A heartbeat dated more than a second in the future shows that the clock was set back; it is set to now.
--- Changes up to 100 sessions, and returns them.
+-- start anew. A heartbeat dated more than a second in the future shows that the clock was set back; its time is then
+-- set to now. Changes up to 100 sessions, and returns them.
 select id from ofa_api_1.expire_sessions() as id;
 
 -- name: WorkerList :many
@@ -33,8 +33,8 @@ where session.state = 'alive' and session.beat_at + session.ttl > ofa.now()
 order by session.id;
 
 -- name: JobsUnserved :many
--- Returns how many waiting jobs require capabilities that no living worker of their kind offers, by kind and
--- capabilities; `run` NULL means any run.
+-- Returns how many waiting jobs require capabilities that no living worker of their kind offers, for each kind and set
+-- of capabilities; `run` NULL means any run.
 select lane.kind, lane.requires, count(*)::bigint as jobs
 from ofa.lane join ofa.live on live.lane_id = lane.id
 where lane.requires <> '{}' and live.state <> 'running' and (@run::bigint? is null or live.run_id = @run::bigint?)

@@ -1,4 +1,4 @@
--- The sums over all runs, in the form of ofa.spent_day, for the days of the ledger (ofa.spent) after the newest day in
+-- Sums over all runs, with the columns of ofa.spent_day, for the days of the ledger (ofa.spent) after the newest day in
 -- ofa.spent_day.
 drop view if exists ofa.spent_since;
 create or replace view ofa.spent_since as

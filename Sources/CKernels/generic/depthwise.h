@@ -22,9 +22,9 @@
 // gradients of each set are sums with stride 1 over some of the taps.
 //
 // Compared with blocks of 1 x 8 or 2 x 4 outputs that skip no taps, `depthwise` is 1.5 times as
-// fast (geometric mean; 0.9 to 2.1) and `depthwise_gradient` 1.3 times (1.05 to 1.7). This was
-// measured with AVX2 and one thread, on 21 maps of 3 to 112 pixels with stride 1 and on three with
-// stride 2, as the best of five alternated runs.
+// fast (geometric mean; 0.9 to 2.1) and `depthwise_gradient` 1.3 times (1.05 to 1.7). Measured with
+// AVX2 and one thread, as the best of five alternated runs, on 24 maps: 21 of 3 to 112 pixels with
+// stride 1, and three with stride 2.
 #pragma once
 #include "depthwise_planes.h"
 #include "depthwise_taps.h"
@@ -36,8 +36,8 @@ typedef struct {
     M live;
 } chunk_outputs;
 
-/// Applies the epilogue to `high` rows of `wide` outputs and writes them. `summed` says which sums
-/// of `to` are updated: 0 none; 1 `s`, for the mean; 2 `s` and `q`.
+/// Applies the epilogue to `high` rows of `wide` outputs and writes the outputs. `summed` says
+/// which sums of `to` are updated: 0 none; 1 `s`, for the mean; 2 `s` and `q`.
 INLINE void write_block(const V *acc, int32_t high, int32_t wide, int64_t row, int64_t channels,
                         float *out, int shifted, int32_t activation, int summed,
                         chunk_outputs *to) {
@@ -57,7 +57,7 @@ INLINE void write_block(const V *acc, int32_t high, int32_t wide, int64_t row, i
 typedef struct {
     ofa_depthwise d;
     const ofa_end *end;
-    int32_t top, rows;  // the band's first output row, and how many it has
+    int32_t top, rows;  // the band's first output row and number of rows
     int32_t columns;    // of the padded plane
     int32_t blocks;     // in a row of outputs
     int32_t lines;      // that each block prefetches

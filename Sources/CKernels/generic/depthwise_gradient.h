@@ -7,7 +7,7 @@
 /// The operands of a filter gradient.
 typedef struct {
     const float *dy;        // the first output gradient
-    const float *x;         // the input under the first tap of the first output
+    const float *x;         // the input at the first tap of the first output
     int64_t dy_row, x_row;  // floats of a row of each plane
     int32_t rows, columns;  // of the output gradients
     int32_t row, height;    // the map row that `x` points to; the rows of the map
@@ -15,9 +15,9 @@ typedef struct {
 } filter_rows;
 
 /// Adds to total[ky, kx] the sum over rows and columns of dy * x(stride * row + ky, stride * column
-/// + kx). Takes `together` filter rows at a time, so that their sums stay in registers. Such a
-/// group is skipped for each output row for which it lies outside the map. If `wide` is not 0, it
-/// is the width of a map with stride 1, and columns outside the map are skipped too.
+/// + kx). Takes `together` filter rows at a time, so that their sums stay in registers. For an
+/// output row, such a group is skipped if the whole group lies outside the map. If `wide` is not 0,
+/// the stride is 1, the map has `wide` columns, and columns outside the map are skipped too.
 INLINE void sum_filter(const filter_rows *f, int32_t k, int32_t together, int32_t wide,
                        float *total) {
     const int32_t step = wide ? 1 : f->stride, columns = wide ? wide : f->columns, pad = k / 2;
@@ -104,9 +104,9 @@ typedef struct {
     int32_t channels, width, stride;
 } chunk_gradients;
 
-/// Computes input gradients from the sums `acc` (`high` rows, `wide` columns) and writes them. The
-/// sums belong to input positions of parity (py, px). Counted among these positions only, the first
-/// is in row r and column o.
+/// Computes input gradients from the sums `acc` (`high` rows, `wide` columns) and writes the
+/// gradients. The sums belong to input positions of parity (py, px). If only positions of this
+/// parity are counted, the first of the sums is in row r and column o.
 INLINE void write_gradients(const V *acc, int32_t r, int32_t high, int32_t o, int32_t wide,
                             int32_t py, int32_t px, int has_map, int32_t activation,
                             chunk_gradients *to) {
@@ -182,8 +182,8 @@ INLINE gradient_band band_of(const gradient_pass *p, int32_t image, int32_t top)
 
 INLINE int64_t at_most(int64_t value, int64_t most) { return value < most ? value : most; }
 
-/// Returns the rows that the band's blocks prefetch: the rows that follow the band's own in memory,
-/// of the next band or the next image.
+/// Returns the rows that the band's blocks prefetch: the rows that follow the band in memory, which
+/// belong to the next band or to the next image.
 INLINE ofa_ahead ahead_of(const gradient_pass *p, const gradient_band *b) {
     const ofa_upstream *u = p->u;
     const int32_t k = p->d.kernel, below = b->top + b->rows;
@@ -256,7 +256,7 @@ INLINE void sum_chunk_filter(const gradient_pass *p, const gradient_band *b, int
 }
 
 /// Writes one chunk's input gradients at the positions of parity (py, px) into the scratch of the
-/// band. Adds their sums to the call's `sums`, unless `sums` is null.
+/// band. Unless `sums` is null, adds the sums of these gradients to the call's `sums`.
 INLINE void write_parity(const gradient_pass *p, const gradient_band *b, int32_t c, int32_t py,
                          int32_t px, chunk_gradients *outputs, ofa_ahead *ahead, int32_t lines) {
     const int32_t k = p->d.kernel, stride = p->d.stride, channels = p->d.channels;

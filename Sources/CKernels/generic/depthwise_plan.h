@@ -58,7 +58,7 @@ static inline ofa_forward_plan ofa_plan_forward(ofa_depthwise d, int32_t lanes) 
 /// input (x) have a plane each. A band's input gradient, with all channels, takes `out_floats`.
 typedef struct {
     int32_t band;
-    int32_t halo;  // rows and columns that the dy plane has on each side of the band's
+    int32_t halo;  // extra rows and columns of the dy plane on each side of the band
     int32_t dy_rows, dy_columns, x_rows, x_columns;
     int64_t dy_floats, x_floats, out_floats;
 } ofa_gradient_plan;

@@ -91,8 +91,8 @@ static void mean(const float *y, int32_t images, int32_t pixels, int32_t channel
 }
 
 /// The fields of an `ofa_upstream` from which g is computed. PLAIN: d; GATED: d, gate and
-/// mean_gradient; MEAN: mean_gradient. The compiler knows the kind, so inner loops contain no
-/// branch on it.
+/// mean_gradient; MEAN: mean_gradient. The compiler knows the kind, so inner loops do not branch on
+/// the kind.
 enum { UPSTREAM_PLAIN, UPSTREAM_GATED, UPSTREAM_MEAN };
 
 INLINE int upstream_kind(const ofa_upstream *u) {
@@ -135,7 +135,7 @@ INLINE upstream_chunk load_upstream(const ofa_upstream *u, int64_t image, int32_
     return k;
 }
 
-/// Returns g for the elements at `d`, whose raw values are `y`.
+/// Returns the upstream's g for the elements at `d`, whose raw values are `y`.
 INLINE V upstream_value(const float *d, V y, const upstream_chunk *k, M m, int kind,
                         int32_t activation) {
     V v = kind == UPSTREAM_MEAN ? k->mean_gradient : load_part(d, m);
@@ -270,7 +270,8 @@ static void write_out(const float *from, int64_t n, int64_t all, float *to) {
     for (; i + LANES <= n; i += LANES) __builtin_nontemporal_store(load(from + i), (V *)(to + i));
     for (; i < n; i++) to[i] = from[i];
 #if defined(__x86_64__)
-    // The release operation with which a thread reports its end does not order streaming stores.
+    // The release operation by which a thread reports that it has finished does not order streaming
+    // stores.
     _mm_sfence();
 #endif
 }

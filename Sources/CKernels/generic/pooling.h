@@ -1,6 +1,6 @@
-// Computes maxima and means over windows and the activated sum of two maps at the end of a
-// bottleneck block, vectorised over channels. The loops are plain, because these operators are few
-// in a network.
+// Computes maxima and means over windows, and the activated sum of two maps at the end of a
+// bottleneck block, vectorised over channels. The loops are plain, because a network has few of
+// these operators.
 #pragma once
 #include "elementwise.h"
 
@@ -30,9 +30,9 @@ INLINE max_window window_of(const ofa_depthwise *d, const float *x, ofa_affine m
     return w;
 }
 
-/// Returns the maximum of the window whose first pixel is (top, left). Sets `tap` to the place in
-/// the window of the first maximum in row-major order, or of the last NaN if the window contains
-/// any.
+/// Returns the maximum of the window whose first pixel is (top, left). Sets `tap` to the position
+/// within the window of the first maximum in row-major order; if the window contains NaN, to the
+/// position of the last NaN.
 INLINE V window_maximum(const max_window *w, int32_t top, int32_t left, int32_t activation,
                         I *tap) {
     V most = splat(-__builtin_inff());

@@ -1,10 +1,10 @@
-// Multiplies a block of rows, which is in cache, by a small matrix, and applies the epilogue (sums
-// for a batch norm, or shift, activation and residual) while the result is in registers.
+// Multiplies a block of rows, which is in cache, by a small matrix. Applies the epilogue (sums for
+// a batch norm, or shift, activation and residual) while the result is in registers.
 //
 // A tile of ROWS x VECTORS accumulators stays in registers over the whole depth: per step, VECTORS
 // loads of the packed matrix and ROWS broadcasts feed ROWS * VECTORS multiply-adds. The matrix is
-// packed into panels of up to three vectors' width, so that loads are aligned and consecutive
-// whatever the leading dimension of the supernet's weights is.
+// packed into panels of up to three vectors' width, so that loads are aligned and consecutive for
+// any row stride of the supernet's weights.
 //
 // Callers do not let tiles store into a large map directly. They compute a block in scratch and
 // copy the block in order (`write_out`), because direct stores are four times slower with 16 to 96
@@ -18,7 +18,7 @@ enum { SUM_ROWS = 96 };
 
 #define UNROLL _Pragma("clang loop unroll(full)")
 
-// The width of the widest panel in vectors. With AVX2 it is two, because a tile of 6 x 2 fills the
+// The width of the widest panel in vectors: two with AVX2, because a tile of 6 x 2 fills the
 // sixteen registers.
 enum { WIDEST = LANES == 8 ? 2 : 3 };
 
@@ -115,8 +115,8 @@ INLINE void multiply_step(const float *a, int64_t row, const float *b, int rows,
 }
 
 /// Computes the sums of one tile: `rows` rows of A times a panel. The element of A in row `r` at
-/// depth `k` is a[r * row + k * step]. Prefetches up to `ahead.lines` lines, one per step, which
-/// arrive during the computation.
+/// depth `k` is a[r * row + k * step]. Prefetches up to `ahead.lines` cache lines, one per step,
+/// which arrive during the computation.
 INLINE void multiply_tile(const float *a, int64_t row, int64_t step, const float *b, int64_t b_step,
                           int32_t depth, int rows, int vectors, M last, fetch ahead,
                           V acc[16][3]) {
@@ -137,7 +137,7 @@ INLINE void multiply_tile(const float *a, int64_t row, int64_t step, const float
 
 /// Runs `body` for each row `r` and vector `v` of a tile; the vector starts at column `at` and its
 /// live lanes are `m`. The outer loop is over rows, so that stores run through memory in order:
-/// with the loop over columns outside, stores are five times slower.
+/// with the outer loop over columns, stores are five times slower.
 #define FOR_TILE(body)                                                                       \
     UNROLL                                                                                   \
     for (int r = 0; r < rows; r++) {                                                         \
@@ -149,9 +149,9 @@ INLINE void multiply_tile(const float *a, int64_t row, int64_t step, const float
         }                                                                                    \
     }
 
-/// Applies the epilogue to a tile in registers and stores it. Each step has its own loop over the
-/// tile, so that only the loop that activates is compiled for each activation; the others are
-/// compiled once.
+/// Applies the epilogue to a tile in registers and stores the tile. Each step has its own loop over
+/// the tile, so that only the loop that activates is compiled for each activation; the other loops
+/// are compiled once.
 INLINE void finish_tile(V acc[16][3], int rows, int vectors, M last, int32_t column, float *c,
                         int64_t c_row, const ofa_end *end, const float *base,
                         const float *residual, V *s, V *q) {

@@ -25,9 +25,9 @@ static int64_t sparse_scratch(int32_t rows, int32_t depth) {
     return rows * (2 * ((int64_t)depth + LANES) + blocks);
 }
 
-/// Lists the nonzero values among the `count` values of `a`, and for each its place times `step`;
-/// a[0] has the place `from`. Returns how many values are nonzero. In both lists, up to LANES
-/// elements after the listed ones are overwritten.
+/// Lists the nonzero values among the `count` values of `a`, and for each its index times `step`;
+/// the index of a[0] is `from`. Returns how many values are nonzero. In both lists, up to LANES
+/// elements after the listed values are overwritten.
 INLINE int32_t list_row(const float *a, int32_t count, int32_t from, int32_t step, float *values,
                         int32_t *places) {
     int32_t listed = 0;
@@ -73,8 +73,8 @@ INLINE int32_t list_row(const float *a, int32_t count, int32_t from, int32_t ste
     return listed;
 }
 
-/// Returns the width in vectors of the next panel if `left` full vectors are left. A panel of width
-/// 1 may be the partial vector at the end of a row.
+/// Returns the width in vectors of the next panel if `left` full vectors remain. A panel of width 1
+/// may be the partial vector at the end of a row.
 INLINE int32_t panel_of(int32_t left) {
     return left >= SPARSE_PANEL ? SPARSE_PANEL : left >= 4 ? 4 : 1;
 }

@@ -33,8 +33,8 @@ INLINE void store_part(float *p, V v, M m) { _mm512_mask_storeu_ps(p, m, (__m512
 typedef int32_t M;  // how many lanes are live
 #define ALL_LANES LANES
 INLINE M lanes_mask(int32_t n) { return n >= LANES ? LANES : n; }
-// `load_some` and `store_some` load and store the partial vector at the end of a row. They are kept
-// short, because every load or store of an unrolled tile contains a copy of one of them.
+// `load_some` and `store_some` load and store the partial vector at the end of a row. Both are
+// short, because every load or store of an unrolled tile contains a copy of one of these functions.
 #if OFA_LANES == 8
 INLINE __m256i live_lanes(M m) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(m), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -67,8 +67,8 @@ INLINE void add_to(double *sums, V v, int32_t n) {
     for (int32_t i = 0; i < (n < LANES ? n : LANES); i++) sums[i] += (double)v[i];
 }
 
-/// Returns how many 64-byte lines a tile should prefetch if the call computes `tiles` tiles. Takes
-/// one call off `ahead->calls`.
+/// Returns how many 64-byte lines a tile should prefetch if the call computes `tiles` tiles.
+/// Subtracts one from `ahead->calls`.
 INLINE int32_t lines_a_tile(ofa_ahead *ahead, int64_t tiles) {
     if (!ahead || ahead->calls <= 0) return 0;
     int64_t floats = 0;
@@ -82,7 +82,7 @@ typedef struct {
     int32_t lines;
 } fetch;
 
-/// Takes lines to prefetch off `ahead` and returns them: at most `lines`, all of the same array.
+/// Removes lines to prefetch from `ahead` and returns them: at most `lines`, all of one array.
 INLINE fetch take_ahead(ofa_ahead *ahead, int32_t lines) {
     for (int32_t i = 0; i < OFA_AHEAD && lines > 0; i++)
         if (ahead->floats[i] > 0) {
@@ -139,8 +139,8 @@ INLINE V slope(V x, int32_t activation) {
     }
 }
 
-/// Runs `body` with the activation as the constant `ACT`, so that inner loops contain no branch on
-/// it.
+/// Runs `body` with the activation as the constant `ACT`, so that inner loops do not branch on the
+/// activation.
 #define WITH_ACTIVATION(activation, body)    \
     switch (activation) {                    \
         case OFA_ACT_RELU: {                 \

@@ -22,7 +22,8 @@ typedef struct {
     int32_t activation;  // OFA_ACT_*
 } ofa_affine;
 
-/// The gradient of a batch norm's input as a per-channel map: dy = a * g + b * y + c.
+/// The gradient of a batch norm's input y as a function per channel: dy = a * g + b * y + c, where
+/// g is the gradient of the norm's output.
 typedef struct {
     const float *a;  // (C)
     const float *b;  // (C)
@@ -49,7 +50,7 @@ typedef struct {
     int32_t kernel, stride;
 } ofa_depthwise;
 
-/// One training image of a batch: the pixels of the source that it shows.
+/// One image of a training batch, as a crop of a source image.
 typedef struct {
     int32_t index;         // image number in the source array
     float top, left;       // source coordinates of the output's first pixel centre
@@ -89,7 +90,7 @@ enum { OFA_STREAM_FLOATS = 1024 * 1024 };
 enum { OFA_AHEAD = 4 };  // the most arrays that an `ofa_ahead` lists
 
 /// The arrays that the next block of rows reads. Products and depthwise passes prefetch these
-/// arrays while they compute; `calls` calls are left, and each prefetches an equal share.
+/// arrays while they compute. Each of the remaining `calls` calls prefetches an equal share.
 typedef struct {
     const float *at[OFA_AHEAD];
     int64_t floats[OFA_AHEAD];
@@ -123,7 +124,7 @@ typedef struct {
                       int32_t channels, ofa_affine map, const float *center, float *out,
                       int64_t part);
 
-    /// out = dy of `upstream`; out may be its d.
+    /// out = dy of `upstream`; out may be the same memory as `upstream->d`.
     void (*norm_gradient)(const ofa_upstream *upstream, int32_t images, int32_t pixels,
                           int32_t channels, float *out);
 
@@ -185,7 +186,8 @@ typedef struct {
                  float *packed);
 
     /// c (rows, columns) = a (rows, depth) · packed, then the epilogue `end`, whose residual or
-    /// base may be the same memory as c. Prefetches the arrays of `ahead`, unless it is null.
+    /// base may be the same memory as c. Prefetches this call's share of the arrays of `ahead`,
+    /// unless `ahead` is null.
     void (*product)(const float *a, int64_t a_row, int32_t rows, int32_t depth, const float *packed,
                     int32_t columns, float *c, int64_t c_row, const ofa_end *end, ofa_ahead *ahead);
 

@@ -1,8 +1,8 @@
 // Thread affinity through Linux calls that Swift's import of the C library lacks.
 #pragma once
 
-/// Returns 1 if the calling thread may use processor number `processor`, 0 if it may not or if that
-/// is unknown.
+/// Returns 1 if the calling thread may use processor number `processor`, 0 if it may not, or if the
+/// system does not say.
 int ofa_processor_allowed(int processor);
 
 /// Restricts the calling thread to the `count` processors in `processors`. Returns 1 on success, 0

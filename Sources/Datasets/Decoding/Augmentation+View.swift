@@ -1,15 +1,17 @@
-// Training views of pictures of any size: the published random resized crop with its flip and
-// colours. Draws come from one stream a picture, in a fixed order.
+// Random views of pictures of any size for training: the published random resized crop, flip and
+// colour jitter. Each picture has its own random stream, from which values are drawn in a fixed
+// order.
 
 import Foundation
 import Tensors
 
 extension Augmentation {
-    /// Draws the training view of a picture of `width` x `height` pixels at `size` x `size`.
+    /// Draws the view of a picture of `width` x `height` pixels for training at `size` x `size`.
     ///
-    /// With `minArea` of 1 nothing is cropped at random: the view is that of evaluation. Order of
-    /// draws: the crop's, the flip, brightness, saturation, their order; settings that are off
-    /// draw nothing, except the flip. `shift` and `cropStyle` are for images of one stored size.
+    /// With `minArea` 1 the crop is not random: it is the crop of evaluation. Values are drawn in
+    /// this order: crop, flip, brightness, saturation, and which of the last two is applied first.
+    /// Settings that are off draw nothing, except the flip. `shift` and `cropStyle` have no effect
+    /// here.
     public func view(
         width: Int, height: Int, size: Int, using stream: inout RandomStream
     ) -> PictureView {
@@ -25,14 +27,15 @@ extension Augmentation {
         return view
     }
 
-    /// Ten tries of an area uniform in [minArea, 1] of the picture's and an aspect ratio
-    /// log-uniform in [1 / maxAspect, maxAspect]; then the largest central box with an allowed
-    /// aspect ratio.
+    /// Draws up to ten boxes and returns the first that fits. A box's share of the picture's area
+    /// is uniform in [minArea, 1], its aspect ratio log-uniform in [1 / maxAspect, maxAspect]. If
+    /// no box fits, returns the largest central box with an allowed aspect ratio.
     private func randomBox(
         width: Int, height: Int, size: Int, _ stream: inout RandomStream
     ) -> PictureView {
         func pixels(_ value: Double) -> Int {
-            // Sizes of pictures are far below 2^40, so this never traps.
+            // Limited to 2^40, far above the size of any picture, so that the conversion never
+            // traps.
             Int(min(value, 0x1p40).rounded(.toNearestOrEven))
         }
         let all = Double(width) * Double(height), widest = log(maxAspect)

@@ -1,24 +1,28 @@
 // Decoding into arrays: for import, which takes pictures one by one, and for tests.
 
 extension PictureDecoder {
-    /// The header of a file's bytes. Errors: refusals, without a name (`DatasetError.about`).
+    /// Reads the header of a picture file. Errors: why the picture is refused, without its name
+    /// (`DatasetError.about` adds the name).
     public func header(_ bytes: [UInt8]) throws -> PictureHeader {
         try bytes.withUnsafeBytes { try header($0) }
     }
 
-    /// Decodes a whole file and checks it to its end. Errors: refusals, without a name.
+    /// Decodes a picture file and reads the file to its end, to find all damage. Errors: why the
+    /// picture is refused, without its name.
     public func decode(_ bytes: [UInt8]) throws -> DecodedPicture {
         try view(encoded: bytes) { .whole(width: $0, height: $1) }
     }
 
-    /// A view of a file, checked to its end unless `isChecked` is false. Errors: refusals.
+    /// Decodes the view that `choose` returns for the picture's width and height. The file is read
+    /// to its end, to find all damage, unless `isChecked` is false. Errors: why the picture is
+    /// refused, without its name.
     public func view(
         encoded bytes: [UInt8], isChecked: Bool = true, _ choose: (Int, Int) -> PictureView
     ) throws -> DecodedPicture {
         try bytes.withUnsafeBytes { try view(.encoded($0), isChecked: isChecked, choose) }
     }
 
-    /// A view of pixels, (height, width, channels).
+    /// Makes the view that `choose` returns, from pixels of shape (height, width, channels).
     public func view(
         pixels: [UInt8], width: Int, height: Int, channels: Int,
         _ choose: (Int, Int) -> PictureView
@@ -30,12 +34,12 @@ extension PictureDecoder {
         }
     }
 
-    /// A view of a source whose memory is lent by the caller.
+    /// Makes the view that `choose` returns, from a source in the caller's memory.
     func view(
         _ source: Source, isChecked: Bool, _ choose: (Int, Int) -> PictureView
     ) throws -> DecodedPicture {
         var pixels: [UInt8] = [], size = (width: 0, height: 0)
-        // Taken when the header is known, so the memory is that of this picture.
+        // Allocated after the header was read: only then the size of the view is known.
         var memory = UnsafeMutableBufferPointer<UInt8>(start: nil, count: 0)
         defer { memory.deallocate() }
         let warnings = try write(

@@ -1,26 +1,29 @@
-// Decodes JPEG and PNG, and resamples them while they are decoded: of a picture of any height only
-// a few rows are in memory. One decoder belongs to one thread; once it has seen its largest
-// picture, it takes no more memory, besides what libjpeg and libpng take and give back.
+// Decodes JPEG and PNG pictures, and resamples rows as they are decoded. So only a few rows are in
+// memory, except for progressive JPEGs and interlaced PNGs. A decoder reuses its buffers for all
+// its pictures; only very large buffers are freed. libjpeg and libpng allocate memory for each
+// picture and free it again.
 //
-// Decoded bytes are those of libjpeg's defaults; PNG: 8 bits, of 16 the high byte, palettes looked
-// up, alpha dropped. Orientation, profiles and gamma are not applied. CMYK becomes RGB without a
-// profile. Grey from colour: (19595 R + 38470 G + 7471 B + 32768) >> 16.
+// JPEG is decoded with libjpeg's defaults. PNG is decoded to 8 bits per sample: of 16-bit samples
+// the high byte is taken, palette indices become colours, alpha is dropped. Orientation, colour
+// profiles and gamma are ignored. CMYK becomes RGB. Grey is computed from RGB as (19595 R + 38470 G
+// + 7471 B + 32768) >> 16.
 import CPictures
 import Intake
 
 /// Decodes pictures; to be used by one thread at a time.
 public final class PictureDecoder {
-    /// Bounds on a picture, checked before memory is taken.
+    /// Limits of a picture. Pixels and memory are checked before memory is allocated.
     public struct Limits: Sendable, Equatable {
         /// The most pixels; a small file may declare billions.
         public var pixels = 178_956_970
-        /// The most bytes that a picture may need which cannot be decoded row by row: a
-        /// progressive JPEG's coefficients, an interlaced PNG's pixels.
+        /// The most bytes of memory for a picture that cannot be decoded row by row: for the
+        /// coefficients of a progressive JPEG, or the pixels of an interlaced PNG.
         public var memoryBytes = 192 << 20
-        /// The most scans of a JPEG, each a pass over the picture. Programs write about ten.
+        /// The most scans of a JPEG; each scan is a pass over the picture. Programs usually write
+        /// about ten scans.
         public var scans = 500
 
-        /// The bounds of import.
+        /// The default limits.
         public init() {}
 
         var native: ofa_picture_limits {
@@ -29,25 +32,26 @@ public final class PictureDecoder {
         }
     }
 
-    /// What a picture is made from. The memory belongs to the caller.
+    /// A picture to be decoded or resampled. The memory belongs to the caller.
     public enum Source {
         /// The bytes of a JPEG or PNG file.
         case encoded(UnsafeRawBufferPointer)
-        /// Pixels, (height, width, channels of 1 or 3).
+        /// Pixels of shape (height, width, channels), with 1 or 3 channels.
         case pixels(UnsafeRawBufferPointer, width: Int, height: Int, channels: Int)
     }
 
-    /// Where a view goes. The memory belongs to the caller.
+    /// Where the output of a view is written. The memory belongs to the caller.
     public enum Target {
-        /// Bytes, (outputHeight, outputWidth, channels).
+        /// Bytes of shape (outputHeight, outputWidth, channels).
         case bytes(UnsafeMutableBufferPointer<UInt8>)
-        /// The same as floats: byte * scale + offset, one of each a channel.
+        /// Floats of shape (outputHeight, outputWidth, channels): byte * scale + offset, with one
+        /// scale and one offset per channel.
         case floats(UnsafeMutableBufferPointer<Float>, scale: [Float], offset: [Float])
     }
 
-    /// Bytes a pixel of what is decoded: 1 grey, 3 RGB.
+    /// The number of output channels: 1 grey, 3 RGB.
     public let channels: Int
-    /// The bounds on pictures.
+    /// The limits of each picture.
     public let limits: Limits
 
     private let across = ResamplingPlan(), down = ResamplingPlan()
@@ -55,7 +59,7 @@ public final class PictureDecoder {
     private let four = PictureMemory<UInt8>(zero: 0), quad = PictureMemory<UInt8>(zero: 0)
     private let ring = PictureMemory<UInt8>(zero: 0), line = PictureMemory<UInt8>(zero: 0)
     private let whole = PictureMemory<UInt8>(zero: 0)
-    /// Buffers above this size are not kept: a giant picture is rare.
+    /// Buffers above this size are freed after the picture, because such large pictures are rare.
     private static let keptBytes = 4 << 20
 
     /// `channels` is 1 or 3.
@@ -65,7 +69,8 @@ public final class PictureDecoder {
         self.limits = limits
     }
 
-    /// The header of a file's bytes. Errors: refusals, without a name (`DatasetError.about`).
+    /// Reads the header of a picture file. Errors: why the picture is refused, without its name
+    /// (`DatasetError.about` adds the name).
     public func header(_ bytes: UnsafeRawBufferPointer) throws -> PictureHeader {
         let kind = PictureKind(bytes)
         if let refusal = kind.refusal { throw refusal }
@@ -78,12 +83,13 @@ public final class PictureDecoder {
         return PictureHeader(kind, header)
     }
 
-    /// Writes the view that `choose` makes of a source's size to `target(view)`.
+    /// Makes the view that `choose` returns for the picture's width and height, and writes the
+    /// output to the memory that `target` returns for this view.
     ///
-    /// `isChecked`: the file is read to its end, so that late damage is refused; for files that
-    /// were checked before, what lies outside the view is left out, which is faster. The decoded
-    /// pixels are the same. Errors: refusals, without a name (`DatasetError.about`), and those of
-    /// the closures.
+    /// If `isChecked` is true, the file is read to its end, to find all damage. Otherwise most of
+    /// what lies outside the view is skipped, which is faster, for files that were checked before.
+    /// The output is the same. Errors: why the picture is refused, without its name
+    /// (`DatasetError.about` adds the name), and errors of the closures.
     @discardableResult
     public func write(
         _ source: Source, isChecked: Bool,
@@ -117,7 +123,7 @@ public final class PictureDecoder {
         }
     }
 
-    /// Runs the library over a file's bytes.
+    /// Decodes the bytes of a file with libjpeg or libpng.
     private func decode(
         _ bytes: UnsafeRawBufferPointer, _ header: PictureHeader, _ view: inout ofa_picture_view
     ) throws -> PictureWarnings {
@@ -135,7 +141,7 @@ public final class PictureDecoder {
         return PictureWarnings(&notes)
     }
 
-    /// Lends `body` the view with its plans and buffers.
+    /// Calls `body` with the view as a C struct that has resampling weights and buffers.
     private func prepare(
         _ view: PictureView, _ header: PictureHeader, _ isChecked: Bool, _ target: Target,
         _ body: (inout ofa_picture_view) throws -> PictureWarnings
@@ -163,7 +169,7 @@ public final class PictureDecoder {
         native.brightness = view.brightness
         native.saturation = view.saturation
         native.saturation_first = view.isSaturationFirst ? 1 : 0
-        // The slack is what one-byte-further reads and wide writes may touch.
+        // The 64 bytes more are for reads and writes that go a little beyond the end of a row.
         native.row = row.room(for: header.width * 4 + 64).baseAddress
         native.part = part.room(for: across.part.count * 3 + 64).baseAddress
         native.four = four.room(for: 4 * (across.part.count * 3 + 64)).baseAddress
@@ -192,7 +198,7 @@ public final class PictureDecoder {
         }
     }
 
-    /// Frees what only a giant picture needed.
+    /// Frees buffers of more than `keptBytes` bytes.
     private func shrink() {
         row.shrink(above: Self.keptBytes)
         part.shrink(above: Self.keptBytes)

@@ -1,22 +1,24 @@
-// Writes pictures: PNG for contact sheets, JPEG for stores of pictures that were scaled once.
+// Encodes pictures: as PNG for contact sheets, as JPEG for pictures that import scales down and
+// stores as files.
 import CPictures
 import Intake
 
-/// Encodes pixels, (height, width, channels); a channel count of 1 is grey, of 3 RGB.
+/// Encodes pixels of shape (height, width, channels): 1 channel is grey, 3 channels are RGB.
 public enum PictureEncoder {
-    /// The quality of stored JPEGs. Photographs of 196 x 147 pixels take 9.5 kB each and change by
-    /// 0.8 levels a byte on average. Chroma is not subsampled: it was made small already.
+    /// The quality of stored JPEGs. On average, a photograph of 196 x 147 pixels takes 9.5 kB, and
+    /// its bytes change by 0.8 of 255. Chroma is not subsampled, because the pictures were scaled
+    /// down already.
     public static let storedQuality = 95
 
-    /// The bytes of a PNG file, 8 bits a sample.
+    /// Returns a PNG file with 8 bits per sample.
     ///
-    /// Errors: `wrongDimensions` if the sizes do not fit the pixels, `tooLarge` beyond a million
-    /// pixels a side.
+    /// Errors: `wrongDimensions` if the sizes do not fit the pixels, `tooLarge` if a side is 0 or
+    /// more than a million pixels long.
     public static func png(
         _ pixels: [UInt8], width: Int, height: Int, channels: Int = 3
     ) throws -> [UInt8] {
         try check(pixels, width, height, channels, longest: 1_000_000)
-        // Filter bytes, and what incompressible data grow by: below a thirty-second.
+        // Each row has one byte more, for its filter; incompressible data grow by less than 1/32.
         let raw = (width * channels + 1) * height
         return try encode("PNG", room: raw + raw / 32 + 65_536) { out, room, written, notes in
             ofa_png_write(
@@ -24,17 +26,17 @@ public enum PictureEncoder {
         }
     }
 
-    /// The bytes of a baseline JPEG file without chroma subsampling; `quality` is 1...100.
+    /// Returns a baseline JPEG file without chroma subsampling; `quality` is 1...100.
     ///
-    /// Errors: `wrongDimensions` if the sizes do not fit the pixels, `tooLarge` beyond 65,500
-    /// pixels a side.
+    /// Errors: `wrongDimensions` if the sizes do not fit the pixels, `tooLarge` if a side is 0 or
+    /// more than 65,500 pixels long.
     public static func jpeg(
         _ pixels: [UInt8], width: Int, height: Int, channels: Int = 3,
         quality: Int = storedQuality
     ) throws -> [UInt8] {
         precondition((1...100).contains(quality), "a quality of \(quality)")
         try check(pixels, width, height, channels, longest: 65_500)
-        // At most 2 bytes of entropy code a sample, stuffing included, in whole blocks.
+        // A sample takes at most 2 bytes of entropy code, stuffing included; blocks are filled up.
         let blocks = ((width + 7) / 8) * ((height + 7) / 8) * 64
         return try encode("JPEG", room: blocks * channels * 2 + 4096) { out, room, written, notes in
             ofa_jpeg_write(
@@ -58,7 +60,7 @@ public enum PictureEncoder {
             throw DatasetError(
                 .corrupt, "cannot encode a \(format): \(String(cString: ofa_notes_text(&notes)))")
         }
-        // Copied, because the room was many times what was written.
+        // Copied to free the unused part of the buffer, which is often large.
         return bytes.withUnsafeBufferPointer { [UInt8]($0) }
     }
 

@@ -1,16 +1,17 @@
-// What is known of a picture before its pixels are decoded, and what was noticed while they were.
+// What a picture's header says, the warnings of decoding, and the errors of refused pictures.
 import CPictures
 import Intake
 
 /// What a picture's header says.
 public struct PictureHeader: Sendable, Equatable {
-    /// JPEG or PNG.
+    /// JPEG or PNG; `unknown` if the picture was given as pixels.
     public let kind: PictureKind
-    /// Its size in pixels, at least 1.
+    /// The picture's size in pixels, at least 1.
     public let width, height: Int
-    /// Colour components that are decoded: 1 grey, 3 colour, 4 CMYK.
+    /// The number of decoded colour components: 1 grey, 3 RGB, 4 CMYK.
     public let components: Int
-    /// Whether all its pixels are decoded at once (an interlaced PNG) and not row by row.
+    /// Whether the picture is an interlaced PNG, whose pixels are decoded all at once and not row
+    /// by row.
     public let isInterlaced: Bool
 
     init(_ kind: PictureKind, _ header: ofa_picture_header) {
@@ -28,11 +29,11 @@ public struct PictureHeader: Sendable, Equatable {
     }
 }
 
-/// Warnings of the library about a picture that was decoded all the same.
+/// Warnings of libjpeg or libpng about a picture that was decoded nevertheless.
 public struct PictureWarnings: Sendable, Equatable {
-    /// How many.
+    /// The number of warnings.
     public var count = 0
-    /// The first one's text; nil without warnings.
+    /// The text of the first warning; nil if there is none.
     public var first: String?
 
     /// No warnings.
@@ -46,23 +47,25 @@ public struct PictureWarnings: Sendable, Equatable {
 
 /// A decoded picture.
 public struct DecodedPicture: Sendable, Equatable {
-    /// Its size in pixels.
+    /// The picture's size in pixels.
     public let width, height: Int
-    /// Bytes a pixel: 1 grey, 3 RGB.
+    /// Bytes per pixel: 1 grey, 3 RGB.
     public let channels: Int
     /// The bytes, (height, width, channels).
     public let pixels: [UInt8]
-    /// What the library warned of.
+    /// The warnings of libjpeg or libpng.
     public let warnings: PictureWarnings
 }
 
 extension DatasetError {
-    /// The same error about the file or member of this name: `name: reason`.
+    /// Returns this error with the name of a file or archive member before the reason, as in `name:
+    /// reason`.
     public func about(_ name: String) -> DatasetError {
         DatasetError(code, "\(name): \(reason)", remedy: remedy)
     }
 
-    /// The refusal of a picture. The reason has no name yet: see `about`.
+    /// Returns the error for a refused picture. The reason lacks the picture's name, which `about`
+    /// adds.
     static func refusal(
         _ notes: inout ofa_picture_notes, of kind: PictureKind, limits: PictureDecoder.Limits
     ) -> DatasetError {

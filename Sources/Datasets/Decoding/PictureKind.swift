@@ -1,25 +1,25 @@
-// What a file is, told by its first bytes. Names and extensions are no evidence: collections hold
-// GIF and WebP files named .jpg, web pages and empty files.
+// Recognises the format of a file by its first bytes. Names are not reliable: collections contain
+// GIF and WebP files, web pages and empty files whose names end in `.jpg`.
 
 /// The kind of a picture file.
 public enum PictureKind: Sendable, Equatable {
-    /// JPEG, by FF D8 FF.
+    /// JPEG: the file begins with FF D8 FF.
     case jpeg
-    /// PNG, by its eight bytes.
+    /// PNG: the file begins with the eight bytes of PNG's signature.
     case png
-    /// A known format that is not read, by its name, such as `GIF`.
+    /// A known format that is not supported, with its name, such as `GIF`.
     case foreign(String)
     /// No bytes at all.
     case empty
-    /// Nothing that is known.
+    /// No known format.
     case unknown
 
-    /// How many first bytes decide.
+    /// The number of first bytes that determine the kind.
     public static let deciding = 32
 
     /// The kind of a file that starts with these bytes; the first `deciding` are enough.
     public init(_ start: some Collection<UInt8>) {
-        // The two that are decoded by the million are told without taking memory.
+        // These two frequent kinds are recognised without allocating memory.
         if start.starts(with: Self.jpegStart) {
             self = .jpeg
         } else if start.starts(with: Self.pngStart) {
@@ -81,7 +81,7 @@ public enum PictureKind: Sendable, Equatable {
     private static let gzip = "gzip"
     private static let pointer = "Git LFS pointer"
 
-    /// Fixed bytes at fixed places, from the formats' specifications.
+    /// Bytes by which a format is recognised, at a fixed offset, from the formats' specifications.
     private static let signatures: [(place: Int, bytes: [UInt8], name: String)] = [
         (0, Array("GIF87a".utf8), "GIF"), (0, Array("GIF89a".utf8), "GIF"),
         (0, [0x49, 0x49, 0x2A, 0x00], "TIFF"), (0, [0x4D, 0x4D, 0x00, 0x2A], "TIFF"),
@@ -93,7 +93,7 @@ public enum PictureKind: Sendable, Equatable {
         (0, [0x1F, 0x8B], gzip), (0, Array("version https://git-lfs".utf8), pointer),
     ]
 
-    /// The format of an ISO base media file, by its main brand.
+    /// The format of an ISO base media file, by its major brand.
     private static func boxed(brand: ArraySlice<UInt8>) -> String {
         switch String(decoding: brand, as: UTF8.self) {
         case "avif", "avis": "AVIF"

@@ -1,5 +1,5 @@
-// Memory that grows to what the largest picture needed and is then reused, so that decoding
-// millions of pictures takes none. Pointers stay within one call of the decoder that owns it.
+// A buffer that a decoder reuses from picture to picture, and that grows only if a picture needs
+// more. Pointers to its elements are not used after the decoder's present call.
 
 /// A buffer of one decoder.
 final class PictureMemory<Element: BitwiseCopyable> {
@@ -11,7 +11,7 @@ final class PictureMemory<Element: BitwiseCopyable> {
 
     deinit { buffer.deallocate() }
 
-    /// The buffer with room for `count` elements at least; what it held before may be lost.
+    /// Returns the buffer with at least `count` elements. What it contained before may be lost.
     func room(for count: Int) -> UnsafeMutableBufferPointer<Element> {
         if buffer.count < count {
             buffer.deallocate()
@@ -21,7 +21,7 @@ final class PictureMemory<Element: BitwiseCopyable> {
         return buffer
     }
 
-    /// Frees a buffer of more than `count` elements.
+    /// Frees the buffer if it has more than `count` elements.
     func shrink(above count: Int) {
         guard buffer.count > count else { return }
         buffer.deallocate()

@@ -1,5 +1,5 @@
-// What a loader's thread does to a picture: encoded bytes or stored pixels in, normalised floats at
-// a place of a batch out. A preprocessor owns its decoder, so each thread has one.
+// Turns a picture, encoded or stored as pixels, into the normalised floats of one image of a batch.
+// Each thread of a loader has its own preprocessor, because a preprocessor owns a decoder.
 import Intake
 import Tensors
 
@@ -7,9 +7,11 @@ import Tensors
 public final class PicturePreprocessor {
     /// How pictures become square.
     public enum Resizing: String, Codable, Sendable, CaseIterable {
-        /// The published transforms: random resized crops, and resize and central crop.
+        /// The published transforms: a random resized crop for training; a resize and a central
+        /// crop for evaluation.
         case published
-        /// None: pictures have the network's size already; training only mirrors and colours.
+        /// No resizing. A preprocessor then accepts only pictures of the network's input size;
+        /// training only mirrors them and changes their colours.
         case none
     }
 
@@ -17,10 +19,11 @@ public final class PicturePreprocessor {
     private let resizing: Resizing
     private let scale, offset: [Float]
 
-    /// Bytes a pixel: 1 grey, 3 RGB.
+    /// Bytes per pixel: 1 grey, 3 RGB.
     public var channels: Int { decoder.channels }
 
-    /// One mean and deviation a channel; their number is that of the channels.
+    /// `normalization` has one mean and one deviation for each channel, so it determines
+    /// `channels`.
     public init(
         normalization: PixelNormalization, resizing: Resizing = .published,
         limits: PictureDecoder.Limits = PictureDecoder.Limits()
@@ -31,10 +34,11 @@ public final class PicturePreprocessor {
         offset = normalization.offsets
     }
 
-    /// Writes a training view, drawn from `stream`, as (size, size, channels) floats.
+    /// Draws a view for training from `stream`, and writes it as floats of shape (size, size,
+    /// channels).
     ///
-    /// `isChecked` as in `PictureDecoder.write`. Errors: refusals, without a name, and
-    /// `wrongDimensions` if nothing is resized and the size differs.
+    /// For `isChecked` see `PictureDecoder.write`. Errors: why the picture is refused, without its
+    /// name; `wrongDimensions` if resizing is off and the picture does not have the network's size.
     public func train(
         _ source: PictureDecoder.Source, size: Int, augmentation: Augmentation,
         stream: inout RandomStream, isChecked: Bool = false,
@@ -53,7 +57,8 @@ public final class PicturePreprocessor {
             }, to: { _ in .floats(floats, scale: scale, offset: offset) })
     }
 
-    /// Writes the evaluation view as (size, size, channels) floats. Errors: those of `train`.
+    /// Writes the evaluation view as floats of shape (size, size, channels). Errors: those of
+    /// `train`.
     public func evaluate(
         _ source: PictureDecoder.Source, size: Int, isChecked: Bool = false,
         to floats: UnsafeMutableBufferPointer<Float>
@@ -63,8 +68,8 @@ public final class PicturePreprocessor {
             to: { _ in .floats(floats, scale: scale, offset: offset) })
     }
 
-    /// Writes the evaluation view as (size, size, channels) bytes, to be kept and normalised often.
-    /// Errors: those of `train`.
+    /// Writes the evaluation view as bytes of shape (size, size, channels), which can be stored and
+    /// normalised later. Errors: those of `train`.
     public func evaluate(
         _ source: PictureDecoder.Source, size: Int, isChecked: Bool = false,
         to bytes: UnsafeMutableBufferPointer<UInt8>
@@ -91,7 +96,7 @@ public final class PicturePreprocessor {
             : .evaluation(width: width, height: height, size: size)
     }
 
-    /// Without resizing a picture must have the network's size.
+    /// Throws if resizing is off and the picture does not have the network's size.
     private func check(_ width: Int, _ height: Int, _ size: Int) throws {
         guard resizing == .published || (width == size && height == size) else {
             throw DatasetError(
@@ -103,7 +108,7 @@ public final class PicturePreprocessor {
 }
 
 extension PictureView {
-    /// Makes this the view of a whole picture, with its mirroring and colours.
+    /// Changes this to the view of the whole picture; mirroring and colours stay as they are.
     fileprivate mutating func uncut(width: Int, height: Int) {
         var view = PictureView.whole(width: width, height: height)
         view.isMirrored = isMirrored

@@ -1,10 +1,10 @@
-// Views of pictures: which part is resampled to which size. Evaluation, training crops and stored
-// pictures differ only in this, so one path decodes and resamples them all.
+// A view says which part of a picture is resampled to which size. Evaluation, training crops and
+// stored pictures differ only in their views, so the same code decodes and resamples all of them.
 
 import Foundation
 
-/// A view: a box of a picture is resampled as if it were a picture of its own, and a part of the
-/// result is kept. Places and sizes in pixels, from the top left.
+/// A view: a box of a picture is resampled as if the box were a whole picture, then the output is
+/// cut out of the result. Positions and sizes are in pixels, counted from the top left.
 public struct PictureView: Sendable, Equatable {
     /// The box's left column and top row in the picture.
     public var x, y: Int
@@ -12,20 +12,21 @@ public struct PictureView: Sendable, Equatable {
     public var width, height: Int
     /// The size that the box is resampled to; an axis whose size does not change is copied.
     public var resizedWidth, resizedHeight: Int
-    /// The kept part's left column and top row, in the resampled box.
+    /// The left column and top row of the output, in the resampled box.
     public var left, top: Int
-    /// The kept part's size: that of the output.
+    /// The size of the output.
     public var outputWidth, outputHeight: Int
     /// Whether the output is mirrored left to right.
     public var isMirrored = false
-    /// Factor of every byte, at least 0; 1 changes nothing.
+    /// The factor by which every byte is multiplied, at least 0; 1 changes nothing.
     public var brightness: Float = 1
-    /// Factor of the distance from grey, for colour output; 1 changes nothing.
+    /// The factor by which a colour's distance from grey is multiplied; 1 changes nothing. It has
+    /// no effect on grey output.
     public var saturation: Float = 1
     /// Whether the saturation is changed before the brightness.
     public var isSaturationFirst = false
 
-    /// A whole box resampled to a size.
+    /// Resamples a box to a size; the output is the whole result.
     public init(
         x: Int = 0, y: Int = 0, width: Int, height: Int, resizedWidth: Int, resizedHeight: Int
     ) {
@@ -41,13 +42,14 @@ public struct PictureView: Sendable, Equatable {
         outputHeight = resizedHeight
     }
 
-    /// The whole picture as it is.
+    /// The whole picture, not resampled.
     public static func whole(width: Int, height: Int) -> PictureView {
         PictureView(width: width, height: height, resizedWidth: width, resizedHeight: height)
     }
 
-    /// The published evaluation transform at `size`: the shorter side becomes ⌈size / 0.875⌉, then
-    /// the central square is cut, halves rounded to even.
+    /// The published evaluation transform: the picture is resampled so that its shorter side has
+    /// ⌈size / 0.875⌉ pixels, then the central `size` x `size` pixels are cut out. Their offset is
+    /// rounded, halves to even.
     public static func evaluation(width: Int, height: Int, size: Int) -> PictureView {
         var view = scaled(
             width: width, height: height, shorterSide: Int((Double(size) / 0.875).rounded(.up)))
@@ -61,20 +63,22 @@ public struct PictureView: Sendable, Equatable {
         return view
     }
 
-    /// The whole picture with its shorter side at most `shorterSide`; smaller ones stay as they are.
+    /// The whole picture, scaled down so that its shorter side has `shorterSide` pixels. Smaller
+    /// pictures are not scaled.
     public static func shrunk(width: Int, height: Int, shorterSide: Int) -> PictureView {
         min(width, height) <= shorterSide
             ? whole(width: width, height: height)
             : scaled(width: width, height: height, shorterSide: shorterSide)
     }
 
-    /// A box resampled to a square of `size`.
+    /// A box resampled to `size` x `size` pixels.
     public static func box(x: Int, y: Int, width: Int, height: Int, size: Int) -> PictureView {
         PictureView(
             x: x, y: y, width: width, height: height, resizedWidth: size, resizedHeight: size)
     }
 
-    /// The shorter side becomes `shorterSide`, the longer follows, truncated.
+    /// Scales the picture so that its shorter side has `shorterSide` pixels. The longer side keeps
+    /// the ratio, rounded down.
     private static func scaled(width: Int, height: Int, shorterSide: Int) -> PictureView {
         let longer = shorterSide * max(width, height) / min(width, height)
         return PictureView(
@@ -82,7 +86,8 @@ public struct PictureView: Sendable, Equatable {
             resizedHeight: width <= height ? longer : shorterSide)
     }
 
-    /// Whether the view lies inside a picture of this size and within the sizes that are made.
+    /// Whether the view lies inside a picture of this size, and all its sizes are within the
+    /// supported limits.
     public func fits(width pictureWidth: Int, height pictureHeight: Int) -> Bool {
         let sides = 1...1 << 20, resized = 1...1 << 40
         return (0..<pictureWidth).contains(x) && (0..<pictureHeight).contains(y)

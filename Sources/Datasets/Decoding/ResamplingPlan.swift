@@ -1,17 +1,18 @@
-// The weights of one axis of a view, and the part of the picture that they read.
+// The resampling weights of one axis of a view, and the range of rows or columns that is read.
 import CPictures
 
-/// Plans the resampling of one axis; its memory is reused.
+/// Plans the resampling of one axis; the memory is reused for the next plan.
 final class ResamplingPlan {
     private let places = PictureMemory<Int32>(zero: 0)
     private let weights = PictureMemory<Int32>(zero: 0)
     /// The plan; its pointers are valid until the next `set`.
     private(set) var axis = ofa_axis()
-    /// The samples of the picture that are read.
+    /// The rows or columns of the picture that are read.
     private(set) var part = 0..<0
 
-    /// Plans `count` outputs from number `from` on, of the `resized` that the `length` samples from
-    /// `start` on become. Mirroring applies to a resampled axis only.
+    /// Plans one axis. The `length` samples from `start` on are resampled to `resized` outputs;
+    /// `count` of these are made, from output `from` on. `isMirrored` has an effect only if
+    /// `length` and `resized` differ.
     func set(
         start: Int, length: Int, resized: Int, from: Int, count: Int, isMirrored: Bool = false
     ) {
@@ -27,7 +28,7 @@ final class ResamplingPlan {
         let taps = ofa_axis_windows(n, m, from, outputs, mirrored, first, lengths)
         guard let table = weights.room(for: Int(taps) * count).baseAddress else { return }
         ofa_axis_weights(n, m, from, outputs, mirrored, taps, first, lengths, table)
-        // Windows move in one direction, so the two ends bound all of them.
+        // The windows advance in one direction, so the first and the last one bound them all.
         let lowest = min(first[0], first[count - 1])
         let end = max(first[0], first[count - 1]) + taps
         for x in 0..<count { first[x] -= lowest }

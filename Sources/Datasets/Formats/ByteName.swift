@@ -1,6 +1,6 @@
 // ByteName: the name of a class, a file or a sample as the bytes that the file system or an archive
-// gave. Swift's String would repair what is not UTF-8 and compare by canonical equivalence, so that
-// two files could become one.
+// gave. Swift's String would repair invalid UTF-8 and compare by canonical equivalence, so that two
+// different names could become equal.
 import Intake
 
 /// A name as bytes: compared, ordered and hashed byte by byte, never normalised.
@@ -19,7 +19,8 @@ public struct ByteName: Sendable, Hashable, Comparable {
         left.bytes.lexicographicallyPrecedes(right.bytes)
     }
 
-    /// This name, a slash and another one; only the other one where one is empty.
+    /// Returns this name, a slash and `name`. If one of the two names is empty, returns only the
+    /// other.
     public func appending(_ name: ByteName) -> ByteName {
         if bytes.isEmpty || name.bytes.isEmpty { return bytes.isEmpty ? name : self }
         return ByteName(bytes + [UInt8(ascii: "/")] + name.bytes)
@@ -27,8 +28,8 @@ public struct ByteName: Sendable, Hashable, Comparable {
 }
 
 extension ByteName: CustomStringConvertible {
-    /// The name on one line for people: bytes that are not UTF-8 as `\xE9`, control characters
-    /// escaped, longer names cut.
+    /// The name on one line, for people. Bytes that are not UTF-8 are written as in `\xE9`, control
+    /// characters are escaped, and long names are truncated.
     public var description: String {
         let text = Shown.line(Self.decoded(bytes, escapesBackslash: false))
         return text.count <= 300 ? text : text.prefix(300) + "…"
@@ -36,11 +37,11 @@ extension ByteName: CustomStringConvertible {
 }
 
 extension ByteName: Codable {
-    /// An injective text: a backslash is doubled, and bytes that are not UTF-8 and NUL are written
-    /// as `\xE9`.
+    /// The name as text, different for different names. A backslash is doubled; NUL and bytes that
+    /// are not UTF-8 are written as in `\xE9`.
     public var text: String { Self.decoded(bytes, escapesBackslash: true) }
 
-    /// The name whose `text` this is; nil if it is none.
+    /// Reads the name that was written as `text`; nil if an escape is malformed.
     public init?(text: String) {
         var bytes: [UInt8] = []
         var rest = Array(text.utf8)[...]
@@ -114,21 +115,21 @@ extension ByteName: Codable {
 }
 
 extension ByteName {
-    /// The part behind the last slash.
+    /// The part after the last slash.
     var lastPart: ArraySlice<UInt8> {
         let start = bytes.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
         return bytes[start...]
     }
 
-    /// What follows the last dot of the last part, in small letters; nil without a dot.
+    /// What follows the last dot of `lastPart`, in lower case; nil without a dot.
     var fileExtension: [UInt8]? { Self.fileExtension(lastPart) }
 
-    /// What follows the last dot of a file's name, in small letters; nil without a dot.
+    /// What follows the last dot of a file's name, in lower case; nil without a dot.
     static func fileExtension(_ name: ArraySlice<UInt8>) -> [UInt8]? {
         name.lastIndex(of: UInt8(ascii: ".")).map { name[($0 + 1)...].map(lowered) }
     }
 
-    /// A capital ASCII letter as a small one; other bytes as they are.
+    /// Returns an ASCII letter in lower case, any other byte unchanged.
     static func lowered(_ byte: UInt8) -> UInt8 {
         (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte + 32 : byte
     }

@@ -1,5 +1,6 @@
-// ByteStream: the content of a file from its start to its end, plain or decompressed, with a
-// small buffer. Memory is taken for what has been read, not for what a header announces.
+// ByteStream: reads the content of a file from start to end through a small buffer, and
+// decompresses gzip. Memory is allocated for bytes that are there, not for a size that a header
+// declares.
 
 /// A file's content, read from start to end; gzip is recognised by its first two bytes.
 final class ByteStream {
@@ -7,12 +8,12 @@ final class ByteStream {
     let path: ByteName
     /// Whether the file is compressed.
     let isCompressed: Bool
-    /// The bytes of content that were read or skipped.
+    /// The number of content bytes that were read or skipped so far.
     private(set) var place = 0
     private let file: InputFile
     private let inflater: Inflater?
     private var buffer = [UInt8](repeating: 0, count: GzipFile.pieceBytes)
-    /// The part of `buffer` that is still to be read.
+    /// The range of `buffer` that was filled but not read yet.
     private var ready = 0..<0
     private var isAtEnd = false
 
@@ -28,13 +29,14 @@ final class ByteStream {
         inflater = isCompressed ? try Inflater(path: path.description) : nil
     }
 
-    /// The size of the content in bytes; nil if only reading it tells.
+    /// The size of the content in bytes; nil if the file is compressed, because then the size is
+    /// unknown.
     var size: Int? { isCompressed ? nil : file.state.size }
 
-    /// The size of the file in bytes.
+    /// The size of the file in bytes, compressed or not.
     var fileBytes: Int { file.state.size }
 
-    /// The next `count` bytes; fewer where the content ends.
+    /// Returns the next `count` bytes, or fewer if the content ends before.
     ///
     /// Errors: those of `GzipFile.read`.
     func take(atMost count: Int) throws(DatasetError) -> [UInt8] {
@@ -43,12 +45,12 @@ final class ByteStream {
         return taken
     }
 
-    /// Appends the next `count` bytes to `taken`; fewer where the content ends.
+    /// Appends the next `count` bytes to `taken`, or fewer if the content ends before.
     ///
     /// Errors: those of `GzipFile.read`.
     func append(atMost count: Int, to taken: inout [UInt8]) throws(DatasetError) {
-        // What a header declares is not to be believed: memory is reserved for what is there, of
-        // compressed content for 1 MiB.
+        // `count` may come from a header that is wrong. So memory is reserved for at most the rest
+        // of the file, or for at most 1 MiB if the file is compressed.
         let known = size.map { max(0, $0 - place) } ?? 1 << 20
         taken.reserveCapacity(taken.count + min(count, known))
         var rest = count
@@ -60,7 +62,8 @@ final class ByteStream {
         }
     }
 
-    /// Passes over `count` bytes; returns how many were there.
+    /// Skips `count` bytes, or fewer if the content ends before; returns the number of skipped
+    /// bytes.
     ///
     /// Errors: those of `GzipFile.read`.
     func skip(_ count: Int) throws(DatasetError) -> Int {
@@ -80,8 +83,8 @@ final class ByteStream {
         return count - rest
     }
 
-    /// The next byte's place if a byte that is not 0 follows; nil if only zeros follow. Reads to
-    /// the end, so that gzip's checksum is verified.
+    /// Returns the position of the next byte that is not 0. Nil if only zeros follow; then the
+    /// content was read to its end, and gzip's checksum was verified.
     func firstNonZero() throws(DatasetError) -> Int? {
         while try fill() {
             if let found = buffer[ready].firstIndex(where: { $0 != 0 }) {
@@ -92,10 +95,10 @@ final class ByteStream {
         return nil
     }
 
-    /// Whether nothing follows; at the end of gzip data the checksum has been verified.
+    /// Returns whether the content has ended; if so, gzip's checksum has been verified.
     func isEnded() throws(DatasetError) -> Bool { try !fill() }
 
-    /// Throws if the file was changed since it was opened.
+    /// Throws if the file was changed after it was opened.
     func checkUnchanged() throws(DatasetError) {
         guard file.isUnchanged() else {
             throw DatasetError(
@@ -109,7 +112,7 @@ final class ByteStream {
         place += count
     }
 
-    /// Reads the next piece if the buffer is empty; false at the end.
+    /// Fills the buffer if all of it was read; returns false at the end of the content.
     private func fill() throws(DatasetError) -> Bool {
         guard ready.isEmpty, !isAtEnd else { return !ready.isEmpty }
         let count: Int

@@ -1,25 +1,26 @@
-// CIFARSource: CIFAR-10 and CIFAR-100 in their binary version, as a folder or as the archive that
-// is distributed. Every file must be there: a part of a data set is not taken for the whole.
+// CIFARSource: CIFAR-10 and CIFAR-100 in their binary version, as a folder or as the distributed
+// archive. An incomplete data set is refused.
 
 /// CIFAR-10 or CIFAR-100.
 public struct CIFARSource: DatasetSource {
-    /// The folder of the files, the folder of that folder or of the archive, or the archive.
+    /// The archive, the folder with the data files, or a folder that contains the archive or that
+    /// folder.
     public let root: ByteName
-    /// How it is read.
+    /// How the data set is read.
     public let options: SourceOptions
 
-    /// The form.
+    /// The form of the data set.
     public var form: DatasetForm { .cifar }
 
-    /// Nothing is read yet.
+    /// Takes the path and the options, and reads nothing yet.
     public init(_ root: ByteName, options: SourceOptions = SourceOptions()) {
         self.root = root
         self.options = options
     }
 
-    /// The most bytes of a file of names.
+    /// The most bytes that are read of the file with the class names.
     private static let mostNameBytes = 1 << 16
-    /// The records of a unit: 30 MB of pixels, a file of CIFAR-10.
+    /// The most records of an import unit: 30 MB of pixels, as one file of CIFAR-10 has.
     private static let unitRecords = 10_000
 
     /// Where the files are.
@@ -28,7 +29,7 @@ public struct CIFARSource: DatasetSource {
         case archive(ByteName)
     }
 
-    /// A file of names and the sizes of the files of records.
+    /// The content of the file with the class names, and the sizes of the data files.
     private struct Found {
         var names: [UInt8]?
         var bytes: [ByteName: Int] = [:]
@@ -36,9 +37,10 @@ public struct CIFARSource: DatasetSource {
 
     /// Looks at the sizes of the files, or reads the whole archive once; see `DatasetSource`.
     ///
-    /// Errors: `unreadable` if a file is missing, `wrongFormat` for the Python version and for
-    /// other archives, `wrongDimensions` for files that are not whole records and for names that
-    /// are not one a class; those of `TarReader`.
+    /// Errors: `unreadable` if a file is missing; `truncated` if a data file is empty;
+    /// `wrongFormat` for the Python version and for other archives; `wrongDimensions` if a data
+    /// file has an incomplete record, or there is not exactly one name per class; those of
+    /// `TarReader`.
     public func survey(_ visit: SourceVisitor) throws -> DatasetSurvey {
         let place = try locate()
         let (variant, found) = try look(place)
@@ -155,7 +157,7 @@ public struct CIFARSource: DatasetSource {
                 .wrongFormat, "\(root) holds files of CIFAR-10 and of CIFAR-100",
                 remedy: "name the folder or the archive of one of them")
         }
-        // The archive is often left beside the folder that was made of it.
+        // The archive often lies beside the folder that was extracted from it; the folder is used.
         if holds(ByteName(variant.folder)) {
             return .folder(root.appending(ByteName(variant.folder)), variant)
         }
@@ -164,10 +166,11 @@ public struct CIFARSource: DatasetSource {
             ? .archive(root.appending(archive)) : .folder(root, variant)
     }
 
-    /// The variant of which a file is the Python version; nil if it is not pickled.
+    /// Returns the variant of CIFAR to which a Python pickle file belongs; nil if the file is not a
+    /// pickle.
     static func pythonFile(_ path: ByteName) throws(DatasetError) -> CIFARVariant? {
         var start = [UInt8](repeating: 0, count: 2)
-        // Pickle's protocols from 2 on begin with their number.
+        // Pickle files of protocol 2 or later begin with 0x80 and the number of the protocol.
         guard try InputFile(path).read(into: &start) == 2, start[0] == 0x80,
             (2...5).contains(start[1])
         else { return nil }
@@ -200,7 +203,7 @@ public struct CIFARSource: DatasetSource {
         return found
     }
 
-    /// Reads an archive to its end, so that its checksum is verified.
+    /// Reads an archive to its end, so that gzip's checksum is verified.
     private func look(archive: ByteName) throws(DatasetError) -> (CIFARVariant, Found) {
         let reader = TarReader(try ByteStream(archive))
         var all: [CIFARVariant: Found] = [:]
@@ -210,7 +213,7 @@ public struct CIFARSource: DatasetSource {
             python =
                 python ?? CIFARVariant.pythonSigns.first { $0.name == name }?.variant
                 ?? (member.name.bytes.starts(with: "cifar-100-python".utf8) ? .hundred : nil)
-            // Only the folder itself has its name.
+            // Skips folders, because the archive's own folder has one of the names in `signs`.
             if member.kind == .folder { continue }
             for variant in CIFARVariant.allCases where variant.signs.contains(name) {
                 guard member.kind == .file else {

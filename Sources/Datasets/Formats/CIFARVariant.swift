@@ -1,38 +1,38 @@
-// CIFARVariant: the two binary forms of CIFAR as distributed by the University of Toronto
-// (https://www.cs.toronto.edu/~kriz/cifar.html): one or two label bytes, then 1,024 red, 1,024
-// green and 1,024 blue bytes, row by row.
+// CIFARVariant: the two data sets CIFAR-10 and CIFAR-100 in their binary version, as distributed by
+// the University of Toronto (https://www.cs.toronto.edu/~kriz/cifar.html). A record is one or two
+// label bytes, then 1,024 red, 1,024 green and 1,024 blue bytes, row by row.
 import Foundation
 
 /// CIFAR-10 or CIFAR-100.
 enum CIFARVariant: CaseIterable {
-    /// Ten classes, five files to train on.
+    /// CIFAR-10: ten classes, five files to train on.
     case ten
-    /// A hundred classes (the fine labels), one file to train on.
+    /// CIFAR-100: a hundred classes (the fine labels), one file to train on.
     case hundred
 
-    /// Pixels of one side.
+    /// The height and width of an image in pixels.
     static let side = 32
-    /// Bytes of one channel.
+    /// Bytes of one channel of an image.
     static let plane = side * side
 
     /// `CIFAR-10`.
     var name: String { self == .ten ? "CIFAR-10" : "CIFAR-100" }
     /// The number of classes.
     var classCount: Int { self == .ten ? 10 : 100 }
-    /// Bytes before the pixels; the last of them is the class.
+    /// Label bytes before the pixels; the last one is the class.
     var labelBytes: Int { self == .ten ? 1 : 2 }
     /// Bytes of one record.
     var recordBytes: Int { labelBytes + 3 * Self.plane }
-    /// The other one.
+    /// The other variant.
     var other: CIFARVariant { self == .ten ? .hundred : .ten }
     /// The file with the names of the classes.
     var namesFile: String { self == .ten ? "batches.meta.txt" : "fine_label_names.txt" }
-    /// The folder inside the archive.
+    /// The name of the folder in the archive.
     var folder: String { self == .ten ? "cifar-10-batches-bin" : "cifar-100-binary" }
-    /// The archive.
+    /// The name of the archive.
     var archive: String { self == .ten ? "cifar-10-binary.tar.gz" : "cifar-100-binary.tar.gz" }
 
-    /// The files of records in their order.
+    /// The names of the data files, in their order, and their parts.
     var files: [(name: String, part: DatasetPart)] {
         switch self {
         case .ten:
@@ -41,12 +41,12 @@ enum CIFARVariant: CaseIterable {
         }
     }
 
-    /// The names of files and folders that show the variant.
+    /// The names of files and folders by which the variant is recognised.
     var signs: Set<ByteName> {
         Set((files.map(\.name) + [namesFile, folder, archive]).map { ByteName($0) })
     }
 
-    /// The names of the Python version, whose files are not read.
+    /// The names of files and folders of the Python version, which is not supported.
     static let pythonSigns: [(name: ByteName, variant: CIFARVariant)] =
         (1...5).map { (ByteName("data_batch_\($0)"), .ten) }
         + [
@@ -56,7 +56,7 @@ enum CIFARVariant: CaseIterable {
             (ByteName("cifar-100-python.tar.gz"), .hundred),
         ]
 
-    /// The error for the Python version.
+    /// Returns the error for a file of the Python version.
     func python(_ path: ByteName) -> DatasetError {
         DatasetError(
             .wrongFormat,
@@ -66,7 +66,8 @@ enum CIFARVariant: CaseIterable {
 
     /// The number of records in a file of `bytes` bytes.
     ///
-    /// Errors: `truncated` if it is empty, `wrongDimensions` if records are not whole.
+    /// Errors: `truncated` if the file is empty, `wrongDimensions` if the last record is
+    /// incomplete.
     func records(bytes: Int, file: ByteName) throws(DatasetError) -> Int {
         guard bytes > 0 else { throw DatasetError(.truncated, "\(file) is an empty file") }
         let (count, rest) = bytes.quotientAndRemainder(dividingBy: recordBytes)
@@ -82,7 +83,8 @@ enum CIFARVariant: CaseIterable {
             remedy: looksLikeOther ? "put the files of one version together" : "download it again")
     }
 
-    /// The class and the pixels, channels last, of record `index`.
+    /// Returns the class and the pixels of record `index`; the pixels have shape (height, width,
+    /// channels).
     ///
     /// Errors: `wrongDimensions` if the label is out of range.
     func decode(
@@ -103,9 +105,9 @@ enum CIFARVariant: CaseIterable {
         return (label, pixels)
     }
 
-    /// The names in the lines of a file; empty lines are none.
+    /// Returns the class names in a file, one name per line; empty lines are skipped.
     ///
-    /// Errors: `wrongDimensions` if it has not one name a class, or one twice.
+    /// Errors: `wrongDimensions` if there is not one name per class, or a name occurs twice.
     func names(_ bytes: [UInt8], file: ByteName) throws(DatasetError) -> [ByteName] {
         let lines = bytes.split(separator: UInt8(ascii: "\n")).map { line in
             line.last == UInt8(ascii: "\r") ? line.dropLast() : line

@@ -1,29 +1,31 @@
-// ClassFolder: the files of one class: all folders below the class's, ordered by the bytes of their
-// paths, and in each the files ordered by the bytes of their names. Links are followed, except to a
-// folder on the path that led to them, so that every listing ends.
+// ClassFolder: lists the files of one class, in the class's folder and in all folders below. The
+// folders are ordered by the bytes of their paths, the files of a folder by the bytes of their
+// names. Links are followed, except a link back to a folder on its own path, so that the listing
+// ends.
 import Intake
 
-/// One class's folder, listed.
+/// The listing of one class's folder.
 struct ClassFolder {
-    /// A file that is a sample or should be one.
+    /// A file that is a picture, or should be a picture but is refused.
     struct File {
-        /// Its path below the part's folder, beginning with the class.
+        /// The path below the part's folder; it begins with the class.
         let path: ByteName
-        /// What its name says: `picture` or `refused`.
+        /// What the file's name says: `picture` or `refused`.
         let verdict: PictureNames.Verdict
     }
 
-    /// The most folders below a class: links that lead back and forth could multiply without end.
+    /// The most folders below a class. Links between folders could lead to far too many paths.
     static let mostFolders = 100_000
 
-    /// The folders in order: paths below the part's folder, and the places of their files.
+    /// The folders in order. For each: the path below the part's folder, the entries, and the
+    /// indices of the entries that are files of the class.
     private var folders: [(path: ByteName, entries: FolderEntries, files: [UInt32])] = []
     /// The number of files.
     private(set) var count = 0
 
-    /// Lists the folder `name` below `root`. What is ignored, and folders that cannot be listed,
-    /// are told to `visit` with paths below `root` that begin with `prefix`. `above` are the
-    /// folders on the path to it.
+    /// Lists the folder `name` in `root`. `visit` is called with everything that is ignored and
+    /// every folder that cannot be listed; their paths get the prefix `prefix`. `above` are the
+    /// folders on the path to `name`.
     ///
     /// Errors: `tooLarge`; what `visit` throws.
     init(
@@ -79,7 +81,7 @@ struct ClassFolder {
         folders.sort { $0.path < $1.path }
     }
 
-    /// Calls `body` with the files `range` in order.
+    /// Calls `body` with the files whose numbers are in `range`, in order.
     func forEach(_ range: Range<Int>, _ body: (File) throws -> Void) rethrows {
         var place = 0
         for folder in folders {

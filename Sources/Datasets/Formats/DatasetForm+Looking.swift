@@ -1,9 +1,11 @@
-// Recognises the form of a data set by looking at it. The look is short: names, and the first bytes
-// of an archive. If two forms are possible, or none, the error says what was looked for and found.
+// Recognises the form of a data set by the names of files and folders, and by the first members of
+// an archive. If no form or more than one form is possible, the error says what was looked for and
+// found.
 import Foundation
 
 extension DatasetForm {
-    /// Opens the data set at `path` in the form that is stated, or in the one that is recognised.
+    /// Opens the data set at `path` in the form `stated`, or in the form that is recognised if
+    /// `stated` is nil.
     ///
     /// Errors: `unreadable` if there is nothing to read; `wrongFormat` if no form or several are
     /// recognised.
@@ -41,24 +43,26 @@ extension DatasetForm {
         return first.form
     }
 
-    /// A name that shows CIFAR, also the Python version, which is refused with an explanation.
+    /// Returns a name by which CIFAR is recognised. The Python version is recognised too, so that
+    /// it is refused with an explanation.
     private static func cifarSign(_ entries: FolderEntries) -> ByteName? {
         let python = Set(CIFARVariant.pythonSigns.map(\.name))
         let signs = CIFARVariant.allCases.reduce(python) { $0.union($1.signs) }
-        // A folder `train.bin` or `test.bin` would not show much, nor does one of these files.
+        // A file or folder `train.bin` or `test.bin` alone is no sign of CIFAR; both together are.
         let weak = Set([ByteName("train.bin"), ByteName("test.bin")])
         return signs.subtracting(weak).filter { entries.index(of: $0) != nil }.min()
             ?? (weak.allSatisfy { entries.index(of: $0) != nil } ? weak.min() : nil)
     }
 
-    /// A name that shows IDX, in the folder or in `raw` below it.
+    /// Returns a name by which IDX is recognised, in the folder or in its subfolder `raw`.
     private static func idxSign(
         _ root: ByteName, _ entries: FolderEntries
     ) throws(DatasetError) -> ByteName? {
         func sign(_ entries: FolderEntries) -> ByteName? {
             let ends = ["-ubyte", "-ubyte.gz"].map { Array($0.utf8.reversed()) }
             return (0..<entries.count).first { index in
-                // The regular expression is slow and the folder may be large.
+                // The endings are compared first, because the regular expression is slow and the
+                // folder may be large.
                 let name = entries.name(index)
                 return ends.contains { name.reversed().starts(with: $0) }
                     && String(validating: name, as: UTF8.self)?.wholeMatch(
@@ -73,7 +77,8 @@ extension DatasetForm {
             ? sign(try FolderEntries(root.appending(raw))).map(raw.appending) : nil
     }
 
-    /// An archive in the folder or in the folder of a part, other than CIFAR's.
+    /// Returns an archive that is not CIFAR's, in the root or in the folder of a part such as
+    /// `train`.
     private static func shardSign(
         _ root: ByteName, _ entries: FolderEntries
     ) throws(DatasetError) -> ByteName? {
@@ -96,7 +101,8 @@ extension DatasetForm {
         return nil
     }
 
-    /// The first picture in a folder below the root; the folders looked into are limited.
+    /// Returns the first picture found in the folders below the root. The number and the depth of
+    /// the searched folders are limited.
     private static func pictureSign(_ root: ByteName) throws(DatasetError) -> ByteName? {
         let mostFolders = 1000, mostDepth = 4
         var waiting = [(path: ByteName(""), depth: 0)]
@@ -108,7 +114,7 @@ extension DatasetForm {
             do throws(DatasetError) {
                 entries = try FolderEntries(root.appending(path))
             } catch {
-                // The survey reports a folder that cannot be listed.
+                // Skips a folder that cannot be listed: the survey will report it.
                 if depth == 0 { throw error }
                 continue
             }
@@ -136,7 +142,7 @@ extension DatasetForm {
         let signs = CIFARVariant.allCases.reduce(Set(CIFARVariant.pythonSigns.map(\.name))) {
             $0.union($1.signs)
         }
-        // CIFAR's files come first in its archives, behind their folder.
+        // In CIFAR's archives, the data files are among the first members.
         var seen = 0
         while seen < 16, let member = try reader.next() {
             seen += 1

@@ -1,11 +1,12 @@
-// DatasetSource: a data set as it lies on the disk, in one of four forms. A survey names classes,
-// parts and units of work without decoding a picture; reading a unit gives its samples one by one.
+// DatasetSource: a data set on disk, in one of four forms. A survey lists the classes, the parts
+// and the import units without decoding pictures. Reading a unit gives its samples one by one.
 
-/// The forms in which data sets come.
+/// The forms of data sets that can be imported.
 public enum DatasetForm: String, Sendable, Codable, CaseIterable {
     /// A folder for each class, below `train`, `val` and `test` or directly in the root.
     case imageFolder = "image-folder"
-    /// Tar archives, plain or gzip; members with one name make a sample.
+    /// Tar archives, plain or gzip. Members whose names are equal up to the first dot make one
+    /// sample.
     case webDataset = "webdataset"
     /// The binary version of CIFAR-10 or CIFAR-100, a folder or its archive.
     case cifar
@@ -27,30 +28,32 @@ public enum DatasetPart: String, Sendable, Codable, CaseIterable {
 public struct SourceOptions: Sendable, Equatable, Codable {
     /// Splits data sets without parts into `train` and `val`.
     public var split = HashSplit(heldOut: 0.1, seed: 0)
-    /// The most samples of a unit; folders of more than 64 times as many give larger units.
+    /// The most samples of an import unit. Classes with more than 64 times as many files get larger
+    /// units.
     public var unitSamples = 1024
     /// The most bytes of a picture's file.
     public var mostPictureBytes = 64 << 20
-    /// The number of classes of an IDX data set; nil: what its labels show.
+    /// The number of classes of an IDX data set; nil means that the labels determine it.
     public var classes: Int?
 
-    /// The usual options.
+    /// The default options.
     public init() {}
 
     /// The most classes of a data set.
     public static let mostClasses = 65_536
-    /// What is kept of a file that is neither JPEG nor PNG: enough to name its format.
+    /// How many bytes are read of a file that is neither JPEG nor PNG: enough to recognise its
+    /// format.
     static let foreignBytes = 4096
 }
 
-/// A picture or a row of pixels with its class.
+/// A sample: a picture file or pixels, with the class.
 public struct SourceSample: Sendable, Equatable {
     /// What a sample holds.
     public enum Content: Sendable, Equatable {
-        /// The bytes of a picture's file, never empty. Of a file that is neither JPEG nor PNG only
-        /// the first 4,096 bytes: enough to name the format in the refusal.
+        /// The bytes of a picture's file, never empty. If the file is neither JPEG nor PNG, only
+        /// its first 4,096 bytes: enough to name the format when the file is refused.
         case encoded([UInt8])
-        /// Pixels as (height, width, channels).
+        /// Pixels of shape (height, width, channels).
         case pixels(height: Int, width: Int, channels: Int, [UInt8])
 
         /// The bytes of either.
@@ -63,39 +66,39 @@ public struct SourceSample: Sendable, Equatable {
 
     /// The file, relative to the data set's root.
     public let file: ByteName
-    /// The sample within its part: a path below the part's folder, a key of an archive, or the
-    /// number of a record.
+    /// Identifies the sample: a path below the part's folder, a key in an archive, or the number of
+    /// a record.
     public let key: ByteName
-    /// The part it belongs to.
+    /// The part to which the sample belongs.
     public let part: DatasetPart
-    /// The index of its class.
+    /// The index of the sample's class.
     public let classIndex: Int
-    /// The picture.
+    /// The picture file or the pixels.
     public let content: Content
 
-    /// The place for messages: the file, and the key if the file holds several samples.
+    /// The name for messages: the file, and the key if the file contains several samples.
     public var name: ByteName { SourceEvent.name(file, key) }
 }
 
-/// What reading a source tells.
+/// What a source reports when it is surveyed or read.
 public enum SourceEvent: Sendable, Equatable {
     /// A sample.
     case sample(SourceSample)
-    /// Something that should be a sample and cannot be one.
+    /// Something that should be a sample but cannot be read.
     case refused(Notice)
     /// Something that is no sample.
     case ignored(Notice)
 
-    /// A name and what is to be said of it.
+    /// What was refused or ignored, and why.
     public struct Notice: Sendable, Equatable {
         /// The file, relative to the data set's root.
         public let file: ByteName
         /// The key of the sample in its file; empty if the file itself is meant.
         public let key: ByteName
-        /// Why, without the name.
+        /// The reason, without the name.
         public let reason: String
 
-        /// The place for messages.
+        /// The name for messages.
         public var name: ByteName { SourceEvent.name(file, key) }
     }
 
@@ -107,7 +110,8 @@ public enum SourceEvent: Sendable, Equatable {
         .ignored(Notice(file: file, key: key, reason: reason))
     }
 
-    /// `a/b.jpg` if the key is the end of the file's path or empty, otherwise `a.tar: 0001`.
+    /// The name for messages: only the file, as in `a/b.jpg`, if the key is empty or the end of the
+    /// file's path; otherwise file and key, as in `a.tar: 0001`.
     static func name(_ file: ByteName, _ key: ByteName) -> ByteName {
         if key.bytes.isEmpty || file == key { return file }
         let end = [UInt8(ascii: "/")] + key.bytes
@@ -116,7 +120,7 @@ public enum SourceEvent: Sendable, Equatable {
     }
 }
 
-/// Receives events in a stated order; what it throws ends the reading.
+/// Receives events in a fixed order. If it throws an error, reading ends.
 public typealias SourceVisitor = (SourceEvent) throws -> Void
 
 /// A data set in one of the four forms.
@@ -124,21 +128,22 @@ public protocol DatasetSource: Sendable {
     /// The form.
     var form: DatasetForm { get }
 
-    /// Lists classes, parts and units. What is ignored and what cannot be listed is also told to
-    /// `visit` one by one; samples are not.
+    /// Lists classes, parts and import units. Calls `visit` with every file and folder that is
+    /// ignored or cannot be listed, but not with samples.
     ///
     /// Errors: `DatasetError`, and what `visit` throws.
     func survey(_ visit: SourceVisitor) throws -> DatasetSurvey
 
-    /// Reads one unit: samples in the order of their files and names, and what is refused or
-    /// ignored among them. `classes` are those of the survey.
+    /// Reads one import unit. Calls `visit` with the samples, in the order of files and names, and
+    /// with what is refused or ignored. `classes` are the classes of the survey.
     ///
-    /// Errors: `DatasetError` if the file as a whole cannot be read or is not as it was surveyed;
-    /// what `visit` throws. A unit that fails must be read again from its start.
+    /// Errors: `DatasetError` if the unit's folder, archive or data file cannot be read or has
+    /// changed after the survey; what `visit` throws. A unit that fails must be read again from its
+    /// start.
     func read(_ unit: ImportUnit, classes: [ByteName], _ visit: SourceVisitor) throws
 }
 
 extension DatasetSource {
-    /// Surveys without hearing of single files.
+    /// Surveys without reports about single files.
     public func survey() throws -> DatasetSurvey { try survey { _ in } }
 }

@@ -1,18 +1,20 @@
-// DatasetSurvey: what a look at a data set tells before anything is decoded, and the units into
-// which its import is divided. Both are values that can be stored: jobs read units independently.
+// DatasetSurvey: what is known of a data set before pictures are decoded, and the units into which
+// its import is divided. Both can be stored as JSON, so that jobs can read units independently.
 
 /// Classes, parts and units of a data set.
 public struct DatasetSurvey: Sendable, Equatable, Codable {
-    /// The form.
+    /// The form of the data set.
     public let form: DatasetForm
-    /// The names of the classes in the order of their indices; empty if the form has no names and
-    /// only reading every sample tells how many there are (WebDataset).
+    /// The class names in the order of the class indices. Empty for WebDataset, which has no class
+    /// names; there, even the number of classes is known only after all samples were read.
     public let classes: [ByteName]
-    /// The parts with what is known of their sizes, in the order train, val, test.
+    /// The parts, in the order train, val, test, with their sizes as far as known.
     public let parts: [Part]
-    /// Whether the parts were drawn by `SourceOptions.split`: the data set has none itself.
+    /// Whether `SourceOptions.split` assigns samples to parts, because the data set itself has no
+    /// parts.
     public let isSplitByHash: Bool
-    /// What was ignored while listing. Archives tell of ignored members when they are read.
+    /// What was ignored while listing, without the ignored members of archives: these are found
+    /// when the archives are read.
     public let ignored: Tally
     /// What could not be listed, such as a folder without permission.
     public let refused: Tally
@@ -21,31 +23,32 @@ public struct DatasetSurvey: Sendable, Equatable, Codable {
 
     /// One part.
     public struct Part: Sendable, Equatable, Codable {
-        /// Which one.
+        /// Which part.
         public let part: DatasetPart
-        /// The number of samples before any is refused; nil if only reading tells.
+        /// The number of samples, including those that will be refused; nil if unknown before
+        /// reading.
         public let count: Int?
-        /// `count` by class; empty if only reading tells.
+        /// The number of samples of each class; empty if unknown before reading.
         public let classCounts: [Int]
     }
 
-    /// Counts by reason, with the first names.
+    /// What was refused or ignored: counts by reason, and the first names.
     public struct Tally: Sendable, Equatable, Codable {
-        /// The number by reason.
+        /// The number of files or folders for each reason.
         public private(set) var counts: [String: Int] = [:]
-        /// The first names by reason.
+        /// The first names for each reason.
         public private(set) var examples: [String: [ByteName]] = [:]
 
-        /// The most names kept for a reason.
+        /// The most names stored for each reason.
         static let mostExamples = 5
 
-        /// Counts nothing yet.
+        /// An empty tally.
         public init() {}
 
-        /// The number of all.
+        /// The sum of all counts.
         public var count: Int { counts.values.reduce(0, +) }
 
-        /// Counts one.
+        /// Counts one notice.
         public mutating func add(_ notice: SourceEvent.Notice) {
             counts[notice.reason, default: 0] += 1
             if examples[notice.reason, default: []].count < Self.mostExamples {
@@ -54,9 +57,11 @@ public struct DatasetSurvey: Sendable, Equatable, Codable {
         }
     }
 
-    /// Throws if a class has no sample to train on, naming each. `counts` has one number a class.
+    /// Throws if a class has no sample to train on; the error names such classes. `counts` has one
+    /// number per class.
     ///
-    /// Nothing can be learnt of such a class, and leaving it out would move the indices of others.
+    /// Nothing can be learnt about such a class, and leaving the class out would change the indices
+    /// of other classes.
     public static func refuseEmpty(
         _ classes: [ByteName], counts: [Int]
     ) throws(DatasetError) {
@@ -71,22 +76,24 @@ public struct DatasetSurvey: Sendable, Equatable, Codable {
     }
 }
 
-/// A piece of an import: bounded, and the same for every job that computes it.
+/// A unit into which an import is divided. Every survey of an unchanged data set gives the same
+/// units.
 public struct ImportUnit: Sendable, Equatable, Codable {
-    /// Its place among the units.
+    /// The number of this unit, from 0 on.
     public let index: Int
-    /// The number of samples, including those that will be refused; nil if only reading tells.
+    /// The number of samples, including those that will be refused; nil if unknown before reading.
     public let count: Int?
-    /// What it covers.
+    /// What the unit consists of.
     let content: Content
 
-    /// The size of the archive that it covers, for telling progress where `count` is nil.
+    /// The size in bytes if the unit is an archive, to show progress although `count` is nil;
+    /// otherwise nil.
     public var bytes: Int? {
         if case .shard(let shard) = content { return shard.bytes }
         return nil
     }
 
-    /// The kinds of pieces.
+    /// The kinds of units.
     enum Content: Sendable, Equatable, Codable {
         /// Files of an image folder.
         case files(FileRun)
@@ -98,37 +105,37 @@ public struct ImportUnit: Sendable, Equatable, Codable {
 
     /// Consecutive files of consecutive classes.
     struct FileRun: Sendable, Equatable, Codable {
-        /// The part; nil if there are none and the hash decides.
+        /// The part; nil if the data set has no parts and `HashSplit` decides.
         let part: DatasetPart?
         /// The index of the first file's class.
         let firstClass: Int
-        /// The number of files of this class that come before.
+        /// The number of files of the first class that belong to earlier units.
         let skipped: Int
         /// The index of the last file's class.
         let lastClass: Int
-        /// A digest of the names, so that a change since the survey is noticed.
+        /// A digest of the files' paths, to notice changes after the survey.
         let digest: UInt64
     }
 
     /// One archive.
     struct Shard: Sendable, Equatable, Codable {
-        /// Its path below the root; empty if the root is the archive.
+        /// The archive's path below the root; empty if the root is the archive.
         let file: ByteName
-        /// The part; nil if there are none and the hash decides.
+        /// The part; nil if the data set has no parts and `HashSplit` decides.
         let part: DatasetPart?
         /// The file's size in bytes.
         let bytes: Int
     }
 
-    /// Consecutive records.
+    /// Consecutive records of one data file.
     struct Records: Sendable, Equatable, Codable {
-        /// The file, or the member of an archive.
+        /// The name of the data file, which may be a member of an archive.
         let file: ByteName
         /// The part.
         let part: DatasetPart
         /// The number of the first record.
         let start: Int
-        /// The number of all records of the file.
+        /// The number of all records in the file.
         let total: Int
     }
 }

@@ -2,7 +2,7 @@
 import Foundation
 import Intake
 
-/// What a path leads to, links followed.
+/// What a path leads to; links are followed.
 enum FileKind {
     /// A folder.
     case folder
@@ -11,7 +11,7 @@ enum FileKind {
 
     /// Looks at a path.
     ///
-    /// Errors: `unreadable` if there is nothing, or something that is neither.
+    /// Errors: `unreadable` if nothing is there, or something that is neither a file nor a folder.
     init(_ path: ByteName) throws(DatasetError) {
         guard !path.bytes.contains(0), !path.bytes.isEmpty else {
             throw DatasetError(.unreadable, "'\(path)' is no path")

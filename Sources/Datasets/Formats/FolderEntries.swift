@@ -1,11 +1,11 @@
-// FolderEntries: the names in one folder as bytes, in one block of memory, with what each of them
-// leads to. A million names of 20 bytes take about 40 MB.
+// FolderEntries: lists one folder. The names are stored as bytes in one array, with the kind of
+// each entry. A million names of 20 bytes take about 40 MB.
 import Foundation
 import Intake
 
 /// The entries of a folder.
 struct FolderEntries {
-    /// What an entry leads to, links followed.
+    /// What an entry leads to; links are followed.
     enum Kind: UInt8 {
         /// A regular file.
         case file
@@ -13,40 +13,40 @@ struct FolderEntries {
         case folder
         /// A pipe, a device or a socket.
         case special
-        /// A link whose end does not exist.
+        /// A link whose target does not exist.
         case danglingLink
-        /// A link that leads to itself.
+        /// A link that leads back to itself.
         case linkLoop
         /// Something whose kind the system does not tell.
         case unknown
     }
 
-    /// What makes two folders one, whatever the path.
+    /// Identifies a folder, whatever path leads to it.
     struct Identity: Hashable {
-        /// The device's number, and the folder's on it.
+        /// The number of the device, and the number of the folder on this device (inode).
         let device, node: UInt64
     }
 
-    /// The most names of a folder; more are refused.
+    /// The most entries of a folder; a folder with more is refused.
     static let mostEntries = 2_000_000
-    /// The most bytes of all names of a folder.
+    /// The most bytes of all names of a folder together.
     static let mostBytes = 64 << 20
 
-    /// The folder itself.
+    /// Identifies the folder.
     let identity: Identity
     private var bytes: [UInt8] = []
     private var ends: [UInt32] = []
     private var kinds: [Kind] = []
-    /// The places of the entries by the bytes of their names.
+    /// The numbers of the entries, sorted by the bytes of their names.
     private var order: [UInt32] = []
 
     /// The number of entries.
     var count: Int { kinds.count }
 
-    /// The bytes of all names.
+    /// The number of bytes of all names together.
     var nameBytes: Int { bytes.count }
 
-    /// The place of a name in the order of bytes; nil if there is none.
+    /// Returns the index of a name among the sorted names; nil if the name is not there.
     func index(of name: ByteName) -> Int? {
         var range = 0..<count
         while !range.isEmpty {
@@ -61,10 +61,10 @@ struct FolderEntries {
         return place < count && self.name(place).elementsEqual(name.bytes) ? place : nil
     }
 
-    /// The name of the entry at a place in the order of bytes.
+    /// Returns the name at an index of the sorted names.
     func name(_ index: Int) -> ArraySlice<UInt8> { stored(Int(order[index])) }
 
-    /// What the entry at a place in the order of bytes is.
+    /// Returns the kind of the entry at an index of the sorted names.
     func kind(_ index: Int) -> Kind { kinds[Int(order[index])] }
 
     private func stored(_ place: Int) -> ArraySlice<UInt8> {
@@ -73,7 +73,7 @@ struct FolderEntries {
 
     /// Lists a folder; `.` and `..` are left out.
     ///
-    /// Errors: `unreadable` with the system's reason, or if it has too many entries.
+    /// Errors: `unreadable`, with the system's reason, or if the folder has too many entries.
     init(_ path: ByteName) throws(DatasetError) {
         do throws(InputFault) {
             try self.init(listing: path)
@@ -82,7 +82,8 @@ struct FolderEntries {
         }
     }
 
-    /// As the other initialiser; the fault is a sentence without its subject.
+    /// Lists a folder like `init(_:)`. The reason of the fault is a sentence without its subject,
+    /// such as `does not exist`.
     init(listing path: ByteName) throws(InputFault) {
         guard !path.bytes.contains(0) else {
             throw InputFault("cannot be listed: its name holds a NUL byte")

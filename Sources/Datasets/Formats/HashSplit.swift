@@ -1,11 +1,12 @@
-// HashSplit: divides a data set without parts. Whether a picture is held out depends on its name
-// and a seed only, so that adding pictures does not move others from one part to the other.
+// HashSplit: divides a data set that has no parts into train and val. Whether a picture is held out
+// depends only on its name and a seed, so adding pictures does not move other pictures to another
+// part.
 
 /// A split of samples into `train` and `val` by a hash of their names.
 public struct HashSplit: Sendable, Equatable, Codable {
-    /// The share of samples that become `val`, from 0 to below 1.
+    /// The expected share of samples that become `val`, at least 0 and below 1.
     public let heldOut: Double
-    /// Other seeds hold out other samples.
+    /// The seed of the hash; with another seed, other samples are held out.
     public let seed: UInt64
 
     /// `heldOut` is at least 0 and below 1.
@@ -16,8 +17,9 @@ public struct HashSplit: Sendable, Equatable, Codable {
     }
 
     /// The part of a sample: `val` if `h / 2^64 < heldOut`, where `h` is the digest of the seed (8
-    /// bytes, little endian) and the name. A picture's name is its path below the root, beginning
-    /// with its class; an archive's is the archive's path, a slash and the key.
+    /// bytes, little endian) and the name. The name of a picture in a folder is its path below the
+    /// root, which begins with the class. The name of a sample in an archive is the archive's path,
+    /// a slash and the sample's key.
     public func part(of name: ByteName) -> DatasetPart {
         var digest = NameDigest()
         digest.add(seed)
@@ -26,9 +28,9 @@ public struct HashSplit: Sendable, Equatable, Codable {
     }
 }
 
-/// A digest of names, equal on every machine: FNV-1a of 64 bits
-/// (http://www.isthe.com/chongo/tech/comp/fnv), mixed by the finaliser of MurmurHash3, because the
-/// high bits of FNV-1a depend little on the last bytes.
+/// A digest of names that is equal on every machine: 64-bit FNV-1a
+/// (http://www.isthe.com/chongo/tech/comp/fnv). The finaliser of MurmurHash3 then mixes its bits,
+/// because the high bits of FNV-1a depend little on the last bytes.
 struct NameDigest {
     private var state: UInt64 = 0xCBF2_9CE4_8422_2325
 

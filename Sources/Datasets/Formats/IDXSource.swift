@@ -1,28 +1,29 @@
-// IDXSource: the four files of the MNIST family. Labels are read whole, images one by one.
+// IDXSource: a data set in the four files of the MNIST family. All labels are read at once, images
+// one by one.
 
 /// A folder of IDX files.
 public struct IDXSource: DatasetSource {
     /// The folder.
     public let root: ByteName
-    /// How it is read.
+    /// How the data set is read.
     public let options: SourceOptions
 
-    /// The form.
+    /// The form of the data set.
     public var form: DatasetForm { .idx }
 
-    /// Nothing is read yet.
+    /// Takes the path and the options, and reads nothing yet.
     public init(_ root: ByteName, options: SourceOptions = SourceOptions()) {
         self.root = root
         self.options = options
     }
 
-    /// The most images of a unit.
+    /// The most images of an import unit.
     private static let unitImages = 10_000
-    /// The most bytes of the images of a unit, if it has more than one.
+    /// The most bytes of the images of an import unit that has more than one image.
     private static let unitBytes = 64 << 20
 
-    /// Reads the headers and the labels; see `DatasetSource`. The names of the classes are the
-    /// numbers from 0 on, or from 1 on if that is how the labels count.
+    /// Reads the headers and the labels; see `DatasetSource`. The class names are numbers, from 0
+    /// on, or from 1 on if the labels start at 1.
     ///
     /// Errors: those of `IDXFolder` and `IDXStream`; `wrongDimensions` if files do not belong
     /// together or a label is out of range.
@@ -68,8 +69,8 @@ public struct IDXSource: DatasetSource {
             units: units)
     }
 
-    /// Reads consecutive images; see `DatasetSource`. The unit with the last ones verifies the
-    /// file's end, and gzip's checksum there.
+    /// Reads consecutive images; see `DatasetSource`. The unit with the last images also verifies
+    /// that the file ends there, and gzip's checksum.
     ///
     /// Errors: those of `IDXStream`; `unreadable` if the files are not as they were surveyed.
     public func read(_ unit: ImportUnit, classes: [ByteName], _ visit: SourceVisitor) throws {
@@ -115,7 +116,7 @@ public struct IDXSource: DatasetSource {
         return try IDXFolder(path)
     }
 
-    /// A file of images and the labels that belong to it.
+    /// A file of images and its labels.
     private struct Pair {
         let images: String
         let labelFile: String

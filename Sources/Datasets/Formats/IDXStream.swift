@@ -1,5 +1,5 @@
-// IDXStream: an IDX file read from start to end, compressed or not, with memory for what is asked
-// for only.
+// IDXStream: reads an IDX file, compressed or not, from start to end. Memory is needed only for the
+// values that are requested.
 
 /// The values of an IDX file of unsigned bytes, in order.
 final class IDXStream {
@@ -8,7 +8,8 @@ final class IDXStream {
     private let path: String
     private let stream: ByteStream
 
-    /// Opens a file and reads its header; the size of a plain file must be what it announces.
+    /// Opens a file and reads its header. If the file is not compressed, its size must fit the
+    /// header.
     ///
     /// Errors: those of `ByteStream` and `IDX`.
     init(_ path: String, rank: Int) throws(DatasetError) {
@@ -22,14 +23,14 @@ final class IDXStream {
         if found > announced { throw surplus() }
     }
 
-    /// Passes over values.
+    /// Skips the next `count` values.
     ///
     /// Errors: those of `ByteStream`, `truncated`.
     func skip(_ count: Int) throws(DatasetError) {
         guard try stream.skip(count) == count else { throw truncated() }
     }
 
-    /// The next values.
+    /// Returns the next `count` values.
     ///
     /// Errors: those of `ByteStream`, `truncated`.
     func take(_ count: Int) throws(DatasetError) -> [UInt8] {
@@ -38,7 +39,7 @@ final class IDXStream {
         return values
     }
 
-    /// Throws if anything follows, or if the file was changed while it was read.
+    /// Throws if more data follow, or if the file was changed while it was read.
     func finish() throws(DatasetError) {
         guard try stream.isEnded() else { throw surplus() }
         try stream.checkUnchanged()

@@ -1,31 +1,32 @@
-// ImageFolderLayout: whether the folders in an image folder's root are parts or classes, and the
-// classes of one part. Where both are possible the error says so: nobody is to find out later that
-// a class was taken for a part.
+// ImageFolderLayout: decides whether the folders in an image folder's root are parts or classes,
+// and lists the classes of a part. If both are possible, an error says so: a class must not be
+// taken for a part unnoticed.
 
 /// The parts of an image folder.
 struct ImageFolderLayout {
     /// A part and its folder.
     struct Part {
-        /// Which one; nil if the root holds the classes.
+        /// Which part; nil if the root contains the classes.
         let part: DatasetPart?
-        /// Its path below the root; empty for the root.
+        /// The folder's path below the root; empty for the root.
         let folder: ByteName
     }
 
     /// The parts, in the order train, val, test.
     let parts: [Part]
-    /// The folders on the path to the classes.
+    /// The folders above the parts' folders; links back to them are not followed.
     let above: [FolderEntries.Identity]
     private let entries: FolderEntries
 
-    /// The names of parts' folders, in small letters.
+    /// The names of folders of parts, in lower case.
     static let names: [(name: String, part: DatasetPart)] = [
         ("train", .train), ("val", .val), ("valid", .val), ("validation", .val), ("test", .test),
     ]
 
     /// Looks at the folders in `root`.
     ///
-    /// Errors: `unreadable`, `tooLarge`; `wrongFormat` if it is not clear what they are.
+    /// Errors: `unreadable`; `wrongFormat` if it is not clear which folders are parts and which are
+    /// classes.
     init(_ root: ByteName) throws(DatasetError) {
         entries = try FolderEntries(root)
         above = [entries.identity]
@@ -71,8 +72,9 @@ struct ImageFolderLayout {
         }
     }
 
-    /// A single folder with a part's name beside class folders is a class if it holds pictures, as
-    /// `train` beside `bus`, and a part if it holds folders.
+    /// Throws unless `single` is a class. A folder with a part's name beside class folders, such as
+    /// `train` beside `bus`, is a class if it contains pictures or contains no folder. Otherwise it
+    /// looks like a part.
     private static func checkIsClass(
         _ single: Part, in root: ByteName, _ others: [ByteName]
     ) throws(DatasetError) {
@@ -88,13 +90,14 @@ struct ImageFolderLayout {
         }
     }
 
-    /// The part whose folder has this name, in capitals or small letters.
+    /// Returns the part whose folder has this name, in upper or lower case; nil if there is none.
     static func part(of name: ByteName) -> DatasetPart? {
         let small = name.bytes.map(ByteName.lowered)
         return names.first { small.elementsEqual($0.name.utf8) }?.part
     }
 
-    /// Tells what the root holds beside the parts; if it holds the classes, `ClassFolders` does.
+    /// Calls `visit` with what the root contains besides parts. If the root contains the classes,
+    /// `ClassFolders` does this.
     func noteRoot(_ visit: SourceVisitor) throws {
         guard parts.contains(where: { $0.part != nil }) else { return }
         try ClassFolders.note(entries, prefix: ByteName(""), visit)
@@ -103,15 +106,15 @@ struct ImageFolderLayout {
 
 /// The class folders of one part.
 struct ClassFolders {
-    /// The names, ordered by their bytes.
+    /// The names of the classes, ordered by their bytes.
     let names: [ByteName]
     private let root: ByteName
     private let folder: ByteName
     private let above: [FolderEntries.Identity]
 
-    /// Lists the classes in `folder` below `root`; tells `visit` what is no class.
+    /// Lists the classes in `folder` below `root`; calls `visit` with what is no class.
     ///
-    /// Errors: `unreadable`, `tooLarge`; what `visit` throws.
+    /// Errors: `unreadable`; what `visit` throws.
     init(
         _ root: ByteName, _ folder: ByteName, above: [FolderEntries.Identity],
         _ visit: SourceVisitor
@@ -135,7 +138,8 @@ struct ClassFolders {
             prefix: folder, visit)
     }
 
-    /// Tells what is no class. Links without an end could be classes and are refused.
+    /// Calls `visit` with what is no class. Links without a target are refused and not ignored,
+    /// because they could be meant as classes.
     static func note(
         _ entries: FolderEntries, prefix: ByteName, _ visit: SourceVisitor
     ) throws {

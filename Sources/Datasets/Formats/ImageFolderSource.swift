@@ -1,18 +1,18 @@
-// ImageFolderSource: pictures in folders, one folder a class, below train, val and test or directly
-// in the root. Classes are ordered by the bytes of their names; val and test take their indices
-// from train.
+// ImageFolderSource: pictures in folders, one folder per class, below train, val and test or
+// directly in the root. Classes are ordered by the bytes of their names. The classes of train
+// determine the class indices of val and test too.
 
 /// An image folder.
 public struct ImageFolderSource: DatasetSource {
-    /// The root.
+    /// The root folder.
     public let root: ByteName
-    /// How it is read.
+    /// How the data set is read.
     public let options: SourceOptions
 
-    /// The form.
+    /// The form of the data set.
     public var form: DatasetForm { .imageFolder }
 
-    /// Nothing is read yet.
+    /// Takes the path and the options, and reads nothing yet.
     public init(_ root: ByteName, options: SourceOptions = SourceOptions()) {
         self.root = root
         self.options = options
@@ -20,9 +20,9 @@ public struct ImageFolderSource: DatasetSource {
 
     /// Lists every folder once; see `DatasetSource`.
     ///
-    /// Errors: `unreadable` if the root or a part's folder cannot be listed; `wrongFormat` if it
-    /// is not clear what is a part and what is a class; `wrongDimensions` if a part has classes
-    /// that train has not, or there are too many classes; `tooLarge`.
+    /// Errors: `unreadable` if the root or a part's folder cannot be listed; `wrongFormat` if it is
+    /// not clear what is a part and what is a class; `wrongDimensions` if a part has classes that
+    /// train does not have, or there are too many classes; `tooLarge` if there are too many files.
     public func survey(_ visit: SourceVisitor) throws -> DatasetSurvey {
         var ignored = DatasetSurvey.Tally(), refused = DatasetSurvey.Tally()
         let note: SourceVisitor = { event in
@@ -70,9 +70,10 @@ public struct ImageFolderSource: DatasetSource {
             refused: refused, units: units.units)
     }
 
-    /// Lists the unit's classes again and reads its files; see `DatasetSource`.
+    /// Lists the folders of the unit's classes again, and reads the unit's files; see
+    /// `DatasetSource`.
     ///
-    /// Errors: `unreadable` if the names are not those of the survey.
+    /// Errors: `unreadable` if the files' names are not those of the survey.
     public func read(_ unit: ImportUnit, classes: [ByteName], _ visit: SourceVisitor) throws {
         guard case .files(let run) = unit.content, let count = unit.count, run.firstClass >= 0,
             run.firstClass <= run.lastClass, run.lastClass < classes.count, run.skipped >= 0

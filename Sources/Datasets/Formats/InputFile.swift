@@ -1,25 +1,25 @@
-// InputFile: an open regular file, read in pieces. Nothing else is read: a pipe could block, and a
-// device might never end.
+// InputFile: an open regular file, read in pieces. Pipes and devices are refused: a pipe could
+// block, and a device might never end.
 import Foundation
 import Intake
 
 /// An open regular file; closed when released.
 final class InputFile {
-    /// What tells whether a file was changed while it was read.
+    /// Size and time of a file, which show whether the file was changed while it was read.
     struct State: Equatable {
-        /// Its size in bytes.
+        /// The file's size in bytes.
         let size: Int
-        /// The time of its last change, in nanoseconds.
+        /// The time of the file's last change, in nanoseconds after 1970.
         let changed: Int
     }
 
-    /// Its path, for messages.
+    /// The file's path, for messages.
     let path: ByteName
-    /// Its state when it was opened.
+    /// The file's state when it was opened.
     let state: State
     private let descriptor: Int32
 
-    /// Opens a file for reading; follows links, waits for nothing.
+    /// Opens a file for reading, without blocking; links are followed.
     ///
     /// Errors: `unreadable`, with the system's reason.
     convenience init(_ path: ByteName) throws(DatasetError) {
@@ -30,7 +30,8 @@ final class InputFile {
         }
     }
 
-    /// As the other initialiser; the fault is a sentence without its subject.
+    /// Opens a file like `init(_:)`. The reason of the fault is a sentence without its subject,
+    /// such as `is not a regular file`.
     init(opening path: ByteName) throws(InputFault) {
         self.path = path
         guard !path.bytes.contains(0) else {
@@ -38,7 +39,7 @@ final class InputFile {
         }
         let name = path.bytes.map { CChar(bitPattern: $0) } + [0]
         var status = stat()
-        // Opening a device may already do something: look first.
+        // Checked before opening, because opening a device may already have effects.
         if stat(name, &status) == 0 { try Self.checkRegular(status) }
         descriptor = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
         guard descriptor >= 0 else {
@@ -75,7 +76,8 @@ final class InputFile {
             size: Int(status.st_size), changed: overflow ? 0 : seconds &+ Int(time.tv_nsec))
     }
 
-    /// Reads into the start of `room`; returns the number of bytes, 0 at the end.
+    /// Reads the next bytes into `room`, from its first element on. Returns their number, 0 at the
+    /// end of the file.
     ///
     /// Errors: `unreadable`.
     func read(into room: inout [UInt8]) throws(DatasetError) -> Int {
@@ -89,14 +91,15 @@ final class InputFile {
         }
     }
 
-    /// Continues at a byte of the file.
+    /// Makes the next `read` begin at byte `place` of the file.
     func seek(to place: Int) throws(DatasetError) {
         guard lseek(descriptor, off_t(place), SEEK_SET) >= 0 else {
             throw DatasetError(.unreadable, "cannot read \(path): \(FileBytes.reason(errno))")
         }
     }
 
-    /// Whether it has still the size and the time it had when it was opened.
+    /// Returns whether the file still has the size and the time of change that it had when it was
+    /// opened.
     func isUnchanged() -> Bool {
         var status = stat()
         return fstat(descriptor, &status) == 0 && Self.state(status) == state

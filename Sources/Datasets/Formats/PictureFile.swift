@@ -1,4 +1,5 @@
-// PictureFile: the bytes of a picture's file, bounded, and whether they begin like a picture.
+// PictureFile: reads the file of a picture up to a size limit, and checks whether it begins like a
+// JPEG or PNG.
 import Intake
 
 /// Reads the files of pictures.
@@ -6,12 +7,13 @@ enum PictureFile {
     private static let jpeg: [UInt8] = [0xFF, 0xD8, 0xFF]
     private static let png: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
 
-    /// Whether bytes begin like a JPEG or a PNG. Of others only the start is kept.
+    /// Returns whether bytes begin like a JPEG or a PNG. Of other files only the first bytes are
+    /// read.
     static func isKnown(_ bytes: [UInt8]) -> Bool {
         bytes.starts(with: jpeg) || bytes.starts(with: png)
     }
 
-    /// The reason for a refusal by size; nil if the size is allowed.
+    /// Returns why a file of this size is refused; nil if the size is allowed.
     static func refusal(bytes: Int, most: Int) -> String? {
         if bytes == 0 { return "empty file" }
         return bytes <= most ? nil : "has \(bytes) bytes; at most \(most) are read"
@@ -19,13 +21,13 @@ enum PictureFile {
 
     /// What a file holds.
     enum Content {
-        /// Its bytes; only the first ones if it is neither JPEG nor PNG.
+        /// The file's bytes; only the first bytes if it is neither JPEG nor PNG.
         case bytes([UInt8])
-        /// Why it cannot be a sample.
+        /// Why the file cannot be a sample.
         case refused(String)
     }
 
-    /// Reads a file of at most `most` bytes.
+    /// Reads a file; refuses files of more than `most` bytes.
     static func read(_ path: ByteName, most: Int) -> Content {
         let file: InputFile
         do throws(InputFault) {
@@ -42,7 +44,7 @@ enum PictureFile {
             guard isKnown(bytes) || bytes.isEmpty else { return .bytes(bytes) }
             if size > bytes.count {
                 bytes.reserveCapacity(size)
-                // One byte more shows whether the file grows.
+                // Reads one byte more than expected, to notice if the file has grown.
                 room = [UInt8](repeating: 0, count: min(1 << 20, size - bytes.count + 1))
                 while case let count = try file.read(into: &room), count > 0 {
                     bytes += room[..<count]

@@ -1,23 +1,24 @@
-// PictureNames: what the name of a file in an image folder says: a picture to be read, a picture of
-// a format that is not read, or something else. The content decides later what it really is.
+// PictureNames: judges a file in an image folder by its name: a picture, a picture in an
+// unsupported format, or something else. When the file is read, its content decides which format it
+// has.
 
-/// What is to be done with an entry of a class folder.
+/// Decides by the name of an entry what to do with the entry.
 enum PictureNames {
     /// The verdict on an entry.
     enum Verdict: Equatable {
-        /// It is opened.
+        /// A picture that will be opened.
         case picture
-        /// It should be a picture and cannot be read.
+        /// A picture that cannot be read, and why.
         case refused(String)
-        /// It is no picture.
+        /// No picture, and why.
         case ignored(String)
     }
 
-    /// The extensions of files that are opened, in small letters.
+    /// The extensions of files that are opened, in lower case.
     static let extensions: Set<[UInt8]> = Set(["jpg", "jpeg", "png"].map { Array($0.utf8) })
 
-    /// Pictures that other tools list or people have, and that are not read: ignoring them would
-    /// make the data set smaller in silence.
+    /// The extensions of picture formats that are not supported. Such files are refused and not
+    /// ignored: ignoring them would make the data set smaller unnoticed.
     private static let otherFormats: [[UInt8]: String] = Dictionary(
         uniqueKeysWithValues: [
             ("gif", "GIF"), ("bmp", "BMP"), ("dib", "BMP"), ("webp", "WebP"), ("tif", "TIFF"),
@@ -29,13 +30,13 @@ enum PictureNames {
         ["Thumbs.db", "desktop.ini"].map { Array($0.utf8) })
     private static let macArchive = Array("__MACOSX".utf8)
 
-    /// Why a folder in the root is no class; nil if it is one.
+    /// Returns why a folder in the root is no class; nil if it is a class.
     static func notAClass(_ name: ArraySlice<UInt8>) -> String? {
         if name.first == UInt8(ascii: ".") { return "hidden folder: not a class" }
         return name.elementsEqual(macArchive) ? "left by macOS archives: not a class" : nil
     }
 
-    /// The verdict on an entry that is no folder.
+    /// Returns the verdict on an entry that is no folder.
     static func verdict(_ name: ArraySlice<UInt8>, _ kind: FolderEntries.Kind) -> Verdict {
         if name.first == UInt8(ascii: ".") || systemNames.contains(Array(name)) {
             return .ignored("hidden or system file")

@@ -1,10 +1,11 @@
-// TarHeader: one block of 512 bytes before a member of a tar archive, in the ustar form and its GNU
-// and old variants. Format: POSIX.1-2017, pax, "ustar Interchange Format", and the GNU tar manual,
-// "Basic Tar Format".
+// TarHeader: the block of 512 bytes before each member of a tar archive, in the ustar form and its
+// GNU and old variants. Format: POSIX.1-2017, pax, "ustar Interchange Format", and the GNU tar
+// manual, "Basic Tar Format".
 
-/// The fields of a header that matter here.
+/// The fields of a tar header that are used here.
 struct TarHeader {
-    /// The size of headers and of the unit to which contents are padded.
+    /// The size of a block. A header is one block; the contents of members are padded to whole
+    /// blocks.
     static let blockBytes = 512
 
     /// The kinds of members.
@@ -17,33 +18,34 @@ struct TarHeader {
         case link
         /// A device or a pipe; has no content.
         case special
-        /// A file with holes, in GNU's form.
+        /// A sparse file (a file with holes), in GNU's form.
         case sparse
         /// The content is the name of the next member (GNU).
         case longName
         /// The content is the target of the next member, a link (GNU).
         case longLink
-        /// The content is records for the next member (pax).
+        /// The content is pax records that apply to the next member.
         case records
-        /// The content is records for all members that follow (pax).
+        /// The content is pax records that apply to all later members.
         case globalRecords
         /// Something else.
         case other(UInt8)
     }
 
-    /// The name, with ustar's prefix.
+    /// The member's name, with ustar's prefix.
     let name: [UInt8]
     /// What the member is.
     let kind: Kind
     /// The size that the header declares, in bytes.
     let size: Int
-    /// Whether blocks with further holes follow the header of a sparse member.
+    /// Whether the list of a sparse file's holes continues in blocks after the header.
     let isExtended: Bool
 
-    /// Whether a block is one of the zero blocks that end an archive.
+    /// Returns whether a block is one of the zero blocks that end an archive.
     static func isEnd(_ block: [UInt8]) -> Bool { block.allSatisfy { $0 == 0 } }
 
-    /// Whether the checksum of a block is right. Old programs added signed bytes.
+    /// Returns whether the checksum in a block is right: the sum of the block's bytes, or of signed
+    /// bytes, which old programs used.
     static func hasChecksum(_ block: [UInt8]) -> Bool {
         guard block.count == blockBytes, let stored = number(block[148..<156]) else { return false }
         var unsigned = 0, signed = 0
@@ -55,7 +57,7 @@ struct TarHeader {
         return stored == unsigned || stored == signed
     }
 
-    /// Parses a block with a right checksum; nil if its size is no number that a size can be.
+    /// Parses a block whose checksum is right; nil if the size in the header is invalid.
     init?(_ block: [UInt8]) {
         let short = Self.text(block[0..<100])
         // GNU's older form has other fields where ustar has the prefix.
@@ -65,7 +67,7 @@ struct TarHeader {
         let declared = Self.number(block[124..<136])
         switch block[156] {
         case 0, UInt8(ascii: "0"), UInt8(ascii: "7"):
-            // Archives older than ustar mark folders by a slash only.
+            // Archives older than ustar mark a folder only by a slash at the end of its name.
             kind = block[156] == 0 && name.last == UInt8(ascii: "/") ? .folder : .file
         case UInt8(ascii: "1"), UInt8(ascii: "2"): kind = .link
         case UInt8(ascii: "3"), UInt8(ascii: "4"), UInt8(ascii: "6"): kind = .special
@@ -79,7 +81,8 @@ struct TarHeader {
         }
         isExtended = kind == .sparse && block[482] != 0
         switch kind {
-        // Their size may be that of what they stand for.
+        // Folders, links and special files have no content, but a link may have the size of its
+        // target.
         case .folder, .link, .special: size = 0
         default:
             guard let declared else { return nil }
@@ -87,13 +90,13 @@ struct TarHeader {
         }
     }
 
-    /// The bytes before the first NUL.
+    /// Returns the bytes before the first NUL.
     private static func text(_ field: ArraySlice<UInt8>) -> [UInt8] {
         Array(field.prefix { $0 != 0 })
     }
 
-    /// A number in octal digits, or in base 256 if the first bit is set; an empty field is 0. Nil
-    /// if it is neither, negative, or beyond 2^63 - 1.
+    /// Reads a number in octal digits, or in base 256 if the first bit is set; an empty field is 0.
+    /// Nil if the field is malformed, or the number is negative or more than 2^63 - 1.
     static func number(_ field: ArraySlice<UInt8>) -> Int? {
         guard let first = field.first else { return nil }
         var value = 0
@@ -117,22 +120,22 @@ struct TarHeader {
     }
 }
 
-/// The records of a pax header: `length key=value`, each with a line end.
+/// The records of a pax header. Each record is a line `length key=value`.
 struct PaxRecords {
-    /// The name; nil if the header's counts.
+    /// The member's name; nil means that the name in the tar header applies.
     var path: [UInt8]?
-    /// The size in bytes; nil if the header's counts.
+    /// The member's size in bytes; nil means that the size in the tar header applies.
     var size: Int?
-    /// Whether the member is a file with holes.
+    /// Whether the member is a sparse file (a file with holes).
     var isSparse = false
-    /// The name of a file with holes; `path` is then made up by GNU tar.
+    /// The name of a sparse file. In this case GNU tar puts an artificial name in `path`.
     var sparseName: [UInt8]?
 
     /// No records.
     init() {}
 
-    /// Adds the records in `bytes`; later ones replace earlier ones. Returns false if they are not
-    /// well formed.
+    /// Adds the records in `bytes`. A later record replaces an earlier one with the same key.
+    /// Returns false if a record is malformed.
     mutating func add(_ bytes: [UInt8]) -> Bool {
         var rest = bytes[...]
         while !rest.isEmpty {

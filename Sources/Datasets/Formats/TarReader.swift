@@ -1,18 +1,18 @@
-// TarReader: the members of a tar archive in order, plain or gzip, read once from start to end.
-// Names are only names: nothing is written anywhere. Declared sizes are compared with what is there
-// before memory is taken.
+// TarReader: reads the members of a tar archive, plain or gzip, once from start to end. Nothing is
+// extracted to disk, so the names of members can do no harm. Memory is allocated for bytes that are
+// there, not for a size that a header declares.
 
 /// A member of an archive.
 struct TarMember {
-    /// The name as the archive gives it, by pax and GNU records too.
+    /// The name, from the tar header or from pax or GNU records.
     let name: ByteName
-    /// What it is.
+    /// The kind of the member.
     let kind: TarHeader.Kind
-    /// The size of its content in bytes.
+    /// The size of the member's content in bytes.
     let size: Int
 
-    /// Whether writing or reading a file of this name could lead elsewhere: absolute, with `..` as
-    /// a part, or with a NUL byte.
+    /// Whether the name, used as a path, could lead out of a folder: it is absolute, has `..`
+    /// between its slashes, or contains a NUL byte.
     var isUnsafe: Bool {
         name.bytes.first == UInt8(ascii: "/") || name.bytes.contains(0)
             || name.bytes.split(separator: UInt8(ascii: "/")).contains {
@@ -23,11 +23,12 @@ struct TarMember {
 
 /// Reads an archive member by member.
 final class TarReader {
-    /// The most bytes of a name or of the records of one member.
+    /// The most bytes of a long name or of the pax records of one member.
     static let mostRecordBytes = 1 << 20
 
     private let stream: ByteStream
-    /// The bytes of the present member that were not read, and its padding.
+    /// The numbers of content bytes of the current member that were not read yet, and of padding
+    /// bytes after them.
     private var rest = 0, padding = 0
     private var present = ByteName("")
     private var isFirst = true
@@ -36,8 +37,8 @@ final class TarReader {
     /// Reads the archive that `stream` holds.
     init(_ stream: ByteStream) { self.stream = stream }
 
-    /// The next member; nil at the end, where gzip's checksum has been verified. What is left of
-    /// the present member is passed over.
+    /// Returns the next member, and skips what was not read of the current member. Nil at the end
+    /// of the archive; then gzip's checksum has been verified.
     ///
     /// Errors: those of `ByteStream`; `truncated`, `wrongFormat` if it is not a tar archive,
     /// `corrupt`, `tooLarge`.
@@ -83,12 +84,12 @@ final class TarReader {
             padding = (TarHeader.blockBytes - rest % TarHeader.blockBytes) % TarHeader.blockBytes
             if records.isSparse { kind = .sparse }
         }
-        // Only an uncompressed archive tells how much is left.
+        // How many bytes follow is known only if the archive is not compressed.
         if let size = stream.size, rest > size - stream.place { throw truncated() }
         return TarMember(name: present, kind: kind, size: rest)
     }
 
-    /// The content of the present member that was not read yet, at most `count` bytes of it.
+    /// Returns the next bytes of the current member's content, at most `count`.
     ///
     /// Errors: those of `ByteStream`, `truncated`.
     func content(atMost count: Int) throws(DatasetError) -> [UInt8] {
@@ -97,7 +98,7 @@ final class TarReader {
         return bytes
     }
 
-    /// Appends the content that was not read yet, at most `count` bytes of it.
+    /// Appends the next bytes of the current member's content to `bytes`, at most `count`.
     ///
     /// Errors: those of `ByteStream`, `truncated`.
     func append(atMost count: Int, to bytes: inout [UInt8]) throws(DatasetError) {
@@ -107,7 +108,7 @@ final class TarReader {
         rest -= wanted
     }
 
-    /// Passes over `count` bytes of the present member's content.
+    /// Skips `count` bytes of the current member's content.
     ///
     /// Errors: those of `ByteStream`, `truncated`.
     func skip(_ count: Int) throws(DatasetError) {
@@ -116,14 +117,15 @@ final class TarReader {
     }
 
     private func leave() throws(DatasetError) {
-        // Adding both could overflow.
+        // Skipped in two steps, because the sum of `rest` and `padding` could overflow.
         guard try stream.skip(rest) == rest else { throw truncated() }
-        // The last member of an archive that was not closed may lack its padding.
+        // If the archive was not closed properly, padding may be missing after the last member.
         _ = try stream.skip(padding)
         (rest, padding) = (0, 0)
     }
 
-    /// Passes over the blocks with further holes of a sparse member; each tells if another follows.
+    /// Skips the blocks that continue the list of a sparse file's holes. Each block says whether
+    /// another one follows.
     private func skipSparseMap() throws(DatasetError) {
         var block: [UInt8]
         repeat {

@@ -1,14 +1,15 @@
-// UnitBuilder: divides the files of an image folder into units. A unit may span classes, and a
-// large class many units. Reading a unit lists its classes again, so a class of a million files is
-// not divided into more than 64 units.
+// UnitBuilder: divides the files of an image folder into import units. A unit may have files of
+// several classes, and a large class is divided into several units. Reading a unit lists the
+// folders of its classes again, so a class is divided into about 64 units at most.
 
 /// Collects the units of an image folder.
 struct UnitBuilder {
-    /// The digest of a unit's names.
+    /// The digest of the class indices and paths of a unit's files.
     struct Digest {
         private var digest = NameDigest()
 
-        /// Adds a file; names hold no NUL bytes, so each list has its own bytes.
+        /// Adds a file. Paths contain no NUL bytes, so different lists of files are different
+        /// sequences of bytes.
         mutating func add(classIndex: Int, _ path: ByteName) {
             digest.add(UInt64(classIndex))
             digest.add(path.bytes)
@@ -24,7 +25,7 @@ struct UnitBuilder {
     private let most: Int
     private var part: DatasetPart?
     private var classIndex = 0
-    /// The files of the present class that came before.
+    /// The number of files of the current class added so far.
     private var place = 0
     private var limit: Int
     private var digest = Digest()
@@ -32,13 +33,13 @@ struct UnitBuilder {
     private var first = (classIndex: 0, skipped: 0)
     private var last = 0
 
-    /// Units of about `most` files.
+    /// Makes units of about `most` files.
     init(most: Int) {
         self.most = max(1, most)
         limit = self.most
     }
 
-    /// The files that follow belong to this part and class of `files` files.
+    /// Begins a class of `files` files: the files added next belong to this part and class.
     mutating func begin(part: DatasetPart?, class index: Int, files: Int) {
         self.part = part
         classIndex = index
@@ -57,7 +58,7 @@ struct UnitBuilder {
         if count >= limit { finish() }
     }
 
-    /// Ends the present unit; the next file begins another one.
+    /// Ends the current unit; the next file begins another unit.
     mutating func finish() {
         guard count > 0 else { return }
         units.append(

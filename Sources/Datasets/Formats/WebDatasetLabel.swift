@@ -1,4 +1,4 @@
-// WebDatasetLabel: the class of a sample, from its field `cls` or `json`.
+// WebDatasetLabel: reads the class of a sample from its field (archive member) `cls` or `json`.
 import Intake
 
 /// Reads labels of WebDataset.
@@ -8,7 +8,8 @@ enum WebDatasetLabel {
     /// The most bytes of a field `json`.
     static let mostJSONBytes = 1 << 20
 
-    /// The class in a field `cls`: a whole number in ASCII digits, white space around it allowed.
+    /// Returns the class in a field `cls`: a whole number in ASCII digits. White space around the
+    /// number is allowed.
     static func plain(_ bytes: [UInt8]) throws(InputFault) -> Int {
         var digits = bytes[...].drop(while: isSpace)
         while let last = digits.last, isSpace(last) { digits = digits.dropLast() }
@@ -18,7 +19,8 @@ enum WebDatasetLabel {
         return try bounded(number, bytes)
     }
 
-    /// The class in a field `json`: a whole number under `label`. Nil if there is no such key.
+    /// Returns the class in a field `json`: a whole number under the key `label`. Nil if there is
+    /// no such key.
     static func json(_ bytes: [UInt8]) throws(InputFault) -> Int? {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw InputFault("json is not text in UTF-8")

@@ -1,12 +1,12 @@
-// WebDatasetSample: the members of an archive that make one sample, taken in as they come. Only the
-// picture and the label are kept; a fault of any member makes the whole sample a refusal.
+// WebDatasetSample: collects the members of an archive that make one sample. Only the picture and
+// the label are stored. If any member has a fault, the sample is refused.
 import Intake
 
 /// Consecutive members with one key.
 struct WebDatasetSample {
-    /// The path up to the first dot behind the last slash.
+    /// The path of the members up to the first dot after the last slash.
     let key: ByteName
-    /// Why it cannot be a sample; nil so far.
+    /// Why the sample is refused; nil if no fault was found so far.
     private(set) var fault: String?
     private var fields: Set<[UInt8]> = []
     private var picture: [UInt8]?
@@ -22,13 +22,13 @@ struct WebDatasetSample {
 
     /// What a member's name says.
     enum Name: Equatable {
-        /// It belongs to no sample, and why.
+        /// The member belongs to no sample, and why.
         case passed(String)
-        /// The key and the field, in small letters.
+        /// The sample's key, and the field: the rest of the name after the dot, in lower case.
         case member(key: ByteName, field: [UInt8])
     }
 
-    /// Splits a member's name.
+    /// Splits a member's name into key and field.
     static func parse(_ name: ByteName) -> Name {
         let base = name.lastPart
         if base.first == UInt8(ascii: ".") { return .passed("hidden or system file") }
@@ -44,19 +44,19 @@ struct WebDatasetSample {
             field: base[(dot + 1)...].map(ByteName.lowered))
     }
 
-    /// A sample without members; `fault` if it is known that it cannot be one.
+    /// A sample without members so far; `fault` if it is already known why the sample is refused.
     init(key: ByteName, fault: String? = nil) {
         self.key = key
         self.fault = fault
     }
 
-    /// Takes a member in. Returns false if the member is of no use for samples.
+    /// Adds a member. Returns false if the member is not used: it is neither picture nor label.
     ///
     /// Errors: those of `TarReader.content`.
     mutating func add(
         _ member: TarMember, field: [UInt8], from reader: TarReader, most: Int
     ) throws(DatasetError) -> Bool {
-        // The members of a sample that cannot be one are passed over, however many they are.
+        // After a fault, all further members of the sample are skipped.
         fault = fault ?? Self.fault(of: member)
         if fault != nil { return true }
         if !fields.insert(field).inserted { fault = "\(ByteName(field)) twice" }
@@ -119,7 +119,8 @@ struct WebDatasetSample {
         picture = bytes
     }
 
-    /// What is missing, such as `no label`; nil if picture and label are there or there is a fault.
+    /// What is missing, such as `no label`; nil if picture and label are there, or the sample has a
+    /// fault.
     var lack: String? {
         if fault != nil { return nil }
         if picture == nil {
@@ -129,7 +130,7 @@ struct WebDatasetSample {
         return plainLabel == nil && json == nil && jsonFault == nil ? "no label" : nil
     }
 
-    /// The picture and its class; throws the fault.
+    /// Returns the picture and its class; throws the reason if the sample is refused.
     func finished() throws(InputFault) -> (picture: [UInt8], classIndex: Int) {
         if let reason = fault ?? lack { throw InputFault(reason) }
         let label: Int?

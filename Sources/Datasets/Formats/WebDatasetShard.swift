@@ -1,27 +1,28 @@
-// WebDatasetShard: the samples of one archive in order. A key that comes back later means that the
-// archive is not sorted; a sample that lacks something is therefore reported only at the end, when
-// it is known that the rest of it does not follow.
+// WebDatasetShard: reads the samples of one archive in order. If a key comes again after other
+// keys, the archive is not sorted. So incomplete samples are reported only at the end, when it is
+// known whether their other members came later.
 import Intake
 
 /// Reads one archive of WebDataset.
 struct WebDatasetShard {
-    /// The archive below the root, for events; its own name if the root is the archive.
+    /// The archive's path below the root, for events; the archive's name if the root is the
+    /// archive.
     let file: ByteName
-    /// The part; nil if the hash decides.
+    /// The part; nil if `HashSplit` decides.
     let part: DatasetPart?
     private let options: SourceOptions
     private var seen: Set<Digest> = []
-    /// Samples that lack something, in order, and their places.
+    /// Samples that lack a picture or a label, in order, and their indices in this list.
     private var lacking: [(key: ByteName, reason: String)] = []
     private var lackingPlaces: [Digest: Int] = [:]
 
-    /// The most samples of an archive: of each 16 bytes are kept.
+    /// The most samples of an archive; 16 bytes are stored for each sample.
     static let mostSamples = 2_000_000
-    /// The most samples lacking something that are reported at the end only.
+    /// After this many incomplete samples, those collected so far are reported before the end.
     private static let mostLacking = 10_000
     private static let notAdjacent = "its members are not adjacent: sort the archive by name"
 
-    /// 128 bits stand for a key: two of an honest archive never have the same.
+    /// A digest of a key in 128 bits: two keys practically never have the same digest by chance.
     private struct Digest: Hashable {
         let first, second: UInt64
 
@@ -36,14 +37,15 @@ struct WebDatasetShard {
         }
     }
 
-    /// Reads an archive of `part`.
+    /// Prepares to read an archive of `part`.
     init(file: ByteName, part: DatasetPart?, options: SourceOptions) {
         self.file = file
         self.part = part
         self.options = options
     }
 
-    /// Gives the samples of the archive in `stream` to `body`.
+    /// Reads the archive in `stream`. Calls `body` with the samples, and with what is refused or
+    /// ignored.
     ///
     /// Errors: those of `TarReader`; what `body` throws.
     mutating func read(_ stream: ByteStream, _ body: SourceVisitor) throws {
@@ -75,7 +77,8 @@ struct WebDatasetShard {
             }
             if let present { try finish(present, visit) }
         } catch {
-            // What came before a fault of the archive is told; a visitor that threw is not asked.
+            // If the archive has a fault, incomplete samples before the fault are reported. If the
+            // visitor threw the error, it is not called again.
             if !isStopped { try tellLacking(visit) }
             throw error
         }

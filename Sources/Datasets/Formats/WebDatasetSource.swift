@@ -1,18 +1,18 @@
-// WebDatasetSource: tar archives of pictures with their labels. The parts are folders named train,
-// val and test, or these words in the names of the archives; without them the hash decides.
+// WebDatasetSource: tar archives of pictures with their labels. Parts are known from folders named
+// train, val and test, or from these words in the names of archives; otherwise `HashSplit` decides.
 // Format: https://github.com/webdataset/webdataset, "The WebDataset Format".
 
 /// A folder of archives, or one archive.
 public struct WebDatasetSource: DatasetSource {
     /// The folder or the archive.
     public let root: ByteName
-    /// How it is read.
+    /// How the data set is read.
     public let options: SourceOptions
 
-    /// The form.
+    /// The form of the data set.
     public var form: DatasetForm { .webDataset }
 
-    /// Nothing is read yet.
+    /// Takes the path and the options, and reads nothing yet.
     public init(_ root: ByteName, options: SourceOptions = SourceOptions()) {
         self.root = root
         self.options = options
@@ -26,7 +26,7 @@ public struct WebDatasetSource: DatasetSource {
 
     private static let endings = [".tar", ".tar.gz", ".tgz"].map { Array($0.utf8) }
 
-    /// Whether a file is an archive by its name.
+    /// Returns whether a file is an archive by its name.
     static func isShard(_ name: ArraySlice<UInt8>) -> Bool {
         let small = name.map(ByteName.lowered)
         return small.first != UInt8(ascii: ".")
@@ -37,7 +37,8 @@ public struct WebDatasetSource: DatasetSource {
     /// archives are read.
     ///
     /// Errors: `unreadable` if the folder cannot be listed or holds no archive; `wrongFormat` if
-    /// the names of only some archives tell their part, or none tells train.
+    /// the part of some archives is known and that of others is not, or if no archive belongs to
+    /// train.
     public func survey(_ visit: SourceVisitor) throws -> DatasetSurvey {
         var ignored = DatasetSurvey.Tally(), refused = DatasetSurvey.Tally()
         let shards = try shards { event in
@@ -116,7 +117,7 @@ public struct WebDatasetSource: DatasetSource {
         return shards
     }
 
-    /// Whether an entry is an archive; tells what it is otherwise.
+    /// Returns whether an entry is an archive; if not, calls `visit` with the reason.
     private func note(
         _ path: ByteName, _ kind: FolderEntries.Kind, _ visit: SourceVisitor
     ) throws -> Bool {
@@ -133,7 +134,8 @@ public struct WebDatasetSource: DatasetSource {
         return false
     }
 
-    /// The part that a word in an archive's name tells, such as `set-train-0001.tar`.
+    /// Returns the part that a word in an archive's name tells, such as train in
+    /// `set-train-0001.tar`; nil if no word does.
     private static func part(inName name: ByteName) throws(DatasetError) -> DatasetPart? {
         let words = name.bytes.split { !(UInt8(ascii: "a")...0x7A).contains(ByteName.lowered($0)) }
         let parts = Set(words.compactMap { ImageFolderLayout.part(of: ByteName($0)) })

@@ -1,14 +1,15 @@
-// ImportRecord: what the import of some units found. Records of any number of jobs are added up to
-// the record of the whole data set, whatever their order, except for the order of the shards.
+// ImportRecord: what the import of some units found. The records of all jobs are added up to the
+// record of the data set. The order of addition affects only the order of shards, and which names
+// are listed.
 import Intake
 
-/// Counts, sums and refusals of some pictures, and the shards that hold them.
+/// The counts, pixel sums and refusals of some pictures, and the shards that store the pictures.
 public struct ImportRecord: Sendable, Equatable, Codable {
-    /// A shard and the list of its samples, by their digests in hexadecimal.
+    /// The digests, in hexadecimal, of a shard and of the list of its samples.
     public struct Shard: Sendable, Equatable, Codable {
-        /// The shard.
+        /// The shard, with its digest.
         public var shard: PictureSetManifest.Shard
-        /// The digest of its `SampleList`.
+        /// The digest of the shard's `SampleList`.
         public var names: String
 
         /// `names` is the digest of the shard's `SampleList`.
@@ -18,13 +19,13 @@ public struct ImportRecord: Sendable, Equatable, Codable {
         }
     }
 
-    /// The pictures of one part.
+    /// The imported pictures of one part of the data set.
     public struct Part: Sendable, Equatable, Codable {
         /// The shards, in order.
         public var shards: [Shard] = []
-        /// Pictures by class; classes without pictures are left out.
+        /// The number of pictures by class index; classes without pictures are left out.
         public var classCounts: [Int: Int] = [:]
-        /// The sums of their pixels.
+        /// The sums over the pixels of these pictures.
         public var sums: PixelSums
         /// The smallest and the largest height and width of stored pictures; nil without pictures.
         public var heights, widths: ClosedRange<Int>?
@@ -52,17 +53,17 @@ public struct ImportRecord: Sendable, Equatable, Codable {
 
     /// The parts that have pictures.
     public internal(set) var parts: [DatasetPart: Part] = [:]
-    /// What could not be read.
+    /// Files and samples that could not be read.
     public private(set) var refused = ImportTally()
-    /// What is no picture by its name or kind.
+    /// Files that are no pictures by their name or kind.
     public private(set) var ignored = ImportTally()
     /// Pictures that were decoded with a warning.
     public private(set) var warned = ImportTally()
 
-    /// Nothing yet.
+    /// An empty record.
     public init() {}
 
-    /// What a survey has found already.
+    /// A record of what a survey refused and ignored.
     public init(_ survey: DatasetSurvey) {
         refused = ImportTally(survey.refused)
         ignored = ImportTally(survey.ignored)
@@ -71,7 +72,7 @@ public struct ImportRecord: Sendable, Equatable, Codable {
     /// The number of pictures.
     public var count: Int { parts.values.reduce(0) { $0 + $1.count } }
 
-    /// Adds what other units had; their shards follow.
+    /// Adds the record of other units; their shards are appended.
     public mutating func add(_ other: ImportRecord) {
         for (part, found) in other.parts {
             if parts[part] == nil { parts[part] = Part(channels: found.sums.sums.count) }
@@ -87,24 +88,26 @@ public struct ImportRecord: Sendable, Equatable, Codable {
     mutating func warn(_ name: ByteName, _ reason: String) { warned.add(name, reason) }
 }
 
-/// Counts by reason, and the first names.
+/// Files and samples that were refused, ignored or decoded with a warning: counts by reason, and
+/// the first names.
 public struct ImportTally: Sendable, Equatable, Codable {
-    /// A name and why it is here.
+    /// A name and the reason why it is listed.
     public struct Entry: Sendable, Equatable, Codable {
-        /// The file, or the file and the key.
+        /// The file, or the file and the sample's key.
         public let name: ByteName
-        /// The whole reason.
+        /// The reason with all details.
         public let reason: String
     }
 
-    /// The number by reason, without what differs from picture to picture.
+    /// The number of files or samples for each reason. Details that differ between pictures are
+    /// removed from the reasons.
     public private(set) var counts: [String: Int] = [:]
-    /// The first ones.
+    /// The first names with their reasons.
     public private(set) var entries: [Entry] = []
 
-    /// The most names that are kept.
+    /// The most entries that are stored.
     public static let mostEntries = 1000
-    /// The most reasons that are told apart.
+    /// The most reasons with counts of their own; further reasons share one count.
     private static let mostReasons = 64
     private static let otherReasons = "other reasons"
 
@@ -119,7 +122,7 @@ public struct ImportTally: Sendable, Equatable, Codable {
         }
     }
 
-    /// The number of all.
+    /// The sum of all counts.
     public var count: Int { counts.values.reduce(0, +) }
 
     mutating func add(_ name: ByteName, _ reason: String) {
@@ -140,7 +143,8 @@ public struct ImportTally: Sendable, Equatable, Codable {
         counts[isKnown ? short : Self.otherReasons, default: 0] += count
     }
 
-    /// A reason without its details: what is in parentheses, and numbers of five digits or more.
+    /// Returns a reason without details: text in parentheses is removed, and numbers of five or
+    /// more digits become `n`.
     static func short(_ reason: String) -> String {
         reason.replacing(/\s*\([^)]*\)?/, with: "").replacing(/[0-9]{5,}/, with: "n")
     }

@@ -1,16 +1,17 @@
-// PartOverlap: finds pictures that lie in two parts of a data set, where they would make a network
-// look better than it is. The digests of all pictures need not fit into memory: they are compared in
-// several passes, each over those with a certain remainder.
+// PartOverlap: finds pictures that are in two parts of a data set, such as train and test, because
+// they make the measured accuracy too high. The digests of all pictures need not fit into memory:
+// they are compared in several passes. Pass p compares the digests whose remainder, divided by the
+// number of passes, is p.
 
 /// Compares digests across parts.
 public struct PartOverlap: Sendable {
     /// Where a picture is.
     public struct Place: Sendable, Equatable {
-        /// Its part.
+        /// The part of the data set.
         public let part: DatasetPart
-        /// The number of its shard, as given to `add`.
+        /// The number of the picture's shard, as given to `add`.
         public let shard: Int
-        /// Its number in the shard.
+        /// The number of the picture in the shard.
         public let picture: Int
     }
 
@@ -25,20 +26,20 @@ public struct PartOverlap: Sendable {
         }
     }
 
-    /// The most digests that one pass keeps: about 70 MB.
+    /// Roughly the most digests in memory during a pass; they take about 70 MB.
     private static let mostDigests = 2 << 20
-    /// The most pairs that are kept.
+    /// The most pairs that are stored.
     private static let mostPairs = 20
 
     /// The number of passes.
     public let passes: Int
     /// The first pairs of equal pictures in different parts.
     public private(set) var pairs: [(Place, Place)] = []
-    /// The number of all such pictures, each counted once for its second part.
+    /// The number of pictures that are in several parts; a picture in three parts counts as two.
     public private(set) var count = 0
     private var entries: [Entry] = []
 
-    /// For `pictures` pictures.
+    /// Prepares to compare `pictures` pictures.
     public init(pictures: Int) {
         passes = max(1, (pictures + Self.mostDigests - 1) / Self.mostDigests)
     }
@@ -56,7 +57,7 @@ public struct PartOverlap: Sendable {
         }
     }
 
-    /// Compares what was added since the last call.
+    /// Compares the pictures added after the last call of `endPass`.
     public mutating func endPass() {
         entries.sort(by: Entry.comes)
         var first = 0
@@ -66,7 +67,7 @@ public struct PartOverlap: Sendable {
                 first = index
                 continue
             }
-            // Equal digests are sorted by part, so the second part begins here.
+            // Entries with equal digests are sorted by part, so another part begins here.
             guard index > first, other.part != entries[index - 1].part else { continue }
             count += 1
             if pairs.count < Self.mostPairs { pairs.append((place(one), place(other))) }

@@ -1,5 +1,5 @@
-// PictureStorage: what an import stores of a picture: its pixels, decoded once, or its file. Every
-// picture is decoded to its end, so that a damaged one is refused before a network is trained.
+// PictureStorage: what an import stores of each picture: its decoded pixels or its file. Every
+// picture is decoded to its end, so that damaged pictures are refused before training.
 import Intake
 import Synchronization
 
@@ -7,8 +7,8 @@ import Synchronization
 public struct PictureStorage: Sendable, Equatable, Codable {
     /// Decoded pixels or encoded files.
     public var store: PictureShard.Store
-    /// The most pixels of the shorter side; larger pictures are scaled down once. Nil stores
-    /// pictures as they are.
+    /// The most pixels of the shorter side; larger pictures are scaled down by the import. If nil,
+    /// pictures keep their size.
     public var size: Int?
     /// Bytes per pixel: 1 grey, 3 RGB.
     public var channels: Int
@@ -20,7 +20,7 @@ public struct PictureStorage: Sendable, Equatable, Codable {
         self.channels = channels
     }
 
-    /// The most bytes that a shard stores of one picture.
+    /// The most bytes of pixels of one stored picture.
     static let mostPictureBytes = 60 << 20
 }
 
@@ -30,8 +30,9 @@ struct StoredPicture: Sendable {
     let bytes: [UInt8]
     /// The size of the stored picture in pixels.
     let height, width: Int
-    /// The sums of its pixels. Of a file, they are those of the picture with its shorter side scaled
-    /// down to `PictureStorer.sampledSide`, because networks see pictures scaled down.
+    /// The sums over the stored pixels. If the file is stored, they are sums over the picture
+    /// scaled down to a shorter side of `PictureStorer.sampledSide` pixels, because networks see
+    /// pictures scaled down.
     let sums: PixelSums
     /// Warnings of the decoder.
     let warnings: PictureWarnings
@@ -45,15 +46,17 @@ final class PictureStorer {
 
     /// See `StoredPicture.sums`.
     static let sampledSide = 128
-    /// A longer side of the picture whose pixels are summed is shortened to this many pixels.
+    /// The longest side of the scaled picture whose pixels are summed; a longer side is shrunk to
+    /// this length.
     private static let longestSampledSide = 4096
-    /// Pictures that need more memory than the share of one thread of this are decoded one at a time
-    /// in a process, so that the number of its threads does not decide which pictures are refused.
+    /// All threads of a process may decode pictures that need at most their shares of so many bytes;
+    /// pictures that need more are decoded one at a time. So memory suffices for a large picture,
+    /// whatever the number of threads.
     private static let freeMemory = 48 << 20
-    /// The most memory that one picture may need.
+    /// The most bytes that the decoding of one picture may need.
     private static let mostMemory = 128 << 20
 
-    /// Stores as `storage` says, beside `threads - 1` others in this process.
+    /// Makes pictures as `storage` says, while `threads - 1` other threads of this process do so too.
     init(_ storage: PictureStorage, threads: Int = 1) {
         self.storage = storage
         decoder = PictureDecoder(
@@ -93,7 +96,7 @@ final class PictureStorer {
         return sums
     }
 
-    /// The stored form of a picture. Errors: refusals, without a name.
+    /// Returns the stored form of a picture. Errors: why the picture is refused, without its name.
     func stored(_ content: SourceSample.Content) throws -> StoredPicture {
         switch content {
         case .encoded(let bytes):
@@ -156,8 +159,8 @@ final class PictureStorer {
             warnings: PictureWarnings())
     }
 
-    /// The view that is stored. Errors: `tooLarge` if its pixels do not fit into a shard; of files
-    /// that are stored as they are, only the file must.
+    /// Returns the view that is stored. Errors: `tooLarge` if its pixels do not fit into a shard.
+    /// This does not apply to files that are stored unchanged.
     private func view(width: Int, height: Int) throws -> PictureView {
         let view =
             storage.size.map { PictureView.shrunk(width: width, height: height, shorterSide: $0) }
@@ -174,7 +177,7 @@ final class PictureStorer {
         return view
     }
 
-    /// The view whose pixels are summed.
+    /// Returns the view whose pixels are summed: the picture scaled down.
     private static func sampled(width: Int, height: Int) -> PictureView {
         let view = PictureView.shrunk(width: width, height: height, shorterSide: sampledSide)
         return PictureView(

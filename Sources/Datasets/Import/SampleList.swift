@@ -1,5 +1,5 @@
-// SampleList: what a shard's pictures were called and a digest of what each was made from, so that a
-// picture in two parts can be named. Bytes, little endian:
+// SampleList: the names of a shard's pictures, and digests of the bytes that the pictures were made
+// from. So a picture that is in two parts can be found and named. Bytes, little endian:
 //   0 magic "OFANAMES", 8 count (32 bits), 12 digests (count × 16),
 //   then for each name its length (16 bits) and its bytes
 import Intake
@@ -8,8 +8,8 @@ import Intake
 public struct SampleList: Sendable, Equatable {
     private static let magic = [UInt8]("OFANAMES".utf8)
     private static let headerBytes = 12
-    /// Bytes of a digest that are kept; two pictures of a billion share them by chance with a
-    /// probability of 1e-21.
+    /// The number of stored bytes of a digest. Among a billion pictures, the probability that two
+    /// have these bytes in common by chance is 1e-21.
     static let digestBytes = 16
 
     private var digests: [UInt8] = []
@@ -20,7 +20,7 @@ public struct SampleList: Sendable, Equatable {
     /// An empty list.
     public init() {}
 
-    /// Adds a picture; `digest` has 16 bytes at least.
+    /// Adds a picture; `digest` has at least 16 bytes.
     public mutating func add(_ name: ByteName, digest: [UInt8]) {
         precondition(digest.count >= Self.digestBytes, "a digest of \(digest.count) bytes")
         digests += digest.prefix(Self.digestBytes)
@@ -31,7 +31,7 @@ public struct SampleList: Sendable, Equatable {
         count += 1
     }
 
-    /// Its bytes.
+    /// The bytes of the list.
     public var encoded: [UInt8] {
         var bytes = Self.magic
         for shift in stride(from: 0, to: 32, by: 8) {

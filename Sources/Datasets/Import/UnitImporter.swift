@@ -1,38 +1,38 @@
-// UnitImporter: turns the samples of some units into shards, one after the other. In memory are the
-// pictures that the threads decode and, for each part, the shard in the making.
+// UnitImporter: puts the samples of some import units into shards. The pictures that its threads
+// decode, and one unfinished shard for each part, are in memory at a time.
 import Intake
 import Synchronization
 import Tensors
 
-/// Imports the samples that a source tells; to be called by one thread. Its own threads decode
-/// pictures; the order of pictures in shards and records does not depend on them.
+/// Imports the samples that a source reports; to be called by one thread. Its own threads decode the
+/// pictures, whose order in shards and records does not depend on the threads.
 public final class UnitImporter {
     /// A finished shard.
     public struct Shard {
-        /// Its part.
+        /// The part of the data set.
         public let part: DatasetPart
         /// The bytes of the shard.
         public let bytes: [UInt8]
-        /// The number of its pictures.
+        /// The number of pictures in the shard.
         public let count: Int
-        /// Their names and digests.
+        /// The names and digests of these pictures.
         public let names: SampleList
     }
 
-    /// A shard in the making.
+    /// An unfinished shard.
     private struct Draft {
         var writer: PictureShardWriter
         var names = SampleList()
     }
 
-    /// A shard of this size is finished; one large picture may make it larger, up to 64 MiB. Two
-    /// jobs with two parts each then keep within 100 MB.
+    /// A shard is finished when it has this size; one large picture may make the shard larger, up
+    /// to 64 MiB. So two jobs with two parts each usually need about 100 MB.
     private static let usualShardBytes = 24 << 20
     /// The most pictures of a shard.
     private static let mostPictures = 65_536
 
-    /// Events wait until there are so many for each thread, or until their pictures take so many
-    /// bytes.
+    /// Events wait until there are `waitingEach` for each thread, or until their pictures need
+    /// `mostWaitingBytes`.
     private static let waitingEach = 16, mostWaitingBytes = 16 << 20
 
     private let storage: PictureStorage
@@ -50,11 +50,12 @@ public final class UnitImporter {
     public private(set) var pictures = 0
     /// The number of files and members refused so far.
     public var refused: Int { record.refused.count }
-    /// The bytes of the samples taken or refused so far.
+    /// The number of bytes of all samples given to `take` so far.
     public private(set) var bytesRead = 0
 
-    /// Decodes with `threads` threads, 1 to 256. `digest` is a digest of at least 16 bytes, whose
-    /// equality means equal bytes; `emit` stores a shard and its names and returns their digests.
+    /// Decodes with `threads` threads, 1 to 256. `digest` returns at least 16 bytes that are equal
+    /// only for equal bytes. `emit` stores a shard and the names of its pictures, and returns the
+    /// digests of both.
     public init(
         _ storage: PictureStorage, threads: Int = 1,
         digest: @escaping @Sendable ([UInt8]) -> [UInt8],
@@ -67,8 +68,8 @@ public final class UnitImporter {
         self.emit = emit
     }
 
-    /// Takes one event of `DatasetSource.read`; some wait until they are imported together. Errors:
-    /// those of `emit`.
+    /// Imports the sample of one event of `DatasetSource.read`, or notes what was refused or ignored.
+    /// Some events wait, so that their pictures are decoded together. Errors: those of `emit`.
     public func take(_ event: SourceEvent) throws {
         var bytes = 0
         if case .sample(let sample) = event { bytes = storers[0].weight(sample.content) }
@@ -132,7 +133,7 @@ public final class UnitImporter {
 
     private func add(_ decoded: Decoded, of sample: SourceSample) throws {
         let picture = decoded.picture, part = sample.part, label = sample.classIndex
-        // Taken out of the dictionary, so that it is changed in place.
+        // Removed from the dictionary, so that the draft is changed in place and not copied.
         var draft =
             drafts.removeValue(forKey: part)
             ?? Draft(writer: PictureShardWriter(store: storage.store, channels: storage.channels))
@@ -173,7 +174,7 @@ public final class UnitImporter {
         record.parts[part]?.shards.append(stored)
     }
 
-    /// Finishes the last shards and returns what was found. Nothing may be taken afterwards.
+    /// Finishes the last shards and returns the record. `take` must not be called afterwards.
     public func finish() throws -> ImportRecord {
         try importWaiting()
         for part in DatasetPart.allCases {
@@ -185,7 +186,7 @@ public final class UnitImporter {
 }
 
 extension PictureShardWriter {
-    /// Whether a picture of `bytes` bytes still fits into the shard.
+    /// Returns whether a picture of `bytes` bytes still fits into the shard.
     fileprivate func hasRoom(for bytes: Int) -> Bool {
         byteCount + bytes + PictureShardLayout.entryBytes <= mostBytes
     }

@@ -1,18 +1,19 @@
-// Batches of a shard of images of one size: bilinear crops of its bytes.
+// Makes batches from an `ImageShard`, whose images have one size: crops, resized bilinearly.
 import Tensors
 
 extension ImageShard: ImageSource {
     /// The number of images.
     public var count: Int { layout.count }
-    /// Bytes a pixel: 1 grey, 3 colour.
+    /// Bytes per pixel: 1 grey, 3 RGB.
     public var channels: Int { layout.channels }
     /// The number of classes.
     public var classCount: Int { layout.classes }
-    /// None: such shards do not record names.
+    /// Empty: an `ImageShard` does not store class names.
     public var classNames: [ByteName] { [] }
     /// The size of every image, in pixels.
     public var fixedSize: (height: Int, width: Int)? { (layout.height, layout.width) }
-    /// One thread makes thousands of such images in the time of a training step.
+    /// False, because one thread is enough: it makes thousands of such images in the time of a
+    /// training step.
     public var isDecoded: Bool { false }
     /// The label of an image.
     public func label(_ image: Int) -> Int { Int(labels[image]) }

@@ -2,21 +2,22 @@
 // set of pictures of any size. Both give the same kind of batches.
 import Tensors
 
-/// Labelled images that batches are made of. Any number of threads may read.
+/// Labelled images of which batches are made. Several threads may read at the same time.
 public protocol ImageSource: AnyObject, Sendable {
     /// The number of images.
     var count: Int { get }
-    /// Bytes a pixel: 1 grey, 3 RGB.
+    /// Bytes per pixel: 1 grey, 3 RGB.
     var channels: Int { get }
-    /// The number of classes; labels are below it.
+    /// The number of classes; labels are less than this number.
     var classCount: Int { get }
-    /// The names of the classes in the order of their labels; empty if they have none.
+    /// The names of the classes in the order of their labels; empty if the names are unknown.
     var classNames: [ByteName] { get }
     /// Identifies the content.
     var fingerprint: String { get }
     /// The size of every image in pixels; nil if pictures of any size are resized and cropped.
     var fixedSize: (height: Int, width: Int)? { get }
-    /// Whether making a batch is worth several threads.
+    /// Whether pictures are decoded or resampled one by one, so that several threads make a batch
+    /// faster.
     var isDecoded: Bool { get }
     /// The label of an image.
     func label(_ image: Int) -> Int
@@ -28,8 +29,9 @@ public protocol ImageSource: AnyObject, Sendable {
 
 /// Makes images of batches; to be used by one thread at a time.
 public protocol ImageReader: AnyObject {
-    /// Writes the images `places` of a request to the same places of `map`, normalised.
+    /// Makes the images of a request whose numbers are in `places`, and writes them, normalised, as
+    /// the images of `map` with the same numbers.
     ///
-    /// The bits depend on the request only. Errors: `DatasetError` naming the picture.
+    /// The result depends on the request only. Errors: `DatasetError` naming the picture.
     func write(_ places: Range<Int>, of request: BatchRequest, to map: FeatureMap) throws
 }

@@ -6,12 +6,12 @@ import Foundation
 final class MappedFile: @unchecked Sendable {
     // Safe because the mapping is read-only and lives from init to deinit.
 
-    /// Its bytes; valid as long as this object.
+    /// The file's bytes; valid as long as this object.
     let bytes: UnsafeRawBufferPointer
 
     /// Maps a file of at least `leastBytes` bytes.
     ///
-    /// Errors: `unreadable`, and `truncated` if it is shorter.
+    /// Errors: `unreadable`; `truncated` if the file is shorter.
     init(_ path: String, leastBytes: Int) throws {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else {
@@ -38,12 +38,12 @@ final class MappedFile: @unchecked Sendable {
 
     deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }
 
-    /// The little-endian number of 32 bits at `place`.
+    /// Returns the 32-bit number, little endian, that starts at byte `place`.
     func word(at place: Int) -> UInt32 {
         UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self))
     }
 
-    /// The little-endian number of 64 bits at `place`.
+    /// Returns the 64-bit number, little endian, that starts at byte `place`.
     func longWord(at place: Int) -> UInt64 {
         UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self))
     }

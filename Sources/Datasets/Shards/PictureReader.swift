@@ -1,9 +1,10 @@
-// Batches of a set of pictures. Pictures of any size are decoded and resampled by the published
-// transforms; sets that are not resized give the same bits as a shard of images with their pixels.
+// Makes images of batches from a `PictureSet`. Pictures of any size are decoded and resampled by
+// the published transforms. If the pictures have a fixed size, the result has the same bits as that
+// of an `ImageShard` with the same pixels.
 import Tensors
 
-/// Makes images of a set of pictures; to be used by one thread at a time. Once it has seen its
-/// largest picture, it takes no more memory, besides what libjpeg and libpng take and give back.
+/// Makes images of a set of pictures; to be used by one thread at a time. Buffers are reused from
+/// picture to picture; only very large buffers are freed.
 final class PictureReader: ImageReader {
     private let set: PictureSet
     private let preprocessor: PicturePreprocessor

@@ -4,19 +4,20 @@ import Tensors
 
 /// Pictures of several shards, in the order of the manifest; read-only.
 public final class PictureSet: ImageSource {
-    /// What is known of the pictures.
+    /// The description of the set.
     public let manifest: PictureSetManifest
     /// The number of pictures.
     public let count: Int
     /// The size of every picture, if nothing is resized; else nil.
     public let fixedSize: (height: Int, width: Int)?
     private let shards: [PictureShard]
-    /// The number of each shard's first picture, and the count.
+    /// The index in this set of each shard's first picture, and at the end the number of all
+    /// pictures.
     private let starts: [Int]
 
     /// Opens the shards that `manifest` names, in its order.
     ///
-    /// Errors: `wrongDimensions` if they contradict the manifest.
+    /// Errors: `wrongDimensions` if the shards contradict the manifest.
     public init(_ manifest: PictureSetManifest, shards: [PictureShard]) throws {
         func fault(_ reason: String) -> DatasetError {
             DatasetError(
@@ -61,7 +62,7 @@ public final class PictureSet: ImageSource {
         count = starts.last ?? 0
     }
 
-    /// Bytes a pixel: 1 grey, 3 RGB.
+    /// Bytes per pixel: 1 grey, 3 RGB.
     public var channels: Int { manifest.channels }
     /// The number of classes.
     public var classCount: Int { manifest.classes.count }
@@ -69,7 +70,7 @@ public final class PictureSet: ImageSource {
     public var classNames: [ByteName] { manifest.classes }
     /// Identifies the content.
     public var fingerprint: String { manifest.fingerprint }
-    /// Pictures are decoded or resampled one by one.
+    /// True: pictures are decoded or resampled one by one.
     public var isDecoded: Bool { true }
 
     /// The label of a picture.
@@ -84,7 +85,8 @@ public final class PictureSet: ImageSource {
         return shards[shard].size(number)
     }
 
-    /// That of all stored pixels: measuring some pictures would decode all of them.
+    /// Returns the normalisation measured over all pictures during the import. Measuring `images`
+    /// alone would mean decoding them.
     public func normalization(of images: [Int]) -> PixelNormalization { manifest.normalization }
 
     /// A reader for one thread.
@@ -92,7 +94,7 @@ public final class PictureSet: ImageSource {
         PictureReader(self, normalization: normalization)
     }
 
-    /// Lends `body` a picture for a decoder.
+    /// Calls `body` with a picture in the form that a decoder takes.
     ///
     /// Errors: `DatasetError` naming the picture, if its bytes are damaged or `body` refuses it.
     public func withPicture<Result>(
@@ -108,10 +110,10 @@ public final class PictureSet: ImageSource {
         }
     }
 
-    /// The shard of a picture and its number there.
+    /// Returns the shard of a picture, and the number of the picture in this shard.
     private func place(_ picture: Int) -> (shard: Int, number: Int) {
         precondition((0..<count).contains(picture), "picture \(picture) of \(count)")
-        // The last shard that starts at or before it; no shard is empty.
+        // Finds the last shard whose first picture is not after `picture`; no shard is empty.
         var low = 0, high = shards.count
         while high - low > 1 {
             let middle = (low + high) / 2

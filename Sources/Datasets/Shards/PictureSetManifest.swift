@@ -1,18 +1,18 @@
-// The record of an imported part of a data set: what an artifact of pictures contains. The pictures
-// themselves lie in shards, which are artifacts of their own.
+// Describes an imported part of a data set; stored as an artifact. The pictures are in shards,
+// which are artifacts of their own.
 
-/// The content of one part, such as the pictures to train on.
+/// Describes one part, such as the pictures to train on.
 public struct PictureSetManifest: Codable, Sendable, Equatable {
-    /// A shard by its digest.
+    /// Refers to a shard by its digest.
     public struct Shard: Codable, Sendable, Equatable {
-        /// The digest of its bytes, in hexadecimal.
+        /// The digest of the shard's bytes, in hexadecimal.
         public let digest: String
-        /// Pictures in it.
+        /// The number of pictures in the shard.
         public let count: Int
-        /// Its bytes.
+        /// The size of the shard in bytes.
         public let byteCount: Int
 
-        /// The properties in their order.
+        /// Takes the properties in their order.
         public init(digest: String, count: Int, byteCount: Int) {
             self.digest = digest
             self.count = count
@@ -22,25 +22,25 @@ public struct PictureSetManifest: Codable, Sendable, Equatable {
 
     /// The name users give the data set.
     public let dataset: String
-    /// The form that it came in.
+    /// The form from which the data set was imported.
     public let form: DatasetForm
-    /// What is stored of a picture.
+    /// What is stored of each picture.
     public let store: PictureShard.Store
-    /// The longest that the shorter side of a stored picture is; nil if pictures keep their size.
+    /// The most pixels of the shorter side of a stored picture; nil if pictures keep their size.
     public let size: Int?
-    /// Bytes a pixel that the pictures are decoded to: 1 grey, 3 RGB.
+    /// Bytes per pixel of decoded pictures: 1 grey, 3 RGB.
     public let channels: Int
     /// How pictures become square for a network.
     public let resize: PicturePreprocessor.Resizing
     /// The names of the classes, in the order of their labels.
     public let classes: [ByteName]
-    /// The shards; their order is that of the pictures.
+    /// The shards, in the order of their pictures.
     public let shards: [Shard]
-    /// Pictures of every class.
+    /// The number of pictures of each class.
     public let classCounts: [Int]
     /// The smallest and the largest height and width of stored pictures.
     public let heights, widths: ClosedRange<Int>
-    /// Mean and deviation of all stored pixels, one a channel.
+    /// Mean and deviation of the pixels, one per channel.
     public let normalization: PixelNormalization
     /// Pictures that could not be read and were left out, by reason.
     public let refused: [String: Int]
@@ -52,7 +52,7 @@ public struct PictureSetManifest: Codable, Sendable, Equatable {
     /// The number of pictures.
     public var count: Int { shards.reduce(0) { $0 + $1.count } }
 
-    /// The record of these shards; `normalization` and `fingerprint` follow from the rest.
+    /// Takes the properties; computes `normalization` and `fingerprint` from them.
     public init(
         dataset: String, form: DatasetForm, store: PictureShard.Store, size: Int?, channels: Int,
         resize: PicturePreprocessor.Resizing, classes: [ByteName], shards: [Shard],

@@ -1,17 +1,18 @@
 // A file of pictures, each with a size and a label of its own. Opening checks the header and the
-// whole index, so that readers need not. A picture's own checksum is compared when it is first
-// read: a data set may have hundreds of gigabytes, and a stage reads a part of them.
+// index, so that readers need not check them. The checksum of a picture is compared when the
+// picture is first read. Comparing all checksums at once would take too long for a data set of
+// hundreds of gigabytes.
 import CZlib
 import Foundation
 import Intake
 import Synchronization
 
-/// Pictures with a label each; read-only. Any number of threads may read.
+/// Pictures with a label each; read-only. Several threads may read at the same time.
 public final class PictureShard: @unchecked Sendable {
     // Safe because the mapping is read-only and lives as long as this object, `checked` has its own
     // lock, and everything else is constant.
 
-    /// What is stored of a picture.
+    /// What is stored of each picture.
     public enum Store: String, Codable, Sendable, CaseIterable {
         /// Decoded pixels, (height, width, channels).
         case pixels
@@ -19,23 +20,23 @@ public final class PictureShard: @unchecked Sendable {
         case files
     }
 
-    /// What is stored of its pictures.
+    /// What is stored of each picture in this shard.
     public let store: Store
-    /// Bytes a pixel that the pictures are decoded to: 1 grey, 3 RGB.
+    /// Bytes per pixel of decoded pictures: 1 grey, 3 RGB.
     public let channels: Int
     /// The number of pictures.
     public let count: Int
-    /// Bytes of the file.
+    /// The size of the file in bytes.
     public var byteCount: Int { file.bytes.count }
     private let path: String
     private let file: MappedFile
-    /// The index's first byte in the file.
+    /// The offset in the file at which the index starts.
     private let index: Int
-    /// One bit a picture: whether its checksum was compared.
+    /// One bit per picture: whether the picture's checksum was compared.
     private let checked: Mutex<[UInt64]>
 
-    /// Maps a shard and checks its header and its index: every picture lies inside the file, and no
-    /// size is beyond `PictureDecoder.Limits().pixels`.
+    /// Maps a shard and checks its header and its index: every picture lies inside the file, and
+    /// none has more than `PictureDecoder.Limits().pixels` pixels.
     ///
     /// Errors: `unreadable`, `wrongFormat`, `truncated`, `wrongDimensions`, `tooLarge`, `corrupt`.
     public init(_ path: String) throws {
@@ -74,9 +75,10 @@ public final class PictureShard: @unchecked Sendable {
         }
     }
 
-    /// Lends `body` picture `number`, which is below the count, for a decoder.
+    /// Calls `body` with picture `number`, which is less than `count`, in the form that a decoder
+    /// takes.
     ///
-    /// Errors: `corrupt` if its bytes are not those that were stored, and those of `body`.
+    /// Errors: `corrupt` if the checksum of the picture's bytes is wrong, and those of `body`.
     public func withPicture<Result>(
         _ number: Int, _ body: (PictureDecoder.Source) throws -> Result
     ) throws -> Result {
@@ -155,7 +157,8 @@ public final class PictureShard: @unchecked Sendable {
         return (store == 0 ? .pixels : .files, Int(channels), count, rest - index)
     }
 
-    /// Checks every entry: pictures lie one behind the other and fill the shard.
+    /// Checks every entry of the index: the pictures must follow each other without gaps, up to the
+    /// index.
     private func checkIndex(payload: Int) throws {
         let sides = 1...PictureShardLayout.longestSide, most = PictureDecoder.Limits().pixels
         var end = 0

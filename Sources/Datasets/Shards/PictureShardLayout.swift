@@ -1,12 +1,12 @@
 // The layout of a file of pictures, shared by its writer and its reader. Bytes, little endian:
 //   0 magic "OFAPICTS", 8 version, 12 store (0 pixels, 1 files), 16 channels, 20 count,
-//   24 bytes of all pictures (64 bits), 32 CRC-32 of the first 32 bytes and of the index,
+//   24 size of all pictures in bytes (64 bits), 32 CRC-32 of the first 32 bytes and of the index,
 //   36 zeros up to 64,
-//   64 the pictures, one behind the other, then the index: for each picture
-//     0 offset behind byte 64 (64 bits), 8 bytes, 12 height, 16 width, 20 label, 24 CRC-32
-// Numbers have 32 bits if nothing else is said. Equal pictures in equal order make equal bytes.
+//   64 the pictures, one after the other, then the index: for each picture
+//     0 offset after byte 64 (64 bits), 8 size in bytes, 12 height, 16 width, 20 label, 24 CRC-32
+// Numbers have 32 bits unless another size is given. Equal pictures in equal order make equal bytes.
 
-/// Places and bounds of a file of pictures.
+/// Offsets and limits in a file of pictures.
 enum PictureShardLayout {
     /// The first bytes of a shard.
     static let magic = [UInt8]("OFAPICTS".utf8)
@@ -16,7 +16,7 @@ enum PictureShardLayout {
     static let headerBytes = 64
     /// Bytes of the header that its checksum covers.
     static let checkedHeaderBytes = 32
-    /// Bytes of an entry of the index.
+    /// Bytes of one entry of the index.
     static let entryBytes = 28
     /// The longest side of a picture.
     static let longestSide = 1 << 20
@@ -25,19 +25,19 @@ enum PictureShardLayout {
 
     /// What the index says of a picture.
     struct Entry {
-        /// Its first byte, counted from the first picture's.
+        /// The offset of the picture's bytes, counted from the first picture.
         var offset: Int
-        /// Its bytes.
+        /// The number of the picture's bytes.
         var byteCount: Int
-        /// Its size in pixels.
+        /// The picture's size in pixels.
         var height, width: Int
-        /// Its class.
+        /// The picture's class.
         var label: Int
-        /// The checksum of its bytes.
+        /// The checksum of the picture's bytes.
         var crc32: UInt32
     }
 
-    /// Appends the lowest `bytes` bytes of `value`.
+    /// Appends the lowest `bytes` bytes of `value`, little endian.
     static func append(_ value: Int, bytes: Int, to all: inout [UInt8]) {
         for place in 0..<bytes { all.append(UInt8(truncatingIfNeeded: value >> (8 * place))) }
     }

@@ -1,17 +1,17 @@
-// Collects pictures into the bytes of one shard. Only the shard in the making is in memory.
+// Collects pictures into the bytes of one shard. Only one unfinished shard is in memory.
 import CZlib
 
 /// Makes shards of pictures, one after the other.
 public struct PictureShardWriter: Sendable {
     /// What is stored of a picture: its pixels or its file.
     public let store: PictureShard.Store
-    /// Bytes a pixel that the pictures are decoded to: 1 grey, 3 RGB.
+    /// Bytes per pixel of decoded pictures: 1 grey, 3 RGB.
     public let channels: Int
     /// The most bytes of a shard.
     public let mostBytes: Int
-    /// Pictures in the shard so far.
+    /// The number of pictures in the shard so far.
     public private(set) var count = 0
-    /// Bytes of the shard if it were finished now.
+    /// The size of the shard in bytes, if it were finished now.
     public var byteCount: Int { bytes.count + index.count }
 
     private var bytes = Self.blankHeader
@@ -27,11 +27,11 @@ public struct PictureShardWriter: Sendable {
         self.mostBytes = mostBytes
     }
 
-    /// Adds a picture, unless the shard would become larger than `mostBytes`: then it returns false,
-    /// and the picture belongs into the next shard, after `finish`.
+    /// Adds a picture. If the shard would become larger than `mostBytes`, returns false without
+    /// adding the picture: call `finish`, then add the picture to the next shard.
     ///
-    /// `picture` are the bytes of a checked JPEG or PNG file, or pixels, (height, width, channels).
-    /// Errors: `tooLarge` if no shard could hold it.
+    /// `picture` is a checked JPEG or PNG file, or pixels of shape (height, width, channels).
+    /// Errors: `tooLarge` if the picture is too large for any shard.
     public mutating func add(
         _ picture: [UInt8], height: Int, width: Int, label: Int
     ) throws -> Bool {
@@ -52,7 +52,8 @@ public struct PictureShardWriter: Sendable {
             }
             return false
         }
-        // Memory is touched only as pictures come, so a small data set takes little.
+        // The system provides reserved memory only when it is written, so a small data set needs
+        // little.
         if count == 0 { bytes.reserveCapacity(mostBytes) }
         PictureShardLayout.append(
             PictureShardLayout.Entry(
@@ -65,7 +66,8 @@ public struct PictureShardWriter: Sendable {
         return true
     }
 
-    /// The bytes of the shard, which has a picture at least; the writer is empty afterwards.
+    /// Returns the bytes of the shard, which must have at least one picture. The writer is empty
+    /// afterwards.
     public mutating func finish() -> [UInt8] {
         precondition(count > 0, "a shard without pictures")
         var header = PictureShardLayout.magic

@@ -1,12 +1,12 @@
-// Sums over pixels, from which means and deviations follow. They are integers, so the order in
-// which pictures are added and partial sums are joined does not change a bit.
+// Sums over pixels, for means and deviations. The sums are integers, so the order in which pictures
+// and other sums are added does not change the result.
 import CPictures
 
 /// The number of pixels, and the sum and the sum of squares of their bytes for every channel.
 public struct PixelSums: Codable, Sendable, Equatable {
-    /// Pixels added.
+    /// The number of pixels added.
     public private(set) var pixels = 0
-    /// The sums of bytes and of their squares, one a channel.
+    /// The sums of bytes and of their squares, one per channel.
     public private(set) var sums, squares: [Int64]
 
     /// Sums of no pixels with this many channels, 1...4.
@@ -16,10 +16,10 @@ public struct PixelSums: Codable, Sendable, Equatable {
         squares = sums
     }
 
-    /// Adds whole pixels, (…, channels).
+    /// Adds whole pixels, shape (…, channels).
     public mutating func add(_ bytes: [UInt8]) { bytes.withUnsafeBufferPointer { add($0) } }
 
-    /// Adds whole pixels, (…, channels).
+    /// Adds whole pixels, shape (…, channels).
     public mutating func add(_ bytes: UnsafeBufferPointer<UInt8>) {
         let channels = sums.count
         precondition(bytes.count.isMultiple(of: channels), "\(bytes.count) bytes: half a pixel")

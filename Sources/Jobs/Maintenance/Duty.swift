@@ -1,13 +1,13 @@
 // Duty: a maintenance task that one worker of the fleet does at a time. A worker is elected through
 // a row of table duty, and stays elected as long as its heartbeats renew that row. Two workers may
-// do the same duty briefly, if one is slow to notice that it no longer holds the duty. A duty must
-// tolerate that; the election only saves work. The standard duties have one file each.
+// do the same duty briefly, if one is slow to notice that it no longer holds the duty. Duties must
+// tolerate this; the election only saves work. The standard duties have one file each.
 import Foundation
 import Postgres
 
 /// A maintenance task.
 public struct Duty: Sendable {
-    /// What the body of a duty gets.
+    /// What the body of a duty gets as its argument.
     public struct Work {
         /// The queue, on a connection with the duty's limits.
         public let queue: JobQueue
@@ -23,8 +23,8 @@ public struct Duty: Sendable {
 
     /// What triggers a duty.
     enum Occasion: Sendable {
-        /// Statement DutyLook reports work in the column of this name. The duty runs on the
-        /// producer's connection.
+        /// Statement DutyLook says in its column of this name whether there is work. The duty runs
+        /// on the producer's connection.
         case look(String)
         /// A period has passed. The duty runs on its own thread with a temporary connection.
         case every(seconds: Double)

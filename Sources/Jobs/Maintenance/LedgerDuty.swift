@@ -1,9 +1,9 @@
-// Duty: sums past days of the ledger into ofa.spent_day.
+// Duty: adds up the ledger of past days in ofa.spent_day.
 import Postgres
 import Schema
 
 extension Duty {
-    /// Keeps ofa.spent_day up to date, which queries over all runs read.
+    /// Keeps ofa.spent_day, which queries over all runs read, up to date.
     static let ledger = Duty(name: "ledger", everySeconds: JobQueue.historySeconds) { work in
         try work.queue.foldDays()
     }

@@ -75,7 +75,8 @@ struct Maintenance {
 
     // MARK: Duties with a look
 
-    /// Asks the database once which of the duties have work, and runs those that are in `held`.
+    /// Asks the database once which of the duties have work, and does these duties if they are in
+    /// `held`.
     private mutating func look(_ held: Set<String>, _ queue: JobQueue) throws {
         nextLook = clock() + min(0.75, options.ttlSeconds / 6)
         let row: Row
@@ -110,7 +111,7 @@ struct Maintenance {
 
     // MARK: Duties with a period
 
-    /// Starts a periodic duty on its own thread, if no worker did it within its period.
+    /// Starts a periodic duty on its own thread, if no worker did it within the last period.
     private mutating func begin(_ place: Int, _ seconds: Double, _ queue: JobQueue) throws {
         let duty = records[place].duty
         records[place].nextAt = clock() + min(Self.checkSeconds, seconds)

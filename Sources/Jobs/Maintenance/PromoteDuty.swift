@@ -5,7 +5,7 @@ import Postgres
 import Schema
 
 extension Duty {
-    /// Promotes a thousand jobs per statement, for at most one second; the next look continues.
+    /// Promotes a thousand jobs per statement, for at most one second; the next call continues.
     static let promote = Duty(
         name: "promote", occasion: .look("promote"), statementSeconds: 5, lockSeconds: 0.4
     ) { work in

@@ -4,7 +4,7 @@ import Postgres
 
 extension Duty {
     /// Expires sessions, rescues their jobs for at most `limitSeconds`, and marks ended sessions
-    /// without leases as swept.
+    /// without leases as swept, so that they are not examined again.
     static func rescue(limitSeconds: Double = 1) -> Duty {
         Duty(name: "rescue", occasion: .look("rescue"), statementSeconds: 5, lockSeconds: 0.4) {
             _ = try $0.queue.rescue(observer: $0.observer, limitSeconds: limitSeconds)

@@ -1,5 +1,5 @@
-// The genes of a space as searches and predictors see them: the choices of each depth gene, and the places of its
-// stage's layers in the lists of kernel and expand genes.
+// The genes of a space as searches and predictors see them: the choices of each depth gene, and the places of the
+// layers that it controls in the lists of kernel and expand genes.
 
 /// One depth gene (a place of `d`) and the layers that it controls: a stage of layers, or the
 /// optional layer of a stem.
@@ -27,9 +27,9 @@ public struct GeneStage: Hashable, Sendable {
 
     /// Returns the canonical form of the value `depth`.
     ///
-    /// In a stage with a single depth, every value of at least 1 stands for that depth, because the
-    /// reference reads every depth of its last stage as 1. An optional layer is skipped at every
-    /// value below `runsAt`; such a value that is not in `depths` stands for the first depth.
+    /// In a stage with a single depth, every value of at least 1 stands for that depth, because the reference code
+    /// reads every depth of its last stage as 1. An optional layer is skipped at every value below `runsAt`; if such a
+    /// value is not in `depths`, the value stands for the first depth.
     func canonical(_ depth: Int) -> Int {
         if depths.contains(depth) { return depth }
         if depths.count == 1, let only = depths.first, depth >= 1, !places.isEmpty { return only }

@@ -1,5 +1,5 @@
-// One layer of a resolved network, without genes. The code that walks over a network switches over
-// these cases.
+// One layer of a resolved network, without genes. The code that walks over a network switches over the cases of
+// `Layer`.
 import Tensors
 
 /// A layer with its channels, kernel, stride and map sizes; maps are square, and 1×1 after the mean pooling.
@@ -57,7 +57,7 @@ public enum Layer: Sendable, Hashable {
         public var stage: Int?
         /// Input channels, channels of the depthwise convolution, output channels.
         public var inWidth, middleWidth, outWidth: Int
-        /// Middle over input channels.
+        /// Middle channels divided by input channels.
         public var expandRatio: Double
         /// Height and width of the depthwise filter; padding is half the kernel, rounded down.
         public var kernel: Int
@@ -88,7 +88,7 @@ public enum Layer: Sendable, Hashable {
         public var stage: Int
         /// Input channels, channels of the 3×3 convolution, output channels.
         public var inWidth, middleWidth, outWidth: Int
-        /// Middle over output channels.
+        /// Middle channels divided by output channels.
         public var expandRatio: Double
         /// Stride of the 3×3 convolution and of the shortcut's pooling.
         public var stride: Int
@@ -113,7 +113,7 @@ public enum Layer: Sendable, Hashable {
 
     /// Global average pooling.
     public struct MeanPooling: Sendable, Hashable {
-        /// The layer's name in latency tables; nil if the tables time it with the next layer.
+        /// The layer's name in latency tables; nil if the tables time this layer together with the next.
         public var key: String?
         /// Channels.
         public var width: Int
@@ -129,8 +129,9 @@ public enum Layer: Sendable, Hashable {
         public var inWidth, outWidth: Int
         /// The activation after the layer.
         public var activation: Activation
-        /// `hasBias`: the layer has a bias. `isConvolution`: the reference stores it as a 1×1 convolution. `isElastic`:
-        /// the reference stores it as an elastic layer. `hasDropout`: training drops some of its inputs.
+        /// `hasBias`: the layer has a bias. `isConvolution`: the reference code stores the layer as a 1×1 convolution.
+        /// `isElastic`: the reference code stores the layer as an elastic one. `hasDropout`: training drops some of the
+        /// layer's inputs.
         public var hasBias, isConvolution, isElastic, hasDropout: Bool
     }
 

@@ -63,7 +63,7 @@ public enum LayerDefinition: Hashable, Sendable {
         public var stride: Int
         /// The activation after the batch norm.
         public var activation: Activation
-        /// Whether the reference stores the layer as an elastic one, whose names have a doubled
+        /// Whether the reference code stores the layer as an elastic one, whose names have a doubled
         /// suffix.
         public var isElastic: Bool
         /// The layer's name in latency tables.
@@ -130,7 +130,7 @@ public enum LayerDefinition: Hashable, Sendable {
         public var expandRatios: [Double]
         /// Numbers of blocks that the stage may have, ascending.
         public var depths: [Int]
-        /// Number of genes of the stage per gene list; at least the largest depth.
+        /// How many genes the stage has in each gene list; at least the largest depth.
         public var places: Int
         /// Whether the stage has genes; without genes, each of its lists has one value.
         public var isElastic: Bool
@@ -182,14 +182,13 @@ public enum LayerDefinition: Hashable, Sendable {
         public var stride: Int
         /// The activation after the first two convolutions and after the sum.
         public var activation: Activation
-        /// Middle over output channels, ascending.
+        /// Middle channels divided by output channels, ascending.
         public var expandRatios: [Double]
         /// Number of blocks that are always active.
         public var baseDepth: Int
         /// Numbers of further blocks, ascending.
         public var depths: [Int]
-        /// Number of genes of the stage per gene list; at least `baseDepth` plus the largest of
-        /// `depths`.
+        /// How many genes the stage has in each gene list; at least `baseDepth` plus the largest of `depths`.
         public var places: Int
 
         /// Takes the fields. By default the stage has as many genes per list as its largest depth
@@ -219,7 +218,7 @@ public enum LayerDefinition: Hashable, Sendable {
 
     /// Global average pooling.
     public struct MeanPooling: Codable, Hashable, Sendable {
-        /// The layer's name in latency tables; nil if the tables time it with the next layer.
+        /// The layer's name in latency tables; nil if the tables time this layer together with the next.
         public var key: String?
 
         /// Takes the layer's name in latency tables, or nil.
@@ -236,9 +235,9 @@ public enum LayerDefinition: Hashable, Sendable {
         public var hasBias: Bool
         /// The activation after the layer.
         public var activation: Activation
-        /// Whether the reference stores the layer as a 1×1 convolution.
+        /// Whether the reference code stores the layer as a 1×1 convolution.
         public var isConvolution: Bool
-        /// Whether the reference stores the layer as an elastic one.
+        /// Whether the reference code stores the layer as an elastic one.
         public var isElastic: Bool
         /// Whether training applies dropout to the layer's input.
         public var hasDropout: Bool

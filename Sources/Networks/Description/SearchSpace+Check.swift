@@ -18,7 +18,7 @@ extension SearchSpace {
         public static let depth = 1...64
         /// Layers and stages of a family.
         public static let layers = 3...256
-        /// Middle over input or output channels.
+        /// Middle channels of a block divided by its input or output channels.
         public static let ratio = 0.05...16.0
         /// The epsilon of batch norms.
         public static let epsilon = 1e-9...0.1
@@ -134,8 +134,8 @@ extension SearchSpace {
         }
     }
 
-    /// Checks the size of the largest network. Also checks that its parameters have different names, both as named in
-    /// the supernet and as named in an extracted network.
+    /// Checks the size of the largest network. Also checks that the parameters of this network have different names,
+    /// both as named in the supernet and as named in an extracted network.
     private func checkSize() throws {
         let shape = try NetworkShape(self, largest), cost = NetworkCost(shape)
         for (field, value, range) in [
@@ -185,9 +185,9 @@ extension SearchSpace {
         }
         try check(layer, field)
         if case .invertedResiduals(let stage) = layer, stage.expandRatios.contains(1) {
-            // A block of ratio 1 has no expansion and can read one map only. After a block with a skip, its input would
-            // be the pending sum of two maps. Ratio 1 must be the only ratio, because the supernet's block has an
-            // expansion for all ratios or for none.
+            // A block of ratio 1 has no expansion and can read only one feature map. After a block with a skip, the
+            // input of such a block would be the pending sum of two maps. Ratio 1 must be the only ratio, because the
+            // supernet's block has an expansion for all ratios or for none.
             var isOneMap = stage.depths == [1] && stage.expandRatios == [1]
             if case .convolution = before {} else { isOneMap = false }
             try Self.check(
@@ -242,8 +242,8 @@ extension SearchSpace {
         }
     }
 
-    /// Checks genes across layers: each width gene has one list, width genes are numbered without
-    /// gaps, either all stages or none have kernel genes, and the coupling matches the stages.
+    /// Checks genes across layers: layers with the same width gene have the same list of widths, width genes are
+    /// numbered without gaps, either all stages or none have kernel genes, and the coupling matches the stages.
     private func checkGenes() throws {
         var widths: [Int: [Int]] = [:]
         for (index, layer) in layers.enumerated() {

@@ -1,4 +1,4 @@
-// Compares spaces: their first difference for messages, and whether one is a part of another.
+// Compares spaces: their first difference for messages, and whether one space is a part of another.
 import Foundation
 import Intake
 

@@ -41,8 +41,9 @@ extension SearchSpace {
                 ], last: width(960), mix: width(1280)), kernelTransform: kernelTransform)
     }
 
-    /// Returns `stages` between the other layers of the MobileNetV3 family: stem and first block before; a 1×1
-    /// convolution, pooling, a 1×1 convolution on the pooled features ("feature mix") and the classifier after.
+    /// Returns the layers of the MobileNetV3 family around `stages`. Before `stages` are the stem and the first block;
+    /// after them a 1×1 convolution, pooling, a 1×1 convolution on the pooled features ("feature mix") and the
+    /// classifier.
     public static func mobileNetV3(
         stem: Int, first: Int, stages: [LayerDefinition], last: Int, mix: Int
     ) -> [LayerDefinition] {
@@ -69,7 +70,8 @@ extension SearchSpace {
     /// Returns the coupled space of CompOFA over the MobileNetV3 family: 243 networks per image size, so that a search
     /// can be checked by enumeration.
     ///
-    /// Stages of depth 2, 3 and 4 have ratio 3, 4 and 6; each stage's kernel size is that of MobileNetV3-Large.
+    /// Stages of depth 2, 3 and 4 have ratio 3, 4 and 6, respectively; each stage's kernel size is that of
+    /// MobileNetV3-Large.
     public static func compOFA(name: String, parent: String, widthMultiplier: Double) -> SearchSpace
     {
         var space = mobileNetV3(name: name, widthMultiplier: widthMultiplier)
@@ -78,7 +80,7 @@ extension SearchSpace {
         return space
     }
 
-    /// Returns the ProxylessNAS family: six elastic stages, of which the last has one block, ReLU6, and no
+    /// Returns the ProxylessNAS family: six elastic stages, the last of a single block, with ReLU6 and without
     /// squeeze-and-excite.
     ///
     /// The base widths are 32, 16, then 24, 40, 80, 96, 192, 320, then 1280; each is multiplied by `widthMultiplier`

@@ -50,10 +50,10 @@ extension SearchSpace {
                 resolution: resolution))
     }
 
-    /// Returns the canonical form of a network. Genes of skipped layers become 0, and coupled genes
-    /// follow from their depths. Of several depths that stand for the same depth
-    /// (`GeneStage.canonical`), and of several width values with the same width, one is used.
-    /// Returns the network unchanged if its list of kernels, ratios or depths has a wrong length.
+    /// Returns the canonical form of a network. Genes of skipped layers become 0, and coupled genes follow from their
+    /// depths. Several depths may stand for the same depth (`GeneStage.canonical`), and several width values for the
+    /// same width: one of them is used. Returns the network unchanged if its list of kernels, ratios or depths has a
+    /// wrong length.
     public func canonical(_ config: SubnetConfig) -> SubnetConfig {
         var config = config
         guard config.depths.count == stages.count, config.expandRatios.count == layerCount,

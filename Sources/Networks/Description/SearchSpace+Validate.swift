@@ -13,8 +13,8 @@ extension SearchSpace {
         }
     }
 
-    /// Checks that all `sizes` are image sizes of this space. Errors: `invalidResolution`, naming the first that is
-    /// not.
+    /// Checks that all `sizes` are image sizes of this space. Errors: `invalidResolution`, naming the first size that
+    /// is not.
     public func checkResolutions(_ sizes: [Int]) throws {
         guard let other = sizes.first(where: { !resolutions.contains($0) }) else { return }
         throw NetworkError(
@@ -22,10 +22,9 @@ extension SearchSpace {
             "space \(name) has no image size \(other); it has \(Self.listed(resolutions))")
     }
 
-    /// Checks that every gene of `config` belongs to this space; any resolution in 1…4096 is valid,
-    /// since benchmarks may use other sizes than the space. Genes of skipped layers may also be 0.
-    /// A depth outside its list is valid if `GeneStage.canonical` gives a depth in the list.
-    /// Errors: `invalidGene` or `invalidResolution`, naming the value.
+    /// Checks that every gene of `config` belongs to this space. Any resolution in 1…4096 is valid, because benchmarks
+    /// may use sizes outside the space. Genes of skipped layers may also be 0. A depth outside its list is valid if
+    /// `GeneStage.canonical` gives a depth in the list. Errors: `invalidGene` or `invalidResolution`, naming the value.
     public func validateGenes(_ config: SubnetConfig) throws {
         try checkLength(
             "ks", config.kernelSizes.count, kernelGeneCount,

@@ -1,7 +1,7 @@
-// A search space describes, as data, the family of networks that one supernet contains. Its layers
-// list the widths, kernels, ratios and depths from which genes choose; the engine, costs, names,
-// predictors and searches use this definition, and jobs and artifacts store it. Source of the
-// published families: Cai et al., ICLR 2020, section 4 and appendix, and its reference code.
+// A search space describes, as data, the family of networks that one supernet contains. The layers of the space list
+// the widths, kernels, ratios and depths from which genes choose. The engine, costs, names, predictors and searches use
+// this definition, and jobs and artifacts store it. Source of the published families: Cai et al., ICLR 2020, section 4
+// and appendix, and the reference code.
 import Tensors
 
 /// The family of networks that one supernet contains.
@@ -15,8 +15,8 @@ public struct SearchSpace: Hashable, Sendable {
         public var kernelSizes: [Int]
         /// The expand ratio for each depth of a stage, in the order of the depths.
         public var expandRatios: [Double]
-        /// The name of the larger space that contains these networks and whose predictors and
-        /// measurements apply to them; empty if there is none.
+        /// The name of a larger space that contains the networks of this space, and whose predictors and measurements
+        /// apply to these networks; empty if there is no such space.
         public var parent: String
 
         /// Takes one kernel size per stage and one ratio per depth.

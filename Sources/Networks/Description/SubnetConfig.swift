@@ -1,5 +1,5 @@
-// One network of a search space as genes. Skipped layers have genes too; `SearchSpace.canonical`
-// sets them to 0, so that equal networks have equal genes.
+// One network of a search space as genes. Skipped layers have genes too; `SearchSpace.canonical` sets these genes to 0,
+// so that equal networks have equal genes.
 import Foundation
 import Intake
 

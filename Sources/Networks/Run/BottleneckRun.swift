@@ -22,8 +22,7 @@ final class BottleneckRun: RunningLayer {
         let input: LayerInput
         /// The input as one map; the raw outputs of the three convolutions; the output.
         let x, reduced, filtered, expanded, output: FeatureMap
-        /// The pooled input and the raw output of the shortcut's convolution; nil if the shortcut
-        /// has none.
+        /// The pooled input and the raw output of the shortcut's convolution; nil if the shortcut is the input itself.
         let shortcut: (pooled: FeatureMap, written: FeatureMap)?
     }
 

@@ -3,7 +3,7 @@
 
 import Tensors
 
-/// A convolution whose norm and activation the next layer applies, unless they are folded.
+/// A convolution. The next layer applies its norm and activation, unless they are folded into the convolution.
 final class ConvolutionRun: RunningLayer {
     private let weight: ParameterLayout.Parameter
     private let norm: NormLayer

@@ -100,7 +100,7 @@ final class ElasticKernel {
                     accumulate: true,
                     into: MatrixSlice(
                         context.gradient(step.matrix), rows: side, columns: side, stride: side))
-                // The crop is no longer needed: its memory takes the gradient at the crop.
+                // The crop is no longer needed, so the gradient at the crop is written over it.
                 engine.multiply(
                     rows,
                     MatrixSlice(

@@ -41,8 +41,8 @@ final class InvertedResidualRun: RunningLayer {
     /// Allocates the memory for the gradient of the active filter.
     func reserveGradients() { kernel.reserveGradient() }
 
-    /// Returns the block's output. If the input is also the skip and is a pending sum, the
-    /// expansion materialises the input.
+    /// Returns the block's output. If the block has a skip and the input is a sum still to be computed, the expansion
+    /// also writes the input to memory.
     func forward(_ input: LayerInput, _ layer: Layer, _ pass: ForwardPass) -> LayerInput {
         guard case .invertedResidual(let shape) = layer else { preconditionFailure("no block") }
         let inputCopy =
@@ -103,11 +103,10 @@ final class InvertedResidualRun: RunningLayer {
             output, norm: projectNorm, .identity, plus: shape.hasSkip ? skip : nil)
     }
 
-    /// Returns the gradient at the block's input, given `upstream`, the gradient at its output. The
-    /// gradient of the projection's norm is already finished, by the layer that computed `upstream`.
-    /// This block finishes the gradient of the input's norm. With a skip and an expansion, the
-    /// result overwrites the map of `upstream`; otherwise it is in the other gradient buffer. The
-    /// workspace may be rewound afterwards.
+    /// Returns the gradient at the block's input, given `upstream`, the gradient at its output. The layer that computed
+    /// `upstream` has finished the gradient of the projection's norm; this block finishes the gradient of the input's
+    /// norm. With a skip and an expansion, the result overwrites the map of `upstream`; otherwise the result is in the
+    /// other gradient buffer. The workspace may be rewound afterwards.
     func backward(_ upstream: Upstream, _ room: GradientRoom) -> Upstream? {
         guard let tape, let dout = upstream.d else {
             preconditionFailure("backward needs a tape and a gradient")

@@ -1,10 +1,10 @@
-// The value passed from one layer to the next: a map, which may have a pending norm and skip. The
-// next layer normalises and adds while it reads the map, forward and backward, so the end of most
-// blocks needs no pass of its own.
+// The value passed from one layer to the next: a feature map, whose norm and skip may be pending. The next layer
+// normalises and adds the skip while it reads the feature map, forward and backward. So the end of most blocks needs no
+// pass of its own.
 
 import Tensors
 
-/// A layer's input, act(norm(raw)) + plus; after the mean pooling, `raw` is a map of 1×1.
+/// A layer's input, act(norm(raw)) + plus; after the mean pooling, `raw` is a feature map of 1×1.
 struct LayerInput {
     /// The output of the previous layer, raw if a norm is pending.
     let raw: FeatureMap
@@ -39,7 +39,7 @@ struct LayerInput {
         return .slope(center: norm.state.mean)
     }
 
-    /// This input for subnets that share it.
+    /// This input, marked as shared by several subnets.
     var shared: LayerInput {
         var result = self
         result.isShared = true
@@ -60,7 +60,7 @@ struct LayerInput {
     }
 }
 
-/// Buffers of one map each that take turns: a layer writes to a buffer that contains none of the maps it reads.
+/// Buffers of one feature map each, used in turn: a layer writes to a buffer that contains none of the maps it reads.
 final class TurnBuffers {
     private let buffers: [Workspace]
 

@@ -1,5 +1,5 @@
-// A network that runs: forward and backward passes of any subnet, with weights sliced in place. The same code runs
-// a supernet and a subnet extracted from one; only the layout of the weights differs.
+// A network that runs: forward and backward passes of any subnet, with weights sliced in place. The same code runs a
+// supernet and an extracted subnet; only the layout of the weights differs.
 
 import Tensors
 
@@ -16,7 +16,7 @@ public final class Network {
     let widest: NetworkShape
     let context: NetworkContext
     let layers: RunningLayers
-    /// How many layers the subnets of a step share.
+    /// How many of the first layers the subnets of a training step share.
     let constantLayers: Int
     private var start: SharedStart?
     private var tape: Tape?
@@ -53,7 +53,7 @@ public final class Network {
     }
 
     /// Prepares to run networks with `weights`; `widest` is the widest of these networks. The first `constantLayers`
-    /// layers must be the same in all of them.
+    /// layers must be the same in all networks that run.
     public init(
         _ weights: Weights, widest: NetworkShape, constantLayers: Int = 0, engine: any Engine
     ) {
@@ -161,9 +161,8 @@ public final class Network {
         return current.raw.tensor
     }
 
-    /// Adds the gradients of the last training pass to `gradients`, given `dlogits`, the gradient
-    /// of its logits. The gradients of shared layers are added in the last turn only. Call this
-    /// once per training pass.
+    /// Adds the gradients of the last training pass to `gradients`, given `dlogits`, the gradient at the logits of that
+    /// pass. The gradients of shared layers are added in the last turn only. Call this once per training pass.
     public func backward(_ dlogits: Tensor) {
         guard let tape else { preconditionFailure("backward needs a training pass before it") }
         self.tape = nil
@@ -189,7 +188,7 @@ public final class Network {
         }
     }
 
-    /// Discards the tape; no backward pass will follow.
+    /// Discards what the last pass kept for `backward`; no backward pass will follow.
     public func forget() { tape = nil }
 }
 

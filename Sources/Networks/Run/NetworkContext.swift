@@ -26,8 +26,8 @@ final class NetworkContext {
     private var knowsRanges = false
     private var ranges: [(role: ParameterLayout.Role, range: Range<Int>)] = []
 
-    /// The contiguous ranges of touched parameters, each of one role; computed again, in the same
-    /// array, after a change of `touched`.
+    /// The contiguous ranges of parameters that have ever had a gradient, each range of one role. After a change of
+    /// `touched`, the ranges are computed again in the same array.
     var touchedRanges: [(role: ParameterLayout.Role, range: Range<Int>)] {
         if knowsRanges { return ranges }
         ranges.removeAll(keepingCapacity: true)
@@ -145,14 +145,14 @@ final class NormLayer {
         state = NormState(width: gamma.count, on: context.engine)
     }
 
-    /// The centre of the sums that the previous operator computes; nil if no sums are needed.
+    /// The running mean, which the previous operator subtracts before it sums; nil if no sums are needed.
     var center: Tensor? {
         context.mode.usesBatch ? context.weights.view(mean, in: context.statistics) : nil
     }
 
     /// Returns the epilogue of the convolution before this norm. If the norm is folded, the epilogue applies the norm
-    /// with running statistics, the activation and the residual, and computes `mean`; else it computes the sums of the
-    /// output, if batch statistics are used.
+    /// with running statistics, the activation and the residual, and computes `mean`. Otherwise the epilogue computes
+    /// the sums of the output, if batch statistics are used.
     func end(
         channels: Int, _ activation: Activation, residual: FeatureMap? = nil, mean: Tensor? = nil
     ) -> ConvolutionEnd {
@@ -166,8 +166,8 @@ final class NormLayer {
     /// Whether the preceding convolution applies this norm in its epilogue.
     var isFolded: Bool { !context.mode.usesBatch && !context.keepsTape }
 
-    /// Computes the map of this norm from `sums`, the sums of its input, or from the running statistics, for which
-    /// `sums` may be nil.
+    /// Computes the scale and shift of this norm: from `sums`, the sums of its input, or from the running statistics.
+    /// In the second case `sums` may be nil.
     func finish(_ sums: ChannelSums?, channels: Int, rows: Int) {
         let parameters = NormParameters(
             gamma: context.tensor(gamma), beta: context.tensor(beta),
@@ -178,8 +178,7 @@ final class NormLayer {
             epsilon: context.normEpsilon)
     }
 
-    /// Computes the map of the input gradient from the sums of a gradient pass; adds to the gradients of gamma and
-    /// beta.
+    /// Computes the norm's `NormGradient` from the sums of a gradient pass; adds to the gradients of gamma and beta.
     func finishGradient(_ sums: ChannelSums, channels: Int, rows: Int) {
         context.touch(gamma)
         context.touch(beta)

@@ -1,4 +1,5 @@
-// Determines how much memory passes take before they run, by the same passes on a `CountingEngine`.
+// Determines, before passes run, how much memory they will take: runs the same passes on a `CountingEngine`, which
+// computes nothing.
 
 import Tensors
 
@@ -8,8 +9,7 @@ final class PassMemory {
     let network: Network
     let engine = CountingEngine()
 
-    /// Prepares to count passes of networks whose widest is `widest`, with parameters laid out as
-    /// `layout`.
+    /// Prepares to count passes of networks that are no wider than `widest`, with parameters laid out as `layout`.
     init(_ layout: ParameterLayout, widest: NetworkShape, constantLayers: Int = 0) {
         network = Network(
             Weights(layout, in: engine), widest: widest, constantLayers: constantLayers,
@@ -35,8 +35,8 @@ final class PassMemory {
 
 extension Network {
     /// Returns the bytes of workspace that a pass over `images` images will take. A training pass is counted with
-    /// dropout; without dropout, it takes a little less. The default of `mode` is `batch`, as in a recalibration, which
-    /// takes more than `running`.
+    /// dropout; a pass without dropout takes a little less. The default of `mode` is `batch`, as in a recalibration,
+    /// which takes more than `running`.
     public static func workspaceBytes(
         _ shape: NetworkShape, images: Int, training: Bool, mode: NormMode? = nil
     ) -> Int {

@@ -21,7 +21,7 @@ final class ResidualConvolutionRun: RunningLayer {
         guard case .residualConvolution(let conv) = layer else {
             preconditionFailure("no residual convolution")
         }
-        // The next layer can add one map only, which is x.
+        // The next layer can add only one feature map, which will be x; so x may have no pending skip.
         let x = context.withoutSkip(input, pass)
         let output = pass.output(conv.size, conv.width, besides: x.values)
         let sums = context.engine.convolution(

@@ -1,6 +1,5 @@
-// The interface of running layers: one object per layer of the supernet, which gets its widths in
-// every pass. A new layer type needs one more file in this folder and one more case in
-// `RunningLayers.make`.
+// The interface of running layers: one object per layer of the supernet. In every pass, the object is told the widths
+// of its layer. A new layer type needs one more file in this folder and one more case in `RunningLayers.make`.
 
 import Tensors
 
@@ -15,7 +14,7 @@ protocol RunningLayer: AnyObject {
     /// the input's norm. The next layer has already finished the gradient of this layer's last norm.
     func backward(_ upstream: Upstream, _ room: GradientRoom) -> Upstream?
 
-    /// Makes room for the gradients that the layer keeps itself; none by default.
+    /// Allocates the gradients that the layer keeps itself; does nothing by default.
     func reserveGradients()
 }
 
@@ -105,8 +104,8 @@ struct RunningLayers {
 }
 
 extension NetworkContext {
-    /// Returns the input without a pending skip: as it is, or materialised if it has one, because
-    /// operators other than the pointwise ones read one map.
+    /// Returns the input without a pending skip: if a skip is pending, writes the sum to memory. For layers that must
+    /// read a single feature map, such as poolings.
     func withoutSkip(_ input: LayerInput, _ pass: ForwardPass) -> MappedMap {
         guard let plus = input.plus else { return MappedMap(input.raw, map: input.map) }
         return MappedMap(
@@ -116,7 +115,8 @@ extension NetworkContext {
             })
     }
 
-    /// Returns `input` as one map: `input.raw` if nothing is pending, else act(norm(raw)) + plus, computed in `output`.
+    /// Returns `input` as one feature map: `input.raw` if nothing is pending, else act(norm(raw)) + plus, computed in
+    /// `output`.
     func written(_ input: LayerInput, to output: () -> FeatureMap) -> FeatureMap {
         if input.isPlain { return input.raw }
         let map = output(), whole = MappedMap(input.raw, map: input.map)

@@ -1,6 +1,6 @@
-// The layers that are the same in all networks of a space run once for all subnets of a training step, because they
-// read the same images with the same weights. Their output is kept in the forward pass; the subnets' gradients at that
-// output are added, and the sum goes through these layers in one backward pass.
+// Layers that are the same in all networks of a space run once for all subnets of a training step: their inputs and
+// weights are the same. The output of these layers is kept in the forward pass. The subnets' gradients at that output
+// are added, and the sum goes through these layers in one backward pass.
 
 import Foundation
 import Tensors
@@ -25,7 +25,7 @@ extension Network {
     }
 }
 
-/// The shared layers' output, which the first subnet of a step computes for all of them.
+/// The shared layers' output, which the first subnet of a step computes for all subnets.
 struct SharedStart {
     /// How many layers are shared.
     let layers: Int
@@ -36,7 +36,8 @@ struct SharedStart {
     /// The end of the shared layers' memory in the workspace.
     let mark: Workspace.Mark
 
-    /// Keeps `output`, the output of the first `layers` layers, and takes memory for its gradient.
+    /// Keeps `output`, the output of the first `layers` layers, and takes memory in `workspace` for the gradient of
+    /// `output`.
     init(_ layers: Int, _ output: LayerInput, _ workspace: Workspace) {
         self.layers = layers
         self.output = output

@@ -44,8 +44,8 @@ final class SqueezeExcite {
         engine.hardSigmoid(gate)
     }
 
-    /// Returns the gradient that reaches the map through its mean (images, channels). The caller adds
-    /// it at every position. `dgate` (images, channels) is the gate's gradient, which is overwritten.
+    /// Returns the gradient (images, channels) that reaches the feature map through its mean; the caller adds this
+    /// gradient at every position. `dgate` (images, channels), the gate's gradient, is overwritten.
     func backward(_ dgate: Tensor, pixels: Int, images: Int, channels: Int, hiddenWidth: Int)
         -> Tensor
     {

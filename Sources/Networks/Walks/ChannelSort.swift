@@ -5,12 +5,11 @@
 
 /// Sorts the middle channels of every elastic block of a supernet.
 public enum ChannelSort {
-    /// Sorts the weights of a supernet of `space` in place. `keeping` holds the expand ratios
-    /// already trained, without the largest: channels are sorted only within the groups between the
-    /// widths of these ratios, so that subnets of those widths keep their channels. As in the
-    /// reference, the hidden units of squeeze-and-excite are sorted without groups, and output
-    /// widths are not sorted. Momentum is not permuted: sort when a phase starts without momentum,
-    /// never on resume.
+    /// Sorts the weights of a supernet of `space` in place. `keeping` holds the expand ratios already trained, without
+    /// the largest: channels are sorted only within the groups between the widths of these ratios, so that subnets of
+    /// those widths keep their channels. As in the reference code, the hidden units of squeeze-and-excite are sorted
+    /// without groups, and output widths are not sorted. Momentum is not permuted: sort when a phase starts without
+    /// momentum, never on resume.
     public static func sort(
         _ weights: Weights, of space: SearchSpace, keepingRatios keeping: [Double] = []
     ) throws {
@@ -45,8 +44,8 @@ public enum ChannelSort {
         try permuteRows(weights, "\(names.squeeze).reduce.bias", hidden)
     }
 
-    /// First sorts the channels between the second and third convolution, then, with the updated
-    /// weights, those between the first and second.
+    /// Sorts the channels between the second and third convolution. Then sorts those between the first and second, by
+    /// the weights as already sorted.
     private static func sort(
         _ weights: Weights, _ block: Layer.Bottleneck, _ keeping: [Double]
     ) throws {

@@ -1,8 +1,7 @@
-// The parts of a network that a latency table times, named as in the published tables: a key
-// contains the sizes, channels and options that determine a part's latency. Networks share parts,
-// so about a hundred entries per resolution cover a whole MobileNetV3 space. The forms are those of
-// the lookup tables of Cai et al., ICLR 2020 (MobileNetV3) and of the reference code
-// (ProxylessNAS).
+// The parts of a network that a latency table times, named as in the published tables: a key contains the sizes,
+// channels and options that determine a part's latency. Networks share parts, so about a hundred entries per resolution
+// cover a whole MobileNetV3 space. The forms of the keys are those of the lookup tables of Cai et al., ICLR 2020
+// (MobileNetV3) and of the reference code (ProxylessNAS).
 import Tensors
 
 /// One timed part of a network: a layer, or two layers that tables time as one.
@@ -104,9 +103,9 @@ extension NetworkShape {
 }
 
 extension SearchSpace {
-    /// Returns networks at full depth that together contain every possible layer of the space at
-    /// `resolution`. All layers of a network use the same choice of kernel and ratio. Every such
-    /// choice is combined with every pair of values of consecutive width genes.
+    /// Returns networks at full depth that together contain every possible layer of the space at `resolution`. All
+    /// layers of a network use the same choice of kernel and ratio. Each choice of kernel and ratio is combined with
+    /// every pair of values of consecutive width genes.
     public func coveringConfigs(resolution: Int) throws -> [SubnetConfig] {
         var full = largest
         full.resolution = resolution

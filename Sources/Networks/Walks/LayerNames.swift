@@ -1,4 +1,4 @@
-// The names of a layer's parameters: those of the reference's state dict, so that published weights
+// The names of a layer's parameters: those of the reference code's state dict, so that published weights
 // and fixtures load unchanged. Elastic layers of a supernet have a doubled suffix; an extracted
 // network has plain names.
 

@@ -29,8 +29,8 @@ public struct NetworkCost: Codable, Sendable, Hashable {
     /// adding a skip reads two maps and writes one.
     public var movedActivationElements: Int
 
-    /// Counts the costs of a resolved network. Sums above `Int.max` become `Int.max`; the cost of
-    /// one operator within the bounds of a definition is smaller.
+    /// Counts the costs of a resolved network. Sums above `Int.max` become `Int.max`; within the bounds of a
+    /// definition, the cost of a single operator is smaller.
     public init(_ shape: NetworkShape) {
         self.init()
         for layer in shape.layers { combine(NetworkCost(layer)) }
@@ -105,8 +105,8 @@ public struct NetworkCost: Codable, Sendable, Hashable {
         let inArea = block.inSize * block.inSize, outArea = block.outSize * block.outSize
         let input = block.inWidth * inArea, output = block.outWidth * outArea
         let (squeezed, filtered) = (block.middleWidth * inArea, block.middleWidth * outArea)
-        // The shortcut is computed first and stays live until the sum; without a convolution, it is
-        // the input.
+        // The shortcut is computed first and stays live until the sum; without a convolution, the shortcut is the
+        // input.
         var held = input
         if block.hasDownsample {
             let pooled = block.inWidth * outArea
@@ -192,7 +192,7 @@ public struct NetworkCost: Codable, Sendable, Hashable {
         if block.hasSkip { addSum(output) }
     }
 
-    /// Adds a convolution that a batch norm follows; `input` and `residual` are elements.
+    /// Adds a convolution that a batch norm follows; `input` and `residual` are numbers of elements.
     private mutating func addConv(
         weights: Int, outWidth: Int, outSize: Int, input: Int, residual: Int
     ) {

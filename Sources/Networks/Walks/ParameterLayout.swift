@@ -1,5 +1,5 @@
 // The memory layout of a network's numbers: one arena for learned parameters, another for running
-// statistics. Names are those of the reference's state dict, so that published weights and fixtures
+// statistics. Names are those of the reference code's state dict, so that published weights and fixtures
 // load unchanged.
 
 import Tensors
@@ -8,7 +8,7 @@ import Tensors
 public struct ParameterLayout: Sendable {
     /// How the optimizer treats a parameter.
     public enum Role: Int, CaseIterable, Sendable {
-        /// Convolution and linear weights: decayed.
+        /// Weights of convolutions and linear layers: by default, the only parameters with weight decay.
         case weight
         /// Matrices that derive smaller kernels from larger ones.
         case transform
@@ -22,9 +22,9 @@ public struct ParameterLayout: Sendable {
 
     /// One named array.
     public struct Parameter: Sendable {
-        /// The reference's name, such as `first_conv.conv.weight`.
+        /// The reference code's name, such as `first_conv.conv.weight`.
         public let name: String
-        /// Dimensions as the reference stores them: (out, in / groups, height, width) for convolutions.
+        /// Dimensions as the reference code stores them: (out, in / groups, height, width) for convolutions.
         public let shape: [Int]
         /// How the optimizer treats the parameter.
         public let role: Role

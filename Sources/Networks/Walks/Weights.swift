@@ -11,7 +11,7 @@ public final class Weights {
     public let parameters: Storage
     /// The running statistics.
     public let statistics: Storage
-    /// The memory that both lie in: that of the engine which runs them.
+    /// The memory of `parameters` and `statistics`: the memory of the engine that runs the network.
     public let memory: any EngineMemory
 
     /// Makes weights of zeros, with running variances of 1, in `layout`.
@@ -25,7 +25,7 @@ public final class Weights {
         }
     }
 
-    /// Makes the weights of the supernet of `space`, with the reference's initial values drawn from
+    /// Makes the weights of the supernet of `space`, with the reference code's initial values drawn from
     /// `seed`.
     ///
     /// Weights of convolutions, also depthwise ones, are normal with variance 2 / (kernel² · out channels) (the
@@ -128,8 +128,8 @@ public final class Weights {
                 let deviation = (2 / Float(fan)).squareRoot()
                 memory.upload(to: tensor) { _ in stream.normal() * deviation }
             case .weight, .bias:
-                // A weight of two dimensions and its bias get PyTorch's default for a linear layer, as in the
-                // reference. Other biases, those of squeeze-and-excite, stay 0.
+                // A weight of two dimensions and its bias get PyTorch's default for a linear layer, as in the reference
+                // code. Other biases, those of squeeze-and-excite, stay 0.
                 let weight = parameter.name.replacing(/bias$/, with: "weight")
                 guard let shape = layout.parameter(weight)?.shape, shape.count == 2 else {
                     continue

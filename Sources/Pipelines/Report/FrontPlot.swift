@@ -31,14 +31,14 @@ public struct FrontPlot: Sendable {
     private var height: Double { 344 + top }
     private var left: Double { size == .wide ? 64 : 52 }
     private var right: Double { width - (size == .wide ? 24 : 12) }
-    /// The height of the legend above the plot: up to three marks per row if wide, one if narrow.
+    /// The height of the legend above the plot. A row has up to three marks if wide, one if narrow.
     private var top: Double {
         let marks = Double(legendMarks.count)
         return size == .wide ? (marks > 3 ? 76 : 56) : 40 + 20 * marks
     }
     private var bottom: Double { top + 290 }
 
-    /// Prepares the plot of a network's front; nil if the network's search stored none.
+    /// Prepares the plot of a network's front; nil if the network's search stored no front.
     public init?(_ row: RunReport.NetworkRow, _ size: Size = .wide) {
         guard let front = row.front, !front.networks.isEmpty else { return nil }
         let figures = row.figures, axis = front.axis

@@ -4,9 +4,9 @@ import Foundation
 
 /// One axis of a plot, which maps a range of values to a range of pixels.
 struct PlotScale {
-    /// The ends of the axis in values.
+    /// The lowest and the highest value on the axis.
     let low, high: Double
-    /// The ends of the axis in pixels.
+    /// The pixels of `low` and `high`.
     let start, end: Double
 
     /// Makes an axis from pixel `start` to `end` that spans all `values` with a margin.
@@ -22,7 +22,7 @@ struct PlotScale {
         start + (value - low) / (high - low) * (end - start)
     }
 
-    /// Returns the distance of ticks if there are to be about `count` ticks: 1, 2 or 5 times a power of ten.
+    /// Returns the distance between ticks that gives about `count` ticks: 1, 2 or 5 times a power of ten.
     private func spacing(_ count: Int) -> Double {
         let rough = (high - low) / Double(count)
         let power = pow(10, floor(log10(rough)))

@@ -123,7 +123,7 @@ struct ReportCard {
         return words + " Bars are one standard deviation."
     }
 
-    /// The device's limits, each with a bar that shows which share of it the network uses.
+    /// The device's limits; for each limit, a bar shows what share of the limit the network uses.
     private var limits: [String] {
         let rows = figures.limitRows
         guard !rows.isEmpty else { return [] }
@@ -150,7 +150,7 @@ struct ReportCard {
 
     private var genes: [String] {
         let arch = figures.arch
-        // A skipped layer has neither kernel nor ratio.
+        // A skipped layer has neither kernel size nor expand ratio; its genes are 0.
         func line(_ values: [Double]) -> String {
             values.map { $0 == 0 ? "–" : SearchSpace.text($0) }.joined(separator: " ")
         }

@@ -102,7 +102,7 @@ public struct ReportPage: Sendable {
             + Self.table(["Network", "Test images", "MACs", "Parameters"], rows) + ["</section>"]
     }
 
-    /// The names of the classes, in the order of the outputs.
+    /// The names of the classes, in the order of the network's outputs.
     private var classes: [String] {
         let rows = report.networks + [report.largest, report.smallest].compactMap { $0 }
         guard let names = rows.compactMap({ $0.figures.classNames }).first else { return [] }
@@ -174,8 +174,8 @@ public struct ReportPage: Sendable {
             : "<span class=\"bad\">✗ \(missed.map { ReportText.safe($0.name) }.joined(separator: ", "))</span>"
     }
 
-    /// Returns a table. Cells are markup; all columns but the first are numeric. Each cell carries its column's title,
-    /// for narrow screens, where a row is shown as a block of lines.
+    /// Returns a table. Cells are markup; all columns but the first are numeric. Each cell has its column's title as an
+    /// attribute, because narrow screens show a row as a block of lines without the table's head.
     static func table(_ head: [String], _ rows: [[String]]) -> [String] {
         let titles = head.map { "<th scope=\"col\">\($0)</th>" }.joined()
         let body = rows.map { row in

@@ -1,4 +1,4 @@
-// The style sheet of a report: it has one column, is light or dark as the reader's system, and can be printed.
+// The style sheet of a report: one column, light or dark like the reader's system, and printable.
 
 enum ReportStyle {
     static let css = """

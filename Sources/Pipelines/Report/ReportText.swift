@@ -21,7 +21,7 @@ public enum ReportText {
     public static func column(_ values: [Double?], unit: String = "", atLeast: Int = 0) -> [String]
     {
         let sizes = values.compactMap { $0.map(abs) }.filter { $0 > 0 && $0.isFinite }
-        // 0.0327 has its first digit in the second decimal, so three decimals show two digits.
+        // 0.0327 has its first nonzero digit in the second decimal, so three decimals show two digits.
         let places = sizes.min().map { Int(1 - floor(log10($0))) } ?? 0
         let digits = max(atLeast, min(6, places))
         return values.map { value in

@@ -15,8 +15,8 @@ enum FitPredictorStage {
         try context.space.checkOrigin(of: "accuracies", samples.space, samples.definition)
         let curve = Curve(samples: samples.samples.count, method: parameters.method)
         let count = Double(samples.samples.count)
-        // The rows of the final fit, of the fit without held-out subnets (somewhat fewer), and of the fits of the
-        // curve.
+        // `all` is the number of rows of all fits: the final fit, the fit without held-out subnets (somewhat fewer
+        // rows), and the fits of the learning curve.
         let all = 2 * count + Double(curve.draws * curve.sizes.reduce(0, +))
         var done = 0.0
         func worked(_ rows: Double) throws {
@@ -64,7 +64,8 @@ enum FitPredictorStage {
         }
     }
 
-    /// The settings of the learning curve: a fifth of the samples is held out, in five draws, or one for slow methods.
+    /// The settings of the learning curve: each draw holds out a fifth of the samples; `mlp` has one draw, others have
+    /// five.
     private struct Curve {
         let method: String
         let heldOut: Int
@@ -109,7 +110,8 @@ struct PredictorMetadata: Codable, Sendable, Equatable {
     /// The trained domain and the digest of the supernet whose networks the predictor was fitted on; nil if unknown.
     let trained: TrainedDomain?
     let supernet: Digest?
-    /// The augmentation of the calibration images of these networks; nil for none.
+    /// How calibration images were augmented for the networks that the predictor was fitted on; nil for no
+    /// augmentation.
     let calibrationAugmentation: CalibrationAugmentation?
     /// The BLAS core that solved the equations of the fit, on which the predictor's last bits depend; nil in data of
     /// older versions.

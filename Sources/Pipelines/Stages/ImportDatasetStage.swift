@@ -1,6 +1,6 @@
-// import-dataset: makes a training and a test artifact of a data set. Small IDX data sets become two
-// image shards in one job. Others become picture sets: the first job surveys the data set and fans
-// out, each child imports some units, and the last job gathers what they found.
+// import-dataset: makes two artifacts of a data set, one to train on and one to test on. A small IDX data set becomes
+// two image shards in one job. Other data sets become picture sets: the first job surveys the data set and fans out,
+// each child job imports a share of the pictures, and the last job combines the children's results.
 
 import Artifacts
 import Datasets
@@ -25,8 +25,8 @@ enum ImportDatasetStage {
         }
     }
 
-    /// Runs `body`, which reads files of this machine; errors name it, because another machine may
-    /// have them.
+    /// Runs `body`, which reads files of this machine. Errors name the machine, because another machine may have the
+    /// files.
     static func here<Value>(_ body: () throws -> Value) throws -> Value {
         do {
             return try body()

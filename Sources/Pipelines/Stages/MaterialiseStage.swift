@@ -1,6 +1,6 @@
 // materialise: calibrates a network's batch norms in the supernet, extracts and stores its weights, and measures the
 // stored network: its accuracy and, if the device is a computer, its latency. If that latency exceeds the limit, the
-// stage searches again and keeps one of the two networks.
+// stage searches for a second network and keeps one of the two.
 
 import Artifacts
 import Datasets
@@ -96,8 +96,8 @@ enum MaterialiseStage {
             let digest = try context.put(bytes, as: .subnet)
             context.job.progress(
                 fraction: 0.4, message: "weights stored, measuring on test images")
-            // The network that is measured is the stored one: its bytes are read back and verified, and it runs without
-            // the supernet.
+            // The network that is measured is the stored one: its bytes are read back and verified, and the network
+            // runs without the supernet.
             let (network, alone) = try MaterialiseStage.subnet(
                 shape, bytes: try context.bytes(digest), engine: engine)
             let timer =
@@ -109,10 +109,10 @@ enum MaterialiseStage {
         }
     }
 
-    /// Runs a second search if the first network's measured latency exceeds the limit. The second search has a stricter
-    /// limit on the table's latency: the first limit, times the ratio of the first network's latency by the table to its
-    /// measured latency, reduced by the table's mean relative error. `result` is nil if no network meets the stricter
-    /// limit or the first search's inputs are unknown.
+    /// Runs a second search if the first network's measured latency exceeds the limit; otherwise returns nil. The
+    /// second search has a stricter limit on the table's latency: the limit, times the first network's latency by the
+    /// table, divided by its measured latency, and reduced by the table's mean relative error. `result` is nil if no
+    /// network meets the stricter limit or the first search's inputs are unknown.
     private static func secondSearch(_ context: StageContext, _ choice: Choice, _ first: Cut) throws
         -> (record: SecondSearch, result: SearchResult?)?
     {
@@ -224,7 +224,7 @@ enum MaterialiseStage {
     /// the last.
     private static let testParts = 4, timings = 20
 
-    /// Returns a timer of the stored network, which runs it on one thread.
+    /// Returns a timer that runs the stored network on one thread.
     private static func timer(_ shape: NetworkShape, bytes: [UInt8], batch: Int) throws
         -> WholeNetworkTimer
     {

@@ -1,5 +1,6 @@
 // measure-device: measures a latency table of this machine, part by part, and times whole networks to check and correct
-// the table. The stage saves a checkpoint every few seconds, so that a later attempt resumes an interrupted one.
+// the table. The stage saves a checkpoint every few seconds, so that a later attempt continues an interrupted
+// measurement.
 
 import Artifacts
 import Devices
@@ -45,8 +46,8 @@ enum MeasureDeviceStage {
         return try output(survey, context, parameters, measurement, machine)
     }
 
-    /// Returns the input table, whose entries are not measured again; nil if there is none or it records another host,
-    /// another space or another instruction set.
+    /// Returns the input table, whose entries are not measured again. Nil if there is no input table, or if it was
+    /// measured on another host, for another space or with another instruction set.
     private static func knownTable(_ context: StageContext, instructionSet: String) throws
         -> LatencyTable?
     {

@@ -1,4 +1,4 @@
-// The last job of an import: adds up what the children found, checks it, and records the manifests.
+// The last job of an import: combines the results of the child jobs, checks them, and stores the manifests.
 
 import Artifacts
 import Datasets
@@ -30,7 +30,7 @@ extension PictureImport {
         return try manifests(record, classes, survey)
     }
 
-    /// Throws for pictures that could not be read, unless they are to be left out.
+    /// Throws if pictures could not be read, unless the stage leaves such pictures out.
     private func checkRefused(_ record: ImportRecord) throws {
         let refused = record.refused
         guard refused.count > 0 else { return }
@@ -43,7 +43,8 @@ extension PictureImport {
         }
     }
 
-    /// The names of the classes, each of which has a picture to train on.
+    /// Returns the names of the classes. Throws if a class has no training picture, or if the space has too few
+    /// classes.
     private func checkedClasses(
         _ survey: DatasetSurvey, _ record: ImportRecord
     ) throws -> [ByteName] {
@@ -56,7 +57,8 @@ extension PictureImport {
         }
         try check(classes: classes.count)
         guard let train = record.parts[.train] else { throw noTest(record, survey) }
-        // The classes of CIFAR are fixed, and labels of IDX files may leave out numbers.
+        // Data sets of pixels may have empty classes: CIFAR's classes are fixed, and labels of IDX files may skip
+        // numbers.
         if !StageParameters.ImportDataset.pixelForms.contains(survey.form) {
             try DatasetSurvey.refuseEmpty(
                 classes, counts: classes.indices.map { train.classCounts[$0] ?? 0 })
@@ -69,8 +71,8 @@ extension PictureImport {
         return classes
     }
 
-    /// Throws for pictures in two parts. Published data sets of pixels have some, so there they are
-    /// only counted.
+    /// Throws if a picture is in two parts of the data set, such as training and test. Published data sets of pixels
+    /// contain such pictures, so for these data sets the job only logs a warning.
     private func checkOverlap(_ record: ImportRecord, _ survey: DatasetSurvey) throws {
         guard record.parts.count > 1 else { return }
         let shards = DatasetPart.allCases.flatMap { part in
@@ -170,7 +172,8 @@ extension PictureImport {
         return try StageOutput(made, result: NoResult())
     }
 
-    /// The number of held-out pictures: of the validation part, or of the training part without one.
+    /// Returns the number of pictures to hold out: of the validation part if there is one, otherwise of the training
+    /// part.
     private func heldOut(
         _ train: ImportRecord.Part, _ validation: ImportRecord.Part?
     ) throws -> Int {
@@ -186,7 +189,7 @@ extension PictureImport {
         return heldOut
     }
 
-    /// The manifest of some parts, one behind the other.
+    /// Returns one manifest of the pictures of `parts`, in the order of `parts`.
     private func manifest(
         _ parts: [ImportRecord.Part], _ classes: [ByteName], _ survey: DatasetSurvey,
         _ record: ImportRecord

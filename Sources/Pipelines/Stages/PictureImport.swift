@@ -1,5 +1,5 @@
-// PictureImport: the jobs of an import that read the data set. The survey and what each child found
-// are artifacts of their own, because the arguments and results of jobs are too small for them.
+// PictureImport: the jobs of an import that read the data set. The survey and the records of the child jobs are
+// artifacts, because they are too large for the arguments and results of jobs.
 
 import Artifacts
 import Datasets
@@ -8,17 +8,17 @@ import Jobs
 
 /// The import of a data set as picture sets.
 struct PictureImport {
-    /// The result of a child.
+    /// The result of a child job, which imports some units of the data set.
     struct ChildResult: Codable, Sendable {
         /// The digest of the survey.
         let survey: Digest
-        /// The digest of its `ImportRecord`.
+        /// The digest of the child's `ImportRecord`.
         let record: Digest
-        /// The number of its pictures.
+        /// The number of pictures that the child imported.
         let pictures: Int
     }
 
-    /// The metadata of a shard or of a record.
+    /// The metadata of a shard or of an import record.
     private struct PieceMetadata: Encodable {
         let dataset: String
         var part: DatasetPart?
@@ -26,7 +26,7 @@ struct PictureImport {
         var pictures: Int?
     }
 
-    /// The most children: each handles several units of a data set that has more units.
+    /// The most child jobs. If a data set has more units than this, each child imports several units.
     private static let mostChildren = 2048
     /// The seconds between two reports of progress.
     private static let reportSeconds = 0.5
@@ -39,10 +39,10 @@ struct PictureImport {
         self.parameters = parameters
     }
 
-    /// What is stored of the pictures of a form.
+    /// Returns how pictures of a data set of this form are stored.
     ///
-    /// Errors: `invalidValue` for files of a form without any, and for spaces whose networks take
-    /// neither grey nor colour.
+    /// Errors: `invalidValue` if image files are to be stored but the form has only pixels, and if the networks of the
+    /// space take neither one nor three channels.
     func storage(_ form: DatasetForm) throws -> PictureStorage {
         let holdsPixels = StageParameters.ImportDataset.pixelForms.contains(form)
         let store = parameters.store ?? (holdsPixels ? .pixels : .files)
@@ -109,7 +109,7 @@ struct PictureImport {
         return try arguments.job()
     }
 
-    /// Throws what can be known before a picture is decoded.
+    /// Throws the errors that can be found before any picture is decoded.
     private func check(_ survey: DatasetSurvey) throws {
         let refused = ImportRecord(survey).refused
         if refused.count > 0, !parameters.skipsBadFiles {
@@ -127,7 +127,7 @@ struct PictureImport {
         }
     }
 
-    /// Throws if networks of the space cannot tell so many classes apart.
+    /// Throws if the data set has more classes than the stage permits.
     func check(classes: Int) throws {
         guard classes > parameters.classes else { return }
         throw PipelineError(
@@ -149,7 +149,7 @@ struct PictureImport {
                 + " then a tenth of the pictures is taken for testing")
     }
 
-    /// The error that lists what cannot be read.
+    /// The error that names the first files that cannot be read.
     static func unreadable(_ refused: ImportTally, of folder: String) -> DatasetError {
         let most = 20
         let names = refused.entries.prefix(most).map { "\($0.name): \($0.reason)" }
@@ -245,7 +245,7 @@ private struct UnitProgress {
     private let names: String
     private let began = ContinuousClock.now
     private var last = ContinuousClock.now
-    /// Pictures or bytes of the units that are done.
+    /// How many pictures the finished units have; how many bytes, if the survey did not count the pictures.
     private var done = 0
     private var before = (samples: 0, bytes: 0)
     private let isCounted: Bool
@@ -256,7 +256,7 @@ private struct UnitProgress {
         names = units.count == 1 ? "unit \(first)" : "units \(first) to \(first + units.count - 1)"
     }
 
-    /// Fraction and message, if the last report is older than `seconds`.
+    /// Returns the finished fraction and a message; nil if the last report is not yet `seconds` old.
     mutating func report(
         _ importer: UnitImporter, every seconds: Double
     ) -> (fraction: Double, message: String)? {

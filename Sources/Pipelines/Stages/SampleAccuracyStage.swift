@@ -20,7 +20,7 @@ struct AccuracySamples: Codable, Sendable, Equatable {
     var supernet: Digest?
     /// The augmentation of the subnets' calibration images; nil for none.
     var calibrationAugmentation: CalibrationAugmentation?
-    /// The space of the subnets; nil in data of older versions, which have its name only.
+    /// The space of the subnets; nil in data of older versions, which hold only the space's name.
     var definition: SearchSpace?
 }
 
@@ -116,7 +116,7 @@ enum SampleAccuracyStage {
         return try context.space.restricted(to: domain)
     }
 
-    /// Returns the samples of the stage that this stage continues; empty if it continues none. Errors:
+    /// Returns the samples of the stage that this stage continues; empty if this stage continues no other. Errors:
     /// `invalidArtifact` unless both stages agree in space, images and calibration.
     private static func earlier(
         _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
@@ -178,8 +178,9 @@ enum SampleAccuracyStage {
         return try StageOutput(result: samples.compactMap { $0 })
     }
 
-    /// The indices of subnets that are measured together: those of one image size if pictures must
-    /// be decoded, at most 64, because each has its own running statistics in memory; else each alone.
+    /// Returns the indices of subnets that are measured together. If pictures must be decoded, groups have subnets of
+    /// one image size, at most 64, because each subnet's running statistics are in memory. Otherwise each subnet is a
+    /// group.
     private static func groups(_ subnets: [SubnetConfig], sharing: Bool) -> [[Int]] {
         guard sharing else { return subnets.indices.map { [$0] } }
         let sizes = Dictionary(grouping: subnets.indices) { subnets[$0].resolution }
@@ -193,7 +194,7 @@ enum SampleAccuracyStage {
     private static func gather(
         _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
     ) throws -> StageOutput {
-        // These inputs are read for lineage, because the shards' jobs make no artifacts.
+        // Reading an input records it in the lineage. The jobs that used these inputs, the shards', make no artifacts.
         for role in [ArtifactRole.dataset, .supernet] { _ = try context.input(role) }
         if parameters.after != nil { _ = try context.input(.predictor) }
         let new = try context.job.childResults().flatMap {

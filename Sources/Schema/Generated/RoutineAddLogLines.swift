@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/add_log_lines.sql.
     static let addLogLines = Routine(
-        name: "add_log_lines", checksum: "e2b27f78a46bd1ec5733d0bf4ad851675d12a1122b063491bbacf36f3fe597b4", sql: #"""
-        -- Appends lines to the log of a job, in the partition of the current day (UTC), which is created if it is missing.
+        name: "add_log_lines", checksum: "199734d93fde5c0c018556b8b586842ce476d53225202fd2b54b85525cabdd0f", sql: #"""
+        -- Appends lines to the log of a job, in the partition of the current day (UTC). A missing partition is created.
         create or replace function ofa.add_log_lines(p_job bigint, p_token bigint, p_lines text[]) returns void
         language plpgsql as $$
         begin

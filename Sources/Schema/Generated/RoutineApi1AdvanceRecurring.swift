@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/advance_recurring.sql.
     static let api1AdvanceRecurring = Routine(
-        name: "api_1/advance_recurring", checksum: "a48ec8a580b9e23a8af507cd22bfa63fd8776ac648b8ec55a41ce06d4be4c456", sql: #"""
-        -- Sets the next time of a recurring run to the first one in the future, and records that the run `p_run` was enqueued
-        -- for it (NULL: none was enqueued this time).
+        name: "api_1/advance_recurring", checksum: "8cf7a8c19b23ee0fedda709d8444197feecfd14a0832c383ee46cf58b00f62a5", sql: #"""
+        -- Moves the next due time of a recurring run into the future, by whole periods. Records that the run `p_run` was
+        -- enqueued for it (NULL: none was enqueued this time).
         create or replace function ofa_api_1.advance_recurring(p_name text, p_run bigint) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/close_month.sql.
     static let api1CloseMonth = Routine(
-        name: "api_1/close_month", checksum: "f11fdaf29dd20114fbca0a96bc2006a5277849670996fc4c702008d0e02dcb4c", sql: #"""
-        -- Closes the oldest month that ended at least `p_days` days ago and whose runs have all ended at least `p_days` days
-        -- ago, so that its jobs may be dropped; returns the month, or no row if there is none. The arguments of jobs that made
+        name: "api_1/close_month", checksum: "1c565e1f9deeda7def4747885755bc2588202554cd38f7313b6dfa8b980c426d", sql: #"""
+        -- Closes the oldest month that ended at least `p_days` days ago and whose runs all ended at least `p_days` days ago.
+        -- Then the month's jobs may be dropped. Returns the month, or no row if there is none. The arguments of jobs that made
         -- artifacts are copied to ofa.recipe. A retry of jobs locks the month of their run (hold_month). So either this
         -- function waits for the retry and then finds the run unfinished, or the retry finds the month closed. Raises
         -- invalid_parameter_value if `p_days` is less than 1.

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/close_session.sql.
     static let api1CloseSession = Routine(
-        name: "api_1/close_session", checksum: "94f0d0f9ee8afe36bb91d60a21d34c2b5fda30eb0fcb7ae838fb68a7baba0be6", sql: #"""
+        name: "api_1/close_session", checksum: "9bbf478d18511fa8064afeb40f4a9dc16356445369eafe29160d440553f0ca69", sql: #"""
         -- Closes a session at the request of its worker, and releases the duties of the session, so that other workers take
-        -- them at their next heartbeats.
+        -- over these duties at their next heartbeats.
         create or replace function ofa_api_1.close_session(p_session uuid) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

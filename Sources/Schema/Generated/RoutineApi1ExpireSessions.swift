@@ -4,10 +4,10 @@
 extension Routine {
     /// The routine sql/functions/api_1/expire_sessions.sql.
     static let api1ExpireSessions = Routine(
-        name: "api_1/expire_sessions", checksum: "d18cc696acf79c05e941f9e3c3969037653a14c279d9959880b99f1fa2d8d7ae", sql: #"""
+        name: "api_1/expire_sessions", checksum: "462e95f0a46b77e1cef3cd1dfd32c458474ad5afa6be679ba981de69a6b3f38a", sql: #"""
         -- Marks sessions as dead that sent no heartbeat within their term (`ttl`); after a restart of the server, all terms
-        -- start anew. A heartbeat dated more than a second in the future shows that the clock was set back; it is set to now.
-        -- Changes up to 100 sessions, and returns them.
+        -- start anew. A heartbeat dated more than a second in the future shows that the clock was set back; its time is then
+        -- set to now. Changes up to 100 sessions, and returns them.
         create or replace function ofa_api_1.expire_sessions() returns setof bigint
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

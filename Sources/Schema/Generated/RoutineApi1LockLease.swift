@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/lock_lease.sql.
     static let api1LockLease = Routine(
-        name: "api_1/lock_lease", checksum: "26122308e80a7da924e88fb214e2946e76bf27142c44f070e5ca4d53f7b24465", sql: #"""
+        name: "api_1/lock_lease", checksum: "6d15cbf5b62a02b002dc3001a4fa9e6ac9aa3f829ddf510b1aa76ccc8fa9b7be", sql: #"""
         -- Locks the row of a leased job if the session that holds the lease has not expired; returns no row if the lease is
-        -- over. This fences what a worker writes for a running job.
+        -- over. So a worker whose lease is over cannot write for the job.
         create or replace function ofa_api_1.lock_lease(p_job bigint, p_token bigint, p_session uuid)
         returns table (job_id bigint, run_id bigint)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

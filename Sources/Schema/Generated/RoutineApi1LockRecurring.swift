@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/lock_recurring.sql.
     static let api1LockRecurring = Routine(
-        name: "api_1/lock_recurring", checksum: "5d355f9633ded037ca76df191305931bc02c5843378c73925b32df2fac855847", sql: #"""
-        -- Locks and returns the recurring run that has been due longest, of those that no other transaction has locked; no row
-        -- if none is due.
+        name: "api_1/lock_recurring", checksum: "195ed9a5d3834592b10a2b32a200ed98cd2e793c3224c747efa5a5f65c8b81cc", sql: #"""
+        -- Of the due recurring runs that no other transaction has locked, locks and returns the one that has been due longest;
+        -- returns no row if there is none.
         create or replace function ofa_api_1.lock_recurring() returns table (name text, spec json)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/lock_run.sql.
     static let api1LockRun = Routine(
-        name: "api_1/lock_run", checksum: "e83cdd375253f88198c42f1c8f1bb171222d10c3d9a05c01ea0d017842006c80", sql: #"""
+        name: "api_1/lock_run", checksum: "23ba552fe040a9c22ec0362769de7170c12c153633935eb477381462a8fe9fea", sql: #"""
         -- Locks a run, as required for ending jobs; `cancelled` says whether the run is marked for cancellation. Lock order:
-        -- rows of running jobs before the run, rows of other jobs after it.
+        -- rows of running jobs before the run, rows of other jobs after the run.
         create or replace function ofa_api_1.lock_run(p_run bigint) returns table (id bigint, cancelled boolean)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,10 +4,10 @@
 extension Routine {
     /// The routine sql/functions/api_1/remove_orphans.sql.
     static let api1RemoveOrphans = Routine(
-        name: "api_1/remove_orphans", checksum: "e2d32d572f85781b06d3fe76c56e247350b900ef8638b66cf42d3a706af547fa", sql: #"""
-        -- Deletes those of the blobs `p_digests` (in hexadecimal) that are not referenced, were last put more than
-        -- `p_grace_seconds` ago, and were not put since the oldest running attempt began; returns the deleted blobs. All given
-        -- blobs must be locked.
+        name: "api_1/remove_orphans", checksum: "1443f32387cbc906b878f4ed438e7e606212eea2c755c18f32c6fd0c4fb6c9d9", sql: #"""
+        -- Deletes those of the blobs `p_digests` (in hexadecimal) that are not referenced and were last put more than
+        -- `p_grace_seconds` ago and before the oldest running attempt began; returns the deleted blobs. All given blobs must be
+        -- locked.
         create or replace function ofa_api_1.remove_orphans(p_digests text[], p_grace_seconds float8)
         returns table (digest text, store text, stored_bytes bigint)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/save_last_progress.sql.
     static let api1SaveLastProgress = Routine(
-        name: "api_1/save_last_progress", checksum: "61022fe8b3cc361deaae617d9a8635791fb108e0a168e4c7db6cb62117116bdd", sql: #"""
-        -- Writes the final progress of a job's newest attempt after the end of that attempt, because the progress may arrive
-        -- late. This is not part of save_progress, because it searches ended attempts.
+        name: "api_1/save_last_progress", checksum: "579ea25a44650b261fe55923a90a43a3ddea73f0285a5174efd196e07b7c62c6", sql: #"""
+        -- Writes the final progress of a job's newest attempt, if that progress arrives after the attempt has ended. Unlike
+        -- save_progress, this function searches ended attempts.
         create or replace function ofa_api_1.save_last_progress(p_job bigint, p_token bigint, p_fraction float8,
           p_message text)
         returns void

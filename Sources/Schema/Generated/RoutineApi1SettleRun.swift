@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/settle_run.sql.
     static let api1SettleRun = Routine(
-        name: "api_1/settle_run", checksum: "5fe964058b9e475401688fcc7ce2a00112a7288fba55388e8e697058ed172204", sql: #"""
-        -- Ends a run if all of its groups have fired and all of its jobs have ended; returns whether it did. The run must be
-        -- locked.
+        name: "api_1/settle_run", checksum: "a691e1b16f27c4c2d0966a6afa16e22d3f750fcbd1aefe827f2768588b698c26", sql: #"""
+        -- Ends a run if all of its groups have fired and all of its jobs have ended; returns whether the run was ended by this
+        -- call. The run must be locked.
         create or replace function ofa_api_1.settle_run(p_run bigint) returns boolean
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,10 +4,10 @@
 extension Routine {
     /// The routine sql/functions/attempts_of.sql.
     static let attemptsOf = Routine(
-        name: "attempts_of", checksum: "44663f2270ac0c2dce147c00646e044f3ee7439a3cb7a9f8c2ee732d468d257f", sql: #"""
-        -- Returns, of the jobs `p_jobs`, the attempts that ended between `p_from` (NULL: no lower bound) and `p_until`, with a
-        -- day of tolerance on both sides, because clocks can be changed. The query is planned at each call with the given
-        -- times, so that only the partitions of these days are locked: a cached plan would lock all partitions.
+        name: "attempts_of", checksum: "81981e2f04a8a18d2841aa0abe8646bfb7d642620b3f53360c8587a95caa48cc", sql: #"""
+        -- Returns those attempts of the jobs `p_jobs` that ended between `p_from` (NULL: no lower bound) and `p_until`, with a
+        -- day of tolerance on both sides, because clocks can be changed. The query is planned at each call for the given times,
+        -- so that only the partitions of these days are locked: a cached plan would lock all partitions.
         create or replace function ofa.attempts_of(p_jobs bigint[], p_from timestamptz, p_until timestamptz)
         returns setof ofa.attempt language plpgsql stable set enable_seqscan = off as $$
         begin

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/crashes_after.sql.
     static let crashesAfter = Routine(
-        name: "crashes_after", checksum: "b9958a6bdce4114738bf9a37b7879eb8acbc6b57816ff8d54a1d094d538786fb", sql: #"""
-        -- Returns the crash count of a job after an attempt: every full hour that the attempt lasted forgives one earlier
-        -- crash, and the attempt adds one if its worker was lost or if the job crashed the worker (`p_crashed` is 1).
+        name: "crashes_after", checksum: "334af2bc3300a03ff2801ce056f742649013d3118dd5f6837c4e138d0833f50d", sql: #"""
+        -- Returns the crash count of a job after an attempt. Every full hour that the attempt lasted forgives one earlier
+        -- crash. The attempt adds one crash if its worker was lost or if the job crashed the worker (`p_crashed` is 1).
         create or replace function ofa.crashes_after(p_crashes int, p_started_at timestamptz, p_now timestamptz, p_outcome text,
           p_crashed int) returns int language sql immutable as $$
           select greatest(0, p_crashes - greatest(0, floor(date_part('epoch', p_now - p_started_at) / 3600))::int)

@@ -4,10 +4,10 @@
 extension Routine {
     /// The routine sql/functions/open_day.sql.
     static let openDay = Routine(
-        name: "open_day", checksum: "afa599b8a08bad152833ba3a9c58bb00214f624ef8d3051a385b5884217ceca3", sql: #"""
-        -- Creates the missing partitions of ofa.attempt and ofa.job_log for a day (UTC), and of ofa.meter for its month;
-        -- returns how many it created. Functions that write to these tables call it first, in case the partitions were not
-        -- created ahead.
+        name: "open_day", checksum: "d528af2722f75413e86b0f344babc9c48c8ab9154a19b44a60ebecf904f66ac0", sql: #"""
+        -- Creates the missing partitions of ofa.attempt and ofa.job_log for a day (UTC), and of ofa.meter for the month of that
+        -- day; returns how many it created. Functions that write to these tables call open_day first, in case the partitions
+        -- were not created ahead.
         create or replace function ofa.open_day(p_day date) returns int language plpgsql as $$
         declare
           v_day text := to_char(p_day, 'YYYYMMDD');

@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/open_lanes.sql.
     static let openLanes = Routine(
-        name: "open_lanes", checksum: "ce392c959aab27a8e1a41951a1ed8515b6d845441f949ab62554e540a4379187", sql: #"""
+        name: "open_lanes", checksum: "bb590fa70a039c6b2b15319e5ba5dbb40c0b9341cb993f193b55d9df97d67698", sql: #"""
         -- Returns the lanes from which a claim may take jobs now, most urgent first: the lanes of the kinds `p_kinds` whose
         -- jobs reserve at most `p_threads` and `p_memory_mb` (NULL: unbounded) and require only capabilities in `p_offers`,
         -- whose queue is not paused, and whose concurrency key, if any, has a free permit.
@@ -17,8 +17,8 @@ extension Routine {
               and (p_threads is null or lane.threads <= p_threads)
               and (p_memory_mb is null or lane.memory_mb <= p_memory_mb)
               and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)
-              -- A permit above a lowered limit may still be held. For each such permit, a permit within the limit does not
-              -- count as free.
+              -- After the limit of a key was lowered, running jobs may still hold permits above the limit. For each such
+              -- permit, a permit within the limit does not count as free.
               and (lane.key_id is null or exists (
                 select from ofa.permit_key join ofa.permit on permit.key_id = permit_key.id
                 where permit_key.id = lane.key_id and permit.slot <= permit_key.slots and permit.token is null

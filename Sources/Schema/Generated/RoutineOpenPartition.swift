@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/open_partition.sql.
     static let openPartition = Routine(
-        name: "open_partition", checksum: "e0a7351c38c1383f570150a18b201f9f58916a166d764d738465a77163e4326d", sql: #"""
+        name: "open_partition", checksum: "358364885e955823706c61c9152b3f070d7d18c99d9f521bb66d3bef21c9964a", sql: #"""
         -- Creates the partition `p_name` of a table if it is missing; returns how many it created (0 or 1). The partition is
         -- created as a table and then attached, because attaching takes only a share update exclusive lock on the partitioned
         -- table, which blocks neither reads nor writes.
@@ -15,7 +15,7 @@ extension Routine {
         begin
           if to_regclass('ofa.' || v_name) is not null then return 0; end if;
           execute format('create table ofa.%I (like ofa.%I including all)', v_name, p_table);
-          -- A unique key of a partition, unlike one of the whole table, need not contain the month.
+          -- A unique key of a partition, unlike a unique key of the partitioned table, need not contain the month.
           case p_table
             when 'job' then
               execute format('alter table ofa.%I add primary key (id), add unique (group_id, ordinal)', v_name);

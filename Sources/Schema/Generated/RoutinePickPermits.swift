@@ -4,10 +4,10 @@
 extension Routine {
     /// The routine sql/functions/pick_permits.sql.
     static let pickPermits = Routine(
-        name: "pick_permits", checksum: "fabce083243d24a7572f5a9de0525a3d1f3beb1eece7ab73fca9b4327f8bcb0d", sql: #"""
+        name: "pick_permits", checksum: "29d400655443822b9164fcc50018f3886f5430b1bc6755607b0d5d04c256a0b8", sql: #"""
         -- Locks a free permit for each picked job that has a concurrency key. The results omit jobs for which no permit is
-        -- free. A permit above a lowered limit may still be held. For each such permit, a free permit is locked but not used,
-        -- so that no other claim takes it.
+        -- free. After the limit of a key was lowered, running jobs may still hold permits above the limit. For each such
+        -- permit, a free permit is locked but not used, so that no other claim takes it.
         create or replace function ofa.pick_permits(p_spots tid[], p_keys int[], out spots tid[], out jobs bigint[],
           out keys int[], out slots int[]) language plpgsql as $$
         #variable_conflict use_column

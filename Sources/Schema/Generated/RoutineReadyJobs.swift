@@ -4,10 +4,11 @@
 extension Routine {
     /// The routine sql/functions/ready_jobs.sql.
     static let readyJobs = Routine(
-        name: "ready_jobs", checksum: "3932548053534b817e43723848c9c21bc65b15b2a89e15304b0e0cd6233d34f0", sql: #"""
-        -- Returns available jobs without a crash, ordered by `seq`: for each of the lanes `p_lanes`, at most as many as its
-        -- element of `p_limits`, and none below its floor in `p_floors`; only jobs of the run `p_run` unless that is NULL. With
-        -- `p_lock`, the jobs are locked, and rows that other transactions have locked are skipped.
+        name: "ready_jobs", checksum: "06e6edf42f2a05af28579de0602eb8d63748d8187d91af7e2a5fcc00164f5874", sql: #"""
+        -- Returns available jobs with no crash: from each of the lanes `p_lanes`, those with the lowest `seq`. `p_limits` has
+        -- for each lane the most jobs to return, and `p_floors` the `seq` below which no job is available. If `p_run` is not
+        -- NULL, returns only jobs of that run. With `p_lock`, locks the jobs and skips jobs that other transactions have
+        -- locked.
         create or replace function ofa.ready_jobs(p_lanes int[], p_floors bigint[], p_limits int[], p_run bigint, p_lock boolean)
         returns table (lane_id int, key int, seq bigint, spot tid) language plpgsql as $$
         #variable_conflict use_column

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/settle.sql.
     static let settle = Routine(
-        name: "settle", checksum: "b6e8254395967bf3d469218b0ac226b382f40b1a20755a018c7a95b3595f4f9c", sql: #"""
-        -- Ends a run if all of its groups have fired and all of its jobs have ended; returns whether it did. The run must be
-        -- locked.
+        name: "settle", checksum: "ee1f29d75b0981ee28c0186ea621c5f8f7f691ebd29af4320a4a19afbe3c8933", sql: #"""
+        -- Ends a run if all of its groups have fired and all of its jobs have ended; returns whether the run was ended by this
+        -- call. The run must be locked.
         create or replace function ofa.settle(p_run bigint) returns boolean language plpgsql as $$
         begin
           update ofa.run set ended_at = ofa.now(),

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/views/spent_since.sql.
     static let spentSince = Routine(
-        name: "spent_since", checksum: "0d53cff4e53c711365e04deeab3f4913e05f1c20e668a1abbe6758aab33a5b44", sql: #"""
-        -- The sums over all runs, in the form of ofa.spent_day, for the days of the ledger (ofa.spent) after the newest day in
+        name: "spent_since", checksum: "8dc4f2bbe216dea97a8cf75673a1fad30f8224ec641fa2551a30316ae80dd53c", sql: #"""
+        -- Sums over all runs, with the columns of ofa.spent_day, for the days of the ledger (ofa.spent) after the newest day in
         -- ofa.spent_day.
         drop view if exists ofa.spent_since;
         create or replace view ofa.spent_since as

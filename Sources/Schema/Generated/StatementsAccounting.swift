@@ -38,9 +38,9 @@ extension Request {
         order by kind, zone;
         """#)
 
-    /// Sums the ledger by stage, kind, device, host or day (`by`), and by zone, ordered by first start. If `run` is NULL,
-    /// the sums are over all runs, and come from ofa.spent_day and ofa.spent_since; if `since` is NULL, they are over all
-    /// days. Carbon is rounded to a whole microgram per row that is read, so that all groupings have the same total.
+    /// Sums the ledger for each stage, kind, device, host or day (`by` says which) in each zone, ordered by first start. If
+    /// `run` is NULL, sums over all runs, from ofa.spent_day and ofa.spent_since. If `since` is NULL, sums over all days.
+    /// Carbon is rounded to a whole microgram per row that is read, so that all groupings have the same total.
     public static func costBy(by: String, run: Int64?, version: Int, since: Date?) -> Request {
         Request(costByStatement, [.text(by), run.map { .int($0) } ?? .null, .int(version), since.map { .timestamp($0) } ?? .null])
     }
@@ -82,9 +82,8 @@ extension Request {
         order by min(first_started_at), min(first_token), label, zone;
         """#)
 
-    /// Lists costs by attempt: each row of the ledger is split by its meter rows. A row of the ledger stays whole if its
-    /// attempts were not metered or their meter rows were dropped. Carbon is split so that its sum over a row of the ledger
-    /// stays the same.
+    /// Lists costs per attempt: each row of the ledger is divided among its meter rows. A ledger row is not divided if its
+    /// attempts were not metered or their meter rows were dropped. The parts of a divided row have the row's total carbon.
     public static func costByAttempt(version: Int, run: Int64?, since: Date?) -> Request {
         Request(costByAttemptStatement, [.int(version), run.map { .int($0) } ?? .null, since.map { .timestamp($0) } ?? .null])
     }

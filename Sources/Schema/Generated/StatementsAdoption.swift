@@ -62,7 +62,7 @@ extension Statement {
         where job.run_id not in (select id from ofa_before.run where state = 'running') order by job.id;
         """#)
 
-    /// Creates ofa_adopted: the usage of each attempt by the old ledger, with the time at which the attempt ended.
+    /// Creates ofa_adopted: what the old ledger charged for each attempt, with the time at which the attempt ended.
     public static let adoptionCharged = Statement(name: "AdoptionCharged", sql: #"""
         create temporary table ofa_adopted on commit drop as
         select charged.token, charged.attempt, charged.outcome, charged.started_at, charged.job_id, charged.kind, charged.run_id,

@@ -167,7 +167,7 @@ extension Request {
         """#)
 
     /// Returns those artifacts of a kind that were made by runs, newest run first; `run` NULL means any run. With
-    /// `after_run` and `after`, the list begins after the artifact with this run and id.
+    /// `after_run` and `after`, the list begins after the artifact `after` of the run `after_run`.
     public static func artifactNewestMade(kind: String, run: Int64?, afterRun: Int64?, after: Int64?, most: Int) -> Request {
         Request(artifactNewestMadeStatement, [.text(kind), run.map { .int($0) } ?? .null, afterRun.map { .int($0) } ?? .null, after.map { .int($0) } ?? .null, .int(most)])
     }

@@ -39,8 +39,8 @@ extension Request {
         select * from ofa_api_1.remove_checkpoint_blobs($1::text[]);
         """#)
 
-    /// Returns the blobs after the digest `after` that are not referenced, were last put more than `grace_seconds` ago, and
-    /// were not put since the oldest running attempt began: at most `limit`, ordered by digest.
+    /// Returns the blobs after the digest `after` that are not referenced and were last put more than `grace_seconds` ago
+    /// and before the oldest running attempt began: at most `limit`, ordered by digest.
     public static func blobOrphans(after: String, graceSeconds: Double, limit: Int) -> Request {
         Request(blobOrphansStatement, [.text(after), .double(graceSeconds), .int(limit)])
     }
@@ -55,8 +55,8 @@ extension Request {
         order by blob.digest limit $3::int;
         """#)
 
-    /// Deletes those of the given blobs that are not referenced, were last put more than `grace_seconds` ago, and were not
-    /// put since the oldest running attempt began; returns the deleted blobs. All given blobs must be locked.
+    /// Deletes those of the given blobs that are not referenced and were last put more than `grace_seconds` ago and before
+    /// the oldest running attempt began; returns the deleted blobs. All given blobs must be locked.
     public static func blobOrphansRemove(digests: [String], graceSeconds: Double) -> Request {
         Request(blobOrphansRemoveStatement, [.textArray(digests), .double(graceSeconds)])
     }
@@ -64,10 +64,10 @@ extension Request {
         select * from ofa_api_1.remove_orphans($1::text[], $2::float8);
         """#)
 
-    /// Returns the artifacts of runs that a user selected by run, kind and age (and by `digests`, if any are given) and
-    /// whose bytes are stored. `needed` lists the artifacts that unfinished runs read. `kept` is the reason to keep the
-    /// bytes, or NULL. One reason is that the bytes were put since the oldest running attempt began: a running attempt may
-    /// have put them, and references them only when it ends.
+    /// Returns artifacts that were made by runs, have stored bytes, and match the filter: `run`, `kind`, minimum age and,
+    /// unless empty, `digests`. `needed` lists the artifacts that unfinished runs read. `kept` is the reason to keep the
+    /// bytes, or NULL. One reason: the bytes were put after the oldest running attempt began. That attempt may have put
+    /// them, and references them only when it ends.
     public static func artifactsNamed(run: Int64?, kind: String?, olderThanSeconds: Double, digests: [String], needed: [Int64]) -> Request {
         Request(artifactsNamedStatement, [run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null, .double(olderThanSeconds), .textArray(digests), .intArray(needed)])
     }

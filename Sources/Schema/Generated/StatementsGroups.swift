@@ -40,7 +40,7 @@ extension Request {
         select ofa_api_1.fire_groups($1::bigint[]) as freed;
         """#)
 
-    /// Returns the first ordinal after those of the jobs of a group.
+    /// Returns the ordinal for the next job of a group: one more than the highest, or 0 for the first job.
     public static func groupNextOrdinal(group: Int64) -> Request {
         Request(groupNextOrdinalStatement, [.int(group)])
     }

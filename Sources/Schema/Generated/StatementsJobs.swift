@@ -10,8 +10,7 @@ extension Statement {
 
     /// Returns up to 200 running jobs: jobs of sessions that are over, and up to 100 jobs that passed their timeout or stall
     /// timeout more than a session term (`ttl`) ago although their session is not over. The first select starts from the
-    /// sessions, because a start from ofa.live would also read the dead rows of past leases while an old snapshot keeps
-    /// them.
+    /// sessions: a start from ofa.live would also read the dead rows of past leases while an old snapshot keeps these rows.
     public static let jobsLost = Statement(name: "JobsLost", sql: #"""
         select lost.job_id, true as lost
         from (select id from ofa.session where state <> 'alive' and not swept offset 0) as over
@@ -57,7 +56,7 @@ extension Request {
         """#)
 
     /// Locks the row of a leased job if the session that holds the lease has not expired; returns no row if the lease is
-    /// over. This fences what a worker writes for a running job.
+    /// over. So a worker whose lease is over cannot write for the job.
     public static func leaseLock(job: Int64, token: Int64, session: String) -> Request {
         Request(leaseLockStatement, [.int(job), .int(token), .uuid(session)])
     }
@@ -131,7 +130,7 @@ extension Request {
         """#)
 
     /// For a job id that was not found, returns the newest closed month and whether there are other closed months. Returns
-    /// no row if the id is greater than the ids of all existing jobs: such a job is taken never to have existed.
+    /// no row if the id is greater than the ids of all existing jobs: then the job is taken never to have existed.
     public static func jobDropped(job: Int64) -> Request {
         Request(jobDroppedStatement, [.int(job)])
     }
@@ -180,8 +179,8 @@ extension Request {
         order by run_id desc, path, id limit $3::int;
         """#)
 
-    /// Returns the ids as JobNumbers does, but of cancelled or of discarded jobs; starts from their outcomes, because these
-    /// are few.
+    /// Returns the ids as JobNumbers does, but of cancelled or of discarded jobs; starts from ofa.outcome, because few
+    /// outcomes are bad.
     public static func jobNumbersBad(state: String, run: Int64?, kind: String?, most: Int) -> Request {
         Request(jobNumbersBadStatement, [.text(state), run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null, .int(most)])
     }
@@ -243,8 +242,8 @@ extension Request {
         """#)
 
     /// Returns whether a worker of the kinds `kinds` may still get a job: whether ofa.live has a job that the worker could
-    /// claim now or later, or any running job, whose end may release others. Jobs of paused queues, or of keys with a limit
-    /// of 0, count only while they run.
+    /// claim now or later, or a running job, whose end may release other jobs. Jobs count only while they run if their queue
+    /// is paused or their concurrency key has a limit of 0.
     public static func jobsInSight(run: Int64?, kinds: [String], threads: Int?, memoryMb: Int?, offers: [String]) -> Request {
         Request(jobsInSightStatement, [run.map { .int($0) } ?? .null, .textArray(kinds), threads.map { .int($0) } ?? .null, memoryMb.map { .int($0) } ?? .null, .textArray(offers)])
     }
@@ -271,7 +270,7 @@ extension Request {
             and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)) as present;
         """#)
 
-    /// Returns orphans: the leases of a session except those in `known`. Its worker lost the response to the claim.
+    /// Returns the orphaned leases of a session: the worker lost the response to the claim, so `known` lacks their tokens.
     public static func sessionOrphans(session: String, known: [Int64]) -> Request {
         Request(sessionOrphansStatement, [.uuid(session), .intArray(known)])
     }

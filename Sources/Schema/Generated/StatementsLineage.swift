@@ -3,7 +3,7 @@
 import Postgres
 
 extension Request {
-    /// Returns up to `most` of the artifact and its ancestors, the nearest ones.
+    /// Returns the artifact and its nearest ancestors, at most `most` artifacts in all.
     public static func lineageUp(artifact: Int64, most: Int) -> Request {
         Request(lineageUpStatement, [.int(artifact), .int(most)])
     }
@@ -21,7 +21,7 @@ extension Request {
         join ofa.artifact on artifact.id = bounded.id;
         """#)
 
-    /// Returns up to `most` of the artifact and its descendants, the nearest ones.
+    /// Returns the artifact and its nearest descendants, at most `most` artifacts in all.
     public static func lineageDown(artifact: Int64, most: Int) -> Request {
         Request(lineageDownStatement, [.int(artifact), .int(most)])
     }

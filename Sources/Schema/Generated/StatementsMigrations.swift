@@ -14,8 +14,8 @@ extension Statement {
         select set_config('lock_timeout', '500', true), set_config('statement_timeout', '0', true);
         """#)
 
-    /// Returns whether the record of applied migrations exists. If it does not, `others` has the names of up to five objects
-    /// in schema ofa, which then belongs to another program.
+    /// Returns whether the record of applied migrations exists. If it is missing, `others` has the names of up to five
+    /// objects in schema ofa; the schema then belongs to another program.
     public static let migrationSchemaExists = Statement(name: "MigrationSchemaExists", sql: #"""
         with record as (
           select count(*) = 4 as present from pg_attribute
@@ -84,8 +84,8 @@ extension Statement {
         select name, checksum, edition as number from ofa.routine;
         """#)
 
-    /// Revokes the right of other roles to execute the functions of schema ofa. They call the API functions, which run as
-    /// the owner.
+    /// Revokes the right of other roles to execute the functions of schema ofa. Other roles call the API functions, which
+    /// run as the owner.
     public static let routinesClose = Statement(name: "RoutinesClose", sql: #"""
         revoke execute on all functions in schema ofa from public;
         """#)

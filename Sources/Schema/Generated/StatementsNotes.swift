@@ -11,8 +11,8 @@ extension Statement {
         order by checkpoint.job_id, checkpoint.name, checkpoint.seq;
         """#)
 
-    /// Vacuums the chunks of checkpoints, so that the space of removed ones is reused; does nothing while another session
-    /// vacuums them. It cannot run within a transaction.
+    /// Vacuums the chunks of checkpoints, so that the space of removed chunks is reused; does nothing while another session
+    /// vacuums them. This statement cannot run within a transaction.
     public static let checkpointSpace = Statement(name: "CheckpointSpace", sql: #"""
         vacuum (skip_locked, truncate false) ofa.blob_chunk_checkpoint;
         """#)
@@ -85,8 +85,8 @@ extension Request {
         select where ofa_api_1.save_progress($1::bigint, $2::bigint, $3::float8, $4::text);
         """#)
 
-    /// Writes the final progress of a job's newest attempt after the end of that attempt, because the progress may arrive
-    /// late. This is not part of ProgressSave, because it searches ended attempts.
+    /// Writes the final progress of a job's newest attempt, if that progress arrives after the attempt has ended. Unlike
+    /// ProgressSave, this statement searches ended attempts.
     public static func progressSaveLast(job: Int64, token: Int64, fraction: Double, message: String) -> Request {
         Request(progressSaveLastStatement, [.int(job), .int(token), .double(fraction), .text(message)])
     }

@@ -41,8 +41,8 @@ extension Statement {
         from ofa.recurring order by name;
         """#)
 
-    /// Locks and returns the recurring run that has been due longest, of those that no other transaction has locked; no row
-    /// if none is due.
+    /// Of the due recurring runs that no other transaction has locked, locks and returns the one that has been due longest;
+    /// returns no row if there is none.
     public static let recurringDue = Statement(name: "RecurringDue", sql: #"""
         select * from ofa_api_1.lock_recurring();
         """#)
@@ -66,12 +66,12 @@ extension Statement {
           exists (select from ofa.recurring where next_at <= ofa.now()) as recurring;
         """#)
 
-    /// Sums past days of the ledger into ofa.spent_day; returns how many rows it inserted there.
+    /// Copies sums of past days of the ledger to ofa.spent_day; returns how many rows it inserted there.
     public static let foldDays = Statement(name: "FoldDays", sql: #"""
         select ofa_api_1.fold_days() as rows;
         """#)
 
-    /// Returns the partitions of history, of meter rows and of the jobs of runs, with their sizes.
+    /// Returns all partitions (of history, of meter rows, of the jobs of runs), each with its size.
     public static let historyList = Statement(name: "HistoryList", sql: #"""
         select relname as name, pg_total_relation_size(pg_class.oid) as bytes, reltuples::bigint as rows
         from pg_inherits join pg_class on pg_class.oid = inhrelid
@@ -133,8 +133,8 @@ extension Request {
         select where ofa_api_1.remove_recurring($1::text);
         """#)
 
-    /// Sets the next time of a recurring run to the first one in the future, and records that the run `run` was enqueued for
-    /// it (NULL: none was enqueued this time).
+    /// Moves the next due time of a recurring run into the future, by whole periods. Records that the run `run` was enqueued
+    /// for it (NULL: none was enqueued this time).
     public static func recurringAdvance(name: String, run: Int64?) -> Request {
         Request(recurringAdvanceStatement, [.text(name), run.map { .int($0) } ?? .null])
     }
@@ -178,10 +178,10 @@ extension Request {
         select month from ofa_api_1.close_month($1::int) as month;
         """#)
 
-    /// Returns the partitions of a kind (history, meter, jobs) that ended at least `days` days ago, oldest first, each with
-    /// its state: attached, pending (a detach has begun), or detached and not yet dropped. Partitions of jobs are returned
-    /// only if their month is closed. In each month, the partition of groups comes first: it must be dropped before the jobs
-    /// that its counters include.
+    /// Returns the partitions of a kind (history, meter, jobs) that ended at least `days` days ago, oldest first. Each has a
+    /// state: attached, pending (a detach has begun), or detached and not yet dropped. Partitions of jobs are returned only
+    /// if their month is closed. In each month, the partition of groups comes first: it must be dropped before the jobs that
+    /// the groups' counters include.
     public static func historyOld(kind: String, days: Int) -> Request {
         Request(historyOldStatement, [.text(kind), .int(days)])
     }

@@ -29,7 +29,7 @@ extension Request {
         """#)
 
     /// Locks a run, as required for ending jobs; `cancelled` says whether the run is marked for cancellation. Lock order:
-    /// rows of running jobs before the run, rows of other jobs after it.
+    /// rows of running jobs before the run, rows of other jobs after the run.
     public static func runLock(run: Int64) -> Request {
         Request(runLockStatement, [.int(run)])
     }
@@ -71,8 +71,8 @@ extension Request {
         select ofa_api_1.cancel_waiting($1::bigint);
         """#)
 
-    /// Ends a run if all of its groups have fired and all of its jobs have ended; returns whether it did. The run must be
-    /// locked.
+    /// Ends a run if all of its groups have fired and all of its jobs have ended; returns whether the run was ended by this
+    /// call. The run must be locked.
     public static func runSettle(run: Int64) -> Request {
         Request(runSettleStatement, [.int(run)])
     }
@@ -80,8 +80,8 @@ extension Request {
         select ofa_api_1.settle_run($1::bigint) as ended;
         """#)
 
-    /// Reopens all discarded and cancelled jobs of a run, and, if there are any, the groups that had ended badly; returns
-    /// the groups of the reopened jobs.
+    /// Reopens all discarded and cancelled jobs of a run; if any job was reopened, also the groups that had ended badly.
+    /// Returns the groups of the reopened jobs.
     public static func runReopenJobs(run: Int64) -> Request {
         Request(runReopenJobsStatement, [.int(run)])
     }
@@ -98,7 +98,7 @@ extension Request {
         select ofa_api_1.fire_empty_groups($1::bigint) as freed;
         """#)
 
-    /// Returns the unfinished jobs of a run that do not hold their unique key: those that were just reopened.
+    /// Returns the unfinished jobs of a run that do not hold their unique key, because they were just reopened.
     public static func runUnkeyedJobs(run: Int64) -> Request {
         Request(runUnkeyedJobsStatement, [.int(run)])
     }

@@ -4,8 +4,8 @@ import Postgres
 
 extension Statement {
     /// Marks sessions as dead that sent no heartbeat within their term (`ttl`); after a restart of the server, all terms
-    /// start anew. A heartbeat dated more than a second in the future shows that the clock was set back; it is set to now.
-    /// Changes up to 100 sessions, and returns them.
+    /// start anew. A heartbeat dated more than a second in the future shows that the clock was set back; its time is then
+    /// set to now. Changes up to 100 sessions, and returns them.
     public static let sessionExpire = Statement(name: "SessionExpire", sql: #"""
         select id from ofa_api_1.expire_sessions() as id;
         """#)
@@ -51,8 +51,8 @@ extension Request {
         select ofa_api_1.close_session($1::uuid);
         """#)
 
-    /// Returns how many waiting jobs require capabilities that no living worker of their kind offers, by kind and
-    /// capabilities; `run` NULL means any run.
+    /// Returns how many waiting jobs require capabilities that no living worker of their kind offers, for each kind and set
+    /// of capabilities; `run` NULL means any run.
     public static func jobsUnserved(run: Int64?) -> Request {
         Request(jobsUnservedStatement, [run.map { .int($0) } ?? .null])
     }

@@ -1,12 +1,12 @@
-// Improves one network by local search, a very large-scale neighbourhood search (Ahuja et al., 2002). A step has three
-// parts. It scores all single changes of genes. Knapsacks over the score differences propose networks that differ in
-// many genes and lie close below the limits. The best network within the limits starts the next step.
+// Improves one network by local search, a very large-scale neighbourhood search (Ahuja et al., 2002). A step first
+// scores all single changes of genes. Then knapsacks over the score differences propose networks that differ in many
+// genes and lie close below the limits. The best network within the limits starts the next step.
 //
 // With the published Note10 tables and predictor at 25 ms, climbs from 40 random networks took about five steps of 200
-// evaluations. The median result was 0.7 points below the best known network; one result was within 0.1.
+// evaluations. The median result was 0.7 points below the best known network; one result was within 0.1 points.
 import Networks
 
-/// Climbs from network to better network until a step finds none.
+/// Climbs from network to better network until a step finds no better network.
 struct Climb {
     /// A network with its score.
     struct Member: Equatable {
@@ -14,12 +14,13 @@ struct Climb {
         let score: Double
     }
 
-    /// Penalties per changed gene; 1 is the mean absolute score difference of a single change of a layer. At 0 a
-    /// knapsack changes every gene that raises the sum; a large penalty keeps the proposed network near the current.
+    /// Penalties per changed gene; 1 is the mean absolute score difference of a single change of a layer. Without a
+    /// penalty a knapsack changes every gene that raises the sum. A large penalty keeps the proposed network near the
+    /// current network.
     private static let cautions: [Float] = [0, 0.5, 2]
     /// The penalty of knapsacks at another resolution or width than the current network's.
     private static let usual: Float = 0.5
-    /// The most networks that one knapsack proposes, not counting those for `lowerCosts`.
+    /// The most networks that one knapsack proposes, not counting networks for `lowerCosts`.
     private static let proposals = 4
 
     private let layout: GeneLayout
@@ -71,7 +72,7 @@ struct Climb {
         return current
     }
 
-    /// Returns networks within the limits for which the sum of the score differences of their changes is largest.
+    /// Returns networks within the limits whose changes have the largest sums of score differences.
     private mutating func propose(
         _ genes: Genes, _ values: Knapsack.Values, _ sizes: [Float], _ resolutions: Range<Int>,
         _ limits: LimitCosts, _ lowerCosts: Int, _ random: inout GeneRandom
@@ -96,8 +97,8 @@ struct Climb {
         return proposed
     }
 
-    /// Returns the networks from which knapsacks keep resolution and widths: `genes` at each of `resolutions`, and
-    /// `genes` with each single change of a width. Those without a finite score are left out.
+    /// Returns the networks whose resolution and widths the knapsacks keep: `genes` at each of `resolutions`, and
+    /// `genes` with each single change of a width. Networks without a finite score are left out.
     private func grounds(
         _ genes: Genes, _ values: Knapsack.Values, _ sizes: [Float], _ resolutions: Range<Int>
     ) -> [Genes] {

@@ -1,6 +1,5 @@
-// The evolution of a search under fixed limits, a memetic algorithm (Moscato, 1989): a small
-// population holds local optima (Climb.swift), and their children climb as well. No network is
-// scored twice.
+// The evolution of a search under fixed limits, a memetic algorithm (Moscato, 1989): a small population holds local
+// optima (Climb.swift), and children of these networks climb as well. No network is scored twice.
 import Networks
 
 /// The state of one evolution.

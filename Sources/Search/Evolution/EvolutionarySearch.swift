@@ -1,8 +1,8 @@
 // Searches for the network of the highest predicted accuracy within a device's limits: exhaustively in small spaces, by
 // evolution in large spaces. The evolution is that of Cai et al., ICLR 2020 (regularised evolution, Real et al., 2019),
-// with these differences: children climb (Climb.swift), no network is scored twice, the result may come from the last
-// generation and always meets the limits, limits that no network meets are reported at once, the search ends when it
-// stops improving, and the same seed gives the same result.
+// with some differences. Children climb (Climb.swift), and no network is scored twice. The result may come from the
+// last generation and always meets the limits; if no network meets them, the search fails at once. The search ends when
+// it stops improving. The same seed gives the same result.
 import Devices
 import Networks
 import Tensors
@@ -30,7 +30,7 @@ public struct EvolutionarySearch: Sendable {
     public struct Options: Codable, Hashable, Sendable {
         /// Population size, and the number of resolution groups in the initial population.
         public var population = 8
-        /// Random networks for each initial climb; the best of them climbs.
+        /// Random networks drawn for each initial climb, which starts from the best of them.
         public var draws = 60
         /// The most children that climb.
         public var generations = 1000
@@ -46,13 +46,14 @@ public struct EvolutionarySearch: Sendable {
         public var furtherMutation = 0.8
         /// Spaces of at most this many networks are searched exhaustively.
         public var exhaustiveLimit: UInt64 = 20_000
-        /// The most networks scored for a whole front, by default in six evolutions. Independent evolutions were
-        /// compared with the best network that single searches found: both of a pair missed it in 16 of 120 pairs, all
-        /// four of a set in 15 of 1,820 sets, and all six of a set in 1 of 8,008 sets (ops/docs/results.md).
+        /// The most networks scored for a whole front, by default in six evolutions. Results of independent evolutions
+        /// were compared with the best network that single searches found. Both evolutions of a pair missed this
+        /// network in 16 of 120 pairs, all four of a set in 15 of 1,820 sets, and all six of a set in 1 of 8,008 sets
+        /// (ops/docs/results.md).
         public var frontEvaluations = 43_200_000
-        /// The most networks that one evolution of a front scores; with more, it would rarely find better local optima
-        /// (ops/docs/results.md). A larger `frontEvaluations` is divided evenly among several evolutions with different
-        /// starts.
+        /// The most networks that one evolution of a front scores; with more networks, an evolution would rarely find
+        /// better local optima (ops/docs/results.md). A larger `frontEvaluations` is divided evenly among several
+        /// evolutions with different starts.
         public var frontShare = 7_200_000
         /// Determines every random draw.
         public var seed: UInt64 = 0
@@ -149,8 +150,8 @@ public struct EvolutionarySearch: Sendable {
     /// Whether the space is small enough for an exhaustive search.
     var isEnumerable: Bool { layout.networkCount.map { $0 <= options.exhaustiveLimit } ?? false }
 
-    /// Scores every network that meets the limits, calls `body` with each and its score, and returns the number of
-    /// networks scored. `progress` gets the finished share of the space and cancels by throwing.
+    /// Scores every network that meets the limits, calls `body` with each network and its score, and returns the number
+    /// of networks scored. `progress` gets the finished share of the space and cancels by throwing.
     func forEachFeasible(
         _ limits: LimitCosts, _ score: GeneScore, progress: (Double) throws -> Void = { _ in },
         _ body: (Genes, Double) -> Void

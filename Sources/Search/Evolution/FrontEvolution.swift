@@ -117,8 +117,8 @@ struct FrontEvolution {
         }
     }
 
-    /// Offers a network to the levels whose bound it meets, the lowest first, until a population
-    /// does not admit it.
+    /// Offers a network to the levels whose bound the network meets, the lowest level first, until a level does not
+    /// admit the network.
     private mutating func admit(_ member: Climb.Member, below level: Int) {
         let cost = limits.value(0, member.genes)
         var lowest = level

@@ -20,25 +20,26 @@ struct GeneLayout: Sendable {
     let choices: Int
     /// The most depths that a stage has.
     let depths: Int
-    /// The most values that a width gene has.
+    /// The largest number of values that a width gene has.
     let widthLevels: Int
     /// Number of values of every gene.
     let levels: [Int]
     /// The indices of the genes that coupling does not determine.
     let free: [Int]
-    /// By layer, its stage.
+    /// The stage of each layer.
     let stageOf: [Int]
-    /// By layer, the number of expand ratios that it may have, at least 1.
+    /// The number of expand ratios that each layer may have, at least 1.
     let ratios: [Int]
-    /// By stage, its first layer.
+    /// The first layer of each stage.
     private let firstLayer: [Int]
-    /// By stage, the layer after its last.
+    /// The index after the last layer of each stage.
     private let endLayer: [Int]
-    /// By stage and depth, the number of the stage's layers that run.
+    /// The number of layers that run, by stage and depth.
     private let active: [Int]
-    /// By width gene: for each different open width, its first index in the space's list.
+    /// For each width gene, the indices in the space's list of its allowed widths; of equal widths, the first index
+    /// only.
     private let widthIndices: [[Int]]
-    /// By stage and depth, the choice of the stage's layers; empty unless genes are coupled.
+    /// The choice of all layers of a stage, by stage and depth; empty unless genes are coupled.
     private let coupled: [UInt8]
 
     /// Lays out `space`; throws `invalidOption` unless every gene has 1 to 255 values.

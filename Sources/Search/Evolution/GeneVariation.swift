@@ -25,7 +25,7 @@ struct GeneVariation {
         return genes
     }
 
-    /// Returns a child of one or two of `parents`; for the first of the two, earlier parents are likelier.
+    /// Returns a child of one or two of `parents`; the first parent is likely to be an early element of `parents`.
     mutating func child(
         _ parents: [Genes], _ resolutions: ClosedRange<Int>,
         _ options: EvolutionarySearch.Options
@@ -87,7 +87,7 @@ struct GeneVariation {
         }
     }
 
-    /// Moves one random gene to its next (`up`) or previous value, if there is such a value; for a layer's gene, moves
+    /// Moves one random gene to its next value (`up`) or its previous value, if there is one; for a layer's gene, moves
     /// the kernel or the ratio.
     private mutating func step(
         _ genes: inout Genes, up: Bool, _ resolutions: ClosedRange<Int>

@@ -3,8 +3,8 @@
 // exactly for a limit quantised into steps. The sums approximate a score near one network (SingleChanges.swift); the
 // networks found may differ from that network in many genes.
 //
-// Image size and widths are fixed: a layer's cost depends on the widths before and after it, so costs could not be
-// added independently of other choices. A climb solves a knapsack for each size and each width that it considers.
+// Image size and widths are fixed: a layer's cost depends on the widths before and after the layer, so costs could not
+// be added independently of other choices. A climb solves a knapsack for each size and each width that it considers.
 import Networks
 import Tensors
 
@@ -29,7 +29,7 @@ struct Knapsack {
     static let steps = 512, beyond = 4
 
     private let layout: GeneLayout
-    /// The best sums by cost: a row before every stage and after the last, then a row per layer.
+    /// The best sums by cost: one row before every stage and one after the last stage, then one row per layer.
     private let rows: SumRows
     private var costs = LimitCosts.Steps(layers: [], depths: [])
     private var values = Values(layers: [], depths: [])
@@ -41,7 +41,7 @@ struct Knapsack {
             count: layout.stages + 1 + layout.layers, width: Self.steps + Self.beyond + 1)
     }
 
-    /// Returns the index of the row after a layer; the first `stages + 1` rows are those between stages.
+    /// Returns the index of the row after a layer; the first `stages + 1` rows are the rows before and after stages.
     private func row(_ layer: Int) -> Int { layout.stages + 1 + layer }
 
     /// Finds the best sum for every cost; costs that no layer or depth affects are not included.
@@ -59,7 +59,7 @@ struct Knapsack {
         let depths = layout.space.stages[stage].depths.count
         let layers = layout.layers(of: stage, depth: depths - 1)
         var before = stage
-        /// Ends the stage at the depths with `count` layers.
+        /// Adds the depths with `count` active layers: their sums go into the row after the stage.
         func end(_ count: Int) {
             for depth in 0..<depths where layout.activeCount(stage, depth) == count {
                 let place = stage * layout.depths + depth
@@ -100,8 +100,8 @@ struct Knapsack {
         return (cost, value)
     }
 
-    /// Shifts the sums of row `from` by `cost`, adds `value`, and writes each into row `target` where it is larger than
-    /// the sum there.
+    /// Shifts the sums of row `from` by `cost`, adds `value`, and writes each sum into row `target` if it exceeds the
+    /// sum there.
     private func add(_ from: Int, _ cost: Int32, _ value: Float, to target: Int) {
         if cost >= 0 { rows.maxPlus(target, from: from, by: Int(cost), plus: value) }
     }

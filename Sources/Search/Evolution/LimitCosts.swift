@@ -1,6 +1,6 @@
-// The limited quantities of a search as arrays: for every quantity, the share of each choice of a layer, and of every
-// other part of a network that genes affect, at each resolution. A network's value of a quantity is the sum of the
-// shares of its parts; for peak memory it is their maximum.
+// The limited quantities of a search as arrays. For every quantity and resolution, the arrays have the share of each
+// choice of a layer, and the shares of the other parts that depend on genes. A network's value of a quantity is the sum
+// of the shares of its parts; for peak memory it is the largest share.
 import Devices
 import Networks
 
@@ -10,9 +10,9 @@ struct LimitCosts: Sendable {
     private struct Limited: Sendable {
         /// The upper limit; infinite if the quantity is only computed.
         var limit: Double
-        /// Whether a network's value is the maximum of the shares instead of their sum.
+        /// Whether a network's value is the largest of the shares instead of their sum.
         let isPeak: Bool
-        /// By resolution: the joint share of the parts that no other gene affects.
+        /// By resolution: the sum (or maximum) of the shares of the parts that no other gene affects.
         let fixed: [Double]
         /// The shares of layers by resolution, layer, state of the width genes that affect the layer, and choice.
         let shares: [Double]
@@ -30,7 +30,7 @@ struct LimitCosts: Sendable {
 
     private let layout: GeneLayout
     private let parts: NetworkParts
-    /// By layer, the part that the layer's gene affects; nil if there is none.
+    /// For each layer, the part that the layer's gene affects; nil if there is no such part.
     private let layerParts: [NetworkParts.Part?]
     /// The most states of a layer's width genes.
     private let states: Int
@@ -128,8 +128,8 @@ struct LimitCosts: Sendable {
 
     /// Returns the costs of choices and depths for a knapsack at a network's resolution and widths; nil if the fixed
     /// costs use up a limit. A limit's remainder is the limit minus the fixed costs. A cost is the fraction of the
-    /// remainder that the choice uses, averaged over the limits on sums with `weights`, times `steps`. It is negative
-    /// for a choice that alone exceeds the limit on peak memory.
+    /// remainder that the choice uses, averaged over the limits on sums with `weights`, times `steps`. A cost is
+    /// negative for a choice that alone exceeds the limit on peak memory.
     func knapsackSteps(_ genes: Genes, weights: [Double], steps: Int) -> Steps? {
         let resolution = Int(genes[layout.resolutionGene])
         var layers = [Double](repeating: 0, count: layout.layers * layout.choices)

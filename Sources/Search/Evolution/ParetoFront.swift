@@ -1,5 +1,5 @@
-// The Pareto front of accuracy against one cost: the networks scored in one run that no other network dominates. A
-// `FrontEvolution` searches for them; this file runs several evolutions in parallel.
+// The Pareto front of accuracy against one cost: the networks scored in one run that no other network dominates.
+// `FrontEvolution` searches for these networks; this file runs several evolutions in parallel.
 import Devices
 import Networks
 import Synchronization
@@ -34,12 +34,12 @@ public struct ParetoFront: Codable, Hashable, Sendable {
         }
     }
 
-    /// The cost that the front is over.
+    /// The cost axis of the front.
     public var axis: Axis
     /// The networks, cheapest first, accuracies ascending.
     public var networks: [SearchResult]
 
-    /// Returns the most accurate network of the front whose cost is at most `limit`; nil if there is none.
+    /// Returns the most accurate network of the front whose cost is at most `limit`; nil if no network is that cheap.
     public func best(atMost limit: Double) -> SearchResult? {
         networks.last { ($0.metrics.value(of: axis.quantity) ?? .infinity) <= limit }
     }
@@ -51,11 +51,10 @@ extension EvolutionarySearch {
     /// effort.
     ///
     /// The search uses one thread for each `options.frontShare` evaluations, up to `threads`; the number of threads
-    /// affects only the time. With the default options each thread takes up to 0.6 GB for the networks it has scored.
-    /// `progress` is called on the caller's thread, which runs some of the evolutions, and gets the finished share of
-    /// these; it cancels by throwing. Errors: `outsideDomain` if the predictor does not cover the space,
-    /// `missingLatency` for a front over latency without a table, `invalidOption` if no network has a score, and those
-    /// of `progress`.
+    /// affects only the time. With the default options each thread takes up to 0.6 GB for its scored networks. The
+    /// caller's thread runs some of the evolutions, calls `progress` with their finished share, and cancels the search
+    /// if `progress` throws. Errors: `outsideDomain` if the predictor does not cover the space, `missingLatency` for a
+    /// front over latency without a table, `invalidOption` if no network has a score, and errors of `progress`.
     public func front(
         predictor: AccuracyPredictor, over axis: ParetoFront.Axis? = nil, threads: Int = 1,
         progress: (Double) throws -> Void = { _ in }
@@ -127,8 +126,8 @@ extension EvolutionarySearch {
             for (done, place) in mine.enumerated() {
                 do {
                     var options = options
-                    // The seed differs from those of this front's other evolutions, and from those of fronts with
-                    // another seed and the same number of evolutions.
+                    // The seed differs from the seeds of this front's other evolutions. It also differs from the seeds
+                    // of fronts with another `options.seed` and the same number of evolutions.
                     options.seed = options.seed &* UInt64(count) &+ UInt64(place)
                     options.frontEvaluations = total / count + (place < total % count ? 1 : 0)
                     var evolution = try FrontEvolution(
@@ -141,7 +140,7 @@ extension EvolutionarySearch {
                     }
                     found.withLock { $0[place] = result }
                 } catch {
-                    // The first error is reported; the other evolutions stop because of it.
+                    // The first error is reported; the other evolutions stop when they see the error.
                     failure.withLock { $0 = $0 ?? error }
                     return
                 }

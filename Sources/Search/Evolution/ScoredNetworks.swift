@@ -20,9 +20,10 @@ struct ScoredNetworks {
     /// Number of networks that may still be scored.
     var left: Int { most - known.count }
 
-    /// Returns the scores of `networks` in their order. New networks are scored in one batch, and `seen` gets those
-    /// with a finite score. A network has minus infinity if its score is not finite, or if it is new and no evaluations
-    /// are left. Errors: those of the score function; then the new networks count as scored, with minus infinity.
+    /// Returns the scores of `networks` in their order. New networks are scored in one batch, and `seen` gets the new
+    /// networks with a finite score. A network has minus infinity if its score is not finite, or if it is new and no
+    /// evaluations are left. Errors: those of the score function; then the new networks count as scored, with minus
+    /// infinity.
     mutating func scores(
         of networks: [Genes], seen: (Genes, Double) -> Void = { _, _ in }
     ) throws -> [Double] {

@@ -62,7 +62,7 @@ struct SingleChanges {
     }
 
     /// Returns the depth index at which a layer's changes are scored: the network's own if the layer is active,
-    /// otherwise that of the smallest depth that runs the layer; nil if no depth does.
+    /// otherwise the index of the smallest depth that runs the layer; nil if no depth runs the layer.
     private func depth(for layer: Int) -> Int? {
         let stage = layout.stageOf[layer], own = Int(genes[layout.depthGene(stage)])
         func has(_ depth: Int) -> Bool { layout.layers(of: stage, depth: depth).contains(layer) }

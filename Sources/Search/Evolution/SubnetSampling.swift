@@ -7,17 +7,17 @@ import Tensors
 public enum SubnetSampling {
     /// Number of random candidates per network to be chosen.
     private static let pool = 20
-    /// `stratified` enumerates spaces of up to this many networks, or up to twice the number it is to choose.
+    /// `stratified` enumerates spaces of up to this many networks, or of up to twice the number of networks to choose.
     private static let listable = 20_000
 
     /// Returns `count` different networks, spread over the combinations of image size and MACs. The first are the
-    /// space's largest and smallest network, each at the lowest and at the highest size. The others are taken at one
-    /// size after the other.
+    /// space's largest and smallest network, each at the lowest and at the highest image size. The other networks
+    /// follow, one image size after the other.
     ///
-    /// Each of the others is the one at a given quantile, by MACs, of 20 random networks of its size. Sizes and
-    /// quantiles follow low-discrepancy sequences, so that every prefix of the result is as well spread as the whole. A
-    /// space of few networks is enumerated; there the quantile is of all networks of the size that were not yet chosen.
-    /// The result has fewer than `count` networks if the space has no more.
+    /// Each of the other networks is chosen by a quantile: 20 random networks of the image size are sorted by MACs, and
+    /// the network at the quantile is taken. Sizes and quantiles follow low-discrepancy sequences, so every prefix of
+    /// the result is spread as well as the whole result. In a space of few networks, all networks of the size that were
+    /// not yet chosen are sorted instead. The result has fewer than `count` networks if the space has no more.
     public static func stratified(_ space: SearchSpace, count: Int, seed: UInt64) throws
         -> [SubnetConfig]
     {
@@ -38,8 +38,8 @@ public enum SubnetSampling {
         var turn = 0, turnsInVain = 0
         while chosen.count < count && turnsInVain < sizes.count {
             let place = turn % sizes.count, cycle = turn / sizes.count
-            // Within a size, each new quantile bisects a gap between the earlier ones. From size to size, quantiles are
-            // offset by the golden ratio, which leaves the smallest gaps.
+            // Within an image size, each new quantile bisects a gap between earlier quantiles. From size to size,
+            // quantiles are offset by the golden ratio, which spreads them most evenly.
             let wanted = radicalInverse(cycle) + Double(place + 1) * goldenRatio
             let next = try candidates.next(
                 at: space.resolutions[sizes[place]], place: wanted - wanted.rounded(.down))
@@ -84,14 +84,14 @@ public enum SubnetSampling {
             listed = try all.mapValues { try SubnetSampling.byMACs($0, space) }
         }
 
-        /// Marks a network as chosen; returns false if it already was.
+        /// Marks a network as chosen; returns false if the network was chosen before.
         mutating func take(_ config: SubnetConfig) -> Bool {
             listed?[config.resolution]?.removeAll { $0 == config }
             return seen.insert(config).inserted
         }
 
-        /// Returns a new network of image size `size` at the quantile `place` (0..<1) by MACs, and marks it as chosen;
-        /// nil if there is none.
+        /// Returns a new network of image size `size` at the quantile `place` (0..<1) by MACs, and marks the network as
+        /// chosen; nil if no new network is found.
         mutating func next(at size: Int, place: Double) throws -> SubnetConfig? {
             let candidates = try listed?[size] ?? draw(at: size)
             guard !candidates.isEmpty else { return nil }
@@ -126,8 +126,8 @@ public enum SubnetSampling {
     /// Returns the next `count` networks to measure after `measured`. Candidates are random networks and children of
     /// the best measured networks. A candidate's value is its predicted accuracy plus its uncertainty (0 if the
     /// predictor has none), minus the best measured accuracy at no more MACs. The range of MACs is divided into `count`
-    /// parts: the most valuable candidate of each part comes first, then the most valuable of the rest. The same
-    /// arguments give the same networks.
+    /// intervals: the most valuable candidate of each interval comes first, then the most valuable other candidates.
+    /// The same arguments give the same networks.
     public static func next(
         _ count: Int, after measured: [AccuracySample], predictor: AccuracyPredictor,
         space: SearchSpace, seed: UInt64
@@ -162,8 +162,8 @@ public enum SubnetSampling {
         return stratified(rated, count)
     }
 
-    /// Returns up to `count` candidates, random networks and children of the best measured networks; they are distinct
-    /// and not yet measured.
+    /// Returns up to `count` distinct candidates that are not yet measured: random networks and children of the best
+    /// measured networks.
     private static func candidates(
         _ count: Int, _ measured: [AccuracySample], _ layout: GeneLayout, _ seed: UInt64
     ) throws -> [SubnetConfig] {
@@ -186,8 +186,8 @@ public enum SubnetSampling {
         return made
     }
 
-    /// Returns `count` candidates: the most valuable in each of `count` parts of the range of MACs, then the most
-    /// valuable of the rest.
+    /// Returns `count` candidates: the most valuable in each of `count` intervals of the range of MACs, then the most
+    /// valuable other candidates.
     private static func stratified(
         _ rated: [(worth: Double, macs: Double, config: SubnetConfig)], _ count: Int
     ) -> [SubnetConfig] {

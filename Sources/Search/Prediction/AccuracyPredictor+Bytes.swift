@@ -1,7 +1,7 @@
 // Encodes a predictor as bytes, little endian, in this order: "OFAPRED3" for dense layers or "OFAPRED4" for additive
 // models; the header's length in 4 bytes; a JSON header with the definition of the space; the numbers. The weights and
 // biases of dense layers are 32-bit floats, the numbers of additive models 64-bit floats. Encoding is deterministic.
-// Files that begin with "OFAPRED1" or "OFAPRED2" have an older header, which names one of the known spaces; they can be
+// Files of older versions, which begin with "OFAPRED1" or "OFAPRED2" and name one of the known spaces, can still be
 // read.
 import Foundation
 import Intake
@@ -17,10 +17,10 @@ extension AccuracyPredictor {
     private struct Header: Codable {
         /// The space whose networks the predictor was fitted on.
         var definition: SearchSpace
-        /// The resolutions that have features, and those that the predictor was fitted on.
+        /// The resolutions that have features, and the resolutions that the predictor was fitted on.
         var resolutions, fittedResolutions: [Int]
         var quality: FitQuality?
-        /// For dense layers the units of every level; for additive models the number of models.
+        /// For dense layers, the number of units of every level; for additive models, the number of models.
         var sizes: [Int]
         var trained: TrainedDomain?
 

@@ -4,7 +4,7 @@ import Devices
 import Networks
 import Tensors
 
-/// A function that returns the scores of a batch of networks, given as genes, in their order; larger is better.
+/// Returns the scores of a batch of networks, given as genes, in the order of the networks; a larger score is better.
 typealias GeneScore = ([Genes]) throws -> [Double]
 
 extension AccuracyPredictor {

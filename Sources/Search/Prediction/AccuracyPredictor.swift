@@ -1,6 +1,7 @@
 // Predicts a network's accuracy from its genes by a model fitted on a few hundred measured networks. The predictor
-// records the domain it was fitted on and refuses networks outside of that domain, because such models extrapolate
-// badly (the published predictor, fitted on 160…224 pixels, predicts higher accuracies at 112 pixels than at 160).
+// records the space, image sizes and genes that it was fitted on (its domain). Networks outside of the domain are
+// refused, because such models extrapolate badly: the published predictor, fitted on 160…224 pixels, predicts higher
+// accuracies at 112 pixels than at 160.
 import Networks
 import Tensors
 
@@ -22,7 +23,7 @@ public struct AccuracySample: Codable, Hashable, Sendable {
 public struct AccuracyPredictor: Sendable, Hashable {
     /// The kinds of model.
     public enum Method: Sendable, Hashable {
-        /// A sum over the genes and a curve over the multiply-accumulates, fitted in closed form.
+        /// A sum over the genes and a quadratic in the logarithm of the multiply-accumulates, fitted in closed form.
         case ridge
         /// The model of `ridge`, and this many bootstrap models, whose standard deviation gives an uncertainty.
         case ensemble(Int)
@@ -40,7 +41,7 @@ public struct AccuracyPredictor: Sendable, Hashable {
         case dense(DenseNetwork)
     }
 
-    /// The accuracies of a held-out network: measured, and predicted by a model fitted on the others.
+    /// The accuracies of a held-out network: measured, and predicted by a model fitted on other networks.
     public struct HeldOut: Codable, Hashable, Sendable {
         /// The measured and the predicted accuracy.
         public var measured, predicted: Double
@@ -50,12 +51,13 @@ public struct AccuracyPredictor: Sendable, Hashable {
 
     /// The encoding of networks as features.
     public let encoder: ArchitectureEncoder
-    /// The resolutions that the predictor was fitted on; networks at others are refused.
+    /// The resolutions that the predictor was fitted on; networks at other resolutions are refused.
     public let fittedResolutions: [Int]
     /// The trained domain of the supernet whose networks the predictor was fitted on; networks outside of that domain
     /// are refused. Nil if unknown.
     public var trained: TrainedDomain?
-    /// Agreement with the measurements of held-out networks, by a model fitted on the others; nil if unknown.
+    /// The agreement with the measurements of held-out networks, by a model fitted on the other networks; nil if
+    /// unknown.
     public let quality: FitQuality?
     /// The fitted model.
     let model: Model
@@ -116,7 +118,8 @@ public struct AccuracyPredictor: Sendable, Hashable {
             model: .dense(DenseNetwork(weights: weights, biases: layers.map(\.bias))))
     }
 
-    /// Fits on measured networks of `space`, as `evaluated` does; returns the predictor alone.
+    /// Fits on measured networks of `space`, as `evaluated` does, and returns the predictor without the held-out
+    /// networks.
     public static func fit(
         _ samples: [AccuracySample], space: SearchSpace, method: Method = .ridge,
         heldOutShare: Double = 0.2, seed: UInt64 = 0
@@ -127,9 +130,9 @@ public struct AccuracyPredictor: Sendable, Hashable {
     }
 
     /// Fits on measured networks of `space`; returns the predictor, and the held-out networks with their predictions.
-    /// There are two fits. The first leaves out a share of the samples (`heldOutShare`, drawn by `seed`), which
-    /// measures the quality; the second, whose model is returned, uses all samples. The numbers given to `worked` add
-    /// up to the samples of both fits. Errors: `tooFewSamples` below 10 samples, `invalidOption` for an accuracy
+    /// There are two fits. The first fit leaves out a share of the samples (`heldOutShare`, drawn by `seed`), which
+    /// measures the quality. The second fit, whose model is returned, uses all samples. The numbers given to `worked`
+    /// add up to the samples of both fits. Errors: `tooFewSamples` below 10 samples, `invalidOption` for an accuracy
     /// outside 0…1, `outsideDomain` for a network of another space.
     public static func evaluated(
         _ samples: [AccuracySample], space: SearchSpace, method: Method = .ridge,

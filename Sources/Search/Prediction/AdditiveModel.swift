@@ -1,7 +1,7 @@
-// An additive predictor: the sum of a weight for every feature of a network (such as a layer's kernel or ratio), plus a
-// quadratic in the logarithm of the network's multiply-accumulates, because accuracy saturates. Ridge regression fits
-// the model. The sums of kernels, ratios and layers of every stage are further features: with few rows, the layers of a
-// stage then share an estimate.
+// An additive predictor: the sum of a weight for every feature of a network, such as a layer's kernel or ratio, plus a
+// quadratic in the logarithm of the network's multiply-accumulates. The quadratic is needed because accuracy saturates.
+// Ridge regression fits the model. The sums of kernels, ratios and layers of every stage are further features: with few
+// rows, the layers of a stage then share an estimate.
 //
 // On the 1,357 measured subnets of the w1.0 supernet (500 held out, mean of 20 draws) its RMSE with 100, 200 and 400
 // rows is 0.160, 0.116 and 0.098 points; one-hot features alone give 0.317, 0.227 and 0.190 (ops/docs/results.md).
@@ -35,7 +35,7 @@ struct AdditiveModel: Sendable, Hashable, Codable {
     }
 }
 
-/// An additive model with bootstrap models, whose standard deviation estimates its uncertainty.
+/// An additive model, and bootstrap models whose standard deviation estimates the uncertainty of the prediction.
 struct AdditiveEnsemble: Sendable, Hashable {
     /// The model fitted on all rows, which makes the predictions.
     var model: AdditiveModel
@@ -51,7 +51,7 @@ struct AdditiveFit {
     private let ones: [[Int]]
     private let targets: [Double]
     private let logMACs: [Double]
-    /// By derived feature: the contribution of every one-hot feature.
+    /// For each derived feature, the contribution of every one-hot feature.
     private let derived: [[Double]]
 
     /// Squared scale of a derived feature relative to a one-hot feature.
@@ -104,8 +104,8 @@ struct AdditiveFit {
     }
 
     /// Fits a model on all rows, and `members` bootstrap models. The uncertainty is scaled so that its root mean square
-    /// over the rows equals the leave-one-out RMSE. `worked` is called after each model and cancels by throwing; its
-    /// numbers are equal and add up to the number of rows.
+    /// over the rows equals the leave-one-out RMSE. `worked` is called after each model and cancels by throwing. The
+    /// numbers given to `worked` are equal and add up to the number of rows.
     func ensemble(
         members count: Int, seed: UInt64, worked: AccuracyPredictor.Worked = { _ in }
     ) throws -> AdditiveEnsemble {
@@ -139,9 +139,9 @@ struct AdditiveFit {
         return (square / Double(max(values.count - 1, 1))).squareRoot()
     }
 
-    /// Returns the derived features. For each stage and for the network they are the number of layers, the sum of
-    /// kernel sizes and the sum of ratios, over the active layers. With width genes there are also each width, as a
-    /// share of the gene's largest width, and the sum of these shares.
+    /// Returns the derived features. For each stage and for the network: the number of layers, the sum of kernel sizes
+    /// and the sum of ratios, over the active layers. With width genes also: each width, as a share of the gene's
+    /// largest width, and the sum of these shares.
     private static func derivedFeatures(_ encoder: ArchitectureEncoder) -> [[Double]] {
         let space = encoder.space, none = [Double](repeating: 0, count: encoder.featureCount)
         var all: [[Double]] = []

@@ -9,7 +9,7 @@ import Networks
 
 /// Turns networks of one search space into features.
 public struct ArchitectureEncoder: Hashable, Sendable {
-    /// The space; its lists give the features.
+    /// The space, whose lists of choices determine the features.
     public let space: SearchSpace
     /// Resolutions in the order of their features; empty if the resolution is not encoded.
     public let resolutions: [Int]
@@ -40,7 +40,7 @@ public struct ArchitectureEncoder: Hashable, Sendable {
         featureCount = count + self.resolutions.count
     }
 
-    /// Returns the encoder of the published predictors: it has resolutions 112…224 in steps of 16, so 128 features for
+    /// Returns the encoder of the published predictors. It has resolutions 112…224 in steps of 16, so 128 features for
     /// ofa-mbv3-w1.2.
     public static func published(_ space: SearchSpace) -> ArchitectureEncoder {
         ArchitectureEncoder(space, resolutions: Array(stride(from: 112, through: 224, by: 16)))

@@ -15,7 +15,7 @@ public struct AdamOptions: Codable, Hashable, Sendable {
     /// Weight decay, for targets scaled to unit deviation.
     ///
     /// The published 1e-4 belongs to unscaled targets. With scaled targets, fits on 400 of the 1,357 measured subnets
-    /// of the w1.0 supernet had an RMSE on the other subnets of 0.12 points with 1e-2, and of 0.14 with 1e-4.
+    /// of the w1.0 supernet were tested on the other subnets. Their RMSE was 0.12 points with 1e-2, and 0.14 with 1e-4.
     public var weightDecay: Float = 1e-2
 
     /// Makes the default options.
@@ -61,7 +61,7 @@ extension DenseNetwork {
         return network
     }
 
-    /// Steps between two calls of `worked`; they take some hundredths of a second.
+    /// The number of steps between two calls of `worked`; that many steps take some hundredths of a second.
     private static let stepsBetween = 20
 
     /// Returns the gradients of the mean squared error plus weight decay, shaped like the network.

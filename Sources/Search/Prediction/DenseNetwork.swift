@@ -9,7 +9,7 @@ struct DenseNetwork: Sendable, Hashable {
     /// Biases of every layer.
     var biases: [[Float]]
 
-    /// Units of every level: features first, 1 last.
+    /// The number of units of every level: first the number of features, last 1.
     var sizes: [Int] { (weights.first.map { [$0.rows] } ?? []) + weights.map(\.columns) }
 
     /// Makes a network with random weights, uniform in ±1/√inputs, and zero biases.

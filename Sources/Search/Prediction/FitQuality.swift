@@ -10,15 +10,15 @@ public struct FitQuality: Codable, Hashable, Sendable {
     public var rmse: Double
     /// Mean of the absolute errors.
     public var mae: Double
-    /// Mean of predicted minus measured.
+    /// Mean of predicted minus measured accuracy.
     public var offset: Double
-    /// Spearman's rank correlation; 0 if one side is constant.
+    /// Spearman's rank correlation; 0 if all predicted or all measured accuracies are equal.
     public var spearman: Double
-    /// Kendall's rank correlation (tau-b); 0 if one side is constant.
+    /// Kendall's rank correlation (tau-b); 0 if all predicted or all measured accuracies are equal.
     public var kendall: Double
 
-    /// Compares `predicted` with `measured`, accuracies of the same held-out networks in the same order; the final
-    /// model was fitted on `rows` networks.
+    /// Compares `predicted` with `measured`, the accuracies of the same held-out networks in the same order. `rows` is
+    /// the number of networks that the final model was fitted on.
     public init(predicted: [Double], measured: [Double], rows: Int) {
         precondition(predicted.count == measured.count && !predicted.isEmpty)
         let count = Double(predicted.count)

@@ -4,19 +4,19 @@ import Tensors
 
 /// The mean quality, on held-out networks, of predictors fitted on `samples` networks.
 public struct LearningPoint: Codable, Hashable, Sendable {
-    /// Number of networks fitted on.
+    /// The number of networks that each predictor was fitted on.
     public var samples: Int
-    /// Number of networks held out in each draw, and of draws.
+    /// The number of networks held out in each draw, and the number of draws.
     public var heldOut, draws: Int
     /// Means over the draws of the figures of `FitQuality`.
     public var rmse, mae, spearman, kendall: Double
 }
 
 extension AccuracyPredictor {
-    /// Returns the learning curve, a point for each of `sizes`. Each draw holds out `heldOut` random networks. For each
-    /// size, it fits on that many of the other networks. Sizes below 2 and sizes larger than the number of other
-    /// networks are left out. The numbers given to `worked` add up to the sum of the remaining sizes, times `draws`.
-    /// Errors: `tooFewSamples` if no size remains, and those of fitting.
+    /// Returns the learning curve, a point for each of `sizes`. Each draw holds out `heldOut` random networks; for each
+    /// size, a predictor is fitted on that many of the other networks. Sizes below 2 and sizes larger than the number
+    /// of other networks are left out. The numbers given to `worked` add up to the sum of the remaining sizes, times
+    /// `draws`. Errors: `tooFewSamples` if no size remains, and those of fitting.
     public static func learningCurve(
         _ samples: [AccuracySample], space: SearchSpace, method: Method = .ridge, sizes: [Int],
         heldOut: Int, draws: Int, seed: UInt64 = 0, worked: Worked = { _ in }

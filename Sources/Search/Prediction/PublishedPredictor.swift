@@ -1,6 +1,6 @@
 // Reads predictors that other programs fitted, from named tensors (see `PredictorStateDict`). A file of tensors does
 // not state the image sizes that its predictor was fitted on. The sizes of the published predictor are known; for
-// another, `resolutions` gives the sizes, or the space's sizes are assumed.
+// another predictor, `resolutions` gives the sizes, or the space's sizes are assumed.
 import Foundation
 import Intake
 import Networks
@@ -17,13 +17,12 @@ extension AccuracyPredictor {
 
     /// Makes a predictor from a state dict: weights (outputs, inputs) and biases of every layer, by name.
     ///
-    /// `resolutions` are the image sizes that the size inputs stand for, one per input in their order. Without
-    /// `resolutions`, eight size inputs of the published form stand for 112…224 in steps of 16, fitted on 160…224;
-    /// otherwise there must be as many size inputs as the space has sizes, and they stand for these. A predictor
-    /// without size inputs predicts only at the one size given; without `resolutions`, it predicts the same at every
-    /// size of the space. Errors: `malformed` for tensors that are no predictor of `space`, `outsideDomain` for sizes
-    /// that do not fit the inputs and for the published predictor with another space, `invalidOption` for a size given
-    /// twice.
+    /// `resolutions` are the image sizes that the predictor has inputs for, in the order of these inputs. Without
+    /// `resolutions`, eight size inputs of the published form mean 112…224 in steps of 16, fitted on 160…224; otherwise
+    /// there must be one size input for each size of the space. A predictor without size inputs predicts only at the
+    /// one size given; without `resolutions`, it predicts the same at every size of the space. Errors: `malformed` for
+    /// tensors that are no predictor of `space`, `outsideDomain` for sizes that do not fit the inputs and for the
+    /// published predictor with another space, `invalidOption` for a size given twice.
     public init(
         stateDict tensors: [String: (shape: [Int], values: [Float])], space: SearchSpace,
         resolutions: [Int]? = nil, source: String
@@ -71,7 +70,7 @@ extension AccuracyPredictor {
                 + " predictor was fitted on \(listed(published.resolutions))")
     }
 
-    /// Returns the image sizes that `count` inputs stand for, and those that may be predicted.
+    /// Returns the image sizes that `count` inputs stand for, and the image sizes that may be predicted.
     private static func sizes(
         _ given: [Int]?, count: Int, _ form: PredictorStateDict.Form, _ space: SearchSpace,
         _ source: String
@@ -133,8 +132,8 @@ extension AccuracyPredictor {
     }
 
     /// Throws `outsideDomain` if a prediction for a random network is not in 0…1; the message says if the predictions
-    /// look like percent. A predictor fitted by this program may leave the range by up to 0.5, because its predictions
-    /// for networks far from its samples may be slightly outside.
+    /// look like percent. For a predictor fitted by this program, the range is wider by 0.5 at both ends: its
+    /// predictions for networks far from its samples may be slightly outside 0…1.
     public func checkScale(_ space: SearchSpace, _ source: String) throws {
         let found = try range(space), beyond = quality == nil ? 0 : 0.5
         if found.lowerBound >= -beyond, found.upperBound <= 1 + beyond { return }
@@ -150,8 +149,8 @@ extension AccuracyPredictor {
     }
 
     /// Returns this predictor, which another program fitted in percent, with its predictions divided by 100. Errors:
-    /// `invalidOption` if this program fitted it or no prediction exceeds 1, `outsideDomain` if predictions are outside
-    /// 0 to 100.
+    /// `invalidOption` if this program fitted the predictor or no prediction for a random network exceeds 1,
+    /// `outsideDomain` if such predictions are outside 0 to 100.
     public func inPercent(_ space: SearchSpace, _ source: String) throws -> AccuracyPredictor {
         guard quality == nil, case .dense(var network) = model else {
             throw SearchError(

@@ -7,7 +7,7 @@ public struct ScatterPlot: Sendable {
     public struct Point: Sendable {
         let x, y, deviation: Double
 
-        /// Makes a point; without a `deviation` it has no error bar.
+        /// Makes a point; without a `deviation` the point has no error bar.
         public init(x: Double, y: Double, deviation: Double = 0) {
             (self.x, self.y, self.deviation) = (x, y, deviation)
         }
@@ -112,7 +112,7 @@ public struct ScatterPlot: Sendable {
         return (lines + ["</svg>"]).joined(separator: "\n") + "\n"
     }
 
-    /// Returns the range of the values with a margin; it is never empty.
+    /// Returns the range of the values with a margin; the range is never empty.
     private func range(_ values: [Double]) -> (low: Double, high: Double) {
         let low = values.min() ?? 0, high = values.max() ?? 1
         let room = high > low ? 0.04 * (high - low) : max(abs(low) * 0.01, 0.5)

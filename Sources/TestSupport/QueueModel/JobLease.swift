@@ -1,14 +1,14 @@
-// JobLease: the state machine of one job and its leases as a value, without database and clock. It answers every event
-// with `done`, `already` or `fenced`, and lists the actions to take. QueueModel uses JobLease.
+// JobLease: the state machine of one job and its leases as a value, without database and clock. JobLease answers every
+// event with `done`, `already` or `fenced`, and lists the actions to take. QueueModel uses JobLease.
 import Jobs
 
 /// One job from enqueuing to its end.
 public struct JobLease: Hashable, Sendable {
     /// The limits given when the job was enqueued; times are whole seconds.
     public struct Limits: Hashable, Sendable {
-        /// The number of the last attempt: if that fails, the job is discarded.
+        /// The number of the last attempt; if the last attempt fails, the job is discarded.
         public var maxAttempts: Int
-        /// How many workers may crash on the job before it is discarded.
+        /// How many workers may crash on the job; the next crash discards the job.
         public var maxCrashes: Int
         /// The longest time that an attempt may take.
         public var timeout: Int?
@@ -39,7 +39,7 @@ public struct JobLease: Hashable, Sendable {
         /// Whether cancellation was requested.
         public var isCancelled = false
 
-        /// The earlier of the two limits.
+        /// The earlier of `deadline` and `stallAt`; nil if neither is set.
         public var limit: Int? { [deadline, stallAt].compactMap { $0 }.min() }
     }
 
@@ -59,11 +59,11 @@ public struct JobLease: Hashable, Sendable {
         case completed
         /// Ended on request, or because a dependency failed.
         case cancelled
-        /// Failed too often.
+        /// Failed permanently or too often, or crashed too many workers.
         case discarded
     }
 
-    /// The credentials of every write of a worker.
+    /// The credentials that a worker gives with every write.
     public struct Fence: Hashable, Sendable {
         /// The attempt's token.
         public var token: Int
@@ -86,7 +86,7 @@ public struct JobLease: Hashable, Sendable {
         case free(now: Int, notBefore: Int?)
         /// The job's start time is due.
         case promote(now: Int)
-        /// A valid session claims the job under a new token.
+        /// A valid session claims the job with a new token.
         case claim(token: Int, session: Int, now: Int)
         /// The worker sends a heartbeat.
         case beat(Fence)
@@ -104,8 +104,7 @@ public struct JobLease: Hashable, Sendable {
         case cancel
         /// A rescuer checks whether the attempt's session is over.
         case rescue(isOver: Bool)
-        /// A rescuer checks whether more than `ttl` (the session's) has passed since a limit of the
-        /// attempt.
+        /// A rescuer checks whether a time limit of the attempt passed more than `ttl` ago; `ttl` is the session's.
         case deadline(now: Int, ttl: Int, pause: Int?)
         /// The job is retried manually.
         case retry
@@ -121,16 +120,15 @@ public struct JobLease: Hashable, Sendable {
         case record(token: Int, AttemptOutcome)
         /// The job takes its place behind all jobs that are queued already.
         case queue
-        /// The job has ended: its group counts it, and its unique key is free.
+        /// The job has ended: the group counts the job as ended, and the job's unique key is free.
         case count(isOk: Bool)
-        /// The job is unfinished again: its group counts it as pending, and it takes its unique
-        /// key.
+        /// The job is unfinished again: the group counts the job as pending, and the job takes its unique key.
         case uncount
         /// The worker must stop, for this reason.
         case stop(JobInterruption)
     }
 
-    /// The outcome of an attempt and its session.
+    /// An attempt that has ended: its token, session and outcome.
     public struct Ended: Hashable, Sendable {
         /// The attempt's token.
         public let token: Int
@@ -147,9 +145,9 @@ public struct JobLease: Hashable, Sendable {
     public let limits: Limits
     /// The state.
     public private(set) var state: State = .blocked
-    /// The number of attempts; released and lost attempts are not counted.
+    /// The number of attempts, without released and lost attempts; 0 after the job's end.
     public private(set) var attempt = 0
-    /// How many workers crashed on the job.
+    /// How many workers crashed on the job; 0 after the job's end.
     public private(set) var crashes = 0
     /// The attempts that have ended, oldest first.
     public private(set) var ended: [Ended] = []
@@ -170,7 +168,7 @@ public struct JobLease: Hashable, Sendable {
         }
     }
 
-    /// Applies an event and returns the answer with its actions; a fenced or repeated event changes
+    /// Applies an event and returns the answer with its actions. An event answered with `fenced` or `already` changes
     /// nothing.
     public mutating func apply(_ event: Event) -> Step {
         switch event {
@@ -272,7 +270,7 @@ public struct JobLease: Hashable, Sendable {
         _ hold: Hold, _ outcome: AttemptOutcome, _ next: (inout JobLease) -> State
     ) -> Step {
         var after = next(&self)
-        // A cancelled job is not retried.
+        // A job to be cancelled is not retried.
         if hold.isCancelled, outcome != .completed { after = .cancelled }
         state = after
         ended.append(Ended(token: hold.token, session: hold.session, outcome: outcome))

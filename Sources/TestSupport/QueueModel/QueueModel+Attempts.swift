@@ -4,7 +4,7 @@ import Jobs
 extension QueueModel {
     // MARK: Claim
 
-    /// Leases jobs, most urgent first, then oldest first. If there are none, promotes due jobs and
+    /// Leases available jobs, by priority, then by place in the queue. If no job can be leased, promotes due jobs and
     /// tries again.
     public func claim(session: Int, _ request: ClaimRequest) -> [Grant] {
         guard isValid(session) else { return [] }
@@ -124,7 +124,7 @@ extension QueueModel {
         apply(.progress(token: token, now: now), to: attempts[token - 1].job)
     }
 
-    /// Ends each attempt whose session has expired, or whose worker did not stop it at a time limit; returns the number
+    /// Ends each attempt whose session has expired, or that its worker did not stop at a time limit; returns the number
     /// of attempts ended.
     public func rescue() -> Int {
         for index in sessions.indices
@@ -146,8 +146,8 @@ extension QueueModel {
         }
     }
 
-    /// Applies the consequences of an attempt's end: the job's group may fire, the waiting jobs of
-    /// a run that is to be cancelled are cancelled, and the run may end.
+    /// Applies the consequences of an attempt's end: the job's group may fire, and the run may end. If the run is to be
+    /// cancelled, its waiting jobs are cancelled.
     private func settle(after number: Int) {
         let job = jobs[number]
         fire([job.group])

@@ -1,4 +1,4 @@
-// QueueModel: firing of groups, ends of runs, manual cancels and retries, and the visible state.
+// QueueModel: how groups fire and runs end, manual cancels and retries, and the visible state.
 import Jobs
 
 extension QueueModel {
@@ -38,7 +38,7 @@ extension QueueModel {
         }
     }
 
-    /// Cancels the jobs `numbers` that are not running; returns the groups that changed.
+    /// Cancels those of the jobs `numbers` that are not running; returns the groups of the cancelled jobs.
     func endWaiting(_ numbers: [Int]) -> [Int] {
         var changed: Set<Int> = []
         for number in numbers where jobs[number].lease.hold == nil {
@@ -87,8 +87,8 @@ extension QueueModel {
         settle(run: run)
     }
 
-    /// Makes a cancelled or discarded job available again, and reopens the jobs that were cancelled
-    /// because of it.
+    /// Makes a cancelled or discarded job available again, and reopens the jobs that were cancelled because of this
+    /// job.
     public func retry(job: String) throws {
         let number = try number(of: job)
         let state = jobs[number].lease.state
@@ -136,8 +136,8 @@ extension QueueModel {
         return ready
     }
 
-    /// Reopens cancelled or discarded jobs of one group; returns whether the group had failed and
-    /// is unfinished now.
+    /// Reopens cancelled or discarded jobs of one group; returns whether the group had failed and is now unfinished
+    /// again.
     private func reopen(_ numbers: [Int]) throws -> Bool {
         guard let first = numbers.first else { return false }
         for number in numbers {
@@ -229,7 +229,7 @@ extension JobLease.State {
         }
     }
 
-    /// When the job is due; nil in other states.
+    /// When the job is due; nil in a state without a due time.
     var due: Int? {
         switch self {
         case .scheduled(let due), .retryable(let due): due

@@ -1,6 +1,6 @@
-// QueueModel: an in-memory model of the queue, written from its rules and not from its SQL: jobs
-// are JobLease values; a group counts its jobs, fires once and releases its dependants. This file
-// contains the state, enqueuing, sessions and settings.
+// QueueModel: an in-memory model of the queue, written from the queue's rules and not from the queue's SQL: jobs are
+// JobLease values; a group counts its jobs, fires once and releases its dependants. This file contains the state,
+// enqueuing, sessions and settings.
 import Foundation
 import Jobs
 
@@ -121,7 +121,7 @@ public final class QueueModel: QueueUnderTest {
     }
 
     /// Applies an event to a job, and the resulting actions to the job's permit, its unique key and its group's counts.
-    /// Does not fire the group, even if the counts decide it: the caller must call `fire`.
+    /// Does not fire the group, even if the counts decide the group's rule: the caller must call `fire`.
     @discardableResult
     func apply(_ event: JobLease.Event, to number: Int) -> CompletionAnswer {
         let step = jobs[number].lease.apply(event)
@@ -148,8 +148,7 @@ public final class QueueModel: QueueUnderTest {
         return step.answer
     }
 
-    /// Makes blocked jobs available, or scheduled if they may not start yet; returns how many jobs
-    /// changed.
+    /// Makes blocked jobs available, or scheduled if a job may not start yet; returns how many jobs changed.
     func free(_ numbers: [Int]) -> Int {
         numbers.count { number in
             let event = JobLease.Event.free(now: now, notBefore: jobs[number].notBefore)
@@ -188,7 +187,7 @@ public final class QueueModel: QueueUnderTest {
         return runs.count
     }
 
-    /// Runs `body`; rolls the state back if it throws.
+    /// Runs `body`; rolls the queue's state back if `body` throws.
     func allOrNothing(_ body: () throws -> Void) throws {
         let before = (runs, groups, edges, jobs, holders, uniqueJobs, slots)
         do { try body() } catch {
@@ -208,8 +207,7 @@ public final class QueueModel: QueueUnderTest {
         return groups.count - 1
     }
 
-    /// Adds jobs to a group, except those whose unique key is taken; returns how many jobs were
-    /// added.
+    /// Adds jobs to a group, except jobs whose unique key is taken; returns how many jobs were added.
     func add(_ specs: [JobSpec], to group: Int, waitsFor: Int?, isFree: Bool) -> Int {
         var added: [Int] = []
         var highest = groups[group].nextOrdinal - 1
@@ -274,7 +272,7 @@ public final class QueueModel: QueueUnderTest {
     /// Allows claims from a queue.
     public func resume(queue: String) { paused.remove(queue) }
 
-    /// Sets how many jobs may use a key at once.
+    /// Sets how many jobs may use a concurrency key at once.
     public func setPermits(key: String, slots count: Int) { slots[key] = count }
 
     /// Advances the clock.
@@ -294,6 +292,6 @@ public final class QueueModel: QueueUnderTest {
         return due.count
     }
 
-    /// Returns no violations: the tests compare the model's counters with those of the database.
+    /// Returns no violations: the tests compare the model's counters with the database's counters.
     public func audit() -> [String] { [] }
 }

@@ -2,8 +2,8 @@
 // the same tests and random operations run against either.
 import Jobs
 
-/// A queue whose sessions, runs and attempts are numbered from 1 in order of creation, whose jobs
-/// are named by position, and whose clock advances only on request; times are whole seconds.
+/// A queue whose clock advances only on request; times are whole seconds. Sessions, runs and attempts are numbered from
+/// 1 in order of creation; jobs are named by position.
 ///
 /// The first job of stage `a` of run 1 is `1/a#0`. If this job fans out with a continuation, its children are
 /// `1/a#0>#1`, `1/a#0>#2` and so on.
@@ -24,15 +24,15 @@ public protocol QueueUnderTest: AnyObject {
     func end(token: Int, _ end: AttemptEnd) throws -> CompletionAnswer
     /// Records progress of an attempt; `step` must differ each time.
     func progress(token: Int, step: Int) throws
-    /// Ends each attempt whose session has expired, or whose worker did not stop it at a time limit; returns the number
+    /// Ends each attempt whose session has expired, or that its worker did not stop at a time limit; returns the number
     /// of attempts ended.
     func rescue() throws -> Int
     /// Cancels a job.
     func cancel(job: String) throws -> CancelAnswer
     /// Cancels a run.
     func cancel(run: Int) throws
-    /// Makes a cancelled or discarded job available again, and reopens the jobs that were cancelled
-    /// because of it.
+    /// Makes a cancelled or discarded job available again, and reopens the jobs that were cancelled because of this
+    /// job.
     func retry(job: String) throws
     /// Reopens all cancelled and discarded jobs of a run; returns how many can start now.
     func retry(run: Int) throws -> Int
@@ -40,7 +40,7 @@ public protocol QueueUnderTest: AnyObject {
     func pause(queue: String) throws
     /// Allows claims from a queue.
     func resume(queue: String) throws
-    /// Sets how many jobs may use a key at once.
+    /// Sets how many jobs may use a concurrency key at once.
     func setPermits(key: String, slots: Int) throws
     /// Advances the clock.
     func pass(seconds: Int) throws
@@ -58,7 +58,7 @@ public struct Grant: Hashable, Sendable {
     public var job: String
     /// The attempt's number among all attempts.
     public var token: Int
-    /// The attempt's number among those of the job, from 1.
+    /// The attempt's number among the job's attempts, from 1.
     public var attempt: Int
     /// How many crashes the job counts.
     public var crashes: Int
@@ -84,13 +84,13 @@ public enum AttemptEnd: Equatable, Sendable {
     case cancelled
 }
 
-/// The response to a heartbeat; attempts are named by their numbers.
+/// The response to a heartbeat; attempts are named by their tokens.
 public struct BeatAnswer: Hashable, Sendable {
     /// Tokens whose attempts are still running.
     public var held: Set<Int> = []
-    /// Tokens to cancel.
+    /// Tokens of attempts to cancel.
     public var cancelled: Set<Int> = []
-    /// Tokens past their timeout.
+    /// Tokens of attempts past their timeout.
     public var overdue: Set<Int> = []
     /// Tokens of stalled attempts.
     public var stalled: Set<Int> = []
@@ -99,7 +99,7 @@ public struct BeatAnswer: Hashable, Sendable {
     public init() {}
 }
 
-/// The visible state of a queue, as lines by name.
+/// The visible state of a queue: a line of text for each object, by name.
 public struct QueueState: Equatable, Sendable {
     /// Runs, groups, jobs, permits and the order of available jobs.
     public var lines: [String: String] = [:]
@@ -107,7 +107,7 @@ public struct QueueState: Equatable, Sendable {
     /// Makes a state without lines.
     public init() {}
 
-    /// Returns the lines that differ.
+    /// Returns the lines that differ between the two states.
     public func differences(from other: QueueState) -> [String] {
         Set(lines.keys).union(other.lines.keys).sorted().compactMap { name in
             let (one, two) = (lines[name] ?? "–", other.lines[name] ?? "–")

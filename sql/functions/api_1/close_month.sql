@@ -1,5 +1,5 @@
--- Closes the oldest month that ended at least `p_days` days ago and whose runs have all ended at least `p_days` days
--- ago, so that its jobs may be dropped; returns the month, or no row if there is none. The arguments of jobs that made
+-- Closes the oldest month that ended at least `p_days` days ago and whose runs all ended at least `p_days` days ago.
+-- Then the month's jobs may be dropped. Returns the month, or no row if there is none. The arguments of jobs that made
 -- artifacts are copied to ofa.recipe. A retry of jobs locks the month of their run (hold_month). So either this
 -- function waits for the retry and then finds the run unfinished, or the retry finds the month closed. Raises
 -- invalid_parameter_value if `p_days` is less than 1.

@@ -1,5 +1,5 @@
 -- Closes a session at the request of its worker, and releases the duties of the session, so that other workers take
--- them at their next heartbeats.
+-- over these duties at their next heartbeats.
 create or replace function ofa_api_1.close_session(p_session uuid) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,6 +1,6 @@
 -- Marks sessions as dead that sent no heartbeat within their term (`ttl`); after a restart of the server, all terms
--- start anew. A heartbeat dated more than a second in the future shows that the clock was set back; it is set to now.
--- Changes up to 100 sessions, and returns them.
+-- start anew. A heartbeat dated more than a second in the future shows that the clock was set back; its time is then
+-- set to now. Changes up to 100 sessions, and returns them.
 create or replace function ofa_api_1.expire_sessions() returns setof bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,4 +1,4 @@
--- Sums past days of the ledger into ofa.spent_day; returns how many rows it inserted: see ofa.fold_days.
+-- Copies sums of past days of the ledger to ofa.spent_day; returns how many rows it inserted: see ofa.fold_days.
 create or replace function ofa_api_1.fold_days() returns int
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

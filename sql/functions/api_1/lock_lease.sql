@@ -1,5 +1,5 @@
 -- Locks the row of a leased job if the session that holds the lease has not expired; returns no row if the lease is
--- over. This fences what a worker writes for a running job.
+-- over. So a worker whose lease is over cannot write for the job.
 create or replace function ofa_api_1.lock_lease(p_job bigint, p_token bigint, p_session uuid)
 returns table (job_id bigint, run_id bigint)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

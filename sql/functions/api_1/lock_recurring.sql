@@ -1,5 +1,5 @@
--- Locks and returns the recurring run that has been due longest, of those that no other transaction has locked; no row
--- if none is due.
+-- Of the due recurring runs that no other transaction has locked, locks and returns the one that has been due longest;
+-- returns no row if there is none.
 create or replace function ofa_api_1.lock_recurring() returns table (name text, spec json)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,6 +1,6 @@
--- Deletes those of the blobs `p_digests` (in hexadecimal) that are not referenced, were last put more than
--- `p_grace_seconds` ago, and were not put since the oldest running attempt began; returns the deleted blobs. All given
--- blobs must be locked.
+-- Deletes those of the blobs `p_digests` (in hexadecimal) that are not referenced and were last put more than
+-- `p_grace_seconds` ago and before the oldest running attempt began; returns the deleted blobs. All given blobs must be
+-- locked.
 create or replace function ofa_api_1.remove_orphans(p_digests text[], p_grace_seconds float8)
 returns table (digest text, store text, stored_bytes bigint)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

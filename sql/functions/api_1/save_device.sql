@@ -1,5 +1,5 @@
--- Adds a device target or replaces it. A latency or energy table that is not given (NULL) is kept, unless the batch
--- size changes.
+-- Adds a device target or replaces it. A NULL for the latency or energy table keeps the stored table, unless the batch
+-- size changes: then the device has no such table.
 create or replace function ofa_api_1.save_device(p_name text, p_target jsonb, p_latency_table bigint,
   p_energy_table bigint)
 returns void

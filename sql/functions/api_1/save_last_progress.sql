@@ -1,5 +1,5 @@
--- Writes the final progress of a job's newest attempt after the end of that attempt, because the progress may arrive
--- late. This is not part of save_progress, because it searches ended attempts.
+-- Writes the final progress of a job's newest attempt, if that progress arrives after the attempt has ended. Unlike
+-- save_progress, this function searches ended attempts.
 create or replace function ofa_api_1.save_last_progress(p_job bigint, p_token bigint, p_fraction float8,
   p_message text)
 returns void
