@@ -179,7 +179,7 @@ let package = Package(
             name: "CommandTests",
             dependencies: [
                 "ofa", "Pipelines", "Jobs", "Artifacts", "Search", "Devices", "Networks",
-                "Datasets",
+                "Datasets", "Interchange",
                 "Tensors", "Postgres", "Intake", "TestSupport",
             ], swiftSettings: unoptimised),
         .testTarget(

@@ -6,9 +6,6 @@
 /// (view.width, components), and one more byte after its end must be readable.
 void ofa_view_take(ofa_picture_view *view, int32_t components, const uint8_t *row);
 
-/// Returns whether the view has taken all rows of its part.
-int32_t ofa_view_is_complete(const ofa_picture_view *view);
-
 /// Stores a fault and its text in `notes`, unless a fault is already stored. Returns the stored
 /// fault.
 int32_t ofa_note_fault(ofa_picture_notes *notes, int32_t fault, const char *text);

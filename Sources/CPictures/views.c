@@ -28,10 +28,6 @@ void ofa_note_warning(ofa_picture_notes *notes, const char *text) {
 const char *ofa_notes_text(const ofa_picture_notes *notes) { return notes->text; }
 const char *ofa_notes_warning(const ofa_picture_notes *notes) { return notes->warning; }
 
-int32_t ofa_view_is_complete(const ofa_picture_view *view) {
-    return view->rows_in == view->height;
-}
-
 /// Returns the row in the view's channels: `row` itself, or a converted copy in `view.part`.
 static const uint8_t *converted(ofa_picture_view *view, int32_t components, const uint8_t *row) {
     const int32_t pixels = view->width;

@@ -166,14 +166,16 @@ public final class Evaluator {
     ) throws -> [Result] {
         let shapes = subnets.map(\.shape), size = Self.size(of: shapes)
         let batches = (images.count + batch - 1) / batch, next = Atomic<Int>(0)
-        let failure = Mutex<(any Error)?>(nil)
+        // Batches are taken in order, so the earliest failure does not depend on the threads.
+        let failure = Mutex<(batch: Int, error: any Error)?>(nil)
         network.engine.onEachLane { thread in
+            var index = 0
             let lane = self.lanes[thread], loader = lane.loader(as: loader)
             lane.found.removeAll(keepingCapacity: true)
             lane.network.reserve(shapes, images: min(batch, images.count), training: false)
             do {
                 while true {
-                    let index = next.add(1, ordering: .relaxed).oldValue
+                    index = next.add(1, ordering: .relaxed).oldValue
                     if index >= batches { break }
                     let slice = images[index * batch..<min((index + 1) * batch, images.count)]
                     let (inputs, labels) = try loader.batch(
@@ -187,12 +189,12 @@ public final class Evaluator {
                     if thread == 0 { try afterBatch(Double(index + 1) / Double(batches)) }
                 }
             } catch {
-                failure.withLock { $0 = $0 ?? error }
+                failure.withLock { if index < $0?.batch ?? .max { $0 = (index, error) } }
                 // No lane begins another batch.
                 next.store(batches, ordering: .relaxed)
             }
         }
-        if let error = failure.withLock({ $0 }) { throw error }
+        if let failure = failure.withLock({ $0 }) { throw failure.error }
         return results(subnets.count, images: images.count)
     }
 

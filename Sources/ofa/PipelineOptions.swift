@@ -52,7 +52,11 @@ struct CheckedPipeline {
     func tell(isHere: Bool) throws {
         for note in definition.notes { Output.note("note: \(note)") }
         for line in definition.missingData() {
-            if isHere { throw CommandFailure.failed(line) }
+            if isHere {
+                // A line begins with the key of the folder.
+                throw CommandFailure.failed(
+                    line, remedy: "say where the data are: --set \(line.prefix { $0 != ":" })=PATH")
+            }
             Output.note("note: \(line); the worker that takes the stage must have it")
         }
         for warning in try definition.checkData() { Output.note(warning) }
