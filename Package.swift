@@ -185,7 +185,8 @@ let package = Package(
         .testTarget(
             name: "BenchTests", dependencies: ["ofa-bench", "Networks", "Tensors"],
             swiftSettings: unoptimised),
-        .testTarget(name: "TidyTests", dependencies: ["TestSupport"]),
+        .testTarget(
+            name: "TidyTests", dependencies: ["TestSupport"], exclude: ["AddedLayer"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c17

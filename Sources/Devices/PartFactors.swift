@@ -74,7 +74,7 @@ struct ReferencePart: Sendable {
                 ]
         case .meanPooling, .dense: classes = size + head
         case .convolution(let conv): classes = size + (conv.kernel == 1 ? head : stem)
-        default: classes = size + stem
+        case .residualConvolution, .maxPooling, nil: classes = size + stem
         }
     }
 

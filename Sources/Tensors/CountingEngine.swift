@@ -126,7 +126,7 @@ public final class CountingEngine: Engine {
         let isImage = inputGradient == nil && CPUEngine.readsPatches(input, map, plus)
         room.include(
             isImage ? .patches(blocks, gradient: true) : .convolution(blocks, gradient: true))
-        return self.sums(input.channels)
+        return self.sums(isImage ? 0 : input.channels)
     }
 
     /// See `Engine.normalise`; needs no working memory.

@@ -1,5 +1,5 @@
-// KernelCase: one shape for kernel tests. Tests of results and of gradients use the same lists of shapes. Image sizes
-// and numbers of channels are chosen so that vectors, tiles and bands are also partly filled.
+// KernelCase: one shape for kernel tests. Tests of results, of gradients and of engines use the same lists of shapes.
+// Image sizes and numbers of channels are chosen so that vectors, tiles and bands are also partly filled.
 import Tensors
 
 /// A shape for one operator: feature maps of `images` x `size` x `size` x `channels`, and the operator's settings.
@@ -20,7 +20,8 @@ public struct KernelCase: Sendable, CustomStringConvertible {
 
     /// Takes the sizes; `number` varies threads, images, activation, mapping and random draws.
     public init(
-        _ number: Int, size: Int, channels: Int, outChannels: Int? = nil, kernel: Int = 1,
+        _ number: Int, images: Int? = nil, size: Int, channels: Int, outChannels: Int? = nil,
+        kernel: Int = 1,
         stride: Int = 1
     ) {
         self.number = number
@@ -30,7 +31,7 @@ public struct KernelCase: Sendable, CustomStringConvertible {
         self.kernel = kernel
         self.stride = stride
         threads = 1 + number % 3
-        images = size >= 57 ? 1 : 1 + number % 4
+        self.images = images ?? (size >= 57 ? 1 : 1 + number % 4)
         activation = [Activation.relu, .hSwish, .relu6, .identity][number / 3 % 4]
         isMapped = number % 7 != 6
     }

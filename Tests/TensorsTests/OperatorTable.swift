@@ -1,15 +1,19 @@
-// One call of every operator, as a function of the engine that runs it: what is said of all operators and of all engines is
-// tested over this table.
+// The table of operators: the shapes of every operator, and one call of it as a function of the engine that runs it. What
+// holds for all operators on all engines is tested over this table; the tests of one operator's results and gradients
+// against double precision go through the same shapes (`KernelCase`).
 import TestSupport
 
 @testable import Tensors
 
-/// The operators, over numbers of one `KernelCase`.
+/// The operators and their shapes.
 enum OperatorTable {
-    /// Images, their size and widths, for every operator here: enough rows for several blocks and bands.
-    static let images = 7, size = 14, inputs = 20, outputs = 24, kernel = 5
-    /// Positions of all images.
-    static let rows = images * size * size
+    /// An operator: its name, its shapes, and a call of it.
+    struct Operator {
+        let name: String
+        /// The first shape has enough images for several blocks, bands and threads.
+        let cases: [KernelCase]
+        let run: (Numbers) -> Left
+    }
 
     /// What an operator leaves: values that no sum over images goes into, and sums.
     struct Left {
@@ -21,13 +25,25 @@ enum OperatorTable {
     /// terms' absolute values, but for slopes of at most 1.5 in either direction.
     struct Numbers {
         let engine: any Engine
+        let item: KernelCase
         var isAbsolute = false
-        let item = KernelCase(2, size: size, channels: inputs, outChannels: outputs)
 
-        func map(_ channels: Int, _ draw: Int) -> FeatureMap {
+        var images: Int { item.images }
+        var inputs: Int { item.channels }
+        var outputs: Int { item.outChannels }
+        /// The filter's positions.
+        var taps: Int { item.kernel * item.kernel }
+
+        /// A map of the input's size.
+        func map(_ channels: Int, _ draw: Int) -> FeatureMap { map(channels, item.size, draw) }
+        /// A map of the output's size.
+        func outMap(_ channels: Int, _ draw: Int) -> FeatureMap {
+            map(channels, item.outSize, draw)
+        }
+        private func map(_ channels: Int, _ size: Int, _ draw: Int) -> FeatureMap {
             FeatureMap(
-                tensor(rows * channels, draw), images: images, height: size, width: size,
-                channels: channels)
+                tensor(images * size * size * channels, draw), images: images, height: size,
+                width: size, channels: channels)
         }
         func tensor(_ count: Int, _ draw: Int) -> Tensor { sized(item.values(count, draw: draw)) }
         func factors(_ count: Int, _ draw: Int) -> Tensor {
@@ -51,8 +67,13 @@ enum OperatorTable {
                 a: factors(channels, draw), b: tensor(channels, draw + 1),
                 c: tensor(channels, draw + 2))
         }
+        /// Room for a map of the input's size.
         func result(_ channels: Int) -> FeatureMap {
-            FeatureMap(images: images, size: size, channels: channels)
+            FeatureMap(images: images, size: item.size, channels: channels)
+        }
+        /// Room for a map of the output's size.
+        func outResult(_ channels: Int) -> FeatureMap {
+            FeatureMap(images: images, size: item.outSize, channels: channels)
         }
         func doubles(_ tensor: Tensor) -> [Double] { tensor.values.map { Double($0) } }
         /// The sums of a handle; none of an engine that only counts.
@@ -60,132 +81,165 @@ enum OperatorTable {
             (engine as? CPUEngine)?.doubles(sums) ?? []
         }
         /// The first filters of a tensor of them.
-        func filters(_ tensor: Tensor, _ inputs: Int) -> FilterSlice {
+        func filters(_ tensor: Tensor) -> FilterSlice {
             FilterSlice(
-                tensor, outputs: outputs, inputs: inputs, kernel: 3, storedInputs: inputs)
+                tensor, outputs: outputs, inputs: inputs, kernel: item.kernel, storedInputs: inputs)
         }
     }
 
-    typealias Operator = (Numbers) -> Left
+    /// A shape of seven images.
+    private static func several(
+        channels: Int, outChannels: Int? = nil, size: Int = 14, kernel: Int = 1
+    ) -> KernelCase {
+        KernelCase(
+            2, images: 7, size: size, channels: channels, outChannels: outChannels, kernel: kernel)
+    }
 
-    static var operators: [(name: String, run: Operator)] {
-        [
-            ("pointwise", pointwise), ("pointwise gradient", pointwiseGradient),
-            ("depthwise", depthwise), ("depthwise gradient", depthwiseGradient),
-            ("convolution", convolution), ("dense convolution", denseConvolution),
-            ("pooling", pooling), ("passes", passes), ("dense", dense), ("loss", loss),
-            ("sgd", sgd),
+    static var operators: [Operator] {
+        let block = several(channels: 20, outChannels: 24)
+        let pointwise = [block] + KernelCase.pointwise
+        let depthwise = [several(channels: 20, kernel: 5)] + KernelCase.depthwise
+        let elementwise = [several(channels: 20)] + KernelCase.elementwise
+        let stem = several(channels: 3, outChannels: 24, kernel: 3)
+        let inner = several(channels: 20, outChannels: 24, kernel: 3)
+        return [
+            Operator(name: "pointwise", cases: pointwise, run: Self.pointwise),
+            Operator(name: "pointwise gradient", cases: pointwise, run: pointwiseGradient),
+            Operator(name: "depthwise", cases: depthwise, run: Self.depthwise),
+            Operator(name: "depthwise gradient", cases: depthwise, run: depthwiseGradient),
+            Operator(name: "convolution", cases: [stem] + KernelCase.convolution, run: convolution),
+            Operator(
+                name: "dense convolution", cases: [inner] + KernelCase.denseConvolution,
+                run: denseConvolution),
+            Operator(name: "pooling", cases: elementwise, run: pooling),
+            Operator(name: "passes", cases: elementwise, run: passes),
+            Operator(
+                name: "dense", cases: [several(channels: 131, outChannels: 67, size: 1)], run: dense
+            ),
+            Operator(name: "loss", cases: [several(channels: 9, size: 1)], run: loss),
+            Operator(name: "sgd", cases: [several(channels: 1003, size: 1)], run: sgd),
         ]
     }
 
     static func pointwise(_ n: Numbers) -> Left {
-        let output = n.result(outputs)
+        let output = n.result(n.outputs)
         let sums = n.engine.pointwise(
-            n.map(inputs, 0), map: n.affine(inputs, 1), gate: n.tensor(images * inputs, 3),
+            n.map(n.inputs, 0), map: n.affine(n.inputs, 1), gate: n.tensor(n.images * n.inputs, 3),
             weight: MatrixSlice(
-                n.tensor(inputs * outputs, 4), rows: outputs, columns: inputs, stride: inputs),
-            output: output, end: .statistics(center: n.center(outputs, 5)))
+                n.tensor(n.inputs * n.outputs, 4), rows: n.outputs, columns: n.inputs,
+                stride: n.inputs),
+            output: output, end: .statistics(center: n.center(n.outputs, 5)))
         return Left(
             values: output.tensor.values, sums: n.doubles(sums))
     }
 
     static func pointwiseGradient(_ n: Numbers) -> Left {
-        let dx = n.result(inputs), dweight = Storage(count: inputs * outputs).all
-        let gateSums = Storage(count: 5 * images * inputs).all
+        let dx = n.result(n.inputs), dweight = Storage(count: n.inputs * n.outputs).all
+        let gateSums = Storage(count: 5 * n.images * n.inputs).all
         n.engine.pointwiseGradient(
-            Upstream(n.map(outputs, 0), y: n.map(outputs, 1), map: n.affine(outputs, 2)),
-            norm: n.norm(outputs, 4), input: n.map(inputs, 7), map: n.affine(inputs, 8),
-            gate: n.tensor(images * inputs, 10),
+            Upstream(n.map(n.outputs, 0), y: n.map(n.outputs, 1), map: n.affine(n.outputs, 2)),
+            norm: n.norm(n.outputs, 4), input: n.map(n.inputs, 7), map: n.affine(n.inputs, 8),
+            gate: n.tensor(n.images * n.inputs, 10),
             weight: MatrixSlice(
-                n.tensor(inputs * outputs, 11), rows: outputs, columns: inputs, stride: inputs),
+                n.tensor(n.inputs * n.outputs, 11), rows: n.outputs, columns: n.inputs,
+                stride: n.inputs),
             inputGradient: dx, accumulate: false,
-            sums: .gate(center: n.center(inputs, 12), gateSums),
+            sums: .gate(center: n.center(n.inputs, 12), gateSums),
             weightGradient: MatrixSlice(
-                dweight, rows: outputs, columns: inputs, stride: inputs))
+                dweight, rows: n.outputs, columns: n.inputs, stride: n.inputs))
         let sums = n.engine.gradientSums(
-            gateSums: gateSums, gate: n.tensor(images * inputs, 13),
-            meanGradient: n.tensor(images * inputs, 14), images: images, channels: inputs)
+            gateSums: gateSums, gate: n.tensor(n.images * n.inputs, 13),
+            meanGradient: n.tensor(n.images * n.inputs, 14), images: n.images, channels: n.inputs)
         return Left(
             values: dx.tensor.values + gateSums.values,
             sums: n.doubles(dweight) + n.doubles(sums))
     }
 
     static func depthwise(_ n: Numbers) -> Left {
-        let output = n.result(inputs), folded = n.result(inputs)
-        let mean = Storage(count: images * inputs).all
-        let (input, filter) = (n.map(inputs, 0), n.tensor(25 * inputs, 3))
+        let output = n.outResult(n.inputs), folded = n.outResult(n.inputs)
+        let mean = Storage(count: n.images * n.inputs).all
+        let (input, filter) = (n.map(n.inputs, 0), n.tensor(n.taps * n.inputs, 3))
         let sums = n.engine.depthwise(
-            input, map: n.affine(inputs, 1), filter: filter, kernel: kernel, stride: 1,
-            output: output, end: .statistics(center: n.center(inputs, 4)))
+            input, map: n.affine(n.inputs, 1), filter: filter, kernel: n.item.kernel,
+            stride: n.item.stride,
+            output: output, end: .statistics(center: n.center(n.inputs, 4)))
         n.engine.depthwise(
-            input, map: n.affine(inputs, 1), filter: filter, kernel: kernel, stride: 1,
-            output: folded, end: .folded(n.affine(inputs, 5), mean: mean))
+            input, map: n.affine(n.inputs, 1), filter: filter, kernel: n.item.kernel,
+            stride: n.item.stride,
+            output: folded, end: .folded(n.affine(n.inputs, 5), mean: mean))
         return Left(
             values: output.tensor.values + folded.tensor.values + mean.values,
             sums: n.doubles(sums))
     }
 
     static func depthwiseGradient(_ n: Numbers) -> Left {
-        let dx = n.result(inputs), dfilter = Storage(count: 25 * inputs).all
+        let dx = n.result(n.inputs), dfilter = Storage(count: n.taps * n.inputs).all
         let sums = n.engine.depthwiseGradient(
             Upstream(
-                n.map(inputs, 0), y: n.map(inputs, 1), map: n.affine(inputs, 2),
-                gate: n.tensor(images * inputs, 4), meanGradient: n.tensor(images * inputs, 5)),
-            norm: n.norm(inputs, 6), input: n.map(inputs, 9), map: n.affine(inputs, 10),
-            filter: n.tensor(25 * inputs, 12), kernel: kernel, stride: 1, add: nil,
-            inputGradient: dx, center: n.center(inputs, 13), filterGradient: dfilter)
+                n.outMap(n.inputs, 0), y: n.outMap(n.inputs, 1), map: n.affine(n.inputs, 2),
+                gate: n.tensor(n.images * n.inputs, 4),
+                meanGradient: n.tensor(n.images * n.inputs, 5)),
+            norm: n.norm(n.inputs, 6), input: n.map(n.inputs, 9), map: n.affine(n.inputs, 10),
+            filter: n.tensor(n.taps * n.inputs, 12), kernel: n.item.kernel, stride: n.item.stride,
+            add: nil,
+            inputGradient: dx, center: n.center(n.inputs, 13), filterGradient: dfilter)
         return Left(
             values: dx.tensor.values, sums: n.doubles(dfilter) + n.doubles(sums))
     }
 
     static func convolution(_ n: Numbers) -> Left {
-        let output = n.result(outputs), dweight = Storage(count: 27 * outputs).all
-        let weight = n.filters(n.tensor(27 * outputs, 1), 3)
+        let output = n.outResult(n.outputs),
+            dweight = Storage(count: n.taps * n.inputs * n.outputs).all
+        let weight = n.filters(n.tensor(n.taps * n.inputs * n.outputs, 1))
         let sums = n.engine.convolution(
-            n.map(3, 0), weight: weight, stride: 1, output: output,
-            end: .statistics(center: n.center(outputs, 2)))
+            n.map(n.inputs, 0), weight: weight, stride: n.item.stride, output: output,
+            end: .statistics(center: n.center(n.outputs, 2)))
         n.engine.convolutionGradient(
-            Upstream(n.map(outputs, 3), y: n.map(outputs, 4), map: n.affine(outputs, 5)),
-            norm: n.norm(outputs, 7), input: n.map(3, 0), weight: weight, stride: 1,
-            inputGradient: nil, weightGradient: n.filters(dweight, 3))
+            Upstream(
+                n.outMap(n.outputs, 3), y: n.outMap(n.outputs, 4), map: n.affine(n.outputs, 5)),
+            norm: n.norm(n.outputs, 7), input: n.map(n.inputs, 0), weight: weight,
+            stride: n.item.stride,
+            inputGradient: nil, weightGradient: n.filters(dweight))
         return Left(
             values: output.tensor.values, sums: n.doubles(sums) + n.doubles(dweight))
     }
 
     static func denseConvolution(_ n: Numbers) -> Left {
-        let output = n.result(outputs), dx = n.result(inputs)
-        let dweight = Storage(count: 9 * inputs * outputs).all
-        let weight = n.filters(n.tensor(9 * inputs * outputs, 1), inputs)
-        let (x, map) = (n.map(inputs, 0), n.affine(inputs, 10))
+        let output = n.outResult(n.outputs), dx = n.result(n.inputs)
+        let dweight = Storage(count: n.taps * n.inputs * n.outputs).all
+        let weight = n.filters(n.tensor(n.taps * n.inputs * n.outputs, 1))
+        let (x, map) = (n.map(n.inputs, 0), n.affine(n.inputs, 10))
         let sums = n.engine.convolution(
-            x, map: map, weight: weight, stride: 1, output: output,
-            end: .statistics(center: n.center(outputs, 2)))
+            x, map: map, weight: weight, stride: n.item.stride, output: output,
+            end: .statistics(center: n.center(n.outputs, 2)))
         let gradientSums = n.engine.convolutionGradient(
-            Upstream(n.map(outputs, 3), y: n.map(outputs, 4), map: n.affine(outputs, 5)),
-            norm: n.norm(outputs, 7), input: x, map: map, weight: weight, stride: 1,
-            inputGradient: dx, sums: .slope(center: n.center(inputs, 12)),
-            weightGradient: n.filters(dweight, inputs))
+            Upstream(
+                n.outMap(n.outputs, 3), y: n.outMap(n.outputs, 4), map: n.affine(n.outputs, 5)),
+            norm: n.norm(n.outputs, 7), input: x, map: map, weight: weight, stride: n.item.stride,
+            inputGradient: dx, sums: .slope(center: n.center(n.inputs, 12)),
+            weightGradient: n.filters(dweight))
         return Left(
             values: output.tensor.values + dx.tensor.values,
             sums: n.doubles(sums) + n.doubles(gradientSums) + n.doubles(dweight))
     }
 
     static func pooling(_ n: Numbers) -> Left {
-        let (x, map, out) = (n.map(inputs, 0), n.affine(inputs, 1), size / 2)
-        func half() -> FeatureMap { FeatureMap(images: images, size: out, channels: inputs) }
-        let (most, mean, dx, sum) = (half(), half(), n.result(inputs), n.result(inputs))
+        let (x, map, out) = (n.map(n.inputs, 0), n.affine(n.inputs, 1), (n.item.size + 1) / 2)
+        func half() -> FeatureMap { FeatureMap(images: n.images, size: out, channels: n.inputs) }
+        let (most, mean, dx, sum) = (half(), half(), n.result(n.inputs), n.result(n.inputs))
         n.engine.maxPooling(x, map: map, output: most)
         n.engine.meanPooling(x, map: map, size: 2, output: mean)
         let sums = n.engine.maxPoolingGradient(
             mean, input: x, map: map, inputGradient: dx,
-            sums: .slope(center: n.center(inputs, 3)))
+            sums: .slope(center: n.center(n.inputs, 3)))
         n.engine.meanPoolingGradient(most, size: 2, inputGradient: dx, accumulate: true)
         n.engine.sumActivated(
-            MappedMap(x, map: map), MappedMap(n.map(inputs, 4)), activation: .relu, output: sum)
-        let g = n.result(inputs)
+            MappedMap(x, map: map), MappedMap(n.map(n.inputs, 4)), activation: .relu, output: sum)
+        let g = n.result(n.inputs)
         let sides = n.engine.sumActivatedGradient(
-            n.map(inputs, 5), output: sum, activation: .relu,
-            a: (x, n.center(inputs, 6)), b: (n.map(inputs, 4), n.center(inputs, 7)), gradient: g)
+            n.map(n.inputs, 5), output: sum, activation: .relu,
+            a: (x, n.center(n.inputs, 6)), b: (n.map(n.inputs, 4), n.center(n.inputs, 7)),
+            gradient: g)
         return Left(
             values: most.tensor.values + mean.tensor.values + dx.tensor.values + sum.tensor.values
                 + g.tensor.values,
@@ -193,20 +247,20 @@ enum OperatorTable {
     }
 
     static func passes(_ n: Numbers) -> Left {
-        let output = n.result(inputs), mean = Storage(count: images * inputs).all
-        let x = n.map(inputs, 0), map = n.affine(inputs, 1)
-        n.engine.affine(x, map: map, residual: n.map(inputs, 3), output: output)
+        let output = n.result(n.inputs), mean = Storage(count: n.images * n.inputs).all
+        let x = n.map(n.inputs, 0), map = n.affine(n.inputs, 1)
+        n.engine.affine(x, map: map, residual: n.map(n.inputs, 3), output: output)
         n.engine.mean(x, map: map, output: mean)
         let sums = n.engine.gradientSums(
             Upstream(
-                n.map(inputs, 4), y: x, map: map, gate: n.tensor(images * inputs, 5),
-                meanGradient: n.tensor(images * inputs, 6)), center: n.center(inputs, 7))
+                n.map(n.inputs, 4), y: x, map: map, gate: n.tensor(n.images * n.inputs, 5),
+                meanGradient: n.tensor(n.images * n.inputs, 6)), center: n.center(n.inputs, 7))
         return Left(
             values: output.tensor.values + mean.values, sums: n.doubles(sums))
     }
 
     static func dense(_ n: Numbers) -> Left {
-        let (count, wide, narrow) = (images, 131, 67)
+        let (count, wide, narrow) = (n.images, n.inputs, n.outputs)
         let output = Storage(count: count * narrow).all, dx = Storage(count: count * wide).all
         let (dweight, dbias) = (Storage(count: wide * narrow).all, Storage(count: narrow).all)
         let weight = MatrixSlice(
@@ -223,10 +277,12 @@ enum OperatorTable {
     }
 
     static func loss(_ n: Numbers) -> Left {
-        let soft = n.tensor(images * 9, 1), gradient = Storage(count: images * 9).all
-        n.engine.softmax(soft, classes: 9)
+        let soft = n.tensor(n.images * n.inputs, 1),
+            gradient = Storage(count: n.images * n.inputs).all
+        n.engine.softmax(soft, classes: n.inputs)
         let found = n.engine.crossEntropy(
-            n.tensor(images * 9, 0), classes: 9, labels: [0, 8, 1, 2, 2, 7, 3], soft: soft,
+            n.tensor(n.images * n.inputs, 0), classes: n.inputs, labels: [0, 8, 1, 2, 2, 7, 3],
+            soft: soft,
             smoothing: 0.1, gradient: gradient)
         // Losses are added in the order of the images, whichever thread computed them.
         let losses = [found.hard.bitPattern, found.soft.bitPattern, UInt64(found.correct)]
@@ -237,13 +293,13 @@ enum OperatorTable {
 
     static func sgd(_ n: Numbers) -> Left {
         func storage(_ draw: Int) -> Storage {
-            let storage = Storage(count: 1003)
-            storage.all.fill(from: n.item.values(1003, draw: draw))
+            let storage = Storage(count: n.inputs)
+            storage.all.fill(from: n.item.values(n.inputs, draw: draw))
             return storage
         }
         let (weights, speed) = (storage(0), storage(1))
         n.engine.sgd(
-            weights, momentum: speed, gradients: storage(2), range: 5..<1001,
+            weights, momentum: speed, gradients: storage(2), range: 5..<n.inputs - 2,
             rate: 0.1, momentum: 0.9, decay: 1e-3)
         return Left(values: weights.all.values + speed.all.values)
     }

@@ -1,5 +1,5 @@
-// ops/docs/contributing.md does what it says: its cases and its file make a new type of layers compile, and without one of
-// them the compiler names the file.
+// ops/docs/contributing.md does what it says: its cases and its file make a new type of layers compile and run, and without
+// its cases the compiler names every place.
 import Foundation
 import Testing
 
@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test(
-        "the page's type of layers compiles; without any one of its cases the compiler names the file"
+        "the page's type of layers compiles; without its cases the compiler names every place"
     )
     func layerType() throws {
         let modules = try #require(Self.modules, "the build's modules were not found")
@@ -44,13 +44,32 @@ import Testing
         let asked = try compiler.errors(adding: declared, file: Self.block(2))
         let walks = Self.cases.filter { $0.text.hasPrefix("case .") && !isRun($0.file) }
         for file in Set(walks.map(\.file)) {
+            let places = asked.filter { $0.contains("/\(file):") && $0.contains("exhaustive") }
+            let cases = walks.filter { $0.file == file }
             #expect(
-                asked.contains { $0.contains("/\(file):") }, "\(file) compiles without its case")
+                places.count == cases.count, "\(file) asks for \(places.count) cases: \(places)")
         }
+        let files = Set(walks.map(\.file))
+        let others = asked.filter { error in !files.contains { error.contains("/\($0):") } }
+        #expect(others.isEmpty, "the page leaves these out: \(others.joined(separator: "\n"))")
         // Without that object the compiler asks for it first.
         let first = try compiler.errors(
             adding: declared.filter { !isRun($0.file) }, file: Self.block(2))
         #expect(first.contains { $0.contains("/Run/RunningLayer.swift:") })
+    }
+
+    @Test(
+        "a family with the page's type of layers runs: gradients, costs, names, sorting, extraction"
+    )
+    func layerRuns() throws {
+        let compiler = Compiler(
+            modules: try #require(Self.modules, "the build's modules were not found"))
+        let found = try compiler.run(
+            House.root.appending(path: "Tests/TidyTests/AddedLayer/AddedLayerRun.swift"),
+            adding: Self.cases, file: Self.block(2))
+        let isWhole = found.last?.hasPrefix("checked ") ?? false
+        #expect(isWhole, "\(found.joined(separator: "\n"))")
+        #expect(!found.contains { $0.hasPrefix("fails") }, "\(found.joined(separator: "\n"))")
     }
 
     /// The folder of the modules that this test was built with.
@@ -68,13 +87,51 @@ import Testing
     }
 }
 
-/// Checks the room `Networks` with additions.
+/// Compiles the room `Networks` with additions.
 private struct Compiler {
     let modules: URL
 
-    /// The compiler's errors with `cases` added, each before the line of its file that has the next case of max
-    /// pooling, and with `file` as a further source.
-    func errors(adding cases: [(file: String, text: String)], file: [String]) throws -> [String] {
+    typealias Case = (file: String, text: String)
+
+    /// The compiler's errors with `cases` and `file` added.
+    func errors(adding cases: [Case], file: [String]) throws -> [String] {
+        try withCopy(adding: cases, file: file) { folder in
+            let lines = try compile(folder, ["-emit-sil", "-o", "/dev/null"])
+            // The excerpts of the sources that follow repeat the text without the place.
+            return lines.filter { $0.contains(".swift:") && $0.contains(" error:") }
+        }
+    }
+
+    /// The lines that the program `main` prints, which is compiled as a part of the room with `cases` and `file` added.
+    /// Returns the compiler's errors instead if there are any.
+    func run(_ main: URL, adding cases: [Case], file: [String]) throws -> [String] {
+        try withCopy(adding: cases, file: file) { folder in
+            let program = folder.appending(path: "program")
+            let difference = House.root.appending(
+                path: "Sources/TestSupport/FiniteDifference.swift")
+            let errors = try compile(
+                folder, ["-o", program.path, main.path, difference.path] + (try objects()))
+            guard FileManager.default.fileExists(atPath: program.path) else { return errors }
+            let process = Process()
+            process.executableURL = program
+            return try Self.lines(process)
+        }
+    }
+
+    /// The objects of the rooms that `Networks` imports, as the build linked them.
+    private func objects() throws -> [String] {
+        let list = modules.appending(path: "ofaPackageTests.product/Objects.LinkFileList")
+        let rooms = ["Intake", "Tensors", "CKernels"].map { "/\($0).build/" }
+        return try String(contentsOf: list, encoding: .utf8).split(separator: "\n").map {
+            $0.trimmingCharacters(in: CharacterSet(charactersIn: "'\""))
+        }.filter { path in rooms.contains { path.contains($0) } }
+    }
+
+    /// Calls `body` with a copy of the room: `cases` are added, each before the line of its file that has the next case
+    /// of max pooling, and `file` is a further source.
+    private func withCopy<Result>(
+        adding cases: [Case], file: [String], _ body: (URL) throws -> Result
+    ) throws -> Result {
         let copy = FileManager.default.temporaryDirectory.appending(
             path: "networks-\(UUID().uuidString)")
         try FileManager.default.copyItem(
@@ -104,10 +161,11 @@ private struct Compiler {
             try file.joined(separator: "\n").write(
                 to: copy.appending(path: "Run/Added.swift"), atomically: true, encoding: .utf8)
         }
-        return try check(copy)
+        return try body(copy)
     }
 
-    private func check(_ folder: URL) throws -> [String] {
+    /// The lines that the compiler prints for the sources in `folder`.
+    private func compile(_ folder: URL, _ arguments: [String]) throws -> [String] {
         let names = FileManager.default.enumerator(atPath: folder.path)?.compactMap {
             $0 as? String
         }
@@ -115,24 +173,29 @@ private struct Compiler {
             folder.appending(path: $0).path
         }
         let root = House.root
-        let process = Process(), output = Pipe()
+        let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments =
             [
-                "swiftc", "-emit-sil", "-wmo", "-o", "/dev/null", "-swift-version", "6",
-                "-module-name", "Networks",
+                "swiftc", "-wmo", "-swift-version", "6", "-module-name", "Networks",
                 "-I", modules.appending(path: "Modules").path,
                 "-Xcc", "-I\(root.appending(path: "Sources/CKernels/include").path)",
                 "-Xcc",
                 "-fmodule-map-file=\(modules.appending(path: "CKernels.build/module.modulemap").path)",
                 "-I", root.appending(path: "Sources/COpenBLAS").path,
-            ] + sources
+            ] + arguments + sources
+        return try Self.lines(process)
+    }
+
+    /// Runs `process` and returns the lines of its output and errors.
+    private static func lines(_ process: Process) throws -> [String] {
+        let output = Pipe()
+        process.standardOutput = output
         process.standardError = output
-        process.standardOutput = FileHandle.nullDevice
         try process.run()
         let text = String(
             decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
         process.waitUntilExit()
-        return text.split(separator: "\n").map(String.init).filter { $0.contains("error:") }
+        return text.split(separator: "\n").map(String.init)
     }
 }

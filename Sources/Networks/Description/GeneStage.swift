@@ -42,34 +42,14 @@ extension LayerDefinition {
     /// Returns the depth gene of this entry of a space's layers; `place` is the first place of the
     /// entry's layers in the gene lists. Returns nil if the entry has no depth gene.
     func stage(at place: Int) -> GeneStage? {
-        switch self {
-        case .residualConvolution(let layer):
-            GeneStage(
-                depths: layer.depths, places: place..<place, baseDepth: 0, kernelSizes: [],
-                expandRatios: [], runsAt: layer.runsAt)
-        case .invertedResiduals(let stage) where stage.isElastic:
-            GeneStage(
-                depths: stage.depths, places: place..<place + stage.places, baseDepth: 0,
-                kernelSizes: stage.kernelSizes, expandRatios: stage.expandRatios,
-                widthGene: stage.width.gene)
-        case .bottlenecks(let stage):
-            GeneStage(
-                depths: stage.depths, places: place..<place + stage.places,
-                baseDepth: stage.baseDepth, kernelSizes: [], expandRatios: stage.expandRatios,
-                widthGene: stage.width.gene)
-        default: nil
-        }
-    }
-
-    /// The output width of this entry; nil for a dense layer, and if the width is that of the
-    /// input.
-    var width: Width? {
-        switch self {
-        case .convolution(let layer): layer.width
-        case .invertedResiduals(let stage): stage.width
-        case .bottlenecks(let stage): stage.width
-        case .maxPooling, .meanPooling, .dense, .residualConvolution: nil
-        }
+        let outline = outline
+        guard let lists = outline.lists, lists.isElastic else { return nil }
+        // The gene lists have no values for an optional layer.
+        let count = lists.runsAt == nil ? lists.places : 0
+        return GeneStage(
+            depths: lists.depths, places: place..<place + count, baseDepth: lists.baseDepth,
+            kernelSizes: lists.kernelSizes, expandRatios: lists.expandRatios,
+            widthGene: outline.width?.gene, runsAt: lists.runsAt)
     }
 }
 

@@ -136,37 +136,19 @@ public enum Layer: Sendable, Hashable {
     }
 
     /// Output channels.
-    public var outWidth: Int {
-        switch self {
-        case .convolution(let layer): layer.outWidth
-        case .residualConvolution(let layer): layer.width
-        case .invertedResidual(let layer): layer.outWidth
-        case .bottleneck(let layer): layer.outWidth
-        case .maxPooling(let layer): layer.width
-        case .meanPooling(let layer): layer.width
-        case .dense(let layer): layer.outWidth
-        }
-    }
+    public var outWidth: Int { outline.width }
 
     /// Height and width of the output.
-    public var outSize: Int {
-        switch self {
-        case .convolution(let layer): layer.outSize
-        case .residualConvolution(let layer): layer.size
-        case .invertedResidual(let layer): layer.outSize
-        case .bottleneck(let layer): layer.outSize
-        case .maxPooling(let layer): layer.outSize
-        case .meanPooling, .dense: 1
-        }
-    }
+    public var outSize: Int { outline.size }
 
     /// The number of a block; nil for other layers.
-    public var blockNumber: Int? {
-        switch self {
-        case .invertedResidual(let layer): layer.number
-        case .bottleneck(let layer): layer.number
-        default: nil
-        }
+    public var blockNumber: Int? { outline.block }
+
+    /// The layer's name in profiles: the prefix of its parameters, or its type if it has none.
+    public var label: String {
+        let outline = outline
+        return outline.name ?? outline.block.map { "blocks.\($0)" }
+            ?? Mirror(reflecting: self).children.first?.label ?? ""
     }
 
     /// This layer as an inverted residual block; nil for other layers.
@@ -176,15 +158,33 @@ public enum Layer: Sendable, Hashable {
 }
 
 extension Layer {
-    /// The layer's name in profiles: the prefix of its parameters, or its type if it has none.
-    public var label: String {
+    /// The properties that layers of all types have.
+    struct Outline {
+        /// Channels of the output, and its height and width.
+        var width, size: Int
+        /// Whether the output is a list of features for each image instead of a map.
+        var isPooled = false
+        /// The prefix of the parameters' names; nil for a block, and for a layer without parameters.
+        var name: String?
+        /// The number of a block; nil for other layers.
+        var block: Int?
+    }
+
+    /// The output and the name of this layer.
+    var outline: Outline {
         switch self {
-        case .convolution(let layer): layer.name
-        case .residualConvolution(let layer): layer.name
-        case .invertedResidual(let layer): "blocks.\(layer.number)"
-        case .bottleneck(let layer): "blocks.\(layer.number)"
-        case .dense(let layer): layer.name
-        default: Mirror(reflecting: self).children.first?.label ?? ""
+        case .convolution(let layer):
+            Outline(width: layer.outWidth, size: layer.outSize, name: layer.name)
+        case .residualConvolution(let layer):
+            Outline(width: layer.width, size: layer.size, name: layer.name)
+        case .invertedResidual(let layer):
+            Outline(width: layer.outWidth, size: layer.outSize, block: layer.number)
+        case .bottleneck(let layer):
+            Outline(width: layer.outWidth, size: layer.outSize, block: layer.number)
+        case .maxPooling(let layer): Outline(width: layer.width, size: layer.outSize)
+        case .meanPooling(let layer): Outline(width: layer.width, size: 1, isPooled: true)
+        case .dense(let layer):
+            Outline(width: layer.outWidth, size: 1, isPooled: true, name: layer.name)
         }
     }
 }

@@ -86,7 +86,7 @@ public struct NetworkShape: Sendable, Hashable {
                 block.number = blocks
                 blocks += 1
                 layer = .bottleneck(block)
-            default: break
+            case .maxPooling, .meanPooling, .dense: break
             }
             result.placed[index] = Placed(place: index, layer: layer)
         }

@@ -56,37 +56,20 @@ extension LayerDefinition {
         func open<Value>(_ values: [Value], _ other: [Value]?) -> [Value] {
             values.count > 1 ? other ?? values : values
         }
-        switch self {
-        case .convolution(var conv):
-            conv.width = conv.width.scaled(by: change.width)
-            return .convolution(conv)
-        case .residualConvolution(var conv):
-            // The layer is active only at the largest depth.
-            if let depths = change.depths, conv.depths.count > 1, let last = depths.last {
-                conv.depths = depths.count > 1 ? [0, last] : [last]
-                conv.runsAt = last
+        var result = withLists { lists in
+            guard lists.isElastic else { return }
+            lists.kernelSizes = open(lists.kernelSizes, change.kernelSizes)
+            lists.expandRatios = open(lists.expandRatios, change.expandRatios)
+            if lists.runsAt == nil {
+                lists.depths = open(lists.depths, change.depths)
+                if let last = lists.depths.last { lists.places = lists.baseDepth + last }
+            } else if lists.depths.count > 1, let depths = change.depths, let last = depths.last {
+                // An optional layer is active only at the largest depth.
+                lists.depths = depths.count > 1 ? [0, last] : [last]
+                lists.runsAt = last
             }
-            return .residualConvolution(conv)
-        case .invertedResiduals(var stage):
-            stage.width = stage.width.scaled(by: change.width)
-            guard stage.isElastic else { return .invertedResiduals(stage) }
-            stage.kernelSizes = open(stage.kernelSizes, change.kernelSizes)
-            stage.expandRatios = open(stage.expandRatios, change.expandRatios)
-            stage.depths = open(stage.depths, change.depths)
-            stage.places = stage.depths.last ?? stage.places
-            return .invertedResiduals(stage)
-        case .bottlenecks(var stage):
-            stage.width = stage.width.scaled(by: change.width)
-            stage.expandRatios = open(stage.expandRatios, change.expandRatios)
-            stage.depths = open(stage.depths, change.depths)
-            stage.places = stage.baseDepth + (stage.depths.last ?? 0)
-            return .bottlenecks(stage)
-        case .dense(var dense):
-            if let factor = change.width, let width = dense.width {
-                dense.width = SearchSpace.makeDivisible(Double(width) * factor)
-            }
-            return .dense(dense)
-        default: return self
         }
+        result.outline.width = outline.width?.scaled(by: change.width)
+        return result
     }
 }

@@ -49,9 +49,8 @@ extension SearchSpace {
         var before: LayerDefinition?, width = inputChannels
         for (index, layer) in layers.enumerated() {
             try Self.checkBounds(layer, "layers[\(index)]")
-            try check(layer, after: before, "layers[\(index)]")
-            try Self.checkMiddle(layer, after: width, "layers[\(index)]")
-            width = layer.width?.largest ?? width
+            try check(layer, after: before, width: width, "layers[\(index)]")
+            width = layer.outline.width?.largest ?? width
             before = layer
         }
         guard case .dense(let last) = before, last.width == nil else {
@@ -66,41 +65,27 @@ extension SearchSpace {
     /// Checks the numbers from which `stages` and `widthGenes` are derived, because a definition is
     /// decoded before it is checked as a whole. Errors: `invalidSpace`.
     static func checkBounds(_ layer: LayerDefinition, _ field: String) throws {
-        if case .gene(let gene, let choices) = layer.width {
+        let outline = layer.outline
+        if case .gene(let gene, let choices) = outline.width {
             try check("\(field).width", Bounds.gene.contains(gene), "is gene \(gene)")
             try check(
                 "\(field).width", Bounds.values.contains(choices.count),
                 "has \(choices.count) choices")
         }
-        let depths: [Int], places: Int, base: Int
-        switch layer {
-        case .residualConvolution(let conv): (depths, places, base) = (conv.depths, 1, conv.runsAt)
-        case .invertedResiduals(let stage): (depths, places, base) = (stage.depths, stage.places, 0)
-        case .bottlenecks(let stage):
-            (depths, places, base) = (stage.depths, stage.places, stage.baseDepth)
-        default: return
-        }
-        let most = Bounds.depth.upperBound
+        guard let lists = outline.lists else { return }
+        let (depths, places, most) = (lists.depths, lists.places, Bounds.depth.upperBound)
         try check(
             "\(field).depths",
             depths.count <= Bounds.values.upperBound
-                && depths.allSatisfy { (0...most).contains($0) } && (0...most).contains(base)
+                && depths.allSatisfy { (0...most).contains($0) }
+                && (0...most).contains(lists.runsAt ?? lists.baseDepth)
                 && Bounds.depth.contains(places),
             "is \(depths.prefix(8)) of \(places) blocks; a stage has \(Bounds.depth.words)")
     }
 
-    /// Checks that the middle channels of a block (its width times the largest ratio) lie within
+    /// Checks that the middle channels of a block (`base` times the largest ratio) lie within
     /// `Bounds.width`.
-    private static func checkMiddle(
-        _ layer: LayerDefinition, after width: Int, _ field: String
-    ) throws {
-        let base: Int, ratios: [Double]
-        switch layer {
-        case .invertedResiduals(let stage):
-            (base, ratios) = (max(width, stage.width.largest), stage.expandRatios)
-        case .bottlenecks(let stage): (base, ratios) = (stage.width.largest, stage.expandRatios)
-        default: return
-        }
+    private static func checkMiddle(_ ratios: [Double], of base: Int, _ field: String) throws {
         let middle = middleWidth(base, ratios.last ?? 1)
         try check(
             "\(field).expand_ratios", Bounds.width.contains(middle),
@@ -158,18 +143,17 @@ extension SearchSpace {
         }
     }
 
-    private func check(_ layer: LayerDefinition, after before: LayerDefinition?, _ field: String)
-        throws
-    {
-        var isPooled = false
-        switch before {
-        case nil:
+    /// Checks a layer after `before`, which is nil for the first layer; `width` is the largest width
+    /// of its input.
+    private func check(
+        _ layer: LayerDefinition, after before: LayerDefinition?, width: Int, _ field: String
+    ) throws {
+        if before == nil {
             guard case .convolution(let stem) = layer, stem.kernel == 3 else {
                 throw Self.fault(field, "is not a 3×3 convolution, which the first layer must be")
             }
-        case .meanPooling, .dense: isPooled = true
-        default: break
         }
+        let isPooled = before?.outline.isPooled ?? false
         if case .dense(let dense) = layer {
             try Self.check(field, isPooled, "is a dense layer before the mean pooling")
             if let width = dense.width {
@@ -178,68 +162,83 @@ extension SearchSpace {
             return try Self.check("\(field).name", !dense.name.isEmpty, "is empty")
         }
         try Self.check(field, !isPooled, "follows the mean pooling but is not a dense layer")
-        if let width = layer.width {
+        if let width = layer.outline.width {
             try Self.check(
                 "\(field).width",
                 Self.isWidths(width), "is \(width.choices); widths are \(Bounds.width.words)")
         }
-        try check(layer, field)
-        if case .invertedResiduals(let stage) = layer, stage.expandRatios.contains(1) {
-            // A block of ratio 1 has no expansion and can read only one feature map. After a block with a skip, the
-            // input of such a block would be the pending sum of two maps. Ratio 1 must be the only ratio, because the
-            // supernet's block has an expansion for all ratios or for none.
-            var isOneMap = stage.depths == [1] && stage.expandRatios == [1]
-            if case .convolution = before {} else { isOneMap = false }
-            try Self.check(
-                "\(field).expand_ratios", isOneMap,
-                "holds 1, which only a single block right after a convolution may have, as its one ratio"
-            )
+        switch layer {
+        case .convolution(let conv): try check(conv, field)
+        case .residualConvolution(let conv): try check(conv, field)
+        case .invertedResiduals(let stage):
+            try check(stage, after: before, field)
+            try Self.checkMiddle(
+                stage.expandRatios, of: max(width, stage.width.largest), field)
+        case .bottlenecks(let stage):
+            try check(stage, field)
+            try Self.checkMiddle(stage.expandRatios, of: stage.width.largest, field)
+        case .maxPooling, .meanPooling, .dense: break
         }
     }
 
-    private func check(_ layer: LayerDefinition, _ field: String) throws {
-        switch layer {
-        case .convolution(let conv):
-            try Self.check("\(field).name", !conv.name.isEmpty, "is empty")
-            try Self.check("\(field).kernel", [1, 3].contains(conv.kernel), "is \(conv.kernel)")
-            try Self.check("\(field).stride", [1, 2].contains(conv.stride), "is \(conv.stride)")
-            try Self.check(
-                "\(field).stride", conv.kernel > 1 || conv.stride == 1,
-                "is 2 of a 1×1 convolution, which would skip positions")
-        case .residualConvolution(let conv):
-            try Self.check("\(field).name", !conv.name.isEmpty, "is empty")
-            try Self.check("\(field).kernel", conv.kernel == 3, "is \(conv.kernel)")
-            try Self.check(
-                "\(field).depths",
-                (1...2).contains(conv.depths.count) && Self.isAscending(conv.depths)
-                    && conv.depths.allSatisfy { (0...64).contains($0) },
-                "is \(conv.depths); one or two values of 0 to 64 ascend")
-        case .invertedResiduals(let stage):
-            try Self.check("\(field).stride", [1, 2].contains(stage.stride), "is \(stage.stride)")
-            try Self.check(
-                "\(field).kernel_sizes",
-                Self.isList(stage.kernelSizes, in: 3...7)
-                    && stage.kernelSizes.allSatisfy { $0 % 2 == 1 },
-                "is \(stage.kernelSizes); kernels are 3, 5 and 7")
-            try Self.checkRatios(stage.expandRatios, field)
-            try Self.checkDepths(stage.depths, base: 0, places: stage.places, field)
-            let lists = [
-                stage.kernelSizes.count, stage.expandRatios.count, stage.width.choices.count,
-            ]
-            try Self.check(
-                "\(field).elastic",
-                stage.isElastic || stage.depths == [1] && lists.allSatisfy { $0 == 1 },
-                "is false of a stage with choices; only one block without choices is not elastic")
-        case .bottlenecks(let stage):
-            try Self.check("\(field).stride", [1, 2].contains(stage.stride), "is \(stage.stride)")
-            try Self.check(
-                "\(field).activation", stage.activation == .relu, "is \(stage.activation.rawValue)")
-            try Self.checkRatios(stage.expandRatios, field)
-            try Self.check(
-                "\(field).base_depth", (0...64).contains(stage.baseDepth), "is \(stage.baseDepth)")
-            try Self.checkDepths(stage.depths, base: stage.baseDepth, places: stage.places, field)
-        default: break
-        }
+    private func check(_ conv: LayerDefinition.Convolution, _ field: String) throws {
+        try Self.check("\(field).name", !conv.name.isEmpty, "is empty")
+        try Self.check("\(field).kernel", [1, 3].contains(conv.kernel), "is \(conv.kernel)")
+        try Self.check("\(field).stride", [1, 2].contains(conv.stride), "is \(conv.stride)")
+        try Self.check(
+            "\(field).stride", conv.kernel > 1 || conv.stride == 1,
+            "is 2 of a 1×1 convolution, which would skip positions")
+    }
+
+    private func check(_ conv: LayerDefinition.ResidualConvolution, _ field: String) throws {
+        try Self.check("\(field).name", !conv.name.isEmpty, "is empty")
+        try Self.check("\(field).kernel", conv.kernel == 3, "is \(conv.kernel)")
+        try Self.check(
+            "\(field).depths",
+            (1...2).contains(conv.depths.count) && Self.isAscending(conv.depths)
+                && conv.depths.allSatisfy { (0...64).contains($0) },
+            "is \(conv.depths); one or two values of 0 to 64 ascend")
+    }
+
+    private func check(
+        _ stage: LayerDefinition.InvertedResiduals, after before: LayerDefinition?,
+        _ field: String
+    ) throws {
+        try Self.check("\(field).stride", [1, 2].contains(stage.stride), "is \(stage.stride)")
+        try Self.check(
+            "\(field).kernel_sizes",
+            Self.isList(stage.kernelSizes, in: 3...7)
+                && stage.kernelSizes.allSatisfy { $0 % 2 == 1 },
+            "is \(stage.kernelSizes); kernels are 3, 5 and 7")
+        try Self.checkRatios(stage.expandRatios, field)
+        try Self.checkDepths(stage.depths, base: 0, places: stage.places, field)
+        let lists = [
+            stage.kernelSizes.count, stage.expandRatios.count, stage.width.choices.count,
+        ]
+        try Self.check(
+            "\(field).elastic",
+            stage.isElastic || stage.depths == [1] && lists.allSatisfy { $0 == 1 },
+            "is false of a stage with choices; only one block without choices is not elastic")
+        guard stage.expandRatios.contains(1) else { return }
+        // A block of ratio 1 has no expansion and can read only one feature map. After a block with a skip, the
+        // input of such a block would be the pending sum of two maps. Ratio 1 must be the only ratio, because the supernet's block has an
+        // expansion for all ratios or for none.
+        var isOneMap = stage.depths == [1] && stage.expandRatios == [1]
+        if case .convolution = before {} else { isOneMap = false }
+        try Self.check(
+            "\(field).expand_ratios", isOneMap,
+            "holds 1, which only a single block right after a convolution may have, as its one ratio"
+        )
+    }
+
+    private func check(_ stage: LayerDefinition.Bottlenecks, _ field: String) throws {
+        try Self.check("\(field).stride", [1, 2].contains(stage.stride), "is \(stage.stride)")
+        try Self.check(
+            "\(field).activation", stage.activation == .relu, "is \(stage.activation.rawValue)")
+        try Self.checkRatios(stage.expandRatios, field)
+        try Self.check(
+            "\(field).base_depth", (0...64).contains(stage.baseDepth), "is \(stage.baseDepth)")
+        try Self.checkDepths(stage.depths, base: stage.baseDepth, places: stage.places, field)
     }
 
     /// Checks genes across layers: layers with the same width gene have the same list of widths, width genes are
@@ -247,7 +246,7 @@ extension SearchSpace {
     private func checkGenes() throws {
         var widths: [Int: [Int]] = [:]
         for (index, layer) in layers.enumerated() {
-            guard case .gene(let place, let choices) = layer.width else { continue }
+            guard case .gene(let place, let choices) = layer.outline.width else { continue }
             try Self.check(
                 "layers[\(index)].width", (0..<256).contains(place), "is gene \(place)")
             let other = widths.updateValue(choices, forKey: place)

@@ -29,20 +29,11 @@ extension SearchSpace {
         var space = self
         guard layers.count == whole.layers.count else { return space }
         space.layers = zip(layers, whole.layers).map { own, all in
-            switch (own, all) {
-            case (.residualConvolution(var own), .residualConvolution(let all)):
-                own.depths = widened(own.depths, all.depths)
-                return .residualConvolution(own)
-            case (.invertedResiduals(var own), .invertedResiduals(let all)):
-                own.kernelSizes = widened(own.kernelSizes, all.kernelSizes)
-                own.expandRatios = widened(own.expandRatios, all.expandRatios)
-                own.depths = widened(own.depths, all.depths)
-                return .invertedResiduals(own)
-            case (.bottlenecks(var own), .bottlenecks(let all)):
-                own.expandRatios = widened(own.expandRatios, all.expandRatios)
-                own.depths = widened(own.depths, all.depths)
-                return .bottlenecks(own)
-            default: return own
+            guard let all = all.outline.lists else { return own }
+            return own.withLists { lists in
+                lists.kernelSizes = widened(lists.kernelSizes, all.kernelSizes)
+                lists.expandRatios = widened(lists.expandRatios, all.expandRatios)
+                lists.depths = widened(lists.depths, all.depths)
             }
         }
         return space

@@ -81,7 +81,7 @@ public struct SearchSpace: Hashable, Sendable {
         var widths: [Int: [Int]] = [:]
         var place = 0
         for layer in layers {
-            if case .gene(let gene, let choices) = layer.width { widths[gene] = choices }
+            if case .gene(let gene, let choices) = layer.outline.width { widths[gene] = choices }
             guard let stage = layer.stage(at: place) else { continue }
             stages.append(stage)
             place = stage.places.upperBound

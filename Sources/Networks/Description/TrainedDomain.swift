@@ -136,9 +136,6 @@ extension SearchSpace {
     /// widths are kept and `openWidths` restricts them. Errors: `invalidGene` if no image size is left, or if lists of
     /// several kernel sizes exist and none of these sizes is in the domain; likewise for expand ratios and for depths.
     public func restricted(to domain: TrainedDomain) throws -> SearchSpace {
-        func kept<Value: Comparable>(_ values: [Value], _ known: [Value]) -> [Value] {
-            TrainedDomain.kept(values, of: known)
-        }
         /// Returns whether some lists have several choices, but none of these choices is known.
         func isForeign<Value: Equatable>(_ lists: [[Value]], _ known: [Value]) -> Bool {
             let free = lists.filter { $0.count > 1 }
@@ -147,22 +144,12 @@ extension SearchSpace {
         var space = self
         space.resolutions = resolutions.filter(domain.resolutions.contains)
         space.layers = layers.map { layer in
-            switch layer {
-            case .residualConvolution(var layer):
-                if let stage = LayerDefinition.residualConvolution(layer).stage(at: 0) {
-                    layer.depths = domain.kept(stage)
-                }
-                return .residualConvolution(layer)
-            case .invertedResiduals(var stage) where stage.isElastic:
-                stage.kernelSizes = kept(stage.kernelSizes, domain.kernelSizes)
-                stage.expandRatios = kept(stage.expandRatios, domain.expandRatios)
-                stage.depths = kept(stage.depths, domain.depths)
-                return .invertedResiduals(stage)
-            case .bottlenecks(var stage):
-                stage.expandRatios = kept(stage.expandRatios, domain.expandRatios)
-                stage.depths = kept(stage.depths, domain.depths)
-                return .bottlenecks(stage)
-            default: return layer
+            guard let stage = layer.stage(at: 0) else { return layer }
+            return layer.withLists { lists in
+                lists.kernelSizes = TrainedDomain.kept(stage.kernelSizes, of: domain.kernelSizes)
+                lists.expandRatios = TrainedDomain.kept(
+                    stage.expandRatios, of: domain.expandRatios)
+                lists.depths = domain.kept(stage)
             }
         }
         if !widthGenes.isEmpty { space.openWidths = domain.widths }

@@ -82,10 +82,7 @@ extension SearchSpace {
             var least = smallest
             least.resolution = largest.resolution
             return zip(most, try NetworkShape(self, least).placed).prefix { large, small in
-                switch large.layer {
-                case .meanPooling, .dense: false
-                default: large == small
-                }
+                !large.layer.outline.isPooled && large == small
             }.count
         }
     }

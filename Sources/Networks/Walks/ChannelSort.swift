@@ -20,7 +20,8 @@ public enum ChannelSort {
                     try sort(weights, block, keeping)
                 }
             case .bottleneck(let block): try sort(weights, block, keeping)
-            default: break
+            case .convolution, .residualConvolution: break
+            case .maxPooling, .meanPooling, .dense: break
             }
         }
     }
