@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Feeds seeded mutations of ops/fuzz/corpus to every parser of data sets and pictures: a million inputs each, or as many
-# as the argument says (about half an hour for a million). A finding names its seed and case, and becomes a file of the
+# as the argument says (some 40 minutes for a million). A finding names its seed and case, and becomes a file of the
 # corpus. If this Swift toolchain's clang links libFuzzer, it then runs for SECONDS on the decoders of pictures.
 #   ops/fuzz.sh [INPUTS] [SECONDS]
 set -euo pipefail

@@ -675,8 +675,8 @@ begin
       and (p_threads is null or lane.threads <= p_threads)
       and (p_memory_mb is null or lane.memory_mb <= p_memory_mb)
       and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)
-      -- A permit above a lowered limit may still be held. For each such permit, a permit within the limit does not
-      -- count as free.
+      -- After the limit of a key was lowered, running jobs may still hold permits above the limit. For each such
+      -- permit, a permit within the limit does not count as free.
       and (lane.key_id is null or exists (
         select from ofa.permit_key join ofa.permit on permit.key_id = permit_key.id
         where permit_key.id = lane.key_id and permit.slot <= permit_key.slots and permit.token is null
@@ -719,7 +719,7 @@ declare
 begin
   if to_regclass('ofa.' || v_name) is not null then return 0; end if;
   execute format('create table ofa.%I (like ofa.%I including all)', v_name, p_table);
-  -- A unique key of a partition, unlike one of the whole table, need not contain the month.
+  -- A unique key of a partition, unlike a unique key of the partitioned table, need not contain the month.
   case p_table
     when 'job' then
       execute format('alter table ofa.%I add primary key (id), add unique (group_id, ordinal)', v_name);
@@ -785,7 +785,7 @@ begin
     return;
   end if;
   -- This query takes the most urgent jobs of all lanes, up to the first job that exceeds the limit, the threads or the
-  -- memory, and counts them by lane. The next query locks only so many jobs of each lane.
+  -- memory, and counts these jobs by lane. The next query locks only that many jobs of each lane.
   select array_agg(lane order by lane), array_agg(floor order by lane), array_agg(jobs::int order by lane)
   into v_share_lanes, v_share_floors, v_shares
   from (
@@ -807,7 +807,7 @@ begin
   from ofa.ready_jobs(v_share_lanes, v_share_floors, v_shares, p_run, true) as ready
   join ofa.lane on lane.id = ready.lane_id;
   if spots is not null then return; end if;
-  -- Other transactions have locked all of these jobs. Jobs are taken from the first lane that has unlocked ones.
+  -- Other transactions have locked all of these jobs. Jobs are taken from the first lane that has unlocked jobs.
   for v_place in 1 .. cardinality(v_lanes) loop
     select array_agg(spot), array_agg(key) into spots, keys from ofa.ready_jobs(
       v_lanes[v_place:v_place], v_floors[v_place:v_place], v_limits[v_place:v_place], p_run, true);
@@ -999,7 +999,7 @@ begin
       p_chunk_raw_bytes, p_sha256, p_data);
   end if;
   -- v_made gets the indices of the attempts that completed within a day of now. v_others gets the jobs of attempts that
-  -- are not running and have no end within a day of now. A running attempt was fenced and is in neither.
+  -- are not running and have no end within a day of now. A running attempt was fenced and is in neither array.
   select array_agg(place) filter (where tried.outcome = 'completed'),
     array_agg(given.job) filter (where tried.token is null and not exists (
       select from ofa.live where live.job_id = any (array[given.job]) and live.token = given.token))
@@ -1007,7 +1007,7 @@ begin
   from unnest(p_jobs, p_tokens) with ordinality as given (job, token, place)
   left join ofa.attempts_of(p_jobs, v_now, v_now) as tried on tried.job_id = given.job and tried.token = given.token;
   if v_others is not null then
-    -- These attempts ended over a day ago, or the clock was changed by days since. Their artifacts must not be lost.
+    -- These attempts ended over a day ago, or the clock was moved by days. Their artifacts must not be lost.
     select array_agg(place) filter (where tried.outcome = 'completed'),
       min(given.job) filter (where tried.token is null
         and not exists (select from ofa.live where live.job_id = any (array[given.job]))

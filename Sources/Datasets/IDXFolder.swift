@@ -32,7 +32,12 @@ public struct IDXFolder: Sendable, Equatable {
             throw DatasetError(.unreadable, "\(folder) is a file, not a folder")
         }
         let beside = Self.files(in: folder), below = Self.files(in: "\(folder)/raw")
-        let found = beside.isEmpty ? below : beside
+        func hasWhole(_ files: [String: [String: [String]]]) -> Bool {
+            files.contains { $0.value.count == Self.parts.count }
+        }
+        // A stray file in the folder does not hide a data set in `raw/`.
+        let isBelow = beside.isEmpty || !hasWhole(beside) && hasWhole(below)
+        let found = isBelow ? below : beside
         let whole = found.filter { $0.value.count == Self.parts.count }
         guard whole.count <= 1 else {
             let names = whole.keys.sorted().map { "\($0)train-…" }.joined(separator: ", ")
@@ -44,7 +49,7 @@ public struct IDXFolder: Sendable, Equatable {
             throw DatasetError(.unreadable, Self.missing(in: folder, found))
         }
         let forms = Self.parts.map { part in
-            (files[part] ?? []) + (beside.isEmpty ? [] : below[prefix]?[part] ?? [])
+            (files[part] ?? []) + (isBelow ? [] : below[prefix]?[part] ?? [])
         }
         for forms in forms { try Self.checkSame(forms) }
         let paths = forms.map { $0.first ?? "" }
@@ -58,11 +63,8 @@ public struct IDXFolder: Sendable, Equatable {
     private static func files(in folder: String) -> [String: [String: [String]]] {
         var found: [String: [String: [String]]] = [:]
         for name in names(in: folder) {
-            let form = /(.*?)(train|t10k|test)-(images|labels)[-.]idx[13]-ubyte(\.gz)?/
-            guard let match = name.wholeMatch(of: form) else { continue }
-            let split = match.2 == "train" ? "train" : "test"
-            found[String(match.1), default: [:]]["\(split) \(match.3)", default: []].append(
-                "\(folder)/\(name)")
+            guard let parsed = IDXName(name) else { continue }
+            found[parsed.prefix, default: [:]][parsed.part, default: []].append("\(folder)/\(name)")
         }
         return found
     }
@@ -191,5 +193,31 @@ extension ImageShard {
         init(_ labels: [UInt8], classes: Int) {
             self = labels.min() ?? 0 >= 1 && Int(labels.max() ?? 0) == classes ? .one : .zero
         }
+    }
+}
+
+/// The name of a file of the MNIST family, such as `emnist-letters-train-images-idx3-ubyte.gz`.
+struct IDXName {
+    /// What stands before `train`, `t10k` or `test`.
+    let prefix: String
+    /// `train images`, `train labels`, `test images` or `test labels`.
+    let part: String
+
+    // Compared as text: compiling a regular expression takes longer than reading a small file.
+    private static let ends: [(text: String, part: String)] = ["train", "t10k", "test"].flatMap {
+        split in
+        ["images", "labels"].flatMap { kind in
+            ["-idx1", "-idx3", ".idx1", ".idx3"].map { rank in
+                ("\(split)-\(kind)\(rank)-ubyte", "\(split == "train" ? split : "test") \(kind)")
+            }
+        }
+    }
+
+    /// Reads a name; nil if it is not one of these.
+    init?(_ name: String) {
+        let plain = name.hasSuffix(".gz") ? name.dropLast(3) : name[...]
+        guard let end = Self.ends.first(where: { plain.hasSuffix($0.text) }) else { return nil }
+        prefix = String(plain.dropLast(end.text.count))
+        part = end.part
     }
 }

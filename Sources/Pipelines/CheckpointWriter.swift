@@ -84,7 +84,7 @@ public final class CheckpointWriter {
 
 /// The state shared by the two threads.
 private final class SharedCheckpoint: @unchecked Sendable {
-    // `@unchecked Sendable` is safe: all variables are only used under the lock, and a draft is a value.
+    // Safe because all variables are only used under the lock, and a draft is a value.
 
     private let lease: Lease
     private let isCancelled: @Sendable () -> Bool

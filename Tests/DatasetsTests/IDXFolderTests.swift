@@ -54,6 +54,15 @@ import Testing
                 == files.map { "\(root)/\($0)" })
     }
 
+    @Test("a stray file in the folder does not hide the four files in raw")
+    func stray() throws {
+        let files = ["train-images", "train-labels", "t10k-images", "t10k-labels"].map {
+            "raw/\($0)-idx\($0.hasSuffix("images") ? 3 : 1)-ubyte"
+        }
+        try write(files + ["train-images-idx3-ubyte", "old-t10k-labels-idx1-ubyte.gz"])
+        #expect(try IDXFolder(root).trainImages == "\(root)/\(files[0])")
+    }
+
     @Test(
         "a file in two forms is read where they hold the same, and refused with both names where not"
     )

@@ -61,13 +61,10 @@ extension DatasetForm {
         func sign(_ entries: FolderEntries) -> ByteName? {
             let ends = ["-ubyte", "-ubyte.gz"].map { Array($0.utf8.reversed()) }
             return (0..<entries.count).first { index in
-                // The endings are compared first, because the regular expression is slow and the
-                // folder may be large.
+                // The folder may be large: few names are read as text.
                 let name = entries.name(index)
                 return ends.contains { name.reversed().starts(with: $0) }
-                    && String(validating: name, as: UTF8.self)?.wholeMatch(
-                        of: /.*?(?:train|t10k|test)-(?:images|labels)[-.]idx[13]-ubyte(?:\.gz)?/)
-                        != nil
+                    && String(validating: name, as: UTF8.self).flatMap(IDXName.init) != nil
             }.map { ByteName(entries.name($0)) }
         }
         if let found = sign(entries) { return found }
