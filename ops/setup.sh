@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Sourced by demo.sh, test.sh and fault-tests.sh: checks that Swift is installed, and installs missing packages of
-# Debian or Ubuntu by apt-get, with sudo unless the user is root. If that is impossible, prints the exact command.
+# Sourced by demo.sh, pictures.sh, test.sh and fault-tests.sh: checks that Swift is installed, and installs missing
+# packages of Debian or Ubuntu by apt-get, with sudo unless the user is root. If that is impossible, prints the exact
+# command.
 
 ofa_packages=(pkg-config libpq-dev libssl-dev libopenblas-dev liblz4-dev zlib1g-dev libjpeg-dev libpng-dev postgresql dataset-fashion-mnist)
 # Packages for tests only.

@@ -1,8 +1,6 @@
-// Generated pictures in colour for `data`: smooth shapes with a little noise, which JPEG compresses
-// about as much as photographs.
+// Drawn pictures for `data` as a data set, in files and in pixels.
 import Datasets
 import Foundation
-import Tensors
 
 /// Pictures of 400 x 300 pixels, the same for the same count.
 struct MadeUpPictures {
@@ -10,8 +8,6 @@ struct MadeUpPictures {
     let count: Int
 
     private static let width = 400, height = 300
-    /// The JPEG quality; files have about 15 to 20 kB.
-    private static let quality = 70
 
     /// Returns the pictures as a set of one or more shards, in files whose paths begin with `path`. Stored as pixels, a
     /// picture's shorter side is `resolution` / 0.875, as evaluation resizes it.
@@ -27,16 +23,15 @@ struct MadeUpPictures {
             shards.append(try PictureShard(file))
         }
         // A few different pictures are enough, because every copy is decoded anew.
+        var drawer = PictureDrawer(seed: 21, size: (Self.width, Self.height))
         let made = try (0..<min(count, 64)).map { number in
-            let bytes = pixels(number)
-            sums.add(bytes)
+            let picture = drawer.picture(.train, class: number % DrawnClass.count, number: number)
+            sums.add(picture.pixels)
             guard store == .pixels else {
-                let file = try PictureEncoder.jpeg(
-                    bytes, width: Self.width, height: Self.height, quality: Self.quality)
-                return (bytes: file, width: Self.width, height: Self.height)
+                return (bytes: try picture.jpeg(), width: Self.width, height: Self.height)
             }
             let small = try decoder.view(
-                pixels: bytes, width: Self.width, height: Self.height, channels: 3
+                pixels: picture.pixels, width: Self.width, height: Self.height, channels: 3
             ) { .shrunk(width: $0, height: $1, shorterSide: side) }
             return (bytes: small.pixels, width: small.width, height: small.height)
         }
@@ -66,36 +61,5 @@ struct MadeUpPictures {
                 classCounts: (0..<100).map { (count + 99 - $0) / 100 },
                 heights: size.height...size.height, widths: size.width...size.width, sums: sums),
             shards: shards)
-    }
-
-    /// Returns the pixels of a picture: waves of several lengths and directions, and noise of a few levels.
-    private func pixels(_ number: Int) -> [UInt8] {
-        var stream = RandomStream(seed: 21, number)
-        let waves = (0..<12).map { wave -> (x: Float, y: Float, phase: Float, channel: Int) in
-            let turns = 1 + 12 * stream.uniform() * stream.uniform()
-            let angle = 2 * Float.pi * stream.uniform()
-            return (
-                turns * cos(angle) / 64, turns * sin(angle) / 64, 6.3 * stream.uniform(), wave % 4
-            )
-        }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(Self.width * Self.height * 3)
-        for y in 0..<Self.height {
-            for x in 0..<Self.width {
-                var values = SIMD3<Float>(repeating: 128)
-                for wave in waves {
-                    let height = 18 * sin(wave.x * Float(x) + wave.y * Float(y) + wave.phase)
-                    // Every fourth wave is grey.
-                    if wave.channel == 3 {
-                        values += height
-                    } else {
-                        values[wave.channel] += height
-                    }
-                }
-                values += Float(stream.next() & 15) - 7.5
-                for channel in 0..<3 { bytes.append(UInt8(max(0, min(255, values[channel])))) }
-            }
-        }
-        return bytes
     }
 }

@@ -1,4 +1,5 @@
-// `ofa dataset`: shows imported data sets, so that people can look at a data set before training.
+// `ofa dataset`: draws pictures to try with, and shows imported data sets, so that people can look at a data set before
+// training.
 
 import ArgumentParser
 import Artifacts
@@ -12,9 +13,13 @@ struct DatasetCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "dataset",
-        abstract: "Imported data sets: what they hold, and a page of their pictures.",
-        discussion: "Example:\n  ofa dataset show 12 -o sheet.png",
-        subcommands: [DatasetShow.self])
+        abstract: "Data sets: what they hold, a page of their pictures, pictures to try.",
+        discussion: """
+            Example:
+              ofa dataset draw pictures
+              ofa dataset show 12 -o sheet.png
+            """,
+        subcommands: [DatasetShow.self, DatasetDraw.self])
 }
 
 /// Shows what a data set holds; can write a contact sheet of its pictures.

@@ -1,0 +1,34 @@
+// Colours of drawn pictures.
+import Tensors
+
+/// Colours as red, green and blue, 0...255; the fourth lane is not used.
+enum DrawnColour {
+    /// The colour of a hue (a full turn is 1; any number from 0 on), a saturation and a value, 0...1.
+    static func of(hue: Float, saturation: Float, value: Float) -> SIMD4<Float> {
+        let turn = (hue - Float(Int32(hue))) * 6
+        let sector = min(Int32(turn), 5)
+        let share = turn - Float(sector)
+        let low = value * (1 - saturation)
+        let falling = value * (1 - share * saturation)
+        let rising = value * (1 - (1 - share) * saturation)
+        let colour: SIMD4<Float> =
+            switch sector {
+            case 0: [value, rising, low, 0]
+            case 1: [falling, value, low, 0]
+            case 2: [low, value, rising, 0]
+            case 3: [low, falling, value, 0]
+            case 4: [rising, low, value, 0]
+            default: [value, low, falling, 0]
+            }
+        return colour * 255
+    }
+
+    /// A colour of any hue, its saturation and value drawn from ranges.
+    static func any(
+        saturation: ClosedRange<Float>, value: ClosedRange<Float>, _ stream: inout RandomStream
+    ) -> SIMD4<Float> {
+        of(
+            hue: stream.uniform(), saturation: stream.uniform(in: saturation),
+            value: stream.uniform(in: value))
+    }
+}

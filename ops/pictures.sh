@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# The second tour: installs missing packages, builds, draws a folder of pictures in .ofa/ (or OFA_HOME), trains one
+# supernet on it and specialises it for three devices. Arguments go to `ofa run`. With
+# `--set stages.data.folder=~/my-pictures --set space.classes=N` it learns your own pictures, and none are drawn.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$here"
+# shellcheck source=ops/setup.sh
+source ops/setup.sh
+ofa_setup
+echo "ofa: building (a few minutes the first time)" >&2
+swift build -c release --product ofa >&2
+ofa=$(swift build -c release --show-bin-path)/ofa
+case "$*" in
+*stages.data.folder=*) ;;
+*)
+    "$ofa" dataset draw "${OFA_HOME:-.ofa}/pictures" --train 400 --test 100 >&2
+    [ -z "${OFA_HOME:-}" ] || set -- --set "stages.data.folder=$OFA_HOME/pictures" "$@"
+    ;;
+esac
+# Exit code 2 means that a network misses a limit on this machine. The network is kept and marked, and the run is
+# complete.
+status=0
+"$ofa" run pipelines/pictures.yaml "$@" || status=$?
+[ "$status" -eq 0 ] || [ "$status" -eq 2 ] || exit "$status"
+cat <<TEXT
+
+Look at the pictures that were learnt, and at what was made of them:
+
+    cd $here
+    $ofa status
+    $ofa dataset show pictures-dataset -o sheet.png
+    $ofa artifacts list --kind subnet
+
+A network for a device of your own, and the costs:
+
+    $ofa device add my-board --kind microcontroller --max-flash-kb 900 --max-peak-memory-kb 100
+    $ofa specialize --device my-board --wait --html my-board.html
+    $ofa cost
+
+Your own folder, with the pictures of each class in a folder named for it:
+
+    ops/pictures.sh --set stages.data.folder=~/my-pictures --set space.classes=N
+
+The private database is still running; $ofa db stop ends it.
+TEXT
+exit "$status"
