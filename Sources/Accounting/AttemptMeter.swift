@@ -109,7 +109,8 @@ public final class AttemptMeter: AttemptObserver {
         reader.reserve(processors: -threads, atNs: reading.timeNs)
     }
 
-    /// Reads the clocks and counters, so that no counter wraps around twice between two readings.
+    /// Reads the clocks and counters. A timer calls this often, because two wraps of a counter between two readings
+    /// would be counted as one.
     func sample() {
         do {
             let reading = try reader.read()

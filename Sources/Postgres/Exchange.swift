@@ -95,7 +95,12 @@ extension Connection {
     /// Returns libpq's error message for a connection, on one line.
     static func message(_ handle: OpaquePointer) -> String {
         guard let text = PQerrorMessage(handle) else { return "" }
-        return String(cString: text).split(whereSeparator: \.isNewline)
+        return oneLine(String(cString: text))
+    }
+
+    /// Joins the lines of a message.
+    static func oneLine(_ text: String) -> String {
+        text.split(whereSeparator: \.isNewline)
             .map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: "; ")
     }
 }

@@ -48,7 +48,8 @@ final class ServerResult {
         // Some SQLSTATEs say that the server closes the connection. PQstatus is not asked, because
         // it reports this only at the next call.
         return PostgresError(
-            message, remedy: PostgresError.usualRemedy(sqlState), statement: statement,
+            Connection.oneLine(message), remedy: PostgresError.usualRemedy(sqlState),
+            statement: statement,
             sqlState: sqlState, constraint: field("n"),
             isConnectionLoss: sqlState.map(PostgresError.saysConnectionLost) ?? true)
     }

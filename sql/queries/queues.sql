@@ -93,8 +93,8 @@ select not exists (
 select ofa_api_1.finish_duty(@name::text);
 
 -- name: PartitionsAhead :one
--- Creates the missing partitions for today and the next `days` days. Stops after `most` days for which partitions were
--- missing; returns how many partitions it created.
+-- Creates the missing partitions of today, of the next `days` days and of their months. Stops when as many days as
+-- `most` says lacked partitions. Returns how many partitions it created.
 select ofa_api_1.open_days(@days::int, @most::int) as made;
 
 -- name: FoldDays :one

@@ -160,8 +160,8 @@ extension Request {
         select ofa_api_1.finish_duty($1::text);
         """#)
 
-    /// Creates the missing partitions for today and the next `days` days. Stops after `most` days for which partitions were
-    /// missing; returns how many partitions it created.
+    /// Creates the missing partitions of today, of the next `days` days and of their months. Stops when as many days as
+    /// `most` says lacked partitions. Returns how many partitions it created.
     public static func partitionsAhead(days: Int, most: Int) -> Request {
         Request(partitionsAheadStatement, [.int(days), .int(most)])
     }

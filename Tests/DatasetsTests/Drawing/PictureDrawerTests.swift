@@ -19,7 +19,7 @@ import Testing
         }
         #expect(
             sha256(all)
-                == "09bacf0ad716f42f63a51db19ce37354d52ebf1787e1855a4d99f3b13b539723")
+                == "0501945d4f626f7bff31ed93b8985928be696aa0a551c0a80da3295a2d0cc10d")
     }
 
     @Test("part, class, number and seed all change a picture")
