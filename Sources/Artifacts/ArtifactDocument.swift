@@ -51,7 +51,7 @@ public struct ArtifactDocument: Sendable, Codable, Equatable {
         case collectedAt = "collected_at"
     }
 
-    /// Makes the document of an artifact. Without `blob`, the fields about its bytes are absent.
+    /// Makes the document of an artifact. Without `blob`, the fields about how its bytes are stored are absent.
     public init(_ artifact: Artifact, blob: BlobInfo? = nil, pinned: String? = nil) throws {
         id = artifact.id.rawValue
         kind = artifact.kind

@@ -17,7 +17,8 @@ public enum PictureKind: Sendable, Equatable {
     /// The number of first bytes that determine the kind.
     public static let deciding = 32
 
-    /// The kind of a file that starts with these bytes; the first `deciding` are enough.
+    /// The kind of a file that starts with these bytes. Bytes after the first `deciding` ones do not
+    /// matter.
     public init(_ start: some Collection<UInt8>) {
         // These two frequent kinds are recognised without allocating memory.
         if start.starts(with: Self.jpegStart) {

@@ -1,5 +1,5 @@
-// The genes of a space as searches and predictors see them: the choices of each depth gene, and the places of the
-// layers that it controls in the lists of kernel and expand genes.
+// The genes of a space as searches and predictors see them: the choices of each depth gene, and the layers
+// that it controls. Each of these layers has a place in the lists of kernel and expand genes.
 
 /// One depth gene (a place of `d`) and the layers that it controls: a stage of layers, or the
 /// optional layer of a stem.

@@ -1,5 +1,6 @@
 // The named families: MobileNetV3, ProxylessNAS and ResNet50 as published, CompOFA's coupled space,
-// and the small space of the demo. A family is only a list of layers.
+// and the small space of the demo. A family is a list of layers with image sizes and, for CompOFA, a
+// coupling of genes.
 
 import Intake
 import Tensors
