@@ -14,7 +14,7 @@ ofa=$(swift build -c release --show-bin-path)/ofa
 case "$*" in
 *stages.data.folder=*) ;;
 *)
-    "$ofa" dataset draw "${OFA_HOME:-.ofa}/pictures" --train 400 --test 100 >&2
+    "$ofa" dataset draw "${OFA_HOME:-.ofa}/pictures" --classes 20 --train 200 --test 50 >&2
     [ -z "${OFA_HOME:-}" ] || set -- --set "stages.data.folder=$OFA_HOME/pictures" "$@"
     ;;
 esac

@@ -19,12 +19,12 @@ import Testing
         return data
     }
 
-    @Test("it learns the ten classes that ops/pictures.sh draws into .ofa of the package")
+    @Test("it learns the twenty classes that ops/pictures.sh draws into .ofa of the package")
     func standard() throws {
         let definition = try read()
         let data = try data(definition)
         #expect(data.folder == package.appending(path: ".ofa/pictures").standardizedFileURL.path)
-        #expect(data.classes == 10 && definition.space.classes == 10)
+        #expect(data.classes == 20 && definition.space.classes == 20)
         #expect(definition.space.resolutions == [96, 128, 160])
         #expect(definition.space.inputChannels == 3)
         #expect(definition.devices.count == 3)
