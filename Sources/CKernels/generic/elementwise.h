@@ -1,7 +1,7 @@
 // Passes over maps of (rows, channels) that take means, normalise and activate, and the gradients
-// of these passes with their sums; also functions over n floats. Passes are vectorised over channels.
-// Most passes visit one block of rows after the other, and in a block one chunk of channels after
-// the other.
+// of these passes with their sums; also functions over n floats. Passes are vectorised over
+// channels. Most passes visit one block of rows after the other, and in a block one chunk of
+// channels after the other.
 #pragma once
 #include "vector.h"
 
