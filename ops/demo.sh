@@ -7,15 +7,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$here"
 # shellcheck source=ops/setup.sh
 source ops/setup.sh
-ofa_setup
-echo "ofa: building (a few minutes the first time)" >&2
-swift build -c release --product ofa >&2
-ofa=$(swift build -c release --show-bin-path)/ofa
-# Exit code 2 means that a network misses a limit on this machine. The network is kept and marked, and the run is
-# complete.
-status=0
-"$ofa" run pipelines/fashion-mnist-quick.yaml "$@" || status=$?
-[ "$status" -eq 0 ] || [ "$status" -eq 2 ] || exit "$status"
+ofa_build
+ofa_run pipelines/fashion-mnist-quick.yaml "$@"
 cat <<TEXT
 
 Add a device of your own; nothing is trained for it (the database is the one of this folder):

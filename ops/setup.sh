@@ -61,3 +61,19 @@ ofa_setup() {
     if [ "${1:-}" = tests ]; then packages+=("${ofa_test_packages[@]}"); fi
     ofa_check_swift && ofa_install "${packages[@]}"
 }
+
+# Checks and installs what `ofa_setup` does, builds `ofa`, and sets `ofa` to its path.
+ofa_build() {
+    ofa_setup
+    echo "ofa: building (a few minutes the first time)" >&2
+    swift build -c release --product ofa >&2
+    ofa=$(swift build -c release --show-bin-path)/ofa
+}
+
+# Runs a pipeline with the given arguments, and sets `status`. Exit code 2 means that a network misses a limit on this
+# machine: the network is kept and marked, and the run is complete. Other failures end the script.
+ofa_run() {
+    status=0
+    "$ofa" run "$@" || status=$?
+    [ "$status" -eq 0 ] || [ "$status" -eq 2 ] || exit "$status"
+}

@@ -3,6 +3,7 @@
 // When a row is resampled across, a vector holds the channels of one pixel, of one row or of four.
 // When rows are resampled down, a vector holds neighbouring bytes of a row. Tests compare the
 // results with those of the naive loops at the end.
+#include "clones.h"
 #include "resampling.h"
 
 #include <string.h>
@@ -10,13 +11,6 @@
 // No fused multiply-add in this file, so that every build gives the same bits.
 #pragma clang fp contract(off)
 
-#if defined(CLONES)
-// A test of a single instruction set may define CLONES as empty.
-#elif defined(__x86_64__) && defined(__linux__)
-#define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define CLONES
-#endif
 #define INLINE static inline __attribute__((always_inline))
 
 typedef uint8_t B4 __attribute__((vector_size(4)));

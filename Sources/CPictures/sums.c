@@ -1,14 +1,7 @@
 // Sums of bytes and of their squares for each channel, for means and deviations. The sums are
 // integers, so the order of additions does not matter.
+#include "clones.h"
 #include "resampling.h"
-
-#if defined(CLONES)
-// A test of a single instruction set may define CLONES as empty.
-#elif defined(__x86_64__) && defined(__linux__)
-#define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define CLONES
-#endif
 
 // The size of a group of bytes that are summed side by side. The size is a multiple of 1, 2, 3 and
 // 4, so byte i of every group belongs to channel i % channels.

@@ -70,7 +70,7 @@ import Testing
         #expect(read.survey.classes == classes.map { bytes(hex: $0.name_hex ?? "") })
         #expect(read.error == nil)
         #expect(read.survey.units.map(\.index) == Array(read.survey.units.indices))
-        // What content decides is told by whoever decodes: it comes as a sample here.
+        // Whether the bytes are a picture is found by decoding, so the file comes as a sample here.
         let refusedNames = Set(read.refused.map(\.name))
         let left = (tree.refused ?? []).filter {
             !refusedNames.contains(bytes(hex: $0.path_hex ?? ""))

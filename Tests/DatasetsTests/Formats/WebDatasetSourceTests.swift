@@ -63,7 +63,7 @@ import Testing
 
     private func check(_ archive: FormsIndex.Archive, _ read: Reading) throws {
         let refused = archive.refused
-        // What content decides is told by whoever decodes: it comes as a sample here.
+        // Whether the bytes are a picture is found by decoding, so the file comes as a sample here.
         let decided = Set(
             refused.filter { Self.fromContent.contains($0.reason ?? "") }.compactMap(\.what))
         let taken = read.samples.filter { !decided.contains($0.key.description) }
