@@ -113,12 +113,13 @@ struct DatasetRows: Encodable {
         func range(_ ends: [Int]) -> String {
             ends[0] == ends[1] ? "\(ends[0])" : "\(ends[0]) to \(ends[1])"
         }
+        let each = range([counts.min() ?? 0, counts.max() ?? 0])
         return [
             ["form", form],
             [
                 "stored as",
                 store + (size.map { ", shorter side at most \($0)" } ?? "")
-                    + ", \(channels == 1 ? "grey" : "colour"), in \(shards) shards",
+                    + ", \(channels == 1 ? "grey" : "colour"), in \(shards) shard\(shards == 1 ? "" : "s")",
             ],
             ["resize", resize],
             ["pictures", Format.grouped(pictures)],
@@ -126,7 +127,7 @@ struct DatasetRows: Encodable {
             ["means", numbers(mean)], ["deviations", numbers(deviation)],
             [
                 "classes",
-                "\(classes.count), of \(counts.min() ?? 0) to \(counts.max() ?? 0) pictures: "
+                "\(classes.count), of \(each) pictures: "
                     + listed.joined(separator: ", ") + (classes.count > listed.count ? ", …" : ""),
             ],
             ["left out", tally(refused)], ["ignored", tally(ignored)],

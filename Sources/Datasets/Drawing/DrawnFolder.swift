@@ -52,7 +52,13 @@ public struct DrawnFolder: Sendable, Equatable {
         to folder: String, threads: Int, progress: (Int) throws -> Void = { _ in }
     ) throws -> Outcome {
         let files = FileManager.default
-        if files.fileExists(atPath: folder) {
+        var isFolder: ObjCBool = false
+        if files.fileExists(atPath: folder, isDirectory: &isFolder) {
+            guard isFolder.boolValue else {
+                throw DatasetError(
+                    .wrongDimensions, "\(folder) is a file, not a folder",
+                    remedy: "name another folder, or remove it")
+            }
             let held = try Self.entries(folder)
             if !held.isEmpty {
                 guard try holdsThese(folder, held) else {

@@ -92,7 +92,10 @@ import Testing
             atPath: path, withIntermediateDirectories: true)
         #expect(try drawing.write(to: path, threads: 1) == .drawn)
         let file = try scratch.file("file", [1])
-        #expect(throws: DatasetError.self) { try drawing.write(to: file, threads: 1) }
+        let refused = #expect(throws: DatasetError.self) {
+            try drawing.write(to: file, threads: 1)
+        }
+        #expect(refused?.message.contains("is a file, not a folder") == true)
         let other = scratch.folder.appending(path: "other").path
         try FileManager.default.createDirectory(
             atPath: other + ".unfinished/letters", withIntermediateDirectories: true)
