@@ -1,13 +1,13 @@
 // The genes of a space as searches and predictors see them: the choices of each depth gene, and the layers
 // that it controls. Each of these layers has a place in the lists of kernel and expand genes.
 
-/// One depth gene (a place of `d`) and the layers that it controls: a stage of layers, or the
-/// optional layer of a stem.
+/// One depth gene (one element of `d`) and the layers that it controls: a stage of layers, or the optional layer of a
+/// stem.
 public struct GeneStage: Hashable, Sendable {
     /// The values of the depth gene, ascending.
     public var depths: [Int]
-    /// The layers' places in the lists of kernel and expand genes, at full depth; empty for the optional layer of a
-    /// stem.
+    /// The indices of the layers' genes in the lists of kernel and expand genes, at full depth; empty for the optional
+    /// layer of a stem.
     public var places: Range<Int>
     /// The number of layers that are active at every depth.
     public var baseDepth: Int
@@ -39,8 +39,8 @@ public struct GeneStage: Hashable, Sendable {
 }
 
 extension LayerDefinition {
-    /// Returns the depth gene of this entry of a space's layers; `place` is the first place of the
-    /// entry's layers in the gene lists. Returns nil if the entry has no depth gene.
+    /// Returns the depth gene of this definition, or nil if it has none. `place` is the index of the first of its
+    /// layers in the gene lists.
     func stage(at place: Int) -> GeneStage? {
         let outline = outline
         guard let lists = outline.lists, lists.isElastic else { return nil }

@@ -1,5 +1,5 @@
-// One layer of a resolved network, without genes. The code that walks over a network switches over the cases of
-// `Layer`.
+// One layer of a resolved network: its sizes are known, so it has no genes. Code that visits the layers of a network
+// switches over the cases of `Layer`.
 import Tensors
 
 /// A layer with its channels, kernel, stride and map sizes; maps are square, and 1×1 after the mean pooling.
@@ -8,7 +8,7 @@ public enum Layer: Sendable, Hashable {
     case convolution(Convolution)
     /// x + act(norm(conv x)).
     case residualConvolution(ResidualConvolution)
-    /// Expansion 1×1, depthwise k×k, squeeze-and-excite, projection 1×1, and a skip.
+    /// An expansion (1×1), a depthwise convolution (k×k), squeeze-and-excite, a projection (1×1), and a skip.
     case invertedResidual(InvertedResidual)
     /// Convolutions of 1×1, 3×3 and 1×1, a shortcut, and an activation after the sum.
     case bottleneck(Bottleneck)
@@ -31,7 +31,7 @@ public enum Layer: Sendable, Hashable {
         public var inSize, outSize: Int
         /// The activation after the batch norm.
         public var activation: Activation
-        /// Whether names in a supernet have the elastic layers' suffix.
+        /// Whether the parameters' names in a supernet have the doubled suffix of elastic layers.
         public var isElastic: Bool
     }
 
@@ -76,7 +76,7 @@ public enum Layer: Sendable, Hashable {
         /// Whether the input is added to the output: stride 1, equal widths, and a family with
         /// skips.
         public var hasSkip: Bool
-        /// Whether latency keys contain the ratio.
+        /// Whether the keys of latency tables contain the expand ratio.
         public var keysNameRatio: Bool
     }
 
@@ -96,8 +96,8 @@ public enum Layer: Sendable, Hashable {
         public var inSize, outSize: Int
         /// The activation after the first two convolutions and after the sum.
         public var activation: Activation
-        /// Whether the shortcut is average pooling by the stride, a 1×1 convolution and batch norm;
-        /// else the shortcut is the input.
+        /// Whether the shortcut consists of average pooling over windows of stride × stride, a 1×1 convolution and a
+        /// batch norm; else the shortcut is the input.
         public var hasDownsample: Bool
     }
 
@@ -144,7 +144,7 @@ public enum Layer: Sendable, Hashable {
     /// The number of a block; nil for other layers.
     public var blockNumber: Int? { outline.block }
 
-    /// The layer's name in profiles: the prefix of its parameters, or its type if it has none.
+    /// The layer's name in profiles: the prefix of its parameters' names, or the layer's type if it has no such prefix.
     public var label: String {
         let outline = outline
         return outline.name ?? outline.block.map { "blocks.\($0)" }

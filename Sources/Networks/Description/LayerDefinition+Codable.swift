@@ -1,12 +1,11 @@
-// The JSON of definitions: {"TYPE": {fields}} for a layer, a number or {"gene", "choices"} for a
-// width. An unknown type is an error with its name, so that an older worker reports which type it
-// does not know.
+// The JSON of definitions: {"TYPE": {fields}} for a layer; a number or {"gene", "choices"} for a width. The error for
+// an unknown type contains the type's name, so an older worker reports which type it does not know.
 import Tensors
 
 extension Width: Codable {
     private enum CodingKeys: String, CodingKey { case gene, choices }
 
-    /// Reads an integer, or a gene's index and its choices.
+    /// Reads an integer (a constant width), or a width gene's index and its choices.
     public init(from decoder: any Decoder) throws {
         do {
             self = .constant(try decoder.singleValueContainer().decode(Int.self))

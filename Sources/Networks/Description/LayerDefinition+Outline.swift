@@ -1,10 +1,10 @@
-// The outline of a definition: its output, and the lists from which genes choose. The genes of a space, its bounds, its
-// variants, its restrictions and comparisons read and change outlines, so a new type of layers needs no case in them.
+// The outline of a definition: its output, and the lists from which genes choose. The code for the genes, bounds,
+// variants, restrictions and comparisons of spaces only uses outlines, so a new layer type needs no case in that code.
 
 extension LayerDefinition {
     /// The properties that definitions of all types have.
     struct Outline {
-        /// Output channels; nil if they are those of the input, or one for each class.
+        /// Output channels; nil if the layer keeps the input's channels or has one output per class.
         var width: Width?
         /// Whether the output is a list of features for each image instead of a map.
         var isPooled = false
@@ -16,7 +16,7 @@ extension LayerDefinition {
     struct Lists {
         /// The values of the depth gene, ascending.
         var depths: [Int]
-        /// Number of genes per gene list of a stage; 1 for an optional layer.
+        /// The number of genes that a stage has in each gene list; 1 for an optional layer.
         var places: Int
         /// Number of layers that are active at every depth.
         var baseDepth = 0
@@ -26,12 +26,12 @@ extension LayerDefinition {
         var expandRatios: [Double] = []
         /// The depth at which an optional layer runs; nil for a stage.
         var runsAt: Int?
-        /// Whether genes choose; if not, each list has one value.
+        /// Whether genes choose from the lists; if not, each list has one value.
         var isElastic = true
     }
 
-    /// The output and the lists of this definition. Setting the outline changes the width and the lists' values, but
-    /// adds or removes neither: the type determines whether they exist.
+    /// The output and the lists of this definition. Setting the outline changes the width and the values of the lists.
+    /// It cannot add or remove a width or a list, because the type determines which of them exist.
     var outline: Outline {
         get {
             switch self {

@@ -21,7 +21,8 @@ public enum Width: Hashable, Sendable {
     /// The largest width.
     public var largest: Int { choices.max() ?? 0 }
 
-    /// Returns the width that the genes `widths` choose; 0 if an index is outside of a list.
+    /// Returns the width that the genes `widths` choose; 0 if `widths` lacks the gene or the gene's value is not an
+    /// index of its choices.
     func resolved(_ widths: [Int]) -> Int {
         switch self {
         case .constant(let width): return width
@@ -84,7 +85,8 @@ public enum LayerDefinition: Hashable, Sendable {
         }
     }
 
-    /// x + act(norm(conv x)) of unchanged width and size; the layer runs at one value of its depth gene only.
+    /// x + act(norm(conv x)), of unchanged width and size. The layer runs at a single value of its depth gene and is
+    /// skipped at the others.
     public struct ResidualConvolution: Codable, Hashable, Sendable {
         /// The prefix of the parameters' names.
         public var name: String
@@ -113,8 +115,8 @@ public enum LayerDefinition: Hashable, Sendable {
         }
     }
 
-    /// Inverted residual blocks of one width: expansion 1×1, depthwise k×k with the stride, squeeze-and-excite,
-    /// projection 1×1.
+    /// Inverted residual blocks of one width: an expansion (1×1), a depthwise convolution (k×k, with the stride),
+    /// squeeze-and-excite, and a projection (1×1).
     public struct InvertedResiduals: Codable, Hashable, Sendable {
         /// Output channels of every block.
         public var width: Width
@@ -134,7 +136,7 @@ public enum LayerDefinition: Hashable, Sendable {
         public var places: Int
         /// Whether the stage has genes; without genes, each of its lists has one value.
         public var isElastic: Bool
-        /// Whether a block of stride 1 and equal widths adds its input.
+        /// Whether a block of stride 1 and equal input and output widths adds its input to its output.
         public var hasSkip: Bool
         /// Whether the blocks' latency keys contain the expand ratio, as in ProxylessNAS' tables,
         /// instead of the middle width, squeeze-and-excite and h_swish.
@@ -172,9 +174,9 @@ public enum LayerDefinition: Hashable, Sendable {
         }
     }
 
-    /// Bottleneck blocks of one width: convolutions of 1×1, 3×3 (with the stride) and 1×1, plus the
-    /// shortcut, then the activation. The shortcut of a stage's first block is average pooling by
-    /// the stride, a 1×1 convolution and batch norm.
+    /// Bottleneck blocks of one width: convolutions of 1×1, 3×3 (with the stride) and 1×1, plus the shortcut, then the
+    /// activation. The shortcut of a stage's first block consists of average pooling over windows of stride × stride, a
+    /// 1×1 convolution and a batch norm.
     public struct Bottlenecks: Codable, Hashable, Sendable {
         /// Output channels of every block.
         public var width: Width
@@ -186,7 +188,7 @@ public enum LayerDefinition: Hashable, Sendable {
         public var expandRatios: [Double]
         /// Number of blocks that are always active.
         public var baseDepth: Int
-        /// Numbers of further blocks, ascending.
+        /// Numbers of further blocks that the depth gene may add, ascending.
         public var depths: [Int]
         /// How many genes the stage has in each gene list; at least `baseDepth` plus the largest of `depths`.
         public var places: Int
@@ -212,7 +214,7 @@ public enum LayerDefinition: Hashable, Sendable {
         /// The layer's name in latency tables.
         public var key: String
 
-        /// Takes the prefix of the layer's latency keys.
+        /// Takes the layer's name in latency tables.
         public init(key: String = "MaxPool2D") { self.key = key }
     }
 

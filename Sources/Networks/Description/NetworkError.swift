@@ -2,7 +2,7 @@
 // the remedy.
 import Intake
 
-/// An error while a network is named, described or resolved.
+/// An error in the name, the definition, the genes or the weights of a network.
 public struct NetworkError: Remedied, Equatable {
     /// The kinds of failure that callers may treat differently.
     public enum Code: String, Sendable {

@@ -57,7 +57,7 @@ public struct NetworkShape: Sendable, Hashable {
         for definition in space.layers { append(definition, &cursor, config, space) }
     }
 
-    /// The same network with layers, blocks and numbered names renumbered without gaps, as in an
+    /// The same network with new indices of layers, numbers of blocks and numbers in names, all without gaps, as in an
     /// extracted network.
     public var renumbered: NetworkShape {
         var result = self
@@ -96,11 +96,12 @@ public struct NetworkShape: Sendable, Hashable {
     /// Returns the feature size after a convolution of odd kernel k with padding k/2: (size − 1) / stride + 1.
     public static func outputSize(_ size: Int, stride: Int) -> Int { (size - 1) / stride + 1 }
 
-    /// The position among the definitions while they are resolved.
+    /// The state of the loop that resolves the definitions in order.
     private struct Cursor {
         /// Channels and size of the last layer's output.
         var width, size: Int
-        /// The next layer's place, the next block's number, the next depth gene, the next place of the gene lists.
+        /// The index of the next layer, the number of the next block, the index of the next depth gene, and the next
+        /// index in the gene lists.
         var place = 0, number = 0, stage = 0, gene = 0
     }
 

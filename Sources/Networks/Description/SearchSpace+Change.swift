@@ -22,7 +22,8 @@ public struct SpaceChange: Sendable, Equatable {
 }
 
 extension SearchSpace {
-    /// Returns the space with `change`, called `name`. Does not validate the result; `check` does.
+    /// Returns a copy of this space that is changed by `change` and called `name`. Does not validate the result;
+    /// `check` does.
     public func changed(_ change: SpaceChange, name: String) -> SearchSpace {
         var space = self
         space.name = name
@@ -30,7 +31,7 @@ extension SearchSpace {
         space.classes = change.classes ?? classes
         space.resolutions = change.resolutions ?? resolutions
         space.layers = layers.map { $0.changed(change) }
-        // Predictors and measurements of the parent do not apply to other widths or classes.
+        // Predictors and measurements of the parent do not apply to other widths, image channels or classes.
         if change.width ?? 1 != 1 || change.channels != nil || change.classes != nil {
             space.coupling?.parent = ""
         }
@@ -64,7 +65,7 @@ extension LayerDefinition {
                 lists.depths = open(lists.depths, change.depths)
                 if let last = lists.depths.last { lists.places = lists.baseDepth + last }
             } else if lists.depths.count > 1, let depths = change.depths, let last = depths.last {
-                // An optional layer is active only at the largest depth.
+                // The optional layer of a stem runs only at the largest depth, and 0 skips it.
                 lists.depths = depths.count > 1 ? [0, last] : [last]
                 lists.runsAt = last
             }

@@ -62,8 +62,8 @@ extension SearchSpace {
         try checkSize()
     }
 
-    /// Checks the numbers from which `stages` and `widthGenes` are derived, because a definition is
-    /// decoded before it is checked as a whole. Errors: `invalidSpace`.
+    /// Checks the numbers from which `stages` and `widthGenes` are derived. Decoding a definition derives both before
+    /// `check` can run. Errors: `invalidSpace`.
     static func checkBounds(_ layer: LayerDefinition, _ field: String) throws {
         let outline = layer.outline
         if case .gene(let gene, let choices) = outline.width {
@@ -92,8 +92,8 @@ extension SearchSpace {
             "make \(middle) channels of \(base); widths are \(Bounds.width.words)")
     }
 
-    /// Checks that layers with the same latency key agree in the properties that the key's text may leave out, because
-    /// latency tables could not tell such layers apart.
+    /// Checks that layers whose latency keys may have the same text agree in the properties that the text leaves out;
+    /// otherwise one entry of a latency table would stand for different layers.
     private func checkKeys() throws {
         var kinds: [String: LayerDefinition.Convolution] = [:]
         var named: LayerDefinition.InvertedResiduals?
@@ -119,8 +119,8 @@ extension SearchSpace {
         }
     }
 
-    /// Checks the size of the largest network. Also checks that the parameters of this network have different names,
-    /// both as named in the supernet and as named in an extracted network.
+    /// Checks the size of the largest network. Also checks that no two parameters of this network have the same name,
+    /// neither in the supernet nor in an extracted network.
     private func checkSize() throws {
         let shape = try NetworkShape(self, largest), cost = NetworkCost(shape)
         for (field, value, range) in [
@@ -143,8 +143,8 @@ extension SearchSpace {
         }
     }
 
-    /// Checks a layer after `before`, which is nil for the first layer; `width` is the largest width
-    /// of its input.
+    /// Checks `layer`. `before` is the preceding layer, nil for the first layer; `width` is the largest width of the
+    /// input of `layer`.
     private func check(
         _ layer: LayerDefinition, after before: LayerDefinition?, width: Int, _ field: String
     ) throws {
@@ -220,9 +220,9 @@ extension SearchSpace {
             stage.isElastic || stage.depths == [1] && lists.allSatisfy { $0 == 1 },
             "is false of a stage with choices; only one block without choices is not elastic")
         guard stage.expandRatios.contains(1) else { return }
-        // A block of ratio 1 has no expansion and can read only one feature map. After a block with a skip, the
-        // input of such a block would be the pending sum of two maps. Ratio 1 must be the only ratio, because the supernet's block has an
-        // expansion for all ratios or for none.
+        // A block of ratio 1 has no expansion and can read only one feature map. So it must not follow a block with a
+        // skip, whose output is a sum of two maps that the next layer has to add. Ratio 1 must be the only ratio,
+        // because the supernet's block has an expansion for all ratios or for none.
         var isOneMap = stage.depths == [1] && stage.expandRatios == [1]
         if case .convolution = before {} else { isOneMap = false }
         try Self.check(

@@ -19,9 +19,9 @@ extension SearchSpace {
         return try node(self).difference(from: try node(other))
     }
 
-    /// Returns a copy of this space. Where a list of kernel sizes, expand ratios or depths is a
-    /// subset of the same layer's list in `whole`, the copy has the list of `whole`. If the copy
-    /// still differs from `whole`, this space is not a part of `whole`.
+    /// Returns a copy of this space. If a list of kernel sizes, expand ratios or depths is a subset of the same layer's
+    /// list in `whole`, the copy has the list of `whole` instead. This space is a part of `whole` if the copy does not
+    /// differ from `whole`.
     public func part(of whole: SearchSpace) -> SearchSpace {
         func widened<Value: Equatable>(_ own: [Value], _ all: [Value]) -> [Value] {
             own.allSatisfy(all.contains) ? all : own

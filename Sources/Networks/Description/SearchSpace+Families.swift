@@ -42,9 +42,8 @@ extension SearchSpace {
                 ], last: width(960), mix: width(1280)), kernelTransform: kernelTransform)
     }
 
-    /// Returns the layers of the MobileNetV3 family around `stages`. Before `stages` are the stem and the first block;
-    /// after them a 1×1 convolution, pooling, a 1×1 convolution on the pooled features ("feature mix") and the
-    /// classifier.
+    /// Returns all layers of a network of the MobileNetV3 family: the stem, the first block, `stages`, a 1×1
+    /// convolution, pooling, a 1×1 convolution on the pooled features ("feature mix"), and the classifier.
     public static func mobileNetV3(
         stem: Int, first: Int, stages: [LayerDefinition], last: Int, mix: Int
     ) -> [LayerDefinition] {

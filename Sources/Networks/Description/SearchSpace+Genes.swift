@@ -50,9 +50,9 @@ extension SearchSpace {
                 resolution: resolution))
     }
 
-    /// Returns the canonical form of a network. Genes of skipped layers become 0, and coupled genes follow from their
-    /// depths. Several depths may stand for the same depth (`GeneStage.canonical`), and several width values for the
-    /// same width: one of them is used. Returns the network unchanged if its list of kernels, ratios or depths has a
+    /// Returns the canonical form of a network. Genes of skipped layers become 0, and coupled genes become the values
+    /// that follow from the depths. Depth values with the same meaning become one value (`GeneStage.canonical`); so do
+    /// width values with the same width. Returns the network unchanged if its list of kernels, ratios or depths has a
     /// wrong length.
     public func canonical(_ config: SubnetConfig) -> SubnetConfig {
         var config = config
@@ -77,8 +77,8 @@ extension SearchSpace {
         return config
     }
 
-    /// Sets coupled genes of active layers to the values that follow from the depths, in place.
-    /// Does nothing if genes are free.
+    /// Sets coupled genes of active layers to the values that follow from the depths, in place. Does nothing if the
+    /// space has no coupling.
     public func applyCoupling(_ config: inout SubnetConfig) {
         guard let coupling else { return }
         for (number, stage) in stages.enumerated() {
@@ -99,9 +99,9 @@ extension SearchSpace {
 
     /// The number of distinct networks as an exact decimal, not counting resolutions.
     ///
-    /// The number is a product. Each stage gives a factor: the sum of (kernels · ratios)^(layers at d) over its depths
-    /// d. With coupled genes, the stage's factor is its number of depths. Each width gene gives a factor: its number of
-    /// different widths. Errors: `overflow` above 2^128 − 1.
+    /// The number is a product with one factor per stage and one per width gene. The factor of a stage is the sum of
+    /// (kernels · ratios)^(layers at d) over its depths d or, with coupled genes, its number of depths. The factor of a
+    /// width gene is its number of different widths. Errors: `overflow` above 2^128 − 1.
     public var architectureCount: String {
         get throws { String(try count { Set($0).count }) }
     }

@@ -24,7 +24,8 @@ extension SearchSpace {
 
     /// Checks that every gene of `config` belongs to this space. Any resolution in 1…4096 is valid, because benchmarks
     /// may use sizes outside the space. Genes of skipped layers may also be 0. A depth outside its list is valid if
-    /// `GeneStage.canonical` gives a depth in the list. Errors: `invalidGene` or `invalidResolution`, naming the value.
+    /// `GeneStage.canonical` maps it to a depth in the list. Errors: `invalidGene` or `invalidResolution`, naming the
+    /// value.
     public func validateGenes(_ config: SubnetConfig) throws {
         try checkLength(
             "ks", config.kernelSizes.count, kernelGeneCount,
@@ -93,7 +94,8 @@ extension SearchSpace {
         return "\(lengths.count) stages × \(first) layers"
     }
 
-    // Texts are only built for errors: a training step checks every subnet and must not allocate.
+    // The texts are autoclosures, so they are built only for errors: a training step checks every subnet and must not
+    // allocate memory.
     private func check(_ gene: @autoclosure () -> String, _ value: Int, _ allowed: [Int]) throws {
         guard allowed.contains(value) else {
             throw NetworkError(

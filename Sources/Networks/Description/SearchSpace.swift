@@ -41,8 +41,8 @@ public struct SearchSpace: Hashable, Sendable {
     }
     /// The number that every batch norm adds to the variance.
     public var normEpsilon: Double
-    /// Whether learned matrices derive smaller kernels from larger ones (7→5→3); else smaller
-    /// kernels are only cropped.
+    /// Whether learned matrices derive smaller kernels from larger ones (7→5→3); else a smaller kernel is the centre of
+    /// a larger one.
     public var kernelTransform: Bool
     /// The coupling of genes; nil if every gene is free.
     public var coupling: Coupling?
@@ -54,7 +54,7 @@ public struct SearchSpace: Hashable, Sendable {
 
     /// The depth genes in order, each with the range of its layers. Derived from `layers`.
     public private(set) var stages: [GeneStage] = []
-    /// The widths of each width gene, by its value. Derived from `layers`.
+    /// For each width gene, the widths that its values 0, 1, … choose. Derived from `layers`.
     public private(set) var widthGenes: [[Int]] = []
     /// For each width gene, the values from which networks are drawn. Derived from `openWidths`.
     public private(set) var openValues: [[Int]] = []
@@ -106,13 +106,12 @@ public struct SearchSpace: Hashable, Sendable {
         stages.contains { !$0.kernelSizes.isEmpty } ? layerCount : 0
     }
 
-    /// Returns the index of the stage whose layers include the place `layer` of the gene lists; 0
-    /// if there is none.
+    /// Returns the index of the stage to which index `layer` of the gene lists belongs; 0 if no stage has this index.
     public func stage(of layer: Int) -> Int {
         stages.firstIndex { $0.places.contains(layer) } ?? 0
     }
 
-    /// Returns whether the layer at place `layer` of the gene lists is active in a network.
+    /// Returns whether the layer with index `layer` in the gene lists is active in the network `config`.
     public func isActive(_ layer: Int, in config: SubnetConfig) -> Bool {
         for (number, stage) in stages.enumerated() where stage.places.contains(layer) {
             return layer - stage.places.lowerBound < stage.active(config.depths[number])

@@ -41,8 +41,8 @@ public struct SubnetConfig: Codable, Sendable, Hashable {
         case resolution = "r"
     }
 
-    /// Reads `{"ks": […], "e": […], "d": […], "r": 224}`; `r` may be `[224]`, other keys are
-    /// ignored. Use this for data that this program stored, and `init(json:)` for other sources.
+    /// Reads `{"ks": […], "e": […], "d": […], "r": 224}`; `r` may be `[224]`, other keys are ignored. This initializer
+    /// is for data that this program stored; `init(json:)` reads other sources.
     public init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         kernelSizes = try values.decodeIfPresent([Int].self, forKey: .kernelSizes) ?? []

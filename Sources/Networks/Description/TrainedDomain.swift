@@ -1,7 +1,6 @@
-// The trained domain of a supernet. A supernet has weights for every gene of its space, trained or
-// not; networks with untrained genes run, but their predictions are useless. So a supernet records
-// the genes and image sizes of its phases, and sampling, search and extraction stay within this
-// domain.
+// The trained domain of a supernet. A supernet has weights for every gene of its space, trained or not; networks with
+// untrained genes run, but their predictions are useless. So a supernet records the genes and image sizes of its
+// training phases, and sampling, search and extraction use only these.
 
 /// The genes and image sizes at which a supernet's networks were trained, each list ascending.
 public struct TrainedDomain: Codable, Hashable, Sendable {
@@ -100,9 +99,9 @@ public struct TrainedDomain: Codable, Hashable, Sendable {
             ? nil : said("r", "\(config.resolution)", SearchSpace.listed(resolutions))
     }
 
-    /// Returns the `choices` of a stage that are in `trained`. If none is, returns the nearest
-    /// choice: the largest that is not above the largest trained value, else the smallest choice. A
-    /// single choice is always kept.
+    /// Returns the `choices` of a stage that are in `trained`. If none of them is, returns the nearest choice: the
+    /// largest choice that is not above the largest trained value, else the smallest choice. Returns a single choice
+    /// unchanged. Returns no choices if there are several and `trained` is empty.
     static func kept<Value: Comparable>(_ choices: [Value], of trained: [Value]) -> [Value] {
         guard choices.count > 1, let most = trained.max() else {
             return choices.count == 1 ? choices : []
@@ -131,10 +130,11 @@ public struct TrainedDomain: Codable, Hashable, Sendable {
 
 extension SearchSpace {
     /// Returns the space restricted to the choices in `domain`. Layers keep their indices in the gene lists, so the
-    /// networks of the result are networks of the whole space. A list of one choice is kept, and a list without any
-    /// choice of the domain keeps its nearest choice (`TrainedDomain.kept`). Width genes hold indices, so the lists of
-    /// widths are kept and `openWidths` restricts them. Errors: `invalidGene` if no image size is left, or if lists of
-    /// several kernel sizes exist and none of these sizes is in the domain; likewise for expand ratios and for depths.
+    /// networks of the result are networks of the whole space. A list of one choice does not change, and a list without
+    /// any choice of the domain keeps its nearest choice (`TrainedDomain.kept`). Width genes are indices into lists of
+    /// widths, so these lists do not change, and `openWidths` restricts the genes. Errors: `invalidGene` if no image
+    /// size is left, or if lists of several kernel sizes exist and none of these sizes is in the domain; likewise for
+    /// expand ratios and for depths.
     public func restricted(to domain: TrainedDomain) throws -> SearchSpace {
         /// Returns whether some lists have several choices, but none of these choices is known.
         func isForeign<Value: Equatable>(_ lists: [[Value]], _ known: [Value]) -> Bool {

@@ -1,6 +1,6 @@
-// A bottleneck block: convolutions of 1×1, 3×3 (with the stride) and 1×1, plus a shortcut, then the
-// activation. The norm of an inner convolution is applied by the operators that read the
-// convolution's output; the final sum is materialised, because the activation follows the sum.
+// A bottleneck block: convolutions of 1×1, 3×3 (with the stride) and 1×1, plus a shortcut, then the activation. The
+// operators that read the output of an inner convolution apply its norm. The final sum is written to memory, because an
+// activation follows it.
 
 import Tensors
 
@@ -20,9 +20,10 @@ final class BottleneckRun: RunningLayer {
     private struct Tape {
         let layer: Layer.Bottleneck
         let input: LayerInput
-        /// The input as one map; the raw outputs of the three convolutions; the output.
+        /// The input as one map; the outputs of the three convolutions before their norms; the output.
         let x, reduced, filtered, expanded, output: FeatureMap
-        /// The pooled input and the raw output of the shortcut's convolution; nil if the shortcut is the input itself.
+        /// The pooled input, and the output of the shortcut's convolution before its norm; nil if the shortcut is the
+        /// input itself.
         let shortcut: (pooled: FeatureMap, written: FeatureMap)?
     }
 
@@ -165,8 +166,8 @@ final class BottleneckRun: RunningLayer {
         return dreduced
     }
 
-    /// Writes the gradient through a 1×1 convolution to `dinput` or, with `adds`, adds it to
-    /// `dinput`. Then finishes the gradient of `norm`, if given.
+    /// Writes the input gradient of a 1×1 convolution to `dinput` or, with `adds`, adds it to `dinput`. Then finishes
+    /// the gradient of `norm`, if given.
     private func pointwiseBack(
         _ unit: Unit, _ upstream: Upstream, input: FeatureMap, _ map: ChannelMap = .identity,
         to dinput: FeatureMap, adds: Bool = false, sums wanted: GradientSums = .none,

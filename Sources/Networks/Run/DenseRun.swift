@@ -12,8 +12,8 @@ final class DenseRun: RunningLayer {
     private struct Tape {
         let layer: Layer.Dense
         let input: LayerInput
-        /// The output before the activation, nil without an activation; the dropout factors of the input, nil without
-        /// dropout.
+        /// `before` is the output before the activation, nil without an activation; `factors` are the dropout factors
+        /// of the input, nil without dropout.
         let before, factors: Tensor?
     }
 

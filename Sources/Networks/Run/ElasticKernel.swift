@@ -12,11 +12,11 @@ final class ElasticKernel {
     private let sizes: [Int]
     private unowned let context: NetworkContext
     private let stored: Int
-    /// The cropped filters before each matrix, one per step to a smaller kernel, and two
+    /// `crops` holds the cropped filters before their matrices, one for each smaller kernel size; `work` holds two
     /// temporaries.
     private let crops: [Storage]
     private let work: [Storage]
-    /// The active filter, and its gradient once training starts.
+    /// The active filter; `gradient` is its gradient, nil until training starts.
     private let active: Storage
     private var gradient: Storage?
 

@@ -1,8 +1,8 @@
 // An inverted residual block: expand 1x1, depthwise, squeeze-and-excite, project 1x1, identity skip.
 //
-// The tape stores the convolutions' outputs before their norms: the next operator normalises and
-// activates while it reads, forward and backward, so no activated copy is written. The same holds
-// for the block's end: the next layer applies the last norm and adds the skip.
+// For the backward pass, the tape stores the outputs of the convolutions before their norms. The next operator applies
+// norm and activation while it reads such an output, forward and backward, so no normalised copy is written. Likewise,
+// the layer after the block applies the last norm and adds the skip.
 
 import Tensors
 
@@ -106,7 +106,7 @@ final class InvertedResidualRun: RunningLayer {
     /// Returns the gradient at the block's input, given `upstream`, the gradient at its output. The layer that computed
     /// `upstream` has finished the gradient of the projection's norm; this block finishes the gradient of the input's
     /// norm. With a skip and an expansion, the result overwrites the map of `upstream`; otherwise the result is in the
-    /// other gradient buffer. The workspace may be rewound afterwards.
+    /// other gradient buffer. The result does not lie in the workspace, so the caller may rewind the workspace.
     func backward(_ upstream: Upstream, _ room: GradientRoom) -> Upstream? {
         guard let tape, let dout = upstream.d else {
             preconditionFailure("backward needs a tape and a gradient")
@@ -132,8 +132,7 @@ final class InvertedResidualRun: RunningLayer {
             map: expandNorm?.state.map(shape.activation) ?? tape.input.map,
             filter: kernel.filter(shape.kernel, middle),
             kernel: shape.kernel, stride: shape.stride,
-            // Without an expansion, `dexpanded` is the gradient at the block's input, where the
-            // skip's gradient arrives too.
+            // Without an expansion, `dexpanded` is the gradient at the block's input, to which a skip adds `dout`.
             add: isFirst && shape.hasSkip ? dout : nil, inputGradient: dexpanded,
             center: (expandNorm ?? tape.input.norm)?.state.mean,
             filterGradient: dfilter)
@@ -145,16 +144,15 @@ final class InvertedResidualRun: RunningLayer {
         engine.timed("elasticKernelGradient") {
             kernel.finishGradient(dfilter, kernel: shape.kernel, channels: middle)
         }
-        // Without an expansion the depthwise gradient already includes the activation before the
-        // block.
+        // Without an expansion, `dexpanded` already includes the derivative of the activation before the block.
         if isFirst { return Upstream(dexpanded, y: tape.input.raw) }
         return tape.input.upstream(expansionBackward(dexpanded, upstream, tape, room))
     }
 
-    /// Writes the gradient of the gated map to `dfiltered`, given `dout`, the gradient at the block's
-    /// output. Returns the gate; the gradient to be added at every position, which arises because the
-    /// gate depends on the map's mean; and the sums for the depthwise norm. Without
-    /// squeeze-and-excite, the first two are nil.
+    /// Writes the gradient of the gated map to `dfiltered`, given `dout`, the gradient at the block's output. Returns
+    /// three values: the gate; the gradient that reaches the map through its mean, on which the gate depends, and that
+    /// is added at every position; and the sums for the depthwise norm. Without squeeze-and-excite, the first two are
+    /// nil.
     private func projectionBackward(_ dout: FeatureMap, _ tape: Tape, dfiltered: FeatureMap) -> (
         gate: Tensor?, meanGradient: Tensor?, sums: ChannelSums
     ) {

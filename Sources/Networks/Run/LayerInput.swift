@@ -1,12 +1,12 @@
-// The value passed from one layer to the next: a feature map, whose norm and skip may be pending. The next layer
-// normalises and adds the skip while it reads the feature map, forward and backward. So the end of most blocks needs no
-// pass of its own.
+// The value passed from one layer to the next: a feature map. Its norm and the addition of its skip may be pending:
+// then the next layer applies the norm and adds the skip while it reads the feature map, forward and backward. So the
+// end of most blocks needs no pass over memory of its own.
 
 import Tensors
 
 /// A layer's input, act(norm(raw)) + plus; after the mean pooling, `raw` is a feature map of 1×1.
 struct LayerInput {
-    /// The output of the previous layer, raw if a norm is pending.
+    /// The output of the previous layer, before its norm if the norm is pending.
     let raw: FeatureMap
     /// The pending norm and activation; the identity if none is pending.
     let map: ChannelMap
@@ -14,26 +14,27 @@ struct LayerInput {
     let norm: NormLayer?
     /// The pending skip of the previous layer; nil if none is pending.
     let plus: MappedMap?
-    /// Whether the previous layer accepts an upstream with a `meanGradient` and no map `d`.
+    /// Whether the previous layer accepts an upstream gradient that consists of a `meanGradient` alone, without a map
+    /// `d`.
     var takesPooledGradient = false
     /// Whether several subnets read this input. Then `SharedStart` finishes the norm's gradient, from
     /// the sum of the subnets' gradients.
     private(set) var isShared = false
 
-    /// Takes a map with nothing pending.
+    /// Takes a feature map with neither a norm nor a skip pending.
     init(_ written: FeatureMap) {
         (raw, map, norm, plus) = (written, .identity, nil, nil)
     }
 
-    /// Takes the raw output before `norm` and `activation`, and the layer's skip.
+    /// Takes the output of a layer before its `norm` and `activation`, and the layer's skip.
     init(_ raw: FeatureMap, norm: NormLayer, _ activation: Activation, plus: MappedMap? = nil) {
         (self.raw, map, self.norm, self.plus) = (raw, norm.state.map(activation), norm, plus)
     }
 
-    /// Whether nothing is pending.
+    /// Whether neither a norm nor a skip is pending.
     var isPlain: Bool { norm == nil && plus == nil }
 
-    /// The sums that a gradient at this input must compute for `finishGradient`.
+    /// The sums that the operator computing the gradient at this input must also compute, for `finishGradient`.
     var gradientSums: GradientSums {
         guard let norm, !isShared else { return .none }
         return .slope(center: norm.state.mean)
@@ -47,8 +48,8 @@ struct LayerInput {
         return result
     }
 
-    /// Finishes the pending norm's gradient from the sums of a gradient at this input, unless the
-    /// input is shared.
+    /// Finishes the pending norm's gradient from `sums`, which the operator computed with the gradient at this input.
+    /// Does nothing if the input is shared or no norm is pending.
     func finishGradient(_ sums: ChannelSums) {
         guard !isShared else { return }
         norm?.finishGradient(sums, channels: raw.channels, rows: raw.rows)

@@ -16,7 +16,7 @@ public final class Network {
     let widest: NetworkShape
     let context: NetworkContext
     let layers: RunningLayers
-    /// How many of the first layers the subnets of a training step share.
+    /// The number of first layers that the subnets of a training step share.
     let constantLayers: Int
     private var start: SharedStart?
     private var tape: Tape?
@@ -81,8 +81,8 @@ public final class Network {
         Network(weights, widest: widest, constantLayers: constantLayers, engine: engine)
     }
 
-    /// Runs `body` with a copy of the running statistics, so that a calibration does not change
-    /// those of the weights. Returns the result of `body` and the copy.
+    /// Runs `body` with a copy of the running statistics, so that a calibration does not change the running statistics
+    /// of `weights`. Returns the result of `body` and the copy.
     public func withOwnStatistics<Result>(_ body: () throws -> Result) rethrows -> (Result, Storage)
     {
         let own = engine.storage(weights.statistics.count)
@@ -112,9 +112,10 @@ public final class Network {
 
     /// Returns the logits (images, classes) of one subnet, which are valid until the next pass.
     ///
-    /// With `training`, `backward` may follow and `dropout` is applied to the classifier's inputs. In training, subnets
-    /// that take turns over the same images share the first `constantLayers` layers: only turn 0 runs these layers
-    /// forward. In later turns, `images` must be those of turn 0, and `backward` must have run for every earlier turn.
+    /// With `training`, `dropout` is applied to the classifier's inputs, and `backward` may follow. In training,
+    /// subnets that run over the same images, one per `turn`, share the first `constantLayers` layers: only turn 0 runs
+    /// these layers forward. In later turns, `images` must be those of turn 0, and `backward` must have run for every
+    /// earlier turn.
     public func forward(
         _ images: FeatureMap, _ shape: NetworkShape, mode: NormMode, training: Bool = false,
         dropout: Dropout? = nil, turn: Turn = Turn()
@@ -136,8 +137,8 @@ public final class Network {
             workspace.reset()
             start = nil
         }
-        // Without training, the outputs of layers take turns in a few buffers; in training, all
-        // outputs stay in the workspace.
+        // Without training, the layers write their outputs to a few buffers in turn; in training, all outputs stay in
+        // the workspace.
         let pass = ForwardPass(
             workspace: workspace, images: images.images, turns: training ? nil : context.turns,
             dropout: training ? dropout : nil)
@@ -188,7 +189,7 @@ public final class Network {
         }
     }
 
-    /// Discards what the last pass kept for `backward`; no backward pass will follow.
+    /// Discards the record of the last training pass; `backward` then needs another training pass.
     public func forget() { tape = nil }
 }
 

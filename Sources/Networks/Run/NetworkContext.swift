@@ -6,12 +6,12 @@ import Tensors
 final class NetworkContext {
     let weights: Weights
     let engine: any Engine
-    /// `workspace` is the memory of one pass; `turns` has the maps between layers if no backward pass follows.
+    /// `workspace` is the memory of one pass; `turns` holds the maps between layers if no backward pass follows.
     let workspace: Workspace
     let turns: TurnBuffers
     /// The gradients between layers.
     let gradientTurns: TurnBuffers
-    /// The running statistics in use: the weights' own, or a copy being calibrated.
+    /// The running statistics in use: those of `weights` or others, such as a copy that is being calibrated.
     var statistics: Storage
     /// The gradients, laid out as the parameters; empty until training starts.
     private(set) var gradients: Storage
@@ -145,14 +145,15 @@ final class NormLayer {
         state = NormState(width: gamma.count, on: context.engine)
     }
 
-    /// The running mean, which the previous operator subtracts before it sums; nil if no sums are needed.
+    /// The running mean, which the preceding operator subtracts from its output before it computes sums; nil if no sums
+    /// are needed.
     var center: Tensor? {
         context.mode.usesBatch ? context.weights.view(mean, in: context.statistics) : nil
     }
 
     /// Returns the epilogue of the convolution before this norm. If the norm is folded, the epilogue applies the norm
-    /// with running statistics, the activation and the residual, and computes `mean`. Otherwise the epilogue computes
-    /// the sums of the output, if batch statistics are used.
+    /// with running statistics and the activation, adds the residual, and writes the mean of every image and channel to
+    /// `mean`. Otherwise the epilogue computes the sums of the output if the mode uses batch statistics.
     func end(
         channels: Int, _ activation: Activation, residual: FeatureMap? = nil, mean: Tensor? = nil
     ) -> ConvolutionEnd {
@@ -166,8 +167,8 @@ final class NormLayer {
     /// Whether the preceding convolution applies this norm in its epilogue.
     var isFolded: Bool { !context.mode.usesBatch && !context.keepsTape }
 
-    /// Computes the scale and shift of this norm: from `sums`, the sums of its input, or from the running statistics.
-    /// In the second case `sums` may be nil.
+    /// Computes the scale and shift of this norm. They follow from `sums`, the sums of the norm's input, if the mode
+    /// uses batch statistics, else from the running statistics; then `sums` may be nil.
     func finish(_ sums: ChannelSums?, channels: Int, rows: Int) {
         let parameters = NormParameters(
             gamma: context.tensor(gamma), beta: context.tensor(beta),

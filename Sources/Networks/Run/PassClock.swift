@@ -1,5 +1,5 @@
-// Times the parts of a pass in place: a part's time depends on what ran before, so parts are timed
-// inside whole networks, not alone.
+// Times the parts of a pass while the whole network runs: the time of a part depends on the parts before it, so a part
+// that ran alone would take another time.
 
 import Foundation
 

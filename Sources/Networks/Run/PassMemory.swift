@@ -1,5 +1,5 @@
-// Determines, before passes run, how much memory they will take: runs the same passes on a `CountingEngine`, which
-// computes nothing.
+// Determines how much memory passes will take. To do so, it runs the same passes on a `CountingEngine`, which computes
+// nothing and allocates nothing.
 
 import Tensors
 

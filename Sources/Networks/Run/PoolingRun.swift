@@ -59,8 +59,7 @@ final class MeanPoolingRun: RunningLayer {
             return input.isPlain
                 ? Upstream(dinput, y: x.values) : context.upstream(dinput, at: input)
         }
-        // Every position of an image has the same gradient, so the gradient is not materialised as
-        // a map.
+        // Every position of an image has the same gradient, so the gradient is not written as a map.
         context.engine.scale(d.tensor, by: 1 / Float(x.values.pixels))
         let result = Upstream(nil, y: x.values, map: x.map, meanGradient: d.tensor)
         input.finishGradient(context.engine.gradientSums(result, center: norm.state.mean))

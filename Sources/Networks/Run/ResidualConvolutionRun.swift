@@ -1,5 +1,5 @@
-// x + act(norm(conv x)): the second layer of ResNet50's stem. The next layer applies norm and
-// activation and adds x, unless the norm is folded.
+// x + act(norm(conv x)): the second layer of ResNet50's stem. The next layer applies norm and activation and adds x,
+// unless the norm is folded into the convolution.
 
 import Tensors
 
@@ -21,7 +21,7 @@ final class ResidualConvolutionRun: RunningLayer {
         guard case .residualConvolution(let conv) = layer else {
             preconditionFailure("no residual convolution")
         }
-        // The next layer can add only one feature map, which will be x; so x may have no pending skip.
+        // The next layer adds x and can add only one feature map, so x must not itself be a pending sum of two.
         let x = context.withoutSkip(input, pass)
         let output = pass.output(conv.size, conv.width, besides: x.values)
         let sums = context.engine.convolution(

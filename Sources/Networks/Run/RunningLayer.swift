@@ -1,5 +1,5 @@
-// The interface of running layers: one object per layer of the supernet. In every pass, the object is told the widths
-// of its layer. A new layer type needs one more file in this folder and one more case in `RunningLayers.make`.
+// The interface of running layers: one object per layer of the supernet. Every pass gives the object the widths of its
+// layer. A new layer type needs one more file in this folder and one more case in `RunningLayers.make`.
 
 import Tensors
 
@@ -14,7 +14,7 @@ protocol RunningLayer: AnyObject {
     /// the input's norm. The next layer has already finished the gradient of this layer's last norm.
     func backward(_ upstream: Upstream, _ room: GradientRoom) -> Upstream?
 
-    /// Allocates the gradients that the layer keeps itself; does nothing by default.
+    /// Allocates the gradients that the layer stores outside the network's arena of gradients; does nothing by default.
     func reserveGradients()
 }
 
@@ -33,13 +33,12 @@ struct ForwardPass {
     /// Dropout of the classifier's inputs in training.
     var dropout: Network.Dropout?
 
-    /// Returns memory of the workspace for a map like `shape` that only this layer reads.
+    /// Returns workspace memory for a map that only this layer reads, with the dimensions of `shape`.
     func own(like shape: FeatureMap) -> FeatureMap {
         workspace.map(images: images, size: shape.height, channels: shape.channels)
     }
 
-    /// Returns memory for an output of `size` × `size` positions, distinct from the maps `one` and
-    /// `two`.
+    /// Returns memory for an output of `size` × `size` positions; this memory overlaps neither `one` nor `two`.
     func output(
         _ size: Int, _ channels: Int, besides one: FeatureMap?, _ two: FeatureMap? = nil
     ) -> FeatureMap {
@@ -53,7 +52,7 @@ struct GradientRoom {
     /// The buffers.
     let turns: TurnBuffers
 
-    /// Returns a map like `shape` in the buffer that does not contain the gradients of `upstream`.
+    /// Returns a map with the dimensions of `shape`, in the buffer that does not contain the gradients of `upstream`.
     func free(besides upstream: Upstream, like shape: FeatureMap) -> FeatureMap {
         turns.free(besides: upstream.d?.tensor, upstream.meanGradient).map(
             images: shape.images, height: shape.height, width: shape.width,
@@ -104,8 +103,8 @@ struct RunningLayers {
 }
 
 extension NetworkContext {
-    /// Returns the input without a pending skip: if a skip is pending, writes the sum to memory. For layers that must
-    /// read a single feature map, such as poolings.
+    /// Returns the input without a pending skip: if a skip is pending, writes the sum to memory. Layers that can read
+    /// only a single feature map, such as poolings, call this.
     func withoutSkip(_ input: LayerInput, _ pass: ForwardPass) -> MappedMap {
         guard let plus = input.plus else { return MappedMap(input.raw, map: input.map) }
         return MappedMap(
@@ -128,8 +127,8 @@ extension NetworkContext {
         return map
     }
 
-    /// Returns the upstream for the previous layer, given the gradient `d` at an input that
-    /// `written` materialised. Finishes the gradient of the input's pending norm.
+    /// Returns the upstream gradient for the previous layer, given `d`, the gradient at an input that `written`
+    /// computed in memory. Finishes the gradient of the input's pending norm.
     func upstream(_ d: FeatureMap, at input: LayerInput) -> Upstream {
         let upstream = input.upstream(d)
         if let norm = input.norm {

@@ -1,12 +1,12 @@
-// Layers that are the same in all networks of a space run once for all subnets of a training step: their inputs and
-// weights are the same. The output of these layers is kept in the forward pass. The subnets' gradients at that output
-// are added, and the sum goes through these layers in one backward pass.
+// Some first layers are the same in all networks of a space. They run forward once for all subnets of a training step,
+// because all subnets give them the same input and weights; their output is kept for the other subnets. The gradients
+// of the subnets at that output are added, and the sum goes through these layers in one backward pass.
 
 import Foundation
 import Tensors
 
 extension Network {
-    /// The place of a subnet among the subnets that a step runs over the same images, in order.
+    /// The position of a subnet among the subnets that a training step runs over the same images, one after the other.
     public struct Turn: Sendable {
         /// The number of the subnet, from 0.
         public let number: Int
@@ -20,7 +20,7 @@ extension Network {
             self.count = count
         }
 
-        /// Whether the gradient of this subnet is the last that is added.
+        /// Whether this subnet is the last of the step, so that the sum of gradients is complete after it.
         var isLast: Bool { number == count - 1 }
     }
 }

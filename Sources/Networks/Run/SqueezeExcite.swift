@@ -1,8 +1,9 @@
-// Squeeze-and-excite (Hu et al., CVPR 2018) as the published space uses it: mean, 1x1, ReLU, 1x1, hard sigmoid.
+// Squeeze-and-excite (Hu et al., CVPR 2018) in the form of the published spaces: mean, 1x1 convolution, ReLU, 1x1
+// convolution, hard sigmoid.
 
 import Tensors
 
-/// The gate of one block; its hidden and outer widths depend on the active expansion.
+/// Computes the gate of one block. The numbers of channels and of hidden units depend on the active expand ratio.
 final class SqueezeExcite {
     private let reduceWeight, reduceBias, expandWeight, expandBias: ParameterLayout.Parameter
     private unowned let context: NetworkContext

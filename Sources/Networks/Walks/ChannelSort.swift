@@ -45,8 +45,8 @@ public enum ChannelSort {
         try permuteRows(weights, "\(names.squeeze).reduce.bias", hidden)
     }
 
-    /// Sorts the channels between the second and third convolution. Then sorts those between the first and second, by
-    /// the weights as already sorted.
+    /// Sorts the channels between the second and third convolution. Then sorts the channels between the first and
+    /// second, by the weights of the second convolution after the first sort.
     private static func sort(
         _ weights: Weights, _ block: Layer.Bottleneck, _ keeping: [Double]
     ) throws {
@@ -59,9 +59,9 @@ public enum ChannelSort {
         }
     }
 
-    /// Returns the channels by descending importance within each group between `borders`; channels
-    /// of equal importance keep their order. A border outside the block, as in a stage with smaller
-    /// ratios, divides nothing.
+    /// Returns the channels by descending importance within each group between `borders`; channels of equal importance
+    /// keep their order. A border that is not in 1 ..< count has no effect; the borders of a stage with smaller ratios
+    /// are such.
     static func ranking(_ importance: [Float], borders: [Int]) -> [Int] {
         let count = importance.count
         let edges = ([0, count] + borders.filter { (1..<max(1, count)).contains($0) }).sorted()

@@ -4,10 +4,9 @@
 // (MobileNetV3) and of the reference code (ProxylessNAS).
 import Tensors
 
-/// One timed part of a network: a layer, or two layers that tables time as one.
+/// One timed part of a network: a layer, or two layers that latency tables time together.
 public struct LatencyKey: Sendable, Hashable, CustomStringConvertible {
-    /// The layers of the part; their block numbers and stages are those of the network from which
-    /// the key was made.
+    /// The layers of the part, with the block numbers and stages of the network from which the key was made.
     public let layers: [Layer]
     /// The key's text, as in the published tables.
     public let description: String

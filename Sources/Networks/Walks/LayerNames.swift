@@ -30,7 +30,7 @@ extension Layer.ResidualConvolution {
 }
 
 extension Layer.Dense {
-    /// Returns the prefix of the names of weight and bias.
+    /// Returns the prefix that the names of the layer's weight and bias share.
     func prefix(_ naming: ParameterLayout.Naming) -> String {
         if isConvolution { return "\(name).conv" }
         return isElastic && naming.isSupernet ? "\(name).linear.linear" : "\(name).linear"
@@ -56,7 +56,7 @@ struct BottleneckNames {
 struct BlockNames {
     let expand, depthwise, project: UnitNames
     let squeeze: String
-    /// The pairs of kernel sizes between which transform matrices map, largest first.
+    /// The pairs of kernel sizes between which a transform matrix maps, largest sizes first.
     let transforms: [(larger: Int, smaller: Int)]
     private let prefix: String
 

@@ -3,34 +3,32 @@
 
 /// Parameters, multiply-accumulates and memory of one network.
 public struct NetworkCost: Codable, Sendable, Hashable {
-    /// Numbers in convolutions, batch norms (2 per channel), squeeze-and-excite and dense layers,
-    /// with their biases.
+    /// The number of weights and biases in convolutions, batch norms (2 per channel), squeeze-and-excite and dense
+    /// layers.
     public var parameters: Int
     /// Multiply-accumulates of convolutions, squeeze-and-excite and dense layers for one image;
     /// biases are not counted.
     public var macs: Int
     /// The largest working set of one convolution in elements: input + output + weights.
     ///
-    /// The depthwise convolution of a block with a skip also holds the block's input, and the 3×3
-    /// convolution of a bottleneck block also holds the block's shortcut; a residual convolution
-    /// counts its input twice. Squeeze-and-excite, batch norms and layers after the pooling are not
-    /// counted.
+    /// The working set of a depthwise convolution in a block with a skip also includes the block's input; that of the
+    /// 3×3 convolution of a bottleneck block also includes the block's shortcut; that of a residual convolution
+    /// includes its input twice. Squeeze-and-excite, batch norms and layers after the pooling are not counted.
     public var peakActivationElements: Int
-    /// Numbers that a deployed network stores: weights with batch norms folded in, one bias per
-    /// normalised channel, and the other biases.
+    /// How many numbers a deployed network stores: weights with batch norms folded in, one bias per normalised channel,
+    /// and the other biases.
     public var flashElements: Int
-    /// Peak memory: the most activations of one image that are live at the same time, in elements.
-    /// While an operator runs, its input and output are live, and so are inputs of later operators:
-    /// the block's input if there is a skip, a bottleneck block's shortcut, and the depthwise
-    /// output while squeeze-and-excite computes the gate. Norms, activations, gates and the
-    /// addition of the skip work in place. Weights are not counted: they are in flash.
+    /// Peak memory: the most activations of one image that are live at the same time, in elements. While an operator
+    /// runs, its input and output are live. Inputs of later operators are live too: the block's input if there is a
+    /// skip, a bottleneck block's shortcut, and the depthwise output while squeeze-and-excite computes the gate. Norms,
+    /// activations, gates and the addition of the skip work in place. Weights are not counted: they are in flash.
     public var liveActivationElements: Int
-    /// Activation traffic of one image in elements: every read and write of an operator counts;
-    /// adding a skip reads two maps and writes one.
+    /// Memory traffic of the activations of one image, in elements: every element that an operator reads or writes
+    /// counts. Adding a skip reads two maps and writes one.
     public var movedActivationElements: Int
 
-    /// Counts the costs of a resolved network. Sums above `Int.max` become `Int.max`; within the bounds of a
-    /// definition, the cost of a single operator is smaller.
+    /// Counts the costs of a resolved network. Sums above `Int.max` become `Int.max`; the cost of a single operator
+    /// never exceeds it if the definition is within its bounds.
     public init(_ shape: NetworkShape) {
         self.init()
         for layer in shape.layers { combine(NetworkCost(layer)) }
@@ -173,7 +171,7 @@ public struct NetworkCost: Codable, Sendable, Hashable {
         let output = block.outWidth * block.outSize * block.outSize
         let skip = block.hasSkip ? input : 0
         if block.hasExpansion {
-            // The skip is the expansion's input, which is live anyway.
+            // The expansion reads the skip as its input, so `held` does not count the skip again.
             let expanded = block.middleWidth * block.inSize * block.inSize
             run(reads: input, writes: expanded)
             run(reads: expanded, writes: filtered, held: skip)
@@ -184,7 +182,7 @@ public struct NetworkCost: Codable, Sendable, Hashable {
             run(reads: filtered, writes: block.middleWidth, held: skip)
             run(reads: block.middleWidth, writes: hidden, held: filtered + skip)
             run(reads: hidden, writes: block.middleWidth, held: filtered + skip)
-            // In place: the map is read and written but occupies memory once.
+            // The gate multiplies the map in place: the map is read and written, but occupies memory only once.
             run(reads: filtered, writes: block.middleWidth, held: skip)
             Self.add(filtered, to: &movedActivationElements)
         }
@@ -192,7 +190,7 @@ public struct NetworkCost: Codable, Sendable, Hashable {
         if block.hasSkip { addSum(output) }
     }
 
-    /// Adds a convolution that a batch norm follows; `input` and `residual` are numbers of elements.
+    /// Adds the costs of a convolution with its batch norm; `input` and `residual` are numbers of elements.
     private mutating func addConv(
         weights: Int, outWidth: Int, outSize: Int, input: Int, residual: Int
     ) {

@@ -1,6 +1,6 @@
-// The memory layout of a network's numbers: one arena for learned parameters, another for running
-// statistics. Names are those of the reference code's state dict, so that published weights and fixtures
-// load unchanged.
+// The memory layout of a network's numbers: one arena (a contiguous array) for learned parameters, another for running
+// statistics. Names are those of the reference code's state dict, so that published weights and fixtures load
+// unchanged.
 
 import Tensors
 
@@ -57,7 +57,7 @@ public struct ParameterLayout: Sendable {
     private var places: [String: Int] = [:]
     private var statisticPlaces: [String: Int] = [:]
 
-    /// Lays out the widest network: in `shape` every layer has its largest size.
+    /// Lays out the parameters of `shape`, which must be the widest network: every layer has its largest size.
     public init(_ shape: NetworkShape, naming: Naming) {
         self.naming = naming
         var list = ParameterList(naming)

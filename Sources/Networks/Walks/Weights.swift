@@ -70,7 +70,7 @@ public final class Weights {
         memory.upload(values, to: view(parameter))
     }
 
-    /// Every array by name with its shape: the state dict.
+    /// A copy of every array, with its name and shape: the state dict.
     public var named: [(parameter: ParameterLayout.Parameter, values: [Float])] {
         (layout.parameters + layout.statistics).map { ($0, memory.download(view($0))) }
     }
