@@ -1,5 +1,5 @@
-// The kernel set of OpenBLAS. OpenBLAS selects the set at start-up, by the processor or by
-// OPENBLAS_CORETYPE. The exact bits of the elastic filters depend on the set, so recipes record its
+// The kernel set of OpenBLAS. OpenBLAS selects the set at start-up: the one that the variable OPENBLAS_CORETYPE names,
+// or else the one for the processor. The exact bits of the elastic filters depend on the set, so recipes record its
 // name.
 
 import COpenBLAS
@@ -13,6 +13,6 @@ public enum BLASCore {
 /// Limits each BLAS call to the calling thread. The engine divides work among its own threads, so
 /// results do not depend on the number of processors.
 enum BLASThreads {
-    /// Must be evaluated before the first BLAS call.
+    /// Evaluating this value sets the limit; code must do so before its first BLAS call.
     static let one: Void = openblas_set_num_threads(1)
 }

@@ -1,6 +1,6 @@
-// Batch norm in two parts. The operator that writes a feature map also computes sums per channel. From these sums
-// follow a scale and a shift per channel, which the next operators apply while they read the feature map. So
-// normalising needs no pass of its own.
+// Batch norm in two parts. The operator that writes a feature map also computes sums per channel. These sums determine
+// a scale and a shift per channel, which the next operators apply while they read the feature map. So normalising needs
+// no pass over memory of its own.
 
 import Foundation
 
@@ -32,7 +32,7 @@ public final class NormState {
     /// `CPUEngine.normGradient`.
     public var gradient: NormGradient { NormGradient(a: part(4), b: part(5), c: part(6)) }
 
-    /// Returns the `ChannelMap` that normalises and then applies `activation`.
+    /// Returns the map that normalises and then applies `activation`.
     public func map(_ activation: Activation) -> ChannelMap {
         ChannelMap(scale: scale, shift: shift, activation: activation)
     }
@@ -44,7 +44,7 @@ public struct NormParameters {
     /// One value per channel each.
     public let gamma, beta, runningMean, runningVariance: Tensor
 
-    /// Takes arrays, which may have more channels than are used.
+    /// Takes the arrays, which may have more channels than the norm uses.
     public init(gamma: Tensor, beta: Tensor, runningMean: Tensor, runningVariance: Tensor) {
         self.gamma = gamma
         self.beta = beta
@@ -73,12 +73,13 @@ public enum NormMode: Equatable, Sendable {
 }
 
 extension CPUEngine {
-    /// Computes the numbers of a norm into `state`, and updates the running statistics as `mode` says. `sums` are the
-    /// sums over the norm's input x about `parameters.runningMean`. In mode `running`, the numbers follow from the
-    /// running statistics, and `sums` may be nil.
+    /// Writes scale, shift, mean and inverse deviation of a norm to `state`, and updates the running statistics as
+    /// `mode` says. `sums` are the sums of x - r and (x - r)², where x is the norm's input and r is
+    /// `parameters.runningMean`. In mode `running`, the results follow from the running statistics, and `sums` may be
+    /// nil.
     ///
-    /// Mean and variance are computed in double: var = Q/n - (S/n)², where S and Q are the sums of x - r and (x - r)²,
-    /// and r is the running mean. The subtraction loses few digits because r is near the mean.
+    /// Mean and variance are computed in double: var = Q/n - (S/n)², where S and Q are the two sums and n is `rows`.
+    /// The subtraction loses few digits because r is near the mean.
     public func normalise(
         _ state: NormState, _ parameters: NormParameters, sums: ChannelSums?, channels: Int,
         rows: Int, mode: NormMode, epsilon: Double
@@ -124,7 +125,8 @@ extension CPUEngine {
             runningVariance.pointee = Float(
                 (1 - m) * Double(runningVariance.pointee) + m * unbiased)
         case .calibrate(let share):
-            // With share 1 (the first batch) the old values may be anything, even NaN.
+            // With share 1 (the first batch), the old values do not count, and they may be NaN, which times 0 would
+            // stay NaN.
             let (oldMean, oldVariance) =
                 share == 1 ? (0, 0) : (runningMean.pointee, runningVariance.pointee)
             runningMean.pointee = Float((1 - share) * Double(oldMean) + share * mean)
@@ -135,8 +137,9 @@ extension CPUEngine {
         }
     }
 
-    /// Computes `state.gradient` from the sums of a gradient pass (sum g, sum g * (y - mean)), and adds the gradients
-    /// of gamma and beta to `gammaGradient` and `betaGradient`.
+    /// Computes `state.gradient` from `sums`, the sums of g and of g * (y - mean), where g is the gradient at the
+    /// norm's output and y is the norm's input. Adds the gradients of gamma and beta to `gammaGradient` and
+    /// `betaGradient`.
     public func normGradient(
         _ state: NormState, sums found: ChannelSums, gamma: Tensor, gammaGradient: Tensor,
         betaGradient: Tensor,

@@ -1,12 +1,12 @@
-// Dense convolutions, forward and backward. A k x k convolution is a sum over taps: each tap multiplies the feature
-// map, shifted by the tap, by the tap's matrix. The forward pass prepares a block of rows once. For each tap, the
-// pixels that the tap reads are copied into consecutive memory and multiplied by the tap's matrix; the product is added
-// to the sum over the earlier taps. The backward pass works on blocks of the input. If the stride is 2, even and odd
-// rows and columns are handled separately. For each tap, the same rows of the output gradient serve both the input and
-// the weight gradient.
+// Dense convolutions, forward and backward. A k x k convolution is a sum over its k * k taps (positions in the filter):
+// each tap multiplies the feature map, shifted by the tap's offset, by the tap's matrix of weights. The forward pass
+// normalises and activates a block of rows once. For each tap, the pixels that the tap reads are copied into
+// consecutive memory and multiplied by the tap's matrix; the product is added to the sum over the earlier taps. The
+// backward pass works on blocks of the input. If the stride is 2, even and odd rows and columns are handled separately.
+// For each tap, the same rows of the output gradient serve both the input and the weight gradient.
 //
-// A tap copies one number per `outputs` multiply-adds. Compared with im2col, a 3 x 3 kernel needs a ninth of the
-// scratch; each product sums over the input channels only.
+// A tap copies one number per `outputs` multiply-adds. A 3 x 3 kernel needs a ninth of the scratch that im2col would
+// need, because each product sums over the input channels of one tap only.
 
 import CKernels
 
@@ -105,8 +105,8 @@ extension CPUEngine {
     }
 
     /// Packs the matrices of all taps one after the other. A matrix is (inputs, outputs) or, if `transposed`, (outputs,
-    /// inputs). If `factor` is given, the columns of each matrix are multiplied by it. Returns the number of floats per
-    /// tap.
+    /// inputs). If `factor` is given, column c of each matrix is multiplied by `factor[c]`. Returns the number of
+    /// floats per tap.
     func packTaps(_ weight: FilterSlice, transposed: Bool, factor: UnsafePointer<Float>?) -> Int {
         let taps = weight.taps, kernels = self.kernels, to = packed.base
         let (depth, columns) =

@@ -1,4 +1,4 @@
-// The gradients of dense convolutions; the method is in CPUEngine+Convolution.swift.
+// The gradients of dense convolutions. The heading of CPUEngine+Convolution.swift describes the method.
 
 import CKernels
 
@@ -67,8 +67,8 @@ extension CPUEngine {
         return found
     }
 
-    /// Adds `add`, the input's gradient from other paths, to the block's input gradient. Adds the `wanted` sums, for
-    /// the norm before the convolution, to `sums`.
+    /// Adds `add`, the input's gradient from other paths, to the block's input gradient. Then adds the sums that
+    /// `wanted` asks for, which the norm before the convolution needs, to `sums`.
     private func finish(
         _ block: GradientBlock, _ start: UnsafePointer<Float>, _ map: ChannelMap,
         add: UnsafePointer<Float>?, _ wanted: GradientSums, _ sums: UnsafeMutablePointer<Double>
@@ -98,8 +98,8 @@ private struct GradientBlock {
     /// The prepared input, the input gradient, the output gradient that the input gradient depends
     /// on, and one tap's part of the output gradient.
     let input, gradient, output, shifted: UnsafeMutablePointer<Float>
-    /// The prepared input at the positions of one parity, followed by the input gradient at these
-    /// positions.
+    /// The prepared input at the positions of one parity (equal row and column modulo the stride), followed by the
+    /// input gradient at these positions.
     let alikeInput: UnsafeMutablePointer<Float>
     let reaching: Range<Int>
 

@@ -1,7 +1,7 @@
-// Small dense layers over (images, features) matrices (squeeze-and-excite and the head) and their gradients; also the
-// loss, the optimizer step and plain matrix products. Dense layers have few rows and large weights, so each weight
-// should be read once. Threads therefore divide the features, and read the weights in place; the smaller matrix is
-// packed or transposed.
+// The small dense layers of squeeze-and-excite and of the head, over (images, features) matrices, and their gradients;
+// also the loss, the optimizer step and plain matrix products. Dense layers have few rows and large weights, so each
+// weight should be read once. So the threads divide the features and read the weights in place; only the smaller matrix
+// is packed or transposed.
 
 import CKernels
 import Foundation
@@ -104,7 +104,7 @@ extension CPUEngine {
             accumulate ? 1 : 0, c.tensor.pointer, c.stride)
     }
 
-    /// Sets values = act(values); first copies the original values to `keep`, unless that is nil.
+    /// Sets values = act(values); first copies the original values to `keep`, unless `keep` is nil.
     public func activate(_ values: Tensor, _ kind: Activation, keep: Tensor? = nil) {
         timed("activate", floats: values.count * (keep == nil ? 2 : 3)) {
             keep?.copy(from: values)
@@ -294,7 +294,8 @@ extension CPUEngine {
     }
 }
 
-/// Scale 1 and shift 0, for activations that follow no batch norm: an array is read as rows of `width` channels.
+/// A channel map of scale 1 and shift 0, so that an activation without a batch norm can use the same kernels: they read
+/// an array as rows of `width` channels.
 private final class UnitMap: @unchecked Sendable {
     // Safe because both arrays are written once, before the shared instance is published.
     static let shared = UnitMap()

@@ -30,7 +30,8 @@ extension CPUEngine {
         }
     }
 
-    /// Returns the sums of the upstream's g and of g * (y - center), which `normGradient` takes.
+    /// Returns the sums of g and of g * (y - center) over `upstream`, where g and y are those of `Upstream`.
+    /// `normGradient` takes these sums.
     public func gradientSums(_ upstream: Upstream, center: Tensor) -> ChannelSums {
         let y = upstream.y
         return withSums(

@@ -15,8 +15,8 @@ extension CPUEngine {
         }
     }
 
-    /// Sets `output` (channels, from * from) to zero, with `centre` (channels, to * to) in the
-    /// middle.
+    /// Copies `centre` (channels, to * to) into the middle of `output` (channels, from * from), and sets the rest of
+    /// `output` to 0.
     public func padFilters(_ centre: Tensor, channels: Int, from: Int, to: Int, output: Tensor) {
         let border = (from - to) / 2
         output.slice(0, channels * from * from).fill(with: 0)

@@ -2,7 +2,7 @@
 
 import CKernels
 
-/// The part of a stored image that becomes one image of a batch, and how its colours are changed.
+/// The part of a stored image that becomes one image of a batch, and the changes of its colours.
 public struct Crop: Sendable, Equatable {
     /// The stored image's index in its `StoredImages`.
     public let index: Int
@@ -10,9 +10,10 @@ public struct Crop: Sendable, Equatable {
     public let top, left: Float
     /// Source pixels per output pixel; a negative `stepX` mirrors.
     public let stepY, stepX: Float
-    /// Factor of every byte; the product is clamped to 0...255. 1 changes nothing.
+    /// The factor of every byte; the product is clamped to 0...255. A factor of 1 changes nothing.
     public var brightness: Float = 1
-    /// Factor of a pixel's distance from its grey, for images of three channels; 1 changes nothing.
+    /// The factor of the difference between a channel and the pixel's grey value, for images of three channels. A
+    /// factor of 1 changes nothing.
     public var saturation: Float = 1
     /// Whether the saturation is changed before the brightness.
     public var isSaturationFirst = false
@@ -41,7 +42,7 @@ public struct StoredImages {
     public let bytes: UnsafeBufferPointer<UInt8>
     /// Height and width of every image, in pixels.
     public let height, width: Int
-    /// One value per channel each.
+    /// Factor and summand of the normalisation, one value per channel each.
     public let scale, offset: [Float]
 
     /// Refers to `bytes`, which belong to the caller and must outlive this value; `scale` and
@@ -78,7 +79,7 @@ public struct StoredImages {
             crops.allSatisfy { $0.index >= 0 && ($0.index + 1) * bytesEach <= bytes.count },
             "crops: one names an image that the store does not have")
         guard let base = bytes.baseAddress else { return }
-        // 16 crops at a time, so that their list fits on the stack.
+        // Handles 16 crops at a time, so that their list fits on the stack.
         withUnsafeTemporaryAllocation(of: ofa_view.self, capacity: 16) { views in
             var place = first
             for start in stride(from: crops.startIndex, to: crops.endIndex, by: views.count) {

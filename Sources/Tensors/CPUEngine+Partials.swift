@@ -1,6 +1,6 @@
-// Weight gradients: each thread sums over its share of the images. When the operator ends, the threads' partial sums
-// are added to the gradient in thread order. So one gradient arena serves any number of threads; each additional thread
-// needs memory for the largest layer's weights only.
+// Weight gradients: each thread sums over its share of the images. At the end of the operator, the partial sums of the
+// threads are added to the gradient in thread order. So all threads share one array of gradients, and each further
+// thread needs memory only for the weights of the largest layer.
 
 import CKernels
 

@@ -1,5 +1,4 @@
-// Measures this machine's peak rate of multiplications and additions, with which the speed of whole
-// passes is compared.
+// Measures this machine's peak rate of multiplications and additions, the reference for the speed of whole passes.
 
 import CKernels
 import Foundation
@@ -48,8 +47,8 @@ extension CPUEngine {
         }
     }
 
-    /// Returns the most operations per second of all threads together among `tries` tries. In one
-    /// try, each thread does `flops` operations.
+    /// Runs `body` on all threads `tries` times and returns the operations per second of all threads together in the
+    /// fastest try. In one try, each thread does `flops` operations.
     private func best(of tries: Int, flops: Int, _ body: (Int) -> Void) -> Double {
         let clock = ContinuousClock()
         var least = Double.infinity

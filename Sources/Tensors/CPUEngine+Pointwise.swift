@@ -1,7 +1,7 @@
 // Pointwise convolutions, forward and backward. Rows are divided into blocks that fit in cache. A block is normalised
 // and activated into scratch (prologue), then multiplied by the packed slice of the weights. The epilogue (sums for a
-// batch norm, or shift, activation and residual) runs while the result is in registers. In the backward pass a block of
-// the upstream gradient serves both products.
+// batch norm, or shift, activation and residual) runs while the result is in registers. In the backward pass, the input
+// gradient and the weight gradient are products with the same block of the upstream gradient.
 
 import CKernels
 
@@ -141,8 +141,8 @@ extension CPUEngine {
         return found
     }
 
-    /// Adds the `wanted` sums over a block of the input gradient to `sums`. The block has `rows` rows of gradients `d`
-    /// and raw values `y`, and begins in image `image`.
+    /// Adds the sums that `wanted` asks for, over a block of the input gradient, to `sums`. The block has `rows` rows
+    /// of gradients `d` and of input values `y` before their map, and begins in image `image`.
     @inline(__always)
     private func addSums(
         _ wanted: GradientSums, of d: UnsafePointer<Float>, y: UnsafePointer<Float>, rows: Int,

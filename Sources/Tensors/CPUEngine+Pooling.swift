@@ -47,8 +47,8 @@ extension CPUEngine {
         }
     }
 
-    /// Computes the mean of act(input * scale + shift) over adjacent size x size windows; a window
-    /// across the border averages the pixels inside.
+    /// Computes the mean of act(input * scale + shift) over adjacent size x size windows; a window that crosses the
+    /// border averages only the pixels inside the map.
     public func meanPooling(
         _ input: FeatureMap, map: ChannelMap = .identity, size: Int, output: FeatureMap
     ) {
@@ -103,9 +103,9 @@ extension CPUEngine {
     }
 
     /// Computes gradient = d * act'(output), which is the gradient of both terms of `sumActivated`; `gradient` may be
-    /// `d`. For a term with a norm, `a` or `b` gives the norm's raw input and mean, and the sums for `normGradient` are
-    /// returned. The channel maps of the terms must have no activation. Traps on h_swish, whose derivative does not
-    /// follow from the output.
+    /// `d`. If a term has a norm, its argument `a` or `b` gives the norm's input and mean, and the method returns this
+    /// term's sums for `normGradient`. The channel maps of the terms must have no activation. Traps on h_swish, whose
+    /// derivative does not follow from the output.
     @discardableResult
     public func sumActivatedGradient(
         _ d: FeatureMap, output: FeatureMap, activation: Activation,

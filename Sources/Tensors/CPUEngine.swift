@@ -1,4 +1,4 @@
-// The engine that computes operators on the CPU. Operators work on feature maps, whose images are divided among
+// The engine that computes operators on the CPU. Operators work on feature maps and divide the images of a map among
 // threads. Each operator is a single pass over memory where possible. The files CPUEngine+… contain the operators by
 // kind.
 
@@ -18,9 +18,10 @@ public final class CPUEngine: Engine {
 
     let pool: ThreadPool
     private let table: UnsafePointer<ofa_kernels>
-    /// Scratch per thread: a block of rows of feature maps, or a band of a depthwise pass.
+    /// Scratch memory of each thread: it holds a block of rows of feature maps, or a band of rows of a depthwise pass.
     private(set) var scratch: [Storage]
-    /// The packed weights of the current product, and the reordered filters of an im2col convolution.
+    /// `packed` holds the packed weights of the current product; `ordered` holds the reordered filters of an im2col
+    /// convolution.
     private(set) var packed = Storage(count: 0)
     private(set) var ordered = Storage(count: 0)
     /// Partial weight gradients, one per thread.
@@ -69,7 +70,7 @@ public final class CPUEngine: Engine {
     @inline(__always)
     var kernels: ofa_kernels { table.pointee }
 
-    /// Floats of a block of rows that fits in the second-level cache: 256 KB.
+    /// The number of floats in a block of rows, which should fit in the second-level cache: 256 KB.
     static let blockFloats = 64 * 1024
 
     /// Returns the rows in a block whose rows take `floats` floats each: a multiple of 16, at least 96, at most 2,048.
@@ -77,8 +78,8 @@ public final class CPUEngine: Engine {
         min(2048, max(96, blockFloats / floats / 16 * 16))
     }
 
-    /// Grows the working memory to hold `other`; allocates only if `other` exceeds the current
-    /// sizes. Existing sums stay valid.
+    /// Grows the working memory to the sizes of `other`; allocates only if `other` exceeds the current sizes. Existing
+    /// sums stay valid.
     public func reserve(_ other: EngineRoom) {
         if room.holds(other) { return }
         room.include(other)
@@ -118,8 +119,9 @@ public final class CPUEngine: Engine {
         }
     }
 
-    /// Runs `body` on each thread that has a share of `images`, with this share and the thread's own zeroed array of
-    /// two sums per channel; then adds up the threads' arrays in thread order. Returns the handle of the result.
+    /// Divides `images` images among the threads. Runs `body` on each thread that has a share, with the share and the
+    /// thread's own zeroed array of two sums per channel; then adds up the arrays of all threads in thread order.
+    /// Returns the handle of the result.
     func withSums(
         _ name: StaticString, flops: @autoclosure () -> Int = 0,
         floats: @autoclosure () -> Int, channels: Int, images: Int,
@@ -147,7 +149,7 @@ public final class CPUEngine: Engine {
     /// channel.
     func values(_ sums: ChannelSums) -> UnsafePointer<Double> { slots.values(sums) }
 
-    /// Runs `body` on each thread that has a share of `images`, with this share.
+    /// Divides `images` images among the threads, and runs `body` on each thread that has a share, with the share.
     func forEachShare(
         _ name: StaticString, flops: @autoclosure () -> Int = 0,
         floats: @autoclosure () -> Int, _ images: Int,
@@ -216,7 +218,7 @@ public struct NormGradient {
 /// A submatrix in place: the first `rows` rows and `columns` columns of a matrix with `stride`
 /// floats per row.
 public struct MatrixSlice {
-    /// The whole matrix; its first element is also the slice's.
+    /// The whole matrix; its first element is also the first element of the slice.
     public let tensor: Tensor
     /// The size of the slice, and the distance between rows in floats.
     public let rows, columns, stride: Int

@@ -1,7 +1,7 @@
 // The sums that an operator computes while it writes a map, and the handle that refers to them.
 
-/// A handle of two sums per channel that an operator computed. The engine keeps four such results, so the handle
-/// expires when the fourth later computation of sums begins.
+/// Refers to the two sums per channel that an operator computed. The engine keeps the last four such results, so a
+/// handle expires when the engine begins to compute the fourth later result.
 public struct ChannelSums: Equatable, Sendable {
     /// The engine's slot for the sums, and the serial number of the sums in the slot.
     let slot, serial: Int
@@ -10,7 +10,7 @@ public struct ChannelSums: Equatable, Sendable {
     /// Channels of the map.
     public let channels: Int
 
-    /// Returns the handle of one map's part of sums over several maps: two sums for each of
+    /// Returns the handle of a part of these sums, for an operator that sums over several maps: two sums for each of
     /// `channels` channels, from sum `offset` on.
     func part(offset: Int, channels: Int) -> ChannelSums {
         ChannelSums(slot: slot, serial: serial, offset: self.offset + offset, channels: channels)

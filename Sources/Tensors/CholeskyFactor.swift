@@ -9,8 +9,8 @@ public struct CholeskyFactor: Sendable {
     private let size: Int
     private var lower: [Double]
 
-    /// Factors the lower triangle of `matrix` (size × size, row-major) with `penalty` added to its diagonal. If
-    /// rounding or equal columns leave the sum not positive definite, tries again with at least ten times the penalty,
+    /// Factors the lower triangle of `matrix` (size × size, row-major) with `penalty` added to its diagonal. If the sum
+    /// is not positive definite, because of rounding or equal columns, tries again with at least ten times the penalty,
     /// up to 19 times. Values of `matrix` that are not finite propagate.
     public init(_ matrix: [Double], size: Int, penalty: Double) {
         precondition(matrix.count == size * size, "\(matrix.count) values in \(size)×\(size)")
@@ -29,8 +29,8 @@ public struct CholeskyFactor: Sendable {
         }
     }
 
-    /// Replaces the lower triangle by its factor; returns false if a pivot is not positive. To
-    /// LAPACK, which is column-major, the row-major lower triangle is an upper one.
+    /// Replaces the lower triangle by its factor; returns false if a pivot is not positive. LAPACK is column-major, so
+    /// for LAPACK the row-major lower triangle is an upper triangle.
     private mutating func factor() -> Bool {
         BLASThreads.one
         var order = blasint(size), info: blasint = 0
@@ -74,7 +74,7 @@ public struct CholeskyFactor: Sendable {
         guard !right.isEmpty else { return right }
         BLASThreads.one
         var result = right
-        // The right-hand sides are the rows of B, the solutions the rows of X: X·Lᵀ = B.
+        // The rows of B are the right-hand sides, and the rows of X are the solutions: X·Lᵀ = B.
         result.withUnsafeMutableBufferPointer {
             cblas_dtrsm(
                 CblasRowMajor, CblasRight, CblasLower, CblasTrans, CblasNonUnit, blasint(count),

@@ -7,7 +7,7 @@ import CKernels
 public struct FilterSlice {
     /// The stored weights; its first float is that of the first output, input and tap.
     public let tensor: Tensor
-    /// The active output and input channels, the side of a filter, and the number of stored inputs.
+    /// The numbers of active output and input channels, the side of a filter, and the number of stored input channels.
     public let outputs, inputs, kernel, storedInputs: Int
 
     /// Takes the first `outputs` outputs and `inputs` inputs of weights with `storedInputs` inputs.
@@ -66,8 +66,8 @@ struct ConvolutionBlocks {
         var floats: Int { parts.0 + parts.1 + parts.2 + parts.3 + parts.4 }
     }
 
-    /// Positions per block: a multiple of 16, at least 192 to amortise reading the weights, at most
-    /// 2,048.
+    /// Positions per block: a multiple of 16 from 192 to 2,048. With fewer positions, reading the weights would
+    /// dominate.
     private var positions: Int {
         min(2048, max(192, CPUEngine.blockFloats / (inputs + outputs) / 16 * 16))
     }
@@ -89,9 +89,9 @@ struct ConvolutionBlocks {
             parts: (images * under * inWidth * inputs, places * inputs, places * outputs, 0, 0))
     }
 
-    /// Blocks of input rows. The arrays hold the prepared input, the input gradient, the output
-    /// gradient that the input gradient depends on, one tap's part of the output gradient and, if
-    /// the stride is not 1, input and input gradient at the positions of one parity.
+    /// Blocks of input rows. The arrays hold the prepared input, the input gradient, the output gradient that the input
+    /// gradient depends on, one tap's part of the output gradient and, if the stride is not 1, input and input gradient
+    /// at the positions of one parity (equal row and column modulo the stride).
     var backward: Cut {
         let (images, rows) = cut(inHeight, inWidth, step: stride)
         let places = images * rows * inWidth

@@ -13,8 +13,8 @@ public final class CountingEngine: Engine {
     /// Makes an engine that has counted nothing.
     public init() {}
 
-    /// Returns the bytes of scratch that the operators so far need on an engine of `threads` threads, without sums and
-    /// losses.
+    /// Returns the bytes of working memory that the operators so far need on an engine of `threads` threads; the memory
+    /// of sums and losses is not included.
     public func workingBytes(threads: Int) -> Int {
         4 * (threads * (room.scratch + room.partial) + room.packed + room.ordered)
     }
@@ -54,7 +54,7 @@ public final class CountingEngine: Engine {
     /// See `Engine.threads`: one.
     public var threads: Int { 1 }
 
-    /// This engine only, so that it counts the work of every lane.
+    /// This engine alone, so that it counts the memory of all independent work.
     public var lanes: [any Engine] { [self] }
 
     /// See `Engine.onEachLane`; needs no working memory.

@@ -2,8 +2,8 @@
 // predictor in a search. The first layer is a sum of rows of its weights, and the hidden layers skip inputs that the
 // ReLU set to zero. Everything runs on the caller's thread.
 //
-// In the published predictor (128-400-400-400-1), half of the first layer's outputs and two thirds of the second's are
-// zero for random networks.
+// For random networks, half of the outputs of the published predictor's first layer and two thirds of the outputs of
+// its second layer are zero (layer sizes 128-400-400-400-1).
 
 import CKernels
 

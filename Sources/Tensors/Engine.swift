@@ -1,6 +1,7 @@
 // The interface between networks and the code that computes them. Passes, training steps and optimizer steps use only
-// this protocol: its operators work on views of memory, which host code reads and writes by `upload` and `download`
-// (`EngineMemory`). `CPUEngine` computes; `CountingEngine` only counts the memory that the passes would take.
+// this protocol. Its operators work on views of memory; host code writes and reads this memory by `upload` and
+// `download` (`EngineMemory`). `CPUEngine` computes; `CountingEngine` only counts the memory that the passes would
+// take.
 
 /// Computes operators over memory of its own. Only one thread at a time may use an engine.
 ///
@@ -10,7 +11,7 @@
 public protocol Engine: EngineMemory {
     /// Records the times of operators; nil costs nothing.
     var profile: OperatorProfile? { get set }
-    /// Runs `body`, work that a layer does outside operators; with a profile, records the time of `body`.
+    /// Runs `body`, in which a layer works without operators; with a profile, records the time of `body`.
     func timed(_ name: StaticString, _ body: () -> Void)
 
     // MARK: Memory
@@ -21,9 +22,9 @@ public protocol Engine: EngineMemory {
     // MARK: Independent work
     /// The number of threads that share the work.
     var threads: Int { get }
-    /// Engines that may run at the same time, for work that can be divided into independent parts.
+    /// Engines that may run at the same time, each for one of several independent parts of the work.
     var lanes: [any Engine] { get }
-    /// Runs `body` with the number of every lane, all at the same time; returns when all calls have ended.
+    /// Runs `body` once for each index of `lanes`, all at the same time; returns when all calls have ended.
     func onEachLane(_ body: (_ lane: Int) -> Void)
 
     // MARK: Convolutions
@@ -154,7 +155,7 @@ public protocol Engine: EngineMemory {
     func crossEntropy(
         _ logits: Tensor, classes: Int, labels: [Int32], soft: Tensor?, softWeight: Float,
         smoothing: Float, gradient: Tensor?, partOf batch: Int?, into totals: LossTotals)
-    /// Returns the losses in `totals` and sets them to zero. Waits for the engine.
+    /// Returns the losses in `totals` and sets them to zero. Waits until the engine has computed them.
     func read(_ totals: LossTotals) -> Loss
     /// Returns the sum of the squares of an arena's values; the sum is finite exactly if all values
     /// are.

@@ -1,5 +1,5 @@
-// The memory of an engine. Host code accesses this memory by `upload` and `download` only: it may lie on another
-// device.
+// The memory of an engine. Host code accesses this memory only by `upload` and `download`, because the memory may be
+// that of another device.
 
 /// Makes arrays and moves values between these arrays and the host.
 public protocol EngineMemory: AnyObject {
@@ -18,14 +18,14 @@ public protocol EngineMemory: AnyObject {
 }
 
 extension EngineMemory {
-    /// Writes `values`, exactly as many as `tensor` has.
+    /// Writes `values` to `tensor`, which must have exactly as many values.
     public func upload(_ values: [Float], to tensor: Tensor) {
         precondition(values.count == tensor.count, "\(values.count) values for \(tensor.count)")
         upload(to: tensor) { values[$0] }
     }
 }
 
-/// The host's memory, which `CPUEngine` works in. This class has no state.
+/// The host's memory, in which `CPUEngine` works. This class has no state.
 public final class HostMemory: EngineMemory, Sendable {
     /// The host's memory.
     public static let shared = HostMemory()

@@ -3,11 +3,10 @@
 
 import CKernels
 
-/// Sizes of an engine's working memory. Operators grow the memory on demand; a step for which enough was reserved
-/// allocates no memory.
+/// Sizes of an engine's working memory. Operators grow the memory on demand; a training step allocates none if enough
+/// was reserved before.
 public struct EngineRoom: Equatable, Sendable {
-    /// Floats of scratch per thread: a block of rows of an operator's maps, or a band of a
-    /// depthwise pass.
+    /// Floats of scratch per thread, for a block of rows of an operator's maps or a band of rows of a depthwise pass.
     var scratch = 0
     /// Floats of a packed matrix.
     var packed = 0
@@ -15,7 +14,7 @@ public struct EngineRoom: Equatable, Sendable {
     var ordered = 0
     /// The most channels that an operator sums over.
     var channels = 0
-    /// The most images of a loss.
+    /// The largest number of images over which a loss is computed.
     var images = 0
     /// Floats of a thread's partial weight gradient.
     var partial = 0
@@ -95,8 +94,8 @@ public struct EngineRoom: Equatable, Sendable {
     static func convolution(_ blocks: ConvolutionBlocks, gradient: Bool = false) -> EngineRoom {
         let taps = blocks.kernel * blocks.kernel
         var room = EngineRoom.sums(channels: max(blocks.inputs, blocks.outputs))
-        // Rounded up to whole megabytes, because blocks of other widths and sizes are cut a little
-        // differently.
+        // The size is rounded up to whole megabytes: a narrower or smaller map is cut into blocks differently, and its
+        // block may take a little more scratch.
         let floats = max(blocks.forward.floats, gradient ? blocks.backward.floats : 0)
         let megabyte = 1 << 18
         room.scratch = (floats + megabyte - 1) / megabyte * megabyte

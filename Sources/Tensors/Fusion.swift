@@ -1,18 +1,19 @@
-// Fused prologues (`ChannelMap`, `MappedMap`, `Upstream`) and epilogues (`ConvolutionEnd`) of
-// operators, so that normalising, activating, gating and adding need no passes of their own.
+// Prologues (`ChannelMap`, `MappedMap`, `Upstream`) and epilogues (`ConvolutionEnd`) that operators apply while they
+// read or write maps, so that normalising, activating, gating and adding need no passes of their own.
 
 import CKernels
 
 /// The epilogue of a convolution, applied to the output while the output is in registers or cache.
 public struct ConvolutionEnd {
-    /// The map of the folded norm, whose scale multiplies the weights; nil leaves the output raw.
+    /// The map of the folded norm; its scale multiplies the weights. With nil, the output is that of the convolution
+    /// alone.
     let map: ChannelMap?
     let residual: FeatureMap?
     let mean: Tensor?
     let center: Tensor?
 
-    /// Leaves the output raw; with `center` (channels), computes the sums of output - center and of
-    /// (output - center)² for `normalise`.
+    /// Leaves the output as it is; with `center` (channels), computes the sums of output - center and of (output -
+    /// center)² for `normalise`.
     public static func statistics(center: Tensor?) -> ConvolutionEnd {
         ConvolutionEnd(map: nil, residual: nil, mean: nil, center: center)
     }
@@ -43,7 +44,7 @@ public struct ConvolutionEnd {
 /// The gradient that arrives at a convolution's output y, through gate, activation and batch norm:
 /// g = (d * gate + meanGradient) * act'(y * scale + shift), dy = a * g + b * y + c.
 public struct Upstream {
-    /// The gradient after the activation; nil reads as 0.
+    /// The gradient after the activation and the gate; nil stands for 0.
     public let d: FeatureMap?
     /// The convolution's raw output.
     public let y: FeatureMap
@@ -106,6 +107,6 @@ public enum GradientSums {
     /// images, channels).
     case gate(center: Tensor, Tensor)
 
-    /// Whether the sums are per image.
+    /// Whether the sums are computed for each image separately.
     var isPerImage: Bool { if case .gate = self { true } else { false } }
 }

@@ -1,8 +1,9 @@
-// A profile of a pass: each operator's time, its operations, and the fewest bytes that the operator can move.
+// A profile of a pass: the time of each operator, its floating-point operations, and the fewest bytes that it can move.
 
 import Foundation
 
-/// Times of operators, added up by place and kind. Reading the clock around an operator costs tens of nanoseconds.
+/// Times of operators, added up by part of the network and operator. Reading the clock around an operator costs tens of
+/// nanoseconds.
 public final class OperatorProfile {
     /// The totals of one operator at one place.
     public struct Line: Codable, Sendable {
@@ -45,7 +46,7 @@ public final class OperatorProfile {
 }
 
 extension CPUEngine {
-    /// Runs `body`, work that a layer does outside operators; with a profile, records the time of `body`.
+    /// Runs `body`, in which a layer works without operators; with a profile, records the time of `body`.
     public func timed(_ name: StaticString, _ body: () -> Void) { timed(name, floats: 0, body) }
 
     /// Runs `body`, an operator; with a profile, records the time of `body`, `flops` operations and

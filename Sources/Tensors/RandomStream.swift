@@ -56,9 +56,9 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
 
     /// Shuffles the elements uniformly (Fisher and Yates, from the last index down).
     ///
-    /// The shuffle and the other draws are written out because the standard library may change its
-    /// algorithms, but the draws of a seed must not change. The function is inlinable so that it is
-    /// specialised: swapping generic values would allocate, and a training step must not allocate.
+    /// The shuffle and the other draws do not use the standard library, which may change its algorithms: the draws of a
+    /// seed must not change. The function is inlinable so that it is specialised: swapping generic values would
+    /// allocate, and a training step must not allocate.
     @inlinable
     public mutating func shuffle<Element>(_ values: inout [Element]) {
         for last in stride(from: values.count - 1, to: 0, by: -1) {

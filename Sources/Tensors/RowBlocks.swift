@@ -10,10 +10,10 @@ extension CPUEngine {
         rows % pixels == 0 ? (Int32(rows / pixels), Int32(pixels)) : (1, Int32(rows))
     }
 
-    /// Cuts the rows of `images` into blocks and calls `body` for each block. Most work treats all rows alike, so a
-    /// block may span images. `perImage` is for work that differs by image, such as a gate: each block is then a part
-    /// of one image or several whole images. `next` is the approximate number of rows of the next block, which follows
-    /// in memory; 0 for the last block.
+    /// Cuts the rows of `images` into blocks and calls `body` for each block. Without `perImage`, a block may begin or
+    /// end inside an image. With `perImage`, for work that differs by image such as a gate, each block is a part of one
+    /// image or several whole images. `next` is the approximate number of rows of the next block, which follows in
+    /// memory; 0 for the last block.
     @inline(__always)
     func eachBlock(
         _ images: Range<Int>, pixels: Int, floats: Int, perImage: Bool,

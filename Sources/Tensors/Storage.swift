@@ -12,15 +12,15 @@ public final class Storage {
     public init(count: Int) {
         precondition(count >= 0, "a storage cannot hold \(count) floats")
         self.count = count
-        // Large arrays are aligned to huge pages if the system has them: otherwise a pass over a
-        // feature map would miss the TLB every four kilobytes.
+        // Large arrays are aligned to the size of huge pages, which the system may then use: with small pages, a pass
+        // over a feature map would miss the TLB every four kilobytes.
         let bytes = max(count, 1) * 4, large = bytes >= Self.largePage
         let raw = UnsafeMutableRawPointer.allocate(
             byteCount: large
                 ? (bytes + Self.largePage - 1) / Self.largePage * Self.largePage : bytes,
             alignment: large ? Self.largePage : 64)
         #if os(Linux)
-            // Only advice: if the system ignores it, only speed is lost.
+            // The system may ignore this advice; then passes are only slower.
             if large { _ = madvise(raw, bytes, MADV_HUGEPAGE) }
         #endif
         let memory = raw.bindMemory(to: Float.self, capacity: max(count, 1))
@@ -28,13 +28,13 @@ public final class Storage {
         self.memory = memory
     }
 
-    /// Makes a storage that counts as `count` floats but has no memory.
+    /// Makes a storage without memory that reports `count` floats.
     init(counted count: Int) {
         self.count = count
         memory = nil
     }
 
-    /// The first float. Traps if this storage is only counted and has no memory.
+    /// The address of the first float. Traps if this storage has no memory (`init(counted:)`).
     var base: UnsafeMutablePointer<Float> {
         guard let memory else { preconditionFailure("a counted storage has no values") }
         return memory
@@ -86,7 +86,7 @@ public struct Tensor {
     /// A copy of the values.
     public var values: [Float] { Array(UnsafeBufferPointer(start: pointer, count: count)) }
 
-    /// Overwrites this tensor's values with `values`, which must be as many.
+    /// Overwrites this tensor's values with `values`, which must have `count` elements.
     public func fill(from values: [Float]) {
         precondition(values.count == count, "\(values.count) values for a tensor of \(count)")
         values.withUnsafeBufferPointer {
@@ -123,8 +123,7 @@ public struct FeatureMap {
     /// The four dimensions of `tensor`.
     public let images, height, width, channels: Int
 
-    /// Takes the first values of `tensor`, which must have at least as many values as the map, as a
-    /// feature map.
+    /// Makes a feature map of the first values of `tensor`, which must have at least as many values as the map.
     public init(_ tensor: Tensor, images: Int, height: Int, width: Int, channels: Int) {
         self.tensor = tensor.slice(0, images * height * width * channels)
         self.images = images

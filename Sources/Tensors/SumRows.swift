@@ -1,5 +1,5 @@
-// Rows of maxima for dynamic programming over costs: a cell holds the largest sum found so far. Everything runs on the
-// caller's thread.
+// Rows of sums for dynamic programming over costs: each element is the largest sum found so far for its cost.
+// Everything runs on the caller's thread.
 
 import CKernels
 

@@ -5,14 +5,15 @@ import CKernels
 import Foundation
 import Synchronization
 
-/// Copies the two words of a closure to `to`. The copy must not be called after the caller, whose frame holds the
-/// closure, has returned. `withoutActuallyEscaping` would serve too, but allocates in every call.
+/// Copies the two words of a closure to `to`. The copy may only be called until the function that calls `lend` returns,
+/// because its frame holds the closure. `withoutActuallyEscaping` could replace this function, but it allocates in
+/// every call.
 @_silgen_name("ofa_closure_lend")
 private func lend(_ closure: (Int) -> Void, _ to: UnsafeMutablePointer<ofa_closure>)
 
 /// A fixed number of threads that run one closure together; the caller waits for all of them.
 public final class ThreadPool {
-    /// How many threads take part, the caller's included.
+    /// The number of threads, including the caller's.
     public let threads: Int
     private let shared: Shared
 
@@ -76,8 +77,8 @@ private final class Shared: @unchecked Sendable {
     private let stopping = Atomic<Bool>(false)
     private let wake = NSCondition()
 
-    /// Spins before a thread sleeps (or, in `join`, yields): some tens of microseconds, longer than
-    /// the gap between two operators.
+    /// How often a helper looks for work before it sleeps, and the caller looks for the end of the helpers before it
+    /// yields. This takes some tens of microseconds, longer than the gap between two operators.
     private static let spins = 10_000
 
     func post(_ body: ofa_closure, helpers: Int) {

@@ -1,5 +1,4 @@
-// The memory of a pass, from which views are taken one after the other; the views are given back
-// together.
+// The memory of a pass: the pass takes views of it one after the other and gives them back together.
 
 /// A bump allocator over an engine's memory: a pass takes views, and the next pass begins with `reset`.
 ///
@@ -25,7 +24,7 @@ public final class Workspace {
     /// Gives back the views taken since `mark`.
     public func rewind(to mark: Mark) { place = mark }
 
-    /// Gives back all views, and makes room in one chunk for the larger of `count` and `peak` floats.
+    /// Gives back all views. Afterwards, a single chunk has memory for at least `count` and at least `peak` floats.
     public func reset(room count: Int = 0) {
         let wanted = max(count, peak)
         if chunks.count > 1 || (chunks.first?.count ?? 0) < wanted {
