@@ -5,7 +5,7 @@
 
 #include "pictures.h"
 
-// No fused multiply-add in this file, so that every build gives the same weights.
+// This file uses no fused multiply-add, so that every build gives the same weights.
 #pragma clang fp contract(off)
 
 int32_t ofa_axis_windows(int64_t n, int64_t m, int64_t from, int32_t count, int32_t mirrored,
@@ -37,7 +37,8 @@ void ofa_axis_weights(int64_t n, int64_t m, int64_t from, int32_t count, int32_t
             const double w = 1.0 - fabs(((double)(lo + t) - centre + 0.5) * inverse);
             if (w > 0) sum += w;
         }
-        // A window near the end of the axis is moved back, so that its `taps` samples are inside.
+        // Moves a window near the end of the axis back, so that its `taps` samples lie inside the
+        // axis.
         const int32_t moved = lo + taps > n ? lo + taps - (int32_t)n : 0;
         int32_t *to = weights + (int64_t)place * taps;
         for (int32_t t = 0; t < taps; t++) {

@@ -2,8 +2,9 @@
 // those of other programs that use these defaults.
 //
 // If a file ends early, the library only warns and paints the missing pixels grey; here an early
-// end is a fault. If a view needs only a part of the picture and `is_checked` is 0, most work for
-// the rows above the part and the columns beside it is skipped, and the rows below it are not read.
+// end is a fault. If a view needs only a part of the picture and `is_checked` is 0, the decoder
+// skips most work for the rows above the part and for the columns beside the part, and does not
+// read the rows below the part.
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -146,7 +147,7 @@ int32_t ofa_jpeg_header(const uint8_t *bytes, int64_t count, const ofa_picture_l
 /// Restricts decoding to the columns of the view's part and a margin. Returns the first decoded
 /// column.
 static int32_t narrow(reader *r, const ofa_picture_view *view) {
-    // One block more on each side: interpolated chroma needs neighbouring pixels.
+    // The margin on each side is one block, because interpolated chroma needs neighbouring pixels.
     const int32_t margin = 8 * r->jpeg.max_h_samp_factor;
     const int32_t width = (int32_t)r->jpeg.output_width;
     const int32_t from = view->x > margin ? view->x - margin : 0;
@@ -159,8 +160,8 @@ static int32_t narrow(reader *r, const ofa_picture_view *view) {
 }
 
 /// Returns an address in `view.row` that is no multiple of 16. If a row is aligned to 16 bytes,
-/// libjpeg-turbo writes it past the cache (jdcolext: movntdq), and then reading the row took as
-/// long as all resampling.
+/// libjpeg-turbo writes it past the cache (jdcolext: movntdq); in measurements, reading such a row
+/// took as long as all resampling.
 static uint8_t *unaligned(const ofa_picture_view *view) {
     return view->row + (16 - ((uintptr_t)view->row & 15)) + 4;
 }

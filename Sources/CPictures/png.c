@@ -1,6 +1,6 @@
-// Decodes PNG with libpng to 8 bits per sample. Of 16-bit samples the high byte is taken, palette
-// indices become colours, alpha is dropped, gamma and colour profiles are ignored. Chunks that do
-// not affect the decoded pixels are not unpacked.
+// Decodes PNG with libpng to 8 bits per sample. 16-bit samples are reduced to their high byte,
+// palette indices become colours, alpha is dropped, and gamma and colour profiles are ignored.
+// Chunks that do not affect the decoded pixels are not unpacked.
 #include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,8 +9,8 @@
 
 #include "rows.h"
 
-/// The largest width or height: libpng's own default, with which each of libpng's row buffers takes
-/// at most 8 MB.
+/// The largest width or height. It is libpng's own default; with it, each of libpng's row buffers
+/// takes at most 8 MB.
 enum { MOST_SIDE = 1000000 };
 
 /// A PNG being read.
@@ -50,7 +50,8 @@ static void on_error(png_structp png, png_const_charp message) {
 
 static void on_warning(png_structp png, png_const_charp message) {
     reader *r = png_get_error_ptr(png);
-    // If all pixels were there but the checksum of the data is wrong, the library only warns.
+    // If all pixels are there but the checksum of the data is wrong, the library only warns; here
+    // this is a fault.
     if (strstr(message, "incorrect data check")) leave(r, OFA_PICTURE_DAMAGED, message);
     ofa_note_warning(r->notes, message);
 }
@@ -150,7 +151,7 @@ static void read_rows(reader *r, const ofa_picture_header *header, ofa_picture_v
             for (int32_t y = 0; y < header->height; y++)
                 png_read_row(r->png, view->whole + bytes * y, NULL);
         for (int32_t y = 0; y < header->height; y++) {
-            // Copied, because one byte after the end of the row may be read.
+            // The row is copied, because `take` may read one byte after its end.
             memcpy(view->row, view->whole + bytes * y, (size_t)bytes);
             take(view, components, y, view->row);
         }

@@ -1,14 +1,15 @@
 // Resamples rows of bytes with integer weights, changes their colours and normalises them.
 //
-// When a row is resampled across, a vector holds the channels of one pixel, of one row or of four.
-// When rows are resampled down, a vector holds neighbouring bytes of a row. Tests compare the
-// results with those of the naive loops at the end.
+// When one row is resampled across (horizontally), a vector holds the channels of one pixel; when
+// four rows are, it holds those of one pixel of each row. When rows are resampled down
+// (vertically), a vector holds neighbouring bytes of a row. Tests compare the results with those of
+// the naive loops at the end.
 #include "clones.h"
 #include "resampling.h"
 
 #include <string.h>
 
-// No fused multiply-add in this file, so that every build gives the same bits.
+// This file uses no fused multiply-add, so that every build gives the same bits.
 #pragma clang fp contract(off)
 
 #define INLINE static inline __attribute__((always_inline))
@@ -143,8 +144,8 @@ void ofa_resample_quad(const uint8_t *quad, const ofa_axis *axis, uint8_t *const
     }
 }
 
-/// Resamples BLOCK neighbouring bytes down the rows. The count is a constant, so that the sums stay
-/// in registers.
+/// Computes BLOCK neighbouring bytes of an output row from the rows of the ring buffer. BLOCK is a
+/// constant, so that the sums stay in registers.
 INLINE void down_block(const uint8_t *ring, int32_t rows, int32_t slot, const int32_t *weights,
                        int32_t taps, int32_t stride, uint8_t *out) {
     int32_t sums[BLOCK];

@@ -2,8 +2,8 @@
 #pragma once
 #include "include/pictures.h"
 
-/// Takes the next row of the view's part, and writes the output rows that can be made now. `row` is
-/// (view.width, components), and one more byte after its end must be readable.
+/// Takes the next row of the view's part, and writes the output rows for which all input rows were
+/// taken. `row` is (view.width, components), and one more byte after its end must be readable.
 void ofa_view_take(ofa_picture_view *view, int32_t components, const uint8_t *row);
 
 /// Stores a fault and its text in `notes`, unless a fault is already stored. Returns the stored

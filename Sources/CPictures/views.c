@@ -1,7 +1,7 @@
 // Turns decoded rows into the output of a view. A row is converted to the view's channels,
-// resampled across and stored in a ring buffer. As soon as the buffer has all rows that an output
-// row needs, they are resampled down, and the output row is coloured and written. So a few rows of
-// memory suffice for a picture of any height.
+// resampled across (horizontally) and stored in a ring buffer. As soon as the buffer has all rows
+// that an output row needs, they are resampled down (vertically), and the output row is coloured
+// and written. So a few rows of memory suffice for a picture of any height.
 #include <string.h>
 
 #include "resampling.h"
@@ -79,7 +79,7 @@ static void finish(ofa_picture_view *view, uint8_t *line) {
     view->rows_out++;
 }
 
-/// Resamples the row across into the ring buffer. Rows of three channels are collected and
+/// Resamples the row horizontally into the ring buffer. Rows of three channels are collected and
 /// resampled four at a time. Returns whether the ring buffer has all rows taken so far.
 static int32_t keep(ofa_picture_view *view, const uint8_t *row) {
     const int64_t bytes = (int64_t)view->across.count * view->channels;
@@ -92,8 +92,8 @@ static int32_t keep(ofa_picture_view *view, const uint8_t *row) {
     memcpy(view->four + y % 4 * stride, row, (size_t)view->width * 3);
     if (y % 4 != 3 && y + 1 < view->height) return 0;
     uint8_t *out[4];
-    // If fewer than four rows are left, the unused lanes are written to `view.line` and overwritten
-    // later.
+    // If fewer than four rows are left, the unused output rows go to `view.line`, which is
+    // overwritten later.
     for (int32_t i = 0; i < 4; i++)
         out[i] = i <= y % 4 ? view->ring + (y - y % 4 + i) % rows * bytes : view->line;
     ofa_weave(view->four, stride, view->width, view->quad);
@@ -129,7 +129,7 @@ void ofa_pixels_view(const uint8_t *pixels, const ofa_picture_header *header,
     for (int32_t y = 0; y < view->height; y++) {
         const uint8_t *row =
             pixels + ((int64_t)(view->y + y) * header->width + view->x) * components;
-        // Copied, because one byte after the end of the row may be read.
+        // The row is copied, because `ofa_view_take` may read one byte after its end.
         memcpy(view->row, row, (size_t)(view->width * components));
         ofa_view_take(view, header->components, view->row);
     }

@@ -2,13 +2,13 @@
 // decoded.
 //
 // The functions here allocate no memory: callers own every buffer. Only libjpeg and libpng allocate
-// memory, in limited amounts. Both libraries leave by longjmp on errors; the functions here catch
-// it and return a fault. Each call works on the calling thread; several threads may call at the
-// same time.
+// memory, in limited amounts. On errors, both libraries leave by longjmp; the functions here catch
+// the jump and return a fault. Each call works on the calling thread; several threads may call at
+// the same time.
 #pragma once
 #include <stdint.h>
 
-/// The result of a call: fine, or why the picture was refused.
+/// The result of a call: success, or the reason why the picture was refused.
 enum {
     OFA_PICTURE_FINE = 0,
     OFA_PICTURE_DAMAGED,      // the data contradict themselves or a checksum
@@ -57,7 +57,7 @@ typedef struct {
 /// the output, and working memory.
 typedef struct {
     int32_t x, y, width, height;  // the part of the picture that is read, in pixels
-    int32_t channels;             // of the output: 1 grey, 3 RGB
+    int32_t channels;             // channels of the output: 1 grey, 3 RGB
     int32_t is_mirrored;          // used if `across.taps` is 0; otherwise `across` mirrors
     int32_t is_checked;           // whether to read to the file's end, to find all damage
     ofa_axis across, down;

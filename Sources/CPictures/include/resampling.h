@@ -1,5 +1,5 @@
-// The inner loops that decoded rows pass through. They use integer arithmetic, or floating point
-// without fused multiply-add, so every processor gives the same bits.
+// The inner loops that process decoded rows. They use integer arithmetic, or floating point without
+// fused multiply-add, so every processor gives the same bits.
 #pragma once
 #include "pictures.h"
 
