@@ -1,5 +1,6 @@
-// Picks a table of kernels that this processor can run, and computes depthwise scratch sizes that
-// are enough for every table. Defines `ofa_gate_totals`, which is the same for all tables.
+// Picks a table of kernels that this processor can run. Computes the scratch size of depthwise
+// passes, which is enough for every table. Defines `ofa_gate_totals`, which is the same for all
+// tables.
 #include <string.h>
 #include "generic/depthwise_plan.h"
 #include "isa/tables.h"

@@ -31,7 +31,8 @@ void ofa_patches(const float *x, int32_t height, int32_t width, int32_t channels
             }
 }
 
-// The oracle of `ofa_views` is a naive loop: every output pixel reads its four source pixels.
+// The reference for `ofa_views`, with which tests compare it, is a naive loop: every output pixel
+// reads its four source pixels.
 static float pixel(const uint8_t *image, int32_t height, int32_t width, int32_t channels, int32_t y,
                    int32_t x, int32_t c, float scale, float offset) {
     if (y < 0 || y >= height || x < 0 || x >= width) return offset;
@@ -67,7 +68,7 @@ void ofa_crops(const uint8_t *images, int32_t height, int32_t width, int32_t cha
     }
 }
 
-// `ofa_views` works row by row; what depends only on the column is computed once per view.
+// `ofa_views` works row by row; values that depend only on the column are computed once per view.
 #if defined(__x86_64__) && defined(__linux__)
 #define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
@@ -216,7 +217,7 @@ INLINE void view_rows(const uint8_t *image, int32_t height, int32_t width, int32
                       ofa_view view, int32_t changed, int32_t size, const float *scale,
                       const float *offset, float *out, place_of_views p) {
     const int64_t floats = (int64_t)size * channels;
-    // Output and source pixels coincide: bytes are converted without interpolation.
+    // If output and source pixels coincide, bytes are converted without interpolation.
     const int32_t straight = !p.columns.blended && view.crop.step_x == 1 && p.columns.first >= 0 &&
                              p.columns.first + size <= width;
     // The source row that each of `kept` holds; height + 1 means none.
@@ -234,8 +235,9 @@ INLINE void view_rows(const uint8_t *image, int32_t height, int32_t width, int32
         for (int32_t part = 0; part < (wy > 0 ? 2 : 1); part++) {
             int32_t slot = held[0] == y[part] ? 0 : held[1] == y[part] ? 1 : -1;
             if (slot < 0) {
-                // For the row below, do not overwrite the row above. For the row above, do not
-                // overwrite a held row that is the row below.
+                // The slot of the row below must not be that of the row above, which was read
+                // before. The slot of the row above must not be that of the row below, if it is
+                // held.
                 slot = part == 1 ? from[0] == p.kept[0] : held[0] == y[1];
                 read_row(image, height, width, channels, y[part], &p.columns, p.scales + channels,
                          p.offsets + channels, p.row);
@@ -261,7 +263,8 @@ void ofa_views(const uint8_t *images, int32_t height, int32_t width, int32_t cha
     const int64_t row = ((int64_t)width + 2) * channels + 16;
     const float one = 1, zero = 0;
     place_of_views place = place_in(scratch, width, channels, size);
-    // 1 if `scales` and `offsets` are for changed colours, 0 if not, -1 before the first view.
+    // Whether `scales` and `offsets` are those for changed colours: 1 yes, 0 no; -1 before the
+    // first view.
     int32_t prepared = -1;
     for (int32_t i = 0; i < count; i++) {
         const ofa_view view = views[i];

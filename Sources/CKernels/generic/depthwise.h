@@ -58,9 +58,9 @@ typedef struct {
     ofa_depthwise d;
     const ofa_end *end;
     int32_t top, rows;  // the band's first output row and number of rows
-    int32_t columns;    // of the padded plane
-    int32_t blocks;     // in a row of outputs
-    int32_t lines;      // that each block prefetches
+    int32_t columns;    // columns of the padded plane
+    int32_t blocks;     // blocks in a row of outputs
+    int32_t lines;      // cache lines that each block prefetches
     int64_t out_row;
     const float *plane;
     float *out;
@@ -126,8 +126,8 @@ static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const flo
             const int32_t rows = d.out_height - top < plan.band ? d.out_height - top : plan.band;
             const int32_t padded = (rows + 1) / 2 * 2;
             const int32_t tiles = padded / 2 * blocks * ((channels + LANES - 1) / LANES);
-            // The rows of input that follow the band's own belong to the next band, or to the next
-            // image.
+            // The input rows that follow the rows of this band belong to the next band or to the
+            // next image.
             int64_t used = n * in_image + ((int64_t)(top + rows - 1) * stride - pad + k) * in_row;
             int64_t after = d.images * in_image - used, next = plan.band * stride * in_row;
             ofa_ahead ahead = {{x + used}, {after < next ? after : next}, 1};

@@ -16,8 +16,8 @@ typedef struct {
 
 /// Adds to total[ky, kx] the sum over rows and columns of dy * x(stride * row + ky, stride * column
 /// + kx). Takes `together` filter rows at a time, so that their sums stay in registers. For an
-/// output row, such a group is skipped if the whole group lies outside the map. If `wide` is not 0,
-/// the stride is 1, the map has `wide` columns, and columns outside the map are skipped too.
+/// output row, such a group is skipped if the whole group lies outside the map. A `wide` other than
+/// 0 requires stride 1 and is the width of the map; then columns outside the map are skipped too.
 INLINE void sum_filter(const filter_rows *f, int32_t k, int32_t together, int32_t wide,
                        float *total) {
     const int32_t step = wide ? 1 : f->stride, columns = wide ? wide : f->columns, pad = k / 2;
@@ -105,8 +105,8 @@ typedef struct {
 } chunk_gradients;
 
 /// Computes input gradients from the sums `acc` (`high` rows, `wide` columns) and writes the
-/// gradients. The sums belong to input positions of parity (py, px). If only positions of this
-/// parity are counted, the first of the sums is in row r and column o.
+/// gradients. The sums belong to input positions of parity (py, px). Among the positions of this
+/// parity, the first sum belongs to row r and column o.
 INLINE void write_gradients(const V *acc, int32_t r, int32_t high, int32_t o, int32_t wide,
                             int32_t py, int32_t px, int has_map, int32_t activation,
                             chunk_gradients *to) {
@@ -162,8 +162,8 @@ INLINE gradient_pass pass_of(ofa_depthwise d, const ofa_upstream *u, const float
 }
 
 /// A band of input rows top ..< top + rows of one image. Its input gradient reads the output
-/// gradients from output row `first` on. Its part of the filter gradient is the sum over the output
-/// rows own ..< end: the rows for which stride * row is in the band.
+/// gradients from output row `first` on. It contributes the sum over the output rows own ..< end to
+/// the filter gradient: the rows for which stride * row is in the band.
 typedef struct {
     int32_t image, top, rows, first, own, end;
 } gradient_band;

@@ -8,7 +8,7 @@
 // and at the end of a band.
 enum { SUM_OUTPUTS = 192 };
 
-/// The plane and the filter rows that two rows of outputs are summed over.
+/// The plane and the filter rows from which two rows of outputs are summed.
 typedef struct {
     const float *plane;    // at the first tap of the first output
     const float *weights;  // (filter rows, across, LANES)
@@ -62,9 +62,9 @@ static void sum_rows(const tap_rows *b, int32_t wide, V *to) {
 #undef SUM_WIDTH
 }
 
-/// Sets `from` and `to`: of `rows` filter rows, only from ..< to lie inside the map of `height`
-/// rows for at least one of the `high` output rows. The first filter row of the first output row
-/// lies on map row `top`.
+/// Sets `from` and `to` so that rows from ..< to of the `rows` filter rows are those that lie
+/// inside the map for at least one of the `high` output rows. The map has `height` rows; the first
+/// filter row of the first output row lies on map row `top`.
 INLINE void skip_rows_outside(tap_rows *b, int32_t top, int32_t high, int32_t height,
                               int32_t rows) {
     const int32_t last = top + (high - 1) * b->stride;

@@ -1,11 +1,10 @@
-// Passes over maps of (rows, channels) that take means, normalise and activate, and the gradients
-// of these passes with their sums; also functions over n floats. Passes are vectorised over
-// channels. Most passes visit one block of rows after the other, and in a block one chunk of
-// channels after the other.
+// Passes over maps of (rows, channels): means, normalisation with activation, and their gradients
+// with sums; also functions over n floats. Passes are vectorised over channels. Most passes visit
+// one block of rows after the other, and within a block one chunk of channels after the other.
 #pragma once
 #include "vector.h"
 
-// Rows of a block. Float partial sums are added to the totals after each block.
+// The number of rows in a block. Float partial sums are added to the totals after each block.
 enum { ROW_BLOCK = 64 };
 
 /// Runs the next statement for each chunk of LANES channels, which starts at channel `c` and has
@@ -34,7 +33,7 @@ INLINE void affine_rows(const float *y, int32_t pixels, int32_t channels, ofa_af
 static void affine(const float *y, int32_t images, int32_t pixels, int32_t channels, ofa_affine map,
                    const float *gate, const float *residual, float *out) {
     int32_t activation = map.scale ? map.activation : OFA_ACT_IDENTITY;
-    // Without a gate all rows are alike, and a block of rows may span images.
+    // Without a gate, all rows are treated alike, so a block of rows may span images.
     if (!gate) {
         int64_t rows = (int64_t)images * pixels;
         for (int64_t r = 0; r < rows; r += ROW_BLOCK) {
@@ -270,8 +269,8 @@ static void write_out(const float *from, int64_t n, int64_t all, float *to) {
     for (; i + LANES <= n; i += LANES) __builtin_nontemporal_store(load(from + i), (V *)(to + i));
     for (; i < n; i++) to[i] = from[i];
 #if defined(__x86_64__)
-    // The release operation by which a thread reports that it has finished does not order streaming
-    // stores.
+    // The fence orders the streaming stores before the release operation by which the thread
+    // reports that it has finished; that operation alone does not.
     _mm_sfence();
 #endif
 }

@@ -1,5 +1,5 @@
 // Computes maxima and means over windows, and the activated sum of two maps at the end of a
-// bottleneck block, vectorised over channels. The loops are plain, because a network has few of
+// bottleneck block, vectorised over channels. The loops are simple, because a network has few of
 // these operators.
 #pragma once
 #include "elementwise.h"

@@ -13,7 +13,7 @@
 #pragma once
 #include "vector.h"
 
-// Rows after which float partial sums are added to the double totals.
+// The number of rows after which float partial sums are added to the double totals.
 enum { SUM_ROWS = 96 };
 
 #define UNROLL _Pragma("clang loop unroll(full)")

@@ -1,7 +1,7 @@
 // Multiplies sparse rows (such as the output of a ReLU) by a small dense matrix. First the nonzero
 // values of every row are listed; then a block of the matrix stays in L1 while the lists of all
 // rows are multiplied by it. Terms are summed in the order of `product` and only zeros are skipped,
-// so for finite weights the results have the same bits.
+// so for finite weights the results have the same bits as those of `product`.
 //
 // Times for 96 rows, 400 inputs and 400 outputs, AVX2, one thread, best of many runs: `product`
 // takes 340 us, `sparse_product` 270 us if half of the inputs are zero, and 155 us if two thirds
@@ -151,7 +151,7 @@ static void sparse_product(const float *a, int64_t a_row, int32_t rows, int32_t 
         }
 }
 
-/// Sums the listed rows of w in the columns of one panel, two rows at a time, adds `shift` and
+/// For the columns of one panel: sums the listed rows of w, two rows at a time, adds `shift` and
 /// activates.
 INLINE void listed_panel(const float *w, int64_t w_row, const int32_t *rows, int32_t count,
                          int vectors, const M *live, const float *shift, int32_t activation,

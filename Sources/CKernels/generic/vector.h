@@ -34,7 +34,7 @@ typedef int32_t M;  // how many lanes are live
 #define ALL_LANES LANES
 INLINE M lanes_mask(int32_t n) { return n >= LANES ? LANES : n; }
 // `load_some` and `store_some` load and store the partial vector at the end of a row. Both are
-// short, because every load or store of an unrolled tile contains a copy of one of these functions.
+// short, because they are inlined into every load or store of an unrolled tile.
 #if OFA_LANES == 8
 INLINE __m256i live_lanes(M m) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(m), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));

@@ -1,4 +1,5 @@
-// The engine's hot loops: one table of functions for each instruction set, chosen at run time.
+// The engine's hot loops: one table of functions for each instruction set. The table is chosen at
+// run time.
 //
 // Feature maps are float32 in NHWC order: (rows, channels) with rows = images * height * width and
 // channels contiguous. No function allocates; the caller lends all scratch. Most sums that are
@@ -83,8 +84,8 @@ typedef struct {
 } ofa_sum_sides;
 
 /// A thread that writes more floats than this in one pass of a convolution computes in scratch and
-/// copies with streaming stores (`write_out`). Smaller outputs are stored in place, but input
-/// gradients always go through scratch.
+/// copies with streaming stores (`write_out`). Smaller outputs are stored directly, but input
+/// gradients are always computed in scratch first.
 enum { OFA_STREAM_FLOATS = 1024 * 1024 };
 
 enum { OFA_AHEAD = 4 };  // the most arrays that an `ofa_ahead` lists
@@ -154,8 +155,8 @@ typedef struct {
                               float *dx);
 
     /// out = the mean of act(x * scale + shift) over adjacent windows of size x size pixels; a
-    /// window across the border averages the pixels inside. out is (images, ceil(height / size),
-    /// ceil(width / size), channels).
+    /// window that crosses the border averages only the pixels inside the map. out is (images,
+    /// ceil(height / size), ceil(width / size), channels).
     void (*mean_pool)(const float *x, int32_t images, int32_t height, int32_t width,
                       int32_t channels, int32_t size, ofa_affine map, float *out);
 
@@ -204,9 +205,9 @@ typedef struct {
                            const float *w, int32_t columns, const float *shift, int32_t activation,
                            float *c, int64_t c_row, float *scratch);
 
-    /// c (columns) = act(shift + sum of `count` listed rows of w (any, columns)): up to rounding
-    /// the result of `sparse_product` for a row of `a` that holds zeros and ones. A row of w that
-    /// is listed twice counts twice.
+    /// c (columns) = act(shift + sum of `count` listed rows of w (any, columns)). The result
+    /// equals, up to rounding, that of `sparse_product` for a row of `a` that has 1 at the listed
+    /// places and 0 elsewhere. A row of w that is listed twice counts twice.
     void (*sum_listed)(const float *w, int32_t columns, const int32_t *rows, int32_t count,
                        const float *shift, int32_t activation, float *c);
 
@@ -277,8 +278,8 @@ void ofa_gate_totals(const float *parts, const float *gate /*(images, C)*/,
                      int64_t part, double *sums);
 
 /// Gathers `count` crops of uint8 images (H, W, C) with bilinear interpolation. Bytes outside the
-/// image are 0. Each value becomes value * scale + offset. out is (count, size, size, C). The
-/// oracle of `ofa_views`.
+/// image are 0. Each value becomes value * scale + offset. out is (count, size, size, C). Tests
+/// compare `ofa_views` with this function.
 void ofa_crops(const uint8_t *images, int32_t height, int32_t width, int32_t channels,
                const ofa_crop *crops, int32_t count, int32_t size, const float *scale /*(C)*/,
                const float *offset /*(C)*/, float *out);

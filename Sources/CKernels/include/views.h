@@ -1,10 +1,10 @@
 // Views of stored images as a batch: crops, optionally mirrored and with changed colours, as
 // normalised floats.
 //
-// `ofa_crops` of ckernels.h is the oracle: without a change of colours the results have the same
-// bits. The oracle reads up to four source pixels for each output pixel. `ofa_views` keeps the last
-// two source rows, converted to floats and interpolated along the row, so it converts most source
-// rows only once per view.
+// `ofa_crops` of ckernels.h is the oracle, the simple function with which tests compare
+// `ofa_views`: without a change of colours, the results have the same bits. The oracle reads up to
+// four source pixels for each output pixel. `ofa_views` keeps the last two source rows, converted
+// to floats and interpolated along the row, so it converts most source rows only once per view.
 // Images/s, one thread of a Zen 5 with AVX-512, a shared machine, best of 6 runs of 64 images:
 //   source         output       crop                             oracle   ofa_views
 //   224 x 224 x 3  128 x 128    half of the area                  4,779      33,925

@@ -1,6 +1,6 @@
-// The oracle: every kernel in its plainest form, with one loop per dimension and sums in double
-// (but `dfilter` and the mean of `depthwise` are summed in float). The vector versions are tested
-// against these functions; `OFA_ISA=scalar` runs the whole engine on them.
+// The reference: every kernel in its simplest form, with one loop per dimension and sums in double
+// (but `dfilter` and the mean of `depthwise` are summed in float). Tests compare the vector
+// versions with these functions; `OFA_ISA=scalar` runs the whole engine on these functions.
 #include "tables.h"
 
 static float activate(float x, int32_t activation) {

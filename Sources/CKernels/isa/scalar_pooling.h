@@ -1,4 +1,5 @@
-// The oracle of poolings and of activated sums of two maps; scalar.c includes this file.
+// The reference versions of poolings and of activated sums of two maps; scalar.c includes this
+// file.
 
 static void max_pool(ofa_depthwise d, const float *x, ofa_affine map, float *out) {
     const int32_t pad = d.kernel / 2, channels = d.channels;
