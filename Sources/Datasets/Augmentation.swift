@@ -1,6 +1,5 @@
-// Training augmentation: random crops, mirroring and colour jitter, drawn from a counter-based
-// random stream. Shift and colour jitter draw nothing from the stream if they are off; mirroring
-// always draws.
+// Training augmentation: random crops, mirroring and colour jitter, drawn from a counter-based random stream. Shift and
+// colour jitter take no numbers from the stream if they are off; mirroring always takes one.
 
 import Foundation
 import Tensors
@@ -21,8 +20,8 @@ public struct Augmentation: Sendable, Equatable {
 
     /// How the crop is drawn.
     public var cropStyle: CropStyle
-    /// The smallest share of the image's area that a crop keeps, in (0, 1]. The published value for ImageNet is 0.08,
-    /// which is far too strong for images of 28 pixels.
+    /// The smallest share, in (0, 1], of the image's area that a crop may have. The published value for ImageNet is
+    /// 0.08, which is far too strong for images of 28 pixels.
     public var minArea: Double
     /// The largest aspect ratio (width / height) of a crop, 1 or more; the smallest is its inverse.
     /// The published value is 4/3.
@@ -91,7 +90,7 @@ public struct Augmentation: Sendable, Equatable {
         return crop
     }
 
-    /// A crop, in pixels of the source image.
+    /// The position and size of a crop, in pixels of the source image.
     private struct Part {
         var top, left, height, width: Float
     }

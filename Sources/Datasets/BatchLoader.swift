@@ -70,15 +70,15 @@ public final class BatchLoader {
     }
 }
 
-/// Why a batch could not be made. If several images failed, this is the failure of the first of
-/// them in the batch, whichever thread was faster.
+/// The error that prevented a batch. If several images of the batch failed, this is the error of the one with the
+/// lowest position, independently of the timing of threads.
 struct BatchFailure: Sendable {
     /// The position of the image in the batch.
     let place: Int
     /// The failure.
     let error: any Error
 
-    /// Replaces `kept` if `kept` is nil or its place is after `place`.
+    /// Sets `kept` to the failure `error` at `place`, if `kept` is nil or its place is after `place`.
     static func keep(_ kept: inout BatchFailure?, _ error: any Error, place: Int) {
         guard kept.map({ place < $0.place }) ?? true else { return }
         kept = BatchFailure(place: place, error: error)

@@ -1,5 +1,4 @@
-// A request determines the bits of its batch completely, whichever thread makes the batch, and
-// whenever.
+// A request alone determines the bits of its batch, independently of the thread that makes the batch and of the time.
 
 import Tensors
 
@@ -28,8 +27,8 @@ public struct BatchRequest: Sendable {
     /// The index in the source of the batch's image number `place`.
     func image(_ place: Int) -> Int { images[images.startIndex + place] }
 
-    /// The crop of the batch's image number `place`, which has `height` x `width` pixels. `index`
-    /// is the number of this image in the memory that the crop is read from.
+    /// The crop of the batch's image number `place`, which has `height` x `width` pixels. `index` is the number of this
+    /// image in the memory from which the crop is read.
     func crop(_ place: Int, index: Int, height: Int, width: Int) -> Crop {
         if let streams {
             var stream = streams[place]

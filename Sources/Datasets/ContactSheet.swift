@@ -38,8 +38,8 @@ public struct ContactSheet: Sendable {
         for picture in 0..<source.count {
             let label = source.label(picture)
             guard label < shown else { continue }
-            // Evenly spaced: chooses a picture whenever `place * most / count`, rounded down,
-            // grows.
+            // Chooses a picture whenever `place * most / count`, rounded down, grows, so that the chosen pictures are
+            // evenly spaced.
             let place = seen[label], count = counts[label], most = min(perClass, count)
             seen[label] += 1
             if (place + 1) * most / count > place * most / count { chosen[label].append(picture) }
@@ -68,7 +68,7 @@ public struct ContactSheet: Sendable {
             let left = Self.gap + number / rowsEach * columnWidth
             for (place, picture) in row.pictures.enumerated() {
                 let small = try Self.small(source, picture, tile)
-                // Centred in its tile.
+                // The picture is centred in its tile.
                 let y = top + (tile - small.height) / 2
                 let x = left + place * step + (tile - small.width) / 2
                 let line = small.width * channels

@@ -27,7 +27,7 @@ public struct Dataset: Sendable {
         self.test = test
     }
 
-    /// Identifies the content of the data set.
+    /// Identifies the data set by its name and the sizes and checksums of its shards.
     public var fingerprint: String { "\(name):\(train.fingerprint):\(test.fingerprint)" }
 }
 

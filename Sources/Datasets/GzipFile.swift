@@ -1,5 +1,5 @@
-// Reads gzip files through zlib, piece by piece. zlib verifies gzip's checksum and length; a
-// truncated, damaged or foreign file gives an error with the file and the remedy.
+// Reads gzip files through zlib, piece by piece. zlib verifies gzip's checksum and length. The error for a truncated,
+// damaged or foreign file names the file and the remedy.
 import CZlib
 import Foundation
 import Intake
@@ -10,8 +10,8 @@ public enum GzipFile {
 
     /// Returns the uncompressed content of a file of one or more gzip members.
     ///
-    /// `maximumBytes` bounds the uncompressed size, against decompression bombs. Errors:
-    /// `unreadable`, `wrongFormat`, `truncated`, `corrupt`, `tooLarge`.
+    /// `maximumBytes` limits the uncompressed size, as a protection against decompression bombs. Errors: `unreadable`,
+    /// `wrongFormat`, `truncated`, `corrupt`, `tooLarge`.
     public static func read(_ path: String, maximumBytes: Int = 1 << 31) throws -> [UInt8] {
         let file = try InputFile(ByteName(path))
         let inflater = try Inflater(path: path)

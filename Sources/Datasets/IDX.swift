@@ -5,7 +5,7 @@ import Foundation
 
 /// An array of unsigned bytes with its dimensions.
 public struct IDX: Sendable, Equatable {
-    /// The extents, outermost first: images are (count, height, width), labels (count).
+    /// The sizes of the dimensions, outermost first: (count, height, width) for images, (count) for labels.
     public let dimensions: [Int]
     /// The values in row-major order.
     public let values: [UInt8]

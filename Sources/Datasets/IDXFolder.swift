@@ -58,8 +58,8 @@ public struct IDXFolder: Sendable, Equatable {
         )
     }
 
-    /// Returns the paths by prefix and part. A file may be there compressed and uncompressed; the
-    /// compressed form, which has a checksum, comes first.
+    /// Returns the paths by prefix and part. A file may exist in compressed and in uncompressed form; the compressed
+    /// form, which has a checksum, comes first.
     private static func files(in folder: String) -> [String: [String: [String]]] {
         var found: [String: [String: [String]]] = [:]
         for name in names(in: folder) {
@@ -81,7 +81,8 @@ public struct IDXFolder: Sendable, Equatable {
         }
     }
 
-    /// Compares piece by piece: the files may be larger than the memory.
+    /// Returns whether two files have the same content. Compares piece by piece, because the files may be larger than
+    /// the memory.
     private static func haveSameContent(
         _ one: String, _ other: String
     ) throws(DatasetError) -> Bool {
@@ -198,12 +199,12 @@ extension ImageShard {
 
 /// The name of a file of the MNIST family, such as `emnist-letters-train-images-idx3-ubyte.gz`.
 struct IDXName {
-    /// What stands before `train`, `t10k` or `test`.
+    /// The part of the name before `train`, `t10k` or `test`.
     let prefix: String
     /// `train images`, `train labels`, `test images` or `test labels`.
     let part: String
 
-    // Compared as text: compiling a regular expression takes longer than reading a small file.
+    // Names are compared with these texts: compiling a regular expression would take longer than reading a small file.
     private static let ends: [(text: String, part: String)] = ["train", "t10k", "test"].flatMap {
         split in
         ["images", "labels"].flatMap { kind in
@@ -213,7 +214,7 @@ struct IDXName {
         }
     }
 
-    /// Reads a name; nil if it is not one of these.
+    /// Splits a file's name into prefix and part; nil if the name is not of the MNIST family.
     init?(_ name: String) {
         let plain = name.hasSuffix(".gz") ? name.dropLast(3) : name[...]
         guard let end = Self.ends.first(where: { plain.hasSuffix($0.text) }) else { return nil }

@@ -46,10 +46,10 @@ public final class PrefetchingLoader {
     /// Waits until every thread has finished its current image and ended.
     deinit { shared.stop() }
 
-    /// How many requested batches have not been taken by `next`.
+    /// The number of requested batches that `next` has not returned yet.
     public var pending: Int { requested - taken }
 
-    /// Requests a batch, which is made as soon as a buffer is free. At most two may be pending.
+    /// Requests a batch, which is made as soon as a buffer is free. At most two batches may be pending.
     public func request(_ request: BatchRequest) {
         precondition(
             pending < Self.depth, "\(pending) batches are asked for already: take one first")
@@ -82,11 +82,10 @@ public final class PrefetchingLoader {
 /// The state shared by the caller and the loader's threads: two buffers used in turn, and the
 /// counts of requested, made and taken batches.
 private final class SharedBatches: @unchecked Sendable {
-    // Safe because the counters, and the counts and failure of each `Place`, are accessed only with
-    // the lock. The rest of a `Place` belongs to the loader's threads from the moment when its
-    // request is posted and its last batch is no longer in use, until `made` counts the new batch.
-    // In this time each image of the batch belongs to the thread that claimed the image. At all
-    // other times the `Place` belongs to the caller's thread.
+    // Safe because the counters, and the counts and failure of each `Place`, are accessed only with the lock. The
+    // loader's threads own the rest of a `Place` from the moment when its request is posted and its previous batch is
+    // no longer in use, until `made` counts the new batch. In this time, each image of the batch belongs to the thread
+    // that claimed the image. At all other times the `Place` belongs to the caller's thread.
 
     /// A buffer, used by every second batch.
     private final class Place {

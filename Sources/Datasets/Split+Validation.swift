@@ -2,12 +2,12 @@
 import Tensors
 
 extension Split {
-    /// Of `trainCount` images, the last `validation` are the validation part of the data set.
-    /// `heldOut` of these are held out, and the rest of the part is not used. The images before the
-    /// part are for training. Both lists are shuffled.
+    /// Splits `trainCount` images, of which the last `validation` images are the validation part of the data set. The
+    /// split holds out `heldOut` random images of this part and does not use the others. All images before this part
+    /// are training images. Both lists are shuffled.
     ///
-    /// Errors: `wrongDimensions` if no image would be left to train on, or if the validation part
-    /// has fewer than `heldOut` images.
+    /// Errors: `wrongDimensions` if no image would be left to train on, or if the validation part has fewer than
+    /// `heldOut` images.
     public init(trainCount: Int, validation: Int, heldOut: Int, seed: UInt64) throws {
         guard validation >= 0, validation < trainCount, (0...validation).contains(heldOut) else {
             throw DatasetError(

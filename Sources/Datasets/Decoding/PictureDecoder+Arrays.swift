@@ -1,21 +1,21 @@
 // Decoding into arrays: for import, which takes pictures one by one, and for tests.
 
 extension PictureDecoder {
-    /// Reads the header of a picture file. Errors: why the picture is refused, without its name
-    /// (`DatasetError.about` adds the name).
+    /// Reads the header of a picture file. Errors: `DatasetError` with the reason for refusing the picture, without the
+    /// picture's name (`DatasetError.about` adds the name).
     public func header(_ bytes: [UInt8]) throws -> PictureHeader {
         try bytes.withUnsafeBytes { try header($0) }
     }
 
-    /// Decodes a picture file and reads the file to its end, to find all damage. Errors: why the
-    /// picture is refused, without its name.
+    /// Decodes a picture file and reads the file to its end, to find all damage. Errors: `DatasetError` with the reason
+    /// for refusing the picture, without the picture's name.
     public func decode(_ bytes: [UInt8]) throws -> DecodedPicture {
         try view(encoded: bytes) { .whole(width: $0, height: $1) }
     }
 
-    /// Decodes the view that `choose` returns for the picture's width and height. The file is read
-    /// to its end, to find all damage, unless `isChecked` is false. Errors: why the picture is
-    /// refused, without its name.
+    /// Decodes the view that `choose` returns for the picture's width and height. The file is read to its end, to find
+    /// all damage, unless `isChecked` is false. Errors: `DatasetError` with the reason for refusing the picture,
+    /// without the picture's name.
     public func view(
         encoded bytes: [UInt8], isChecked: Bool = true, _ choose: (Int, Int) -> PictureView
     ) throws -> DecodedPicture {
@@ -39,7 +39,7 @@ extension PictureDecoder {
         _ source: Source, isChecked: Bool, _ choose: (Int, Int) -> PictureView
     ) throws -> DecodedPicture {
         var pixels: [UInt8] = [], size = (width: 0, height: 0)
-        // Allocated after the header was read: only then the size of the view is known.
+        // The memory is allocated after the header was read, because the size of the view is not known before.
         var memory = UnsafeMutableBufferPointer<UInt8>(start: nil, count: 0)
         defer { memory.deallocate() }
         let warnings = try write(

@@ -10,7 +10,7 @@
 import CPictures
 import Intake
 
-/// Decodes pictures; to be used by one thread at a time.
+/// Decodes pictures. Only one thread at a time may use a decoder.
 public final class PictureDecoder {
     /// Limits of a picture. Pixels and memory are checked before memory is allocated.
     public struct Limits: Sendable, Equatable {
@@ -59,18 +59,18 @@ public final class PictureDecoder {
     private let four = PictureMemory<UInt8>(zero: 0), quad = PictureMemory<UInt8>(zero: 0)
     private let ring = PictureMemory<UInt8>(zero: 0), line = PictureMemory<UInt8>(zero: 0)
     private let whole = PictureMemory<UInt8>(zero: 0)
-    /// Buffers above this size are freed after the picture, because such large pictures are rare.
+    /// Larger buffers than this are freed after each picture, because pictures that need them are rare.
     private static let keptBytes = 4 << 20
 
-    /// `channels` is 1 or 3.
+    /// Makes a decoder whose output has `channels` channels, 1 or 3.
     public init(channels: Int = 3, limits: Limits = Limits()) {
         precondition(channels == 1 || channels == 3, "\(channels) channels: grey is 1, RGB 3")
         self.channels = channels
         self.limits = limits
     }
 
-    /// Reads the header of a picture file. Errors: why the picture is refused, without its name
-    /// (`DatasetError.about` adds the name).
+    /// Reads the header of a picture file. Errors: `DatasetError` with the reason for refusing the picture, without the
+    /// picture's name (`DatasetError.about` adds the name).
     public func header(_ bytes: UnsafeRawBufferPointer) throws -> PictureHeader {
         let kind = PictureKind(bytes)
         if let refusal = kind.refusal { throw refusal }
@@ -83,13 +83,13 @@ public final class PictureDecoder {
         return PictureHeader(kind, header)
     }
 
-    /// Makes the view that `choose` returns for the picture's width and height, and writes the
-    /// output to the memory that `target` returns for this view.
+    /// Makes the view that `choose` returns for the picture's width and height, and writes the output to the memory
+    /// that `target` returns for this view.
     ///
-    /// If `isChecked` is true, the file is read to its end, to find all damage. Otherwise most of
-    /// what lies outside the view is skipped, which is faster, for files that were checked before.
-    /// The output is the same. Errors: why the picture is refused, without its name
-    /// (`DatasetError.about` adds the name), and errors of the closures.
+    /// If `isChecked` is true, the file is read to its end, to find all damage. Otherwise the decoder skips most data
+    /// outside the view; this is faster, and suits files that were checked before. The output is the same. Errors:
+    /// `DatasetError` with the reason for refusing the picture, without the picture's name (`DatasetError.about` adds
+    /// the name), and errors of the closures.
     @discardableResult
     public func write(
         _ source: Source, isChecked: Bool,
@@ -169,7 +169,7 @@ public final class PictureDecoder {
         native.brightness = view.brightness
         native.saturation = view.saturation
         native.saturation_first = view.isSaturationFirst ? 1 : 0
-        // The 64 bytes more are for reads and writes that go a little beyond the end of a row.
+        // The additional 64 bytes allow reads and writes that go a little beyond the end of a row.
         native.row = row.room(for: header.width * 4 + 64).baseAddress
         native.part = part.room(for: across.part.count * 3 + 64).baseAddress
         native.four = four.room(for: 4 * (across.part.count * 3 + 64)).baseAddress

@@ -18,7 +18,7 @@ public enum PictureEncoder {
         _ pixels: [UInt8], width: Int, height: Int, channels: Int = 3
     ) throws -> [UInt8] {
         try check(pixels, width, height, channels, longest: 1_000_000)
-        // Each row has one byte more, for its filter; incompressible data grow by less than 1/32.
+        // PNG adds one byte to each row, for the row's filter; incompressible data grow by less than 1/32.
         let raw = (width * channels + 1) * height
         return try encode("PNG", room: raw + raw / 32 + 65_536) { out, room, written, notes in
             ofa_png_write(
@@ -36,7 +36,8 @@ public enum PictureEncoder {
     ) throws -> [UInt8] {
         precondition((1...100).contains(quality), "a quality of \(quality)")
         try check(pixels, width, height, channels, longest: 65_500)
-        // A sample takes at most 2 bytes of entropy code, stuffing included; blocks are filled up.
+        // A sample takes at most 2 bytes of entropy code, including stuffed bytes; incomplete blocks count as whole
+        // ones.
         let blocks = ((width + 7) / 8) * ((height + 7) / 8) * 64
         return try encode("JPEG", room: blocks * channels * 2 + 4096) { out, room, written, notes in
             ofa_jpeg_write(
@@ -60,7 +61,7 @@ public enum PictureEncoder {
             throw DatasetError(
                 .corrupt, "cannot encode a \(format): \(String(cString: ofa_notes_text(&notes)))")
         }
-        // Copied to free the unused part of the buffer, which is often large.
+        // Returns a copy, so that the unused part of the buffer, which is often large, is freed.
         return bytes.withUnsafeBufferPointer { [UInt8]($0) }
     }
 

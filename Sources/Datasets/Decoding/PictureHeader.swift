@@ -1,4 +1,4 @@
-// What a picture's header says, the warnings of decoding, and the errors of refused pictures.
+// The content of a picture's header, the warnings of decoding, and the errors of refused pictures.
 import CPictures
 import Intake
 

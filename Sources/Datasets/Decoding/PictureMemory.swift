@@ -1,7 +1,7 @@
-// A buffer that a decoder reuses from picture to picture, and that grows only if a picture needs
-// more. Pointers to its elements are not used after the decoder's present call.
+// A buffer that a decoder reuses from picture to picture, and that grows only if a picture needs more. Pointers to its
+// elements are valid only until the current call of the decoder returns.
 
-/// A buffer of one decoder.
+/// A reusable buffer of one decoder.
 final class PictureMemory<Element: BitwiseCopyable> {
     private var buffer = UnsafeMutableBufferPointer<Element>(start: nil, count: 0)
     private let zero: Element
@@ -11,7 +11,7 @@ final class PictureMemory<Element: BitwiseCopyable> {
 
     deinit { buffer.deallocate() }
 
-    /// Returns the buffer with at least `count` elements. What it contained before may be lost.
+    /// Returns the buffer with at least `count` elements. The earlier content may be lost.
     func room(for count: Int) -> UnsafeMutableBufferPointer<Element> {
         if buffer.count < count {
             buffer.deallocate()

@@ -3,7 +3,7 @@
 import Intake
 import Tensors
 
-/// Prepares pictures for a network; to be used by one thread at a time.
+/// Prepares pictures for a network. Only one thread at a time may use a preprocessor.
 public final class PicturePreprocessor {
     /// How pictures become square.
     public enum Resizing: String, Codable, Sendable, CaseIterable {
@@ -22,7 +22,7 @@ public final class PicturePreprocessor {
     /// Bytes per pixel: 1 grey, 3 RGB.
     public var channels: Int { decoder.channels }
 
-    /// `normalization` has one mean and one deviation for each channel, so it determines
+    /// Takes the settings. `normalization` has one mean and one deviation for each channel, so it determines
     /// `channels`.
     public init(
         normalization: PixelNormalization, resizing: Resizing = .published,
@@ -34,11 +34,11 @@ public final class PicturePreprocessor {
         offset = normalization.offsets
     }
 
-    /// Draws a view for training from `stream`, and writes it as floats of shape (size, size,
-    /// channels).
+    /// Draws a view for training from `stream`, and writes it as floats of shape (size, size, channels).
     ///
-    /// For `isChecked` see `PictureDecoder.write`. Errors: why the picture is refused, without its
-    /// name; `wrongDimensions` if resizing is off and the picture does not have the network's size.
+    /// For `isChecked` see `PictureDecoder.write`. Errors: `DatasetError` with the reason for refusing the picture,
+    /// without the picture's name; `wrongDimensions` if resizing is off and the picture does not have the network's
+    /// size.
     public func train(
         _ source: PictureDecoder.Source, size: Int, augmentation: Augmentation,
         stream: inout RandomStream, isChecked: Bool = false,
@@ -108,7 +108,7 @@ public final class PicturePreprocessor {
 }
 
 extension PictureView {
-    /// Changes this to the view of the whole picture; mirroring and colours stay as they are.
+    /// Makes this view that of the whole picture; mirroring and colours do not change.
     fileprivate mutating func uncut(width: Int, height: Int) {
         var view = PictureView.whole(width: width, height: height)
         view.isMirrored = isMirrored

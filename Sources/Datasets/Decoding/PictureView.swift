@@ -1,16 +1,16 @@
-// A view says which part of a picture is resampled to which size. Evaluation, training crops and
-// stored pictures differ only in their views, so the same code decodes and resamples all of them.
+// A view describes which part of a picture is resampled, and to which size. Evaluation, training crops and stored
+// pictures differ only in their views, so the same code decodes and resamples all of them.
 
 import Foundation
 
-/// A view: a box of a picture is resampled as if the box were a whole picture, then the output is
-/// cut out of the result. Positions and sizes are in pixels, counted from the top left.
+/// A box of a picture is resampled as if it were a whole picture; then the output is cut out of the resampled box.
+/// Positions and sizes are in pixels; positions are counted from the top left.
 public struct PictureView: Sendable, Equatable {
     /// The box's left column and top row in the picture.
     public var x, y: Int
     /// The box's size, at least 1.
     public var width, height: Int
-    /// The size that the box is resampled to; an axis whose size does not change is copied.
+    /// The size to which the box is resampled; an axis whose size does not change is copied.
     public var resizedWidth, resizedHeight: Int
     /// The left column and top row of the output, in the resampled box.
     public var left, top: Int
@@ -26,7 +26,7 @@ public struct PictureView: Sendable, Equatable {
     /// Whether the saturation is changed before the brightness.
     public var isSaturationFirst = false
 
-    /// Resamples a box to a size; the output is the whole result.
+    /// Makes the view of a box that is resampled to a size; the output is the whole resampled box.
     public init(
         x: Int = 0, y: Int = 0, width: Int, height: Int, resizedWidth: Int, resizedHeight: Int
     ) {

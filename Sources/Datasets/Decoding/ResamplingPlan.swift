@@ -10,9 +10,8 @@ final class ResamplingPlan {
     /// The rows or columns of the picture that are read.
     private(set) var part = 0..<0
 
-    /// Plans one axis. The `length` samples from `start` on are resampled to `resized` outputs;
-    /// `count` of these are made, from output `from` on. `isMirrored` has an effect only if
-    /// `length` and `resized` differ.
+    /// Plans one axis. The `length` samples from `start` on are resampled to `resized` outputs, of which only `count`
+    /// are computed, from output `from` on. `isMirrored` has an effect only if `length` and `resized` differ.
     func set(
         start: Int, length: Int, resized: Int, from: Int, count: Int, isMirrored: Bool = false
     ) {
@@ -28,7 +27,7 @@ final class ResamplingPlan {
         let taps = ofa_axis_windows(n, m, from, outputs, mirrored, first, lengths)
         guard let table = weights.room(for: Int(taps) * count).baseAddress else { return }
         ofa_axis_weights(n, m, from, outputs, mirrored, taps, first, lengths, table)
-        // The windows advance in one direction, so the first and the last one bound them all.
+        // The windows advance in one direction, so the first and the last window bound the range of all.
         let lowest = min(first[0], first[count - 1])
         let end = max(first[0], first[count - 1]) + taps
         for x in 0..<count { first[x] -= lowest }

@@ -1,14 +1,15 @@
-// The pixels of a picture while it is drawn: the background, blur, and the development into bytes.
+// The pixels of a picture while it is drawn: the background, the blur, and the conversion to bytes.
 import Tensors
 
-/// Pixels as floats: red, green and blue, 0...255, and a lane that is not used.
+/// The pixels as floats. A pixel has red, green and blue in 0...255, and an unused fourth component.
 struct DrawnCanvas {
     private(set) var width = 0, height = 0
     var pixels: [SIMD4<Float>] = []
     private var line: [SIMD4<Float>] = []
     private var mix: [Float] = []
 
-    /// Takes a size; the pixels are those of the picture before.
+    /// Sets the size of the next picture. The pixels still hold the previous picture, until `drawBackground` overwrites
+    /// them.
     mutating func resize(width: Int, height: Int) {
         self.width = width
         self.height = height
@@ -21,8 +22,8 @@ struct DrawnCanvas {
         }
     }
 
-    /// Covers everything by two colours mixed by noise of three scales, the lower part lighter or
-    /// darker.
+    /// Fills the picture with a mixture of two random colours, whose shares vary by noise of three scales. The part
+    /// below a random row is lighter or darker.
     mutating func drawBackground(_ tile: NoiseTile, _ stream: inout RandomStream) {
         let first = DrawnColour.any(saturation: 0.1...0.55, value: 0.25...0.85, &stream)
         let second = DrawnColour.any(saturation: 0.1...0.55, value: 0.25...0.85, &stream)
@@ -45,7 +46,8 @@ struct DrawnCanvas {
         }
     }
 
-    /// Blurs by the weights 1, 2, 1 in both directions.
+    /// Blurs horizontally and vertically: a pixel becomes the average of itself and its two neighbours with weights 2,
+    /// 1, 1. The last column is not blurred horizontally, and the last row is not blurred vertically.
     mutating func blur() {
         for row in 0..<height {
             let start = row * width
@@ -67,14 +69,15 @@ struct DrawnCanvas {
         }
     }
 
-    /// The picture as bytes, (height, width, 3): contrast, exposure with a colour cast, darker
-    /// corners, and noise.
+    /// Returns the picture as bytes, (height, width, 3), after random changes of contrast, exposure and colour balance,
+    /// with darker corners and noise.
     func developed(_ stream: inout RandomStream) -> [UInt8] {
         let contrast = stream.uniform(in: 0.75...1.2), exposure = stream.uniform(in: 0.75...1.25)
         var gain = SIMD4<Float>(repeating: exposure)
         for channel in 0..<3 { gain[channel] *= stream.uniform(in: 0.92...1.08) }
         let corners = stream.uniform(in: 0...0.5)
-        // The number of set bits of a random byte has a deviation of √2.
+        // The noise is `grain` times the number of set bits of a random byte, minus the mean 4. This number has a
+        // standard deviation of √2.
         let grain = stream.uniform(in: 0.5...4)
         let levels = (0..<256).map { Float($0.nonzeroBitCount - 4) * grain + 0.5 }
         var bytes = [UInt8](repeating: 0, count: width * height * 3)
@@ -88,7 +91,7 @@ struct DrawnCanvas {
                 let dx = Float(column) - middle.x
                 let fall = 1 - corners * (dx * dx + dy * dy) * perPixel
                 let value = (pixels[row * width + column] * contrast + base) * (gain * fall)
-                // Two pixels take their noise from one number.
+                // Two pixels take their noise from one 64-bit number.
                 word = place & 1 == 0 ? stream.next() : word >> 24
                 bytes[place] = Self.byte(value.x + levels[Int(word & 255)])
                 bytes[place + 1] = Self.byte(value.y + levels[Int((word >> 8) & 255)])

@@ -1,9 +1,10 @@
-// Colours of drawn pictures.
+// Colours of drawn pictures, from hue, saturation and value (HSV).
 import Tensors
 
-/// Colours as red, green and blue, 0...255; the fourth lane is not used.
+/// Makes colours of red, green and blue in 0...255; the fourth component is not used.
 enum DrawnColour {
-    /// The colour of a hue (a full turn is 1; any number from 0 on), a saturation and a value, 0...1.
+    /// Returns the colour of a hue, a saturation and a value. `hue` is at least 0, and its fraction counts: 1 is a full
+    /// turn of the colour wheel. `saturation` and `value` are in 0...1.
     static func of(hue: Float, saturation: Float, value: Float) -> SIMD4<Float> {
         let turn = (hue - Float(Int32(hue))) * 6
         let sector = min(Int32(turn), 5)
@@ -23,7 +24,7 @@ enum DrawnColour {
         return colour * 255
     }
 
-    /// A colour of any hue, its saturation and value drawn from ranges.
+    /// Draws a colour: any hue, and saturation and value from the given ranges.
     static func any(
         saturation: ClosedRange<Float>, value: ClosedRange<Float>, _ stream: inout RandomStream
     ) -> SIMD4<Float> {

@@ -1,25 +1,24 @@
-// Writes an image folder of drawn pictures: PART/CLASS/NUMBER.jpg below a folder that appears when
-// it is complete.
+// Writes an image folder of drawn pictures: PART/CLASS/NUMBER.jpg. The folder gets its name only when it is complete.
 import Foundation
 import Intake
 import Synchronization
 import Tensors
 
-/// A folder of drawn pictures: what it holds follows from these values.
+/// A folder of drawn pictures. These values determine the bytes of all its files.
 public struct DrawnFolder: Sendable, Equatable {
     /// What `write` found or did.
     public enum Outcome: Sendable {
         /// The pictures were drawn.
         case drawn
-        /// The folder held just these pictures already.
+        /// The folder already had exactly these pictures.
         case found
     }
 
     /// The number of classes, at most `DrawnClass.count`.
     public var classes: Int
-    /// Pictures of a class in the parts train and test; a part without pictures has no folder.
+    /// The numbers of pictures of each class in the parts train and test; a part without pictures has no folder.
     public var train, test: Int
-    /// The seed of all pictures. Folders of one seed that differ in their counts share pictures.
+    /// The seed of all pictures. Folders of the same seed but with different counts have pictures in common.
     public var seed: UInt64
 
     /// Takes the counts unchecked.
@@ -30,7 +29,7 @@ public struct DrawnFolder: Sendable, Equatable {
         self.seed = seed
     }
 
-    /// The number of pictures.
+    /// The number of pictures in the folder.
     public var count: Int { classes * (train + test) }
     /// The names of the classes in the order of their numbers.
     public var classNames: [String] { (0..<classes).map { DrawnClass($0).name } }
@@ -39,15 +38,15 @@ public struct DrawnFolder: Sendable, Equatable {
         [(.train, train), (.test, test)].filter { $0.1 > 0 }
     }
 
-    /// Draws the pictures on `threads` threads into a folder beside `folder`, and renames that when
-    /// all are there. Which thread draws a picture changes nothing. `progress` is called on the
-    /// caller's thread with the number of pictures drawn; what it throws ends the drawing.
+    /// Draws the pictures on `threads` threads into `folder` + `.unfinished`, and renames that folder to `folder` when
+    /// all pictures are written. The pictures do not depend on `threads`. `progress` is called on the caller's thread
+    /// with the number of pictures drawn so far, roughly; an error that it throws ends the drawing.
     ///
-    /// If `folder` holds these pictures already, nothing is written. That is checked by the names of
-    /// all files and the bytes of one picture of each class and part.
+    /// If `folder` already has these pictures, nothing is written. To find out, this method compares the names of all
+    /// files, and the bytes of one picture of each class and part.
     ///
-    /// Errors: `wrongDimensions` if the folder holds something else; `unreadable` if it cannot be
-    /// read or written.
+    /// Errors: `wrongDimensions` if `folder` is a file or has other content, or if the unfinished folder has content
+    /// that is not from a drawing; `unreadable` if a file or folder cannot be read or written; errors of `progress`.
     public func write(
         to folder: String, threads: Int, progress: (Int) throws -> Void = { _ in }
     ) throws -> Outcome {
@@ -113,8 +112,8 @@ public struct DrawnFolder: Sendable, Equatable {
         try progress(count)
     }
 
-    /// The path below the folder, and the bytes, of the picture at a place: the pictures of train
-    /// come first, class by class.
+    /// Returns picture number `place`: its path below the folder, and its bytes. The pictures of train come before
+    /// those of test, and each part is ordered by class.
     private func picture(
         _ place: Int, _ drawer: inout PictureDrawer
     ) throws -> (path: String, bytes: [UInt8]) {
@@ -132,7 +131,8 @@ public struct DrawnFolder: Sendable, Equatable {
         return String(repeating: "0", count: max(0, 4 - digits.count)) + digits + ".jpg"
     }
 
-    /// Whether a folder holds just these pictures.
+    /// Returns whether a folder with the entries `held` has exactly these pictures; compares the bytes of only one
+    /// picture of each class and part.
     private func holdsThese(_ folder: String, _ held: Set<String>) throws -> Bool {
         guard held == Set(parts.map(\.part.rawValue)) else { return false }
         var drawer = PictureDrawer(seed: seed)
@@ -156,7 +156,8 @@ public struct DrawnFolder: Sendable, Equatable {
         return true
     }
 
-    /// Removes what a drawing that was killed left.
+    /// Removes the unfinished folder of a drawing that was killed. Errors: `wrongDimensions` if the folder has other
+    /// content.
     private static func clear(_ unfinished: String) throws {
         guard FileManager.default.fileExists(atPath: unfinished) else { return }
         let known = Set([DatasetPart.train, .test].map(\.rawValue))

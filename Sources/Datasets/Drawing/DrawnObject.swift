@@ -1,23 +1,23 @@
 // One object of a drawn picture: an outline filled with a pattern, lit from one side.
 import Tensors
 
-/// An object in its place.
+/// An object with its position in the picture.
 struct DrawnObject {
     let outline: DrawnOutline
     let pattern: DrawnPattern
     let colour: SIMD4<Float>
-    /// The centre, and the length of the object's unit, in pixels.
+    /// The centre, and the length of one unit of the object's coordinates, both in pixels.
     let centre: (x: Float, y: Float), radius: Float
-    /// The direction of its first axis, and how much longer that axis is.
+    /// The direction of the object's first axis, and the factor by which the object is stretched along this axis.
     let axis: (x: Float, y: Float), stretch: Float
-    /// How much the pattern changes the colour.
+    /// The largest share by which the pattern makes the colour lighter or darker.
     let contrast: Float
-    /// How the light changes over a unit.
+    /// The changes of brightness over one unit of the object's coordinates, along both axes.
     let light: (x: Float, y: Float)
-    /// Whether it casts a shadow.
+    /// Whether the object casts a shadow.
     let hasShadow: Bool
 
-    /// Draws what is left open: the turn, the stretch, the light.
+    /// Takes the given properties, and draws the others from `stream`: pattern, direction, stretch, contrast and light.
     init(
         _ outline: DrawnOutline, _ surface: DrawnSurface, colour: SIMD4<Float>,
         centre: (x: Float, y: Float), radius: Float, contrast: ClosedRange<Float>,
@@ -37,7 +37,7 @@ struct DrawnObject {
 }
 
 extension DrawnCanvas {
-    /// Draws an object and its shadow over what is there.
+    /// Draws an object and its shadow over the pixels drawn so far.
     mutating func draw(_ object: DrawnObject, _ tile: NoiseTile) {
         let reach = object.radius * DrawnOutline.reach * max(1, object.stretch)
         let (cx, cy) = (object.centre.x, object.centre.y)

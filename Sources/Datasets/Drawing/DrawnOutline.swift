@@ -1,8 +1,8 @@
-// The outlines of drawn objects, as distances: below 0 inside, above 0 outside. Objects are about
-// as large as the unit circle. Only + - * / and square roots are used, which IEEE 754 defines to
-// the last bit.
+// The outlines of drawn objects as signed distances: negative inside, positive outside. Objects are about as large as
+// the unit circle. The code uses only comparisons, + - * / and square roots, whose results IEEE 754 defines to the last
+// bit.
 
-/// What shape an object has.
+/// The shape of an object.
 public enum DrawnOutline: String, CaseIterable, Sendable {
     /// A circle, filled.
     case disc
@@ -29,10 +29,11 @@ public enum DrawnOutline: String, CaseIterable, Sendable {
     /// A bar with round ends.
     case pill
 
-    /// No outline reaches further from the centre than this.
+    /// A bound for the extent of every outline from the centre, horizontally and vertically, at every angle by which
+    /// objects may be turned.
     static let reach: Float = 1.2
 
-    /// About the distance to the outline from the point (x, y); y grows downwards.
+    /// Returns roughly the signed distance of the point (x, y) from the outline; y grows downwards.
     func distance(_ x: Float, _ y: Float) -> Float {
         switch self {
         case .disc: return Self.length(x, y) - 0.85
@@ -45,17 +46,17 @@ public enum DrawnOutline: String, CaseIterable, Sendable {
         case .crescent:
             return max(Self.length(x, y) - 0.95, 0.72 - Self.length(x - 0.46, y))
         case .star:
-            // The curve √|x| + √|y| = 1, its points at 1.1.
+            // The curve √|x| + √|y| = 1.05, whose four points lie at a distance of 1.1 from the centre.
             return (abs(x).squareRoot() + abs(y).squareRoot() - 1.05) * 0.6
         case .heart:
-            // A square on its corner, and a disc on each of its upper sides.
+            // A square that stands on a corner, and a disc on each of its upper sides.
             let u = 0.707 * (x - y + 0.2), v = 0.707 * (-x - y + 0.2)
             let side: Float = 0.56
             let square = max(abs(u), abs(v)) - side
             let discs = min(Self.length(u - side, v), Self.length(u, v - side)) - side
             return min(square, discs)
         case .drop:
-            // A disc, and the two tangents that meet above it.
+            // A disc, and two tangents of the disc that meet above it.
             let cone = max(0.898 * abs(x) - 0.44 * (y + 1.05), y + 0.05)
             return min(Self.length(x, y - 0.3) - 0.6, cone)
         case .arch:

@@ -2,7 +2,7 @@
 // grow with it.
 import Tensors
 
-/// What pattern an object has.
+/// The pattern of an object.
 public enum DrawnSurface: String, CaseIterable, Sendable {
     /// Parallel stripes.
     case striped
@@ -20,17 +20,17 @@ public enum DrawnSurface: String, CaseIterable, Sendable {
     case marbled
 }
 
-/// A surface with its direction, scale and offset.
+/// A surface with a random direction, scale and offset.
 struct DrawnPattern {
     private let surface: DrawnSurface
-    /// Periods over a unit of the object's coordinates.
+    /// The number of periods of the pattern in one unit of the object's coordinates.
     private let scale: Float
-    /// The direction of the first axis.
+    /// The direction of the pattern's first axis.
     private let axis: (x: Float, y: Float)
-    /// The offsets of both axes, in periods; so large that places are positive.
+    /// The offsets along both axes, in periods; so large that all coordinates of the pattern are positive.
     private let offset: (x: Float, y: Float)
 
-    /// Draws what a surface leaves open.
+    /// Draws direction, offset and scale of a pattern from `stream`.
     init(_ surface: DrawnSurface, _ stream: inout RandomStream) {
         self.surface = surface
         axis = DrawnTurn.direction(1, &stream)
@@ -47,11 +47,11 @@ struct DrawnPattern {
         scale = stream.uniform(in: range)
     }
 
-    /// The pattern at a place of the object, -1...1.
+    /// Returns the pattern's value, in -1...1, at the point (x, y) of the object.
     func value(_ x: Float, _ y: Float, _ tile: NoiseTile) -> Float {
         if surface == .plain { return 0 }
         if surface == .rippled {
-            // Around a point that is not always the centre.
+            // The rings surround a random point near the centre of the object.
             let dx = x + (offset.x - 40) * 0.04, dy = y + (offset.y - 40) * 0.04
             return Self.wave((dx * dx + dy * dy).squareRoot() * scale + 1)
         }
@@ -69,7 +69,7 @@ struct DrawnPattern {
         }
     }
 
-    /// A wave of period 1 with flat tops, for places from 0 on.
+    /// Returns the value at `place`, at least 0, of a wave in -1...1 with period 1 and flat tops.
     private static func wave(_ place: Float) -> Float {
         clamped(2 * (abs(4 * part(place) - 2) - 1))
     }
@@ -79,10 +79,10 @@ struct DrawnPattern {
     private static func clamped(_ value: Float) -> Float { min(1, max(-1, value)) }
 }
 
-/// Directions without trigonometric functions, whose last bits differ between machines.
+/// Draws directions without trigonometric functions, because the last bits of these functions differ between machines.
 enum DrawnTurn {
-    /// A unit vector. `most` is the tangent of half the largest angle on either side of (1, 0): 1 is a
-    /// quarter turn.
+    /// Draws a unit vector whose angle to (1, 0) is limited in both directions. `most` is the tangent of half this
+    /// limit: 1 allows a quarter turn.
     static func direction(
         _ most: Float, _ stream: inout RandomStream
     ) -> (x: Float, y: Float) {

@@ -1,14 +1,15 @@
-// Value noise for drawn pictures: a square of random numbers that repeats, interpolated smoothly.
-// Only + - * and comparisons are used, so the values are the same on every machine.
+// Value noise for drawn pictures: random numbers on a square lattice that repeats, and smooth interpolation between
+// them. The code uses only + - * /, whose results IEEE 754 defines to the last bit, so the values are the same on every
+// machine.
 import Tensors
 
-/// Random numbers 0...1 on a square lattice that repeats.
+/// Random numbers in 0...1 on a square lattice that repeats in both directions.
 struct NoiseTile {
-    /// The lattice points of a side, a power of two.
+    /// The number of lattice points along one side; a power of two.
     static let side = 64
     private var values = [Float](repeating: 0, count: Self.side * Self.side)
 
-    /// Draws new numbers.
+    /// Draws new numbers for all lattice points.
     mutating func draw(_ stream: inout RandomStream) {
         for place in stride(from: 0, to: values.count, by: 8) {
             let word = stream.next()
@@ -19,7 +20,7 @@ struct NoiseTile {
         }
     }
 
-    /// The noise at a place, 0...1; `x` and `y` are lattice units from 0 to 2^20.
+    /// Returns the noise, in 0...1, at the point (x, y), whose coordinates are in lattice units from 0 to 2^20.
     func value(_ x: Float, _ y: Float) -> Float {
         let column = Int32(x), row = Int32(y)
         let across = Self.eased(x - Float(column)), down = Self.eased(y - Float(row))
@@ -31,7 +32,7 @@ struct NoiseTile {
         return top + (bottom - top) * down
     }
 
-    /// Writes the lattice's values on the horizontal line `y` to `line`, one a column.
+    /// Writes the noise at height `y` to `line`, one value for each column of lattice points.
     func line(_ y: Float, to line: inout [Float]) {
         let row = Int32(y)
         let down = Self.eased(y - Float(row))
@@ -43,11 +44,11 @@ struct NoiseTile {
         }
     }
 
-    /// A weight 0...1 whose slope is 0 at both ends.
+    /// Returns a weight that grows from 0 to 1 with `share`, and whose slope is 0 at both ends.
     static func eased(_ share: Float) -> Float { share * share * (3 - 2 * share) }
 }
 
-/// One scale of noise over the rows of a picture: what depends on the column only is computed once.
+/// Noise of one scale, added to a picture row by row. Values that depend only on the column are computed once.
 struct NoiseLayer {
     private let cell: Float
     private let originY: Float
@@ -56,7 +57,8 @@ struct NoiseLayer {
     private var shares: [Float] = []
     private var line = [Float](repeating: 0, count: NoiseTile.side)
 
-    /// Noise that changes over `cell` pixels, of `width` columns, weighted by `strength`.
+    /// Prepares noise for `width` columns. Its lattice points are `cell` pixels apart, and its values are multiplied by
+    /// `strength`.
     init(cell: Float, strength: Float, width: Int, _ stream: inout RandomStream) {
         self.cell = cell
         self.strength = strength

@@ -1,22 +1,22 @@
-// Draws pictures that stand in for photographs: an object of its class on a textured background,
-// among other objects, in changing light, with noise. A picture is a function of its part, class,
-// number and the seed, and has the same pixels on every machine.
+// Draws pictures that serve as a substitute for photographs: an object of the class on a textured background, among
+// smaller objects, in varying light, with noise. Seed, part, class and number determine a picture, which has the same
+// pixels on every machine.
 import Tensors
 
-/// A class of drawn pictures: an outline and a surface. Two successive classes share an outline, so that
-/// surfaces must be told apart too; further classes repeat both in new pairs.
+/// A class of drawn pictures: a pair of outline and surface. Classes 2n and 2n + 1 have the same outline, so a network
+/// must also distinguish surfaces. From class 24 on, outlines are repeated, with other surfaces.
 public struct DrawnClass: Sendable, Equatable {
-    /// How many classes there are: six surfaces of every outline.
+    /// The number of classes: six surfaces for every outline.
     public static let count = 6 * DrawnOutline.allCases.count
 
-    /// The shape of its objects.
+    /// The outline of the class's objects.
     public let outline: DrawnOutline
-    /// The pattern of its objects.
+    /// The surface of the class's objects.
     public let surface: DrawnSurface
-    /// The middle of the hues that its objects have.
+    /// The mean hue of the class's objects; a full turn of the colour wheel is 1.
     let hue: Float
 
-    /// The class of a number, 0 ..< `count`.
+    /// Makes class `number`, which is in 0 ..< `count`.
     public init(_ number: Int) {
         precondition((0..<Self.count).contains(number), "class \(number)")
         let outlines = DrawnOutline.allCases, surfaces = DrawnSurface.allCases
@@ -26,7 +26,7 @@ public struct DrawnClass: Sendable, Equatable {
         hue = Float(number) * 0.618_034
     }
 
-    /// Such as `striped-disc`.
+    /// The name of the class, such as `striped-disc`.
     public var name: String { "\(surface)-\(outline)" }
 }
 
@@ -34,33 +34,34 @@ public struct DrawnClass: Sendable, Equatable {
 public struct DrawnPicture: Sendable, Equatable {
     /// The size in pixels.
     public let width, height: Int
-    /// (height, width, 3): red, green, blue.
+    /// The bytes, (height, width, 3): red, green and blue.
     public let pixels: [UInt8]
-    /// The quality that its JPEG is meant to have.
+    /// The quality, 70...90, with which `jpeg` encodes the picture.
     public let quality: Int
 
-    /// The bytes of its JPEG file.
+    /// Returns the bytes of a JPEG file of this picture.
     public func jpeg() throws -> [UInt8] {
         try PictureEncoder.jpeg(pixels, width: width, height: height, quality: quality)
     }
 }
 
-/// Draws pictures, one after the other; a thread needs its own.
+/// Draws pictures, one after the other; each thread needs a drawer of its own.
 public struct PictureDrawer {
     /// The seed of all pictures.
     public let seed: UInt64
-    /// The width and height of all pictures; nil draws them, the longer side from 200 to 400 pixels.
+    /// The width and height of all pictures. If nil, each picture has a random size, whose longer side has 200 to 400
+    /// pixels.
     public let size: (width: Int, height: Int)?
     private var canvas = DrawnCanvas()
     private var tile = NoiseTile()
 
-    /// Nothing is drawn yet.
+    /// Takes the seed and the size; draws nothing yet.
     public init(seed: UInt64, size: (width: Int, height: Int)? = nil) {
         self.seed = seed
         self.size = size
     }
 
-    /// The picture of a number in a class of a part.
+    /// Draws picture `number` of class `index` in a part.
     public mutating func picture(
         _ part: DatasetPart, class index: Int, number: Int
     ) -> DrawnPicture {
@@ -101,7 +102,7 @@ public struct PictureDrawer {
             width: width, height: height, pixels: canvas.developed(&stream), quality: quality)
     }
 
-    /// Draws a small object that says nothing about the class.
+    /// Draws a small object of a random outline and surface, which are independent of the picture's class.
     private mutating func drawOther(
         _ centre: (x: Float, y: Float), radius: Float, _ stream: inout RandomStream
     ) {

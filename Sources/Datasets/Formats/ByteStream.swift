@@ -1,6 +1,5 @@
-// ByteStream: reads the content of a file from start to end through a small buffer, and
-// decompresses gzip. Memory is allocated for bytes that are there, not for a size that a header
-// declares.
+// ByteStream: reads the content of a file from start to end through a small buffer, and decompresses gzip. The amount
+// of memory depends on the bytes that the file really has, not on the size that a header declares.
 
 /// A file's content, read from start to end; gzip is recognised by its first two bytes.
 final class ByteStream {
@@ -112,7 +111,7 @@ final class ByteStream {
         place += count
     }
 
-    /// Fills the buffer if all of it was read; returns false at the end of the content.
+    /// Refills the buffer if all its bytes were read; returns false at the end of the content.
     private func fill() throws(DatasetError) -> Bool {
         guard ready.isEmpty, !isAtEnd else { return !ready.isEmpty }
         let count: Int

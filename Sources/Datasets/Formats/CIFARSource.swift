@@ -3,8 +3,7 @@
 
 /// CIFAR-10 or CIFAR-100.
 public struct CIFARSource: DatasetSource {
-    /// The archive, the folder with the data files, or a folder that contains the archive or that
-    /// folder.
+    /// The archive, the folder with the data files, or a folder that contains one of these two.
     public let root: ByteName
     /// How the data set is read.
     public let options: SourceOptions
@@ -157,7 +156,7 @@ public struct CIFARSource: DatasetSource {
                 .wrongFormat, "\(root) holds files of CIFAR-10 and of CIFAR-100",
                 remedy: "name the folder or the archive of one of them")
         }
-        // The archive often lies beside the folder that was extracted from it; the folder is used.
+        // The archive often lies beside the folder that was extracted from it; in this case, the folder is read.
         if holds(ByteName(variant.folder)) {
             return .folder(root.appending(ByteName(variant.folder)), variant)
         }

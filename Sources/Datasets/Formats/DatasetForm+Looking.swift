@@ -22,7 +22,7 @@ extension DatasetForm {
         }
     }
 
-    /// The form of the data set at `root`.
+    /// Returns the form of the data set at `root`.
     ///
     /// Errors: see `open`.
     static func recognised(_ root: ByteName) throws(DatasetError) -> DatasetForm {
@@ -61,7 +61,7 @@ extension DatasetForm {
         func sign(_ entries: FolderEntries) -> ByteName? {
             let ends = ["-ubyte", "-ubyte.gz"].map { Array($0.utf8.reversed()) }
             return (0..<entries.count).first { index in
-                // The folder may be large: few names are read as text.
+                // The folder may be large, so only names with a matching end are converted to text.
                 let name = entries.name(index)
                 return ends.contains { name.reversed().starts(with: $0) }
                     && String(validating: name, as: UTF8.self).flatMap(IDXName.init) != nil

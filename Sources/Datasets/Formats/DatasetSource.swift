@@ -41,14 +41,13 @@ public struct SourceOptions: Sendable, Equatable, Codable {
 
     /// The most classes of a data set.
     public static let mostClasses = 65_536
-    /// How many bytes are read of a file that is neither JPEG nor PNG: enough to recognise its
-    /// format.
+    /// The number of bytes that are read of a file that is neither JPEG nor PNG; they suffice to recognise its format.
     static let foreignBytes = 4096
 }
 
 /// A sample: a picture file or pixels, with the class.
 public struct SourceSample: Sendable, Equatable {
-    /// What a sample holds.
+    /// The content of a sample.
     public enum Content: Sendable, Equatable {
         /// The bytes of a picture's file, never empty. If the file is neither JPEG nor PNG, only
         /// its first 4,096 bytes: enough to name the format when the file is refused.
@@ -56,7 +55,7 @@ public struct SourceSample: Sendable, Equatable {
         /// Pixels of shape (height, width, channels).
         case pixels(height: Int, width: Int, channels: Int, [UInt8])
 
-        /// The bytes of either.
+        /// The bytes of the file or of the pixels.
         var bytes: [UInt8] {
             switch self {
             case .encoded(let bytes), .pixels(_, _, _, let bytes): bytes
@@ -144,6 +143,6 @@ public protocol DatasetSource: Sendable {
 }
 
 extension DatasetSource {
-    /// Surveys without reports about single files.
+    /// Surveys the data set without reporting ignored files.
     public func survey() throws -> DatasetSurvey { try survey { _ in } }
 }

@@ -13,10 +13,10 @@ public struct DatasetSurvey: Sendable, Equatable, Codable {
     /// Whether `SourceOptions.split` assigns samples to parts, because the data set itself has no
     /// parts.
     public let isSplitByHash: Bool
-    /// What was ignored while listing, without the ignored members of archives: these are found
-    /// when the archives are read.
+    /// The files and folders that the survey ignored. Ignored members of archives are not included, because they are
+    /// found only when the archives are read.
     public let ignored: Tally
-    /// What could not be listed, such as a folder without permission.
+    /// The files and folders that could not be listed, such as a folder without read permission.
     public let refused: Tally
     /// The units, in order.
     public let units: [ImportUnit]
@@ -32,7 +32,7 @@ public struct DatasetSurvey: Sendable, Equatable, Codable {
         public let classCounts: [Int]
     }
 
-    /// What was refused or ignored: counts by reason, and the first names.
+    /// Refused or ignored files and folders: counts by reason, and the first names.
     public struct Tally: Sendable, Equatable, Codable {
         /// The number of files or folders for each reason.
         public private(set) var counts: [String: Int] = [:]
@@ -57,11 +57,10 @@ public struct DatasetSurvey: Sendable, Equatable, Codable {
         }
     }
 
-    /// Throws if a class has no sample to train on; the error names such classes. `counts` has one
-    /// number per class.
+    /// Throws if a class has no sample to train on; the error names these classes. `counts` is the number of training
+    /// samples of each class.
     ///
-    /// Nothing can be learnt about such a class, and leaving the class out would change the indices
-    /// of other classes.
+    /// Nothing can be learnt about such a class, and leaving the class out would change the indices of other classes.
     public static func refuseEmpty(
         _ classes: [ByteName], counts: [Int]
     ) throws(DatasetError) {
@@ -76,8 +75,7 @@ public struct DatasetSurvey: Sendable, Equatable, Codable {
     }
 }
 
-/// A unit into which an import is divided. Every survey of an unchanged data set gives the same
-/// units.
+/// A unit of an import: an independent part of its work. Every survey of an unchanged data set gives the same units.
 public struct ImportUnit: Sendable, Equatable, Codable {
     /// The number of this unit, from 0 on.
     public let index: Int

@@ -1,8 +1,8 @@
-// FileKind: whether a path that a person named is a folder or a file.
+// FileKind: whether a path given by a user leads to a folder or a file.
 import Foundation
 import Intake
 
-/// What a path leads to; links are followed.
+/// The kind of file at a path; links are followed.
 enum FileKind {
     /// A folder.
     case folder

@@ -5,7 +5,7 @@ import Intake
 
 /// The entries of a folder.
 struct FolderEntries {
-    /// What an entry leads to; links are followed.
+    /// The kind of an entry; for a link, the kind of its target.
     enum Kind: UInt8 {
         /// A regular file.
         case file
@@ -17,7 +17,7 @@ struct FolderEntries {
         case danglingLink
         /// A link that leads back to itself.
         case linkLoop
-        /// Something whose kind the system does not tell.
+        /// An entry whose kind the system does not report.
         case unknown
     }
 

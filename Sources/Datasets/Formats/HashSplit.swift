@@ -9,17 +9,16 @@ public struct HashSplit: Sendable, Equatable, Codable {
     /// The seed of the hash; with another seed, other samples are held out.
     public let seed: UInt64
 
-    /// `heldOut` is at least 0 and below 1.
+    /// Takes the share, at least 0 and below 1, and the seed.
     public init(heldOut: Double, seed: UInt64) {
         precondition(heldOut >= 0 && heldOut < 1, "a share of \(heldOut) cannot be held out")
         self.heldOut = heldOut
         self.seed = seed
     }
 
-    /// The part of a sample: `val` if `h / 2^64 < heldOut`, where `h` is the digest of the seed (8
-    /// bytes, little endian) and the name. The name of a picture in a folder is its path below the
-    /// root, which begins with the class. The name of a sample in an archive is the archive's path,
-    /// a slash and the sample's key.
+    /// Returns the part of a sample: `val` if `h / 2^64 < heldOut`, else `train`, where `h` is the digest of the seed
+    /// (8 bytes, little endian) and the name. The name of a picture in a folder is its path below the root, which
+    /// begins with the class. The name of a sample in an archive is the archive's path, a slash and the sample's key.
     public func part(of name: ByteName) -> DatasetPart {
         var digest = NameDigest()
         digest.add(seed)
@@ -28,9 +27,8 @@ public struct HashSplit: Sendable, Equatable, Codable {
     }
 }
 
-/// A digest of names that is equal on every machine: 64-bit FNV-1a
-/// (http://www.isthe.com/chongo/tech/comp/fnv). The finaliser of MurmurHash3 then mixes its bits,
-/// because the high bits of FNV-1a depend little on the last bytes.
+/// A digest of names that is equal on every machine: 64-bit FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv). At the
+/// end, the finaliser of MurmurHash3 mixes the bits, because the high bits of FNV-1a depend little on the last bytes.
 struct NameDigest {
     private var state: UInt64 = 0xCBF2_9CE4_8422_2325
 
@@ -46,7 +44,7 @@ struct NameDigest {
         }
     }
 
-    /// The digest of what was added.
+    /// The digest of the bytes and numbers added so far.
     var value: UInt64 {
         var mixed = state
         mixed = (mixed ^ mixed >> 33) &* 0xFF51_AFD7_ED55_8CCD

@@ -3,7 +3,7 @@
 
 /// The values of an IDX file of unsigned bytes, in order.
 final class IDXStream {
-    /// The extents, outermost first.
+    /// The sizes of the dimensions, outermost first.
     let dimensions: [Int]
     private let path: String
     private let stream: ByteStream

@@ -1,6 +1,5 @@
-// ImageFolderLayout: decides whether the folders in an image folder's root are parts or classes,
-// and lists the classes of a part. If both are possible, an error says so: a class must not be
-// taken for a part unnoticed.
+// ImageFolderLayout: decides whether the folders in an image folder's root are parts or classes, and lists the classes
+// of a part. If both are possible, it throws an error, so that a class is never treated as a part without notice.
 
 /// The parts of an image folder.
 struct ImageFolderLayout {
@@ -138,8 +137,8 @@ struct ClassFolders {
             prefix: folder, visit)
     }
 
-    /// Calls `visit` with what is no class. Links without a target are refused and not ignored,
-    /// because they could be meant as classes.
+    /// Calls `visit` with what is no class. Links without a target are refused and not ignored, because they could be
+    /// intended as classes.
     static func note(
         _ entries: FolderEntries, prefix: ByteName, _ visit: SourceVisitor
     ) throws {

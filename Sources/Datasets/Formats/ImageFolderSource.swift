@@ -1,6 +1,6 @@
-// ImageFolderSource: pictures in folders, one folder per class, below train, val and test or
-// directly in the root. Classes are ordered by the bytes of their names. The classes of train
-// determine the class indices of val and test too.
+// ImageFolderSource: pictures in folders, one folder per class, below train, val and test or directly in the root.
+// Classes are ordered by the bytes of their names. The classes of train also determine the class indices of val and
+// test.
 
 /// An image folder.
 public struct ImageFolderSource: DatasetSource {

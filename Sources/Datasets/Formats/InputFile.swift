@@ -39,7 +39,7 @@ final class InputFile {
         }
         let name = path.bytes.map { CChar(bitPattern: $0) } + [0]
         var status = stat()
-        // Checked before opening, because opening a device may already have effects.
+        // The kind of the file is checked before it is opened, because opening a device may already have effects.
         if stat(name, &status) == 0 { try Self.checkRegular(status) }
         descriptor = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
         guard descriptor >= 0 else {

@@ -7,8 +7,7 @@ enum PictureFile {
     private static let jpeg: [UInt8] = [0xFF, 0xD8, 0xFF]
     private static let png: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
 
-    /// Returns whether bytes begin like a JPEG or a PNG. Of other files only the first bytes are
-    /// read.
+    /// Returns whether bytes begin like a JPEG or a PNG. Only the first bytes of other files are read.
     static func isKnown(_ bytes: [UInt8]) -> Bool {
         bytes.starts(with: jpeg) || bytes.starts(with: png)
     }
@@ -19,7 +18,7 @@ enum PictureFile {
         return bytes <= most ? nil : "has \(bytes) bytes; at most \(most) are read"
     }
 
-    /// What a file holds.
+    /// The content of a file, or the reason for refusing the file.
     enum Content {
         /// The file's bytes; only the first bytes if it is neither JPEG nor PNG.
         case bytes([UInt8])

@@ -17,8 +17,8 @@ enum PictureNames {
     /// The extensions of files that are opened, in lower case.
     static let extensions: Set<[UInt8]> = Set(["jpg", "jpeg", "png"].map { Array($0.utf8) })
 
-    /// The extensions of picture formats that are not supported. Such files are refused and not
-    /// ignored: ignoring them would make the data set smaller unnoticed.
+    /// The extensions of picture formats that are not supported. Such files are refused and not ignored, because
+    /// ignoring them would make the data set smaller without notice.
     private static let otherFormats: [[UInt8]: String] = Dictionary(
         uniqueKeysWithValues: [
             ("gif", "GIF"), ("bmp", "BMP"), ("dib", "BMP"), ("webp", "WebP"), ("tif", "TIFF"),

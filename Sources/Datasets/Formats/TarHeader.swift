@@ -12,11 +12,11 @@ struct TarHeader {
     enum Kind: Equatable {
         /// A regular file.
         case file
-        /// A folder; has no content.
+        /// A folder, which has no content.
         case folder
-        /// A symbolic or hard link; has no content.
+        /// A symbolic or hard link, which has no content.
         case link
-        /// A device or a pipe; has no content.
+        /// A device or a pipe, which has no content.
         case special
         /// A sparse file (a file with holes), in GNU's form.
         case sparse
@@ -34,7 +34,7 @@ struct TarHeader {
 
     /// The member's name, with ustar's prefix.
     let name: [UInt8]
-    /// What the member is.
+    /// The kind of the member.
     let kind: Kind
     /// The size that the header declares, in bytes.
     let size: Int

@@ -1,6 +1,6 @@
-// TarReader: reads the members of a tar archive, plain or gzip, once from start to end. Nothing is
-// extracted to disk, so the names of members can do no harm. Memory is allocated for bytes that are
-// there, not for a size that a header declares.
+// TarReader: reads the members of a tar archive, plain or gzip, once from start to end. Nothing is extracted to disk,
+// so the names of members can do no harm. The amount of memory depends on the bytes that the file really has, not on
+// the size that a header declares.
 
 /// A member of an archive.
 struct TarMember {
@@ -84,7 +84,7 @@ final class TarReader {
             padding = (TarHeader.blockBytes - rest % TarHeader.blockBytes) % TarHeader.blockBytes
             if records.isSparse { kind = .sparse }
         }
-        // How many bytes follow is known only if the archive is not compressed.
+        // The number of bytes that follow is known only if the archive is not compressed.
         if let size = stream.size, rest > size - stream.place { throw truncated() }
         return TarMember(name: present, kind: kind, size: rest)
     }
@@ -117,7 +117,7 @@ final class TarReader {
     }
 
     private func leave() throws(DatasetError) {
-        // Skipped in two steps, because the sum of `rest` and `padding` could overflow.
+        // Skips `rest` and `padding` separately, because their sum could overflow.
         guard try stream.skip(rest) == rest else { throw truncated() }
         // If the archive was not closed properly, padding may be missing after the last member.
         _ = try stream.skip(padding)

@@ -20,7 +20,7 @@ struct WebDatasetSample {
     /// The most bytes of a member's name, which is Linux's PATH_MAX.
     static let mostNameBytes = 4096
 
-    /// What a member's name says.
+    /// The meaning of a member's name.
     enum Name: Equatable {
         /// The member belongs to no sample, and why.
         case passed(String)
@@ -44,7 +44,7 @@ struct WebDatasetSample {
             field: base[(dot + 1)...].map(ByteName.lowered))
     }
 
-    /// A sample without members so far; `fault` if it is already known why the sample is refused.
+    /// Makes a sample without members. `fault` is the reason for refusing the sample, if it is already known.
     init(key: ByteName, fault: String? = nil) {
         self.key = key
         self.fault = fault
@@ -119,8 +119,7 @@ struct WebDatasetSample {
         picture = bytes
     }
 
-    /// What is missing, such as `no label`; nil if picture and label are there, or the sample has a
-    /// fault.
+    /// The missing part of the sample, such as `no label`; nil if the sample has picture and label, or a fault.
     var lack: String? {
         if fault != nil { return nil }
         if picture == nil {

@@ -1,6 +1,6 @@
-// WebDatasetShard: reads the samples of one archive in order. If a key comes again after other
-// keys, the archive is not sorted. So incomplete samples are reported only at the end, when it is
-// known whether their other members came later.
+// WebDatasetShard: reads the samples of one archive in order. In an archive that is not sorted, a key may come again
+// after other keys. So incomplete samples are reported only at the end, when it is known whether further members with
+// their keys came later.
 import Intake
 
 /// Reads one archive of WebDataset.
@@ -18,7 +18,7 @@ struct WebDatasetShard {
 
     /// The most samples of an archive; 16 bytes are stored for each sample.
     static let mostSamples = 2_000_000
-    /// After this many incomplete samples, those collected so far are reported before the end.
+    /// When this many incomplete samples have been collected, they are reported before the end of the archive.
     private static let mostLacking = 10_000
     private static let notAdjacent = "its members are not adjacent: sort the archive by name"
 

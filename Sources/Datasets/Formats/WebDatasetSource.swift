@@ -1,6 +1,6 @@
-// WebDatasetSource: tar archives of pictures with their labels. Parts are known from folders named
-// train, val and test, or from these words in the names of archives; otherwise `HashSplit` decides.
-// Format: https://github.com/webdataset/webdataset, "The WebDataset Format".
+// WebDatasetSource: tar archives of pictures with their labels. Folders named train, val and test, or these words in
+// the names of archives, determine the parts; otherwise `HashSplit` does. Format:
+// https://github.com/webdataset/webdataset, "The WebDataset Format".
 
 /// A folder of archives, or one archive.
 public struct WebDatasetSource: DatasetSource {
@@ -134,8 +134,8 @@ public struct WebDatasetSource: DatasetSource {
         return false
     }
 
-    /// Returns the part that a word in an archive's name tells, such as train in
-    /// `set-train-0001.tar`; nil if no word does.
+    /// Returns the part that is a word of an archive's name, such as train in `set-train-0001.tar`; nil if no word is a
+    /// part.
     private static func part(inName name: ByteName) throws(DatasetError) -> DatasetPart? {
         let words = name.bytes.split { !(UInt8(ascii: "a")...0x7A).contains(ByteName.lowered($0)) }
         let parts = Set(words.compactMap { ImageFolderLayout.part(of: ByteName($0)) })

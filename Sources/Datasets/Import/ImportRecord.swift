@@ -1,18 +1,17 @@
-// ImportRecord: what the import of some units found. The records of all jobs are added up to the
-// record of the data set. The order of addition affects only the order of shards, and which names
-// are listed.
+// ImportRecord: the results of importing some units. The records of all jobs are added up to the record of the data
+// set. The order of addition affects only the order of the shards and the choice of the listed names.
 import Intake
 
 /// The counts, pixel sums and refusals of some pictures, and the shards that store the pictures.
 public struct ImportRecord: Sendable, Equatable, Codable {
-    /// The digests, in hexadecimal, of a shard and of the list of its samples.
+    /// A shard and the digest of the list of its samples; digests are in hexadecimal.
     public struct Shard: Sendable, Equatable, Codable {
         /// The shard, with its digest.
         public var shard: PictureSetManifest.Shard
         /// The digest of the shard's `SampleList`.
         public var names: String
 
-        /// `names` is the digest of the shard's `SampleList`.
+        /// Takes the shard and the digest of its `SampleList`.
         public init(shard: PictureSetManifest.Shard, names: String) {
             self.shard = shard
             self.names = names
@@ -55,7 +54,7 @@ public struct ImportRecord: Sendable, Equatable, Codable {
     public internal(set) var parts: [DatasetPart: Part] = [:]
     /// Files and samples that could not be read.
     public private(set) var refused = ImportTally()
-    /// Files that are no pictures by their name or kind.
+    /// Files whose name or kind shows that they are no pictures.
     public private(set) var ignored = ImportTally()
     /// Pictures that were decoded with a warning.
     public private(set) var warned = ImportTally()
@@ -63,7 +62,7 @@ public struct ImportRecord: Sendable, Equatable, Codable {
     /// An empty record.
     public init() {}
 
-    /// A record of what a survey refused and ignored.
+    /// Makes a record of the files and folders that a survey refused or ignored.
     public init(_ survey: DatasetSurvey) {
         refused = ImportTally(survey.refused)
         ignored = ImportTally(survey.ignored)

@@ -26,7 +26,7 @@ public struct PartOverlap: Sendable {
         }
     }
 
-    /// Roughly the most digests in memory during a pass; they take about 70 MB.
+    /// The approximate largest number of digests in memory during a pass; they take about 70 MB.
     private static let mostDigests = 2 << 20
     /// The most pairs that are stored.
     private static let mostPairs = 20

@@ -1,5 +1,5 @@
-// PictureStorage: what an import stores of each picture: its decoded pixels or its file. Every
-// picture is decoded to its end, so that damaged pictures are refused before training.
+// PictureStorage: an import stores the decoded pixels or the file of each picture. Every picture is decoded to its end,
+// so that damaged pictures are refused before training.
 import Intake
 import Synchronization
 
@@ -13,7 +13,7 @@ public struct PictureStorage: Sendable, Equatable, Codable {
     /// Bytes per pixel: 1 grey, 3 RGB.
     public var channels: Int
 
-    /// `channels` is 1 or 3.
+    /// Takes the fields; `channels` is 1 or 3.
     public init(store: PictureShard.Store, size: Int?, channels: Int) {
         self.store = store
         self.size = size
@@ -38,25 +38,25 @@ struct StoredPicture: Sendable {
     let warnings: PictureWarnings
 }
 
-/// Makes stored pictures; to be used by one thread at a time.
+/// Converts pictures to their stored form. Only one thread at a time may use a storer.
 final class PictureStorer {
     private let storage: PictureStorage
     private let decoder: PictureDecoder
     private static let turn = Mutex(())
 
-    /// See `StoredPicture.sums`.
+    /// The shorter side of the scaled pictures whose pixels are summed; see `StoredPicture.sums`.
     static let sampledSide = 128
     /// The longest side of the scaled picture whose pixels are summed; a longer side is shrunk to
     /// this length.
     private static let longestSampledSide = 4096
-    /// All threads of a process may decode pictures that need at most their shares of so many bytes;
-    /// pictures that need more are decoded one at a time. So memory suffices for a large picture,
-    /// whatever the number of threads.
+    /// The bytes of memory that the threads of a process share equally for decoding pictures at the same time. Pictures
+    /// that need more than a thread's share are decoded one at a time. So the memory suffices for a large picture,
+    /// independently of the number of threads.
     private static let freeMemory = 48 << 20
     /// The most bytes that the decoding of one picture may need.
     private static let mostMemory = 128 << 20
 
-    /// Makes pictures as `storage` says, while `threads - 1` other threads of this process do so too.
+    /// Makes one of `threads` storers that work in this process at the same time.
     init(_ storage: PictureStorage, threads: Int = 1) {
         self.storage = storage
         decoder = PictureDecoder(
@@ -64,8 +64,8 @@ final class PictureStorer {
             limits: Self.limits(memory: Self.freeMemory / max(2, threads)))
     }
 
-    /// The bytes of memory that a picture takes before it is in a shard: those of `content`, and
-    /// those of the pixels that are made of it. A picture that cannot be decoded takes only the first.
+    /// Returns the bytes of memory that a picture takes before it is in a shard: the bytes of `content`, plus the bytes
+    /// of the pixels that are made of it. If the picture cannot be decoded, only the bytes of `content` count.
     func weight(_ content: SourceSample.Content) -> Int {
         switch content {
         case .pixels(_, _, _, let bytes): return 2 * bytes.count
@@ -96,7 +96,8 @@ final class PictureStorer {
         return sums
     }
 
-    /// Returns the stored form of a picture. Errors: why the picture is refused, without its name.
+    /// Returns the stored form of a picture. Errors: `DatasetError` with the reason for refusing the picture, without
+    /// the picture's name.
     func stored(_ content: SourceSample.Content) throws -> StoredPicture {
         switch content {
         case .encoded(let bytes):
@@ -159,8 +160,8 @@ final class PictureStorer {
             warnings: PictureWarnings())
     }
 
-    /// Returns the view that is stored. Errors: `tooLarge` if its pixels do not fit into a shard.
-    /// This does not apply to files that are stored unchanged.
+    /// Returns the view that is stored. Errors: `tooLarge` if its pixels do not fit into a shard; files that are stored
+    /// unchanged never cause this error.
     private func view(width: Int, height: Int) throws -> PictureView {
         let view =
             storage.size.map { PictureView.shrunk(width: width, height: height, shorterSide: $0) }

@@ -1,11 +1,11 @@
-// UnitImporter: puts the samples of some import units into shards. The pictures that its threads
-// decode, and one unfinished shard for each part, are in memory at a time.
+// UnitImporter: puts the samples of some import units into shards. At any time, memory holds only the pictures that its
+// threads decode and one unfinished shard for each part.
 import Intake
 import Synchronization
 import Tensors
 
-/// Imports the samples that a source reports; to be called by one thread. Its own threads decode the
-/// pictures, whose order in shards and records does not depend on the threads.
+/// Imports the samples that a source reports. Only one thread may call an importer. The importer's own threads decode
+/// the pictures, whose order in shards and records does not depend on the threads.
 public final class UnitImporter {
     /// A finished shard.
     public struct Shard {
@@ -31,12 +31,12 @@ public final class UnitImporter {
     /// The most pictures of a shard.
     private static let mostPictures = 65_536
 
-    /// Events wait until there are `waitingEach` for each thread, or until their pictures need
-    /// `mostWaitingBytes`.
+    /// Events are collected until there are `waitingEach` of them for each thread, or until their pictures need
+    /// `mostWaitingBytes` bytes of memory.
     private static let waitingEach = 16, mostWaitingBytes = 16 << 20
 
     private let storage: PictureStorage
-    /// One for each thread.
+    /// One storer for each thread.
     private let storers: [PictureStorer]
     private let pool: ThreadPool
     private let digest: @Sendable ([UInt8]) -> [UInt8]
@@ -68,8 +68,8 @@ public final class UnitImporter {
         self.emit = emit
     }
 
-    /// Imports the sample of one event of `DatasetSource.read`, or notes what was refused or ignored.
-    /// Some events wait, so that their pictures are decoded together. Errors: those of `emit`.
+    /// Imports the sample of one event of `DatasetSource.read`, or notes what was refused or ignored. Collects some
+    /// events before it imports them, so that their pictures are decoded at the same time. Errors: those of `emit`.
     public func take(_ event: SourceEvent) throws {
         var bytes = 0
         if case .sample(let sample) = event { bytes = storers[0].weight(sample.content) }
@@ -110,7 +110,8 @@ public final class UnitImporter {
         }
     }
 
-    /// Decodes the samples among `events`, on all threads; nil for other events.
+    /// Decodes the samples among `events` on all threads. Returns one element for each event, nil for an event that is
+    /// no sample.
     private func decoded(_ events: [SourceEvent]) -> [Result<Decoded, any Error>?] {
         let storers = storers, digest = digest
         let results = Mutex([Result<Decoded, any Error>?](repeating: nil, count: events.count))
@@ -133,7 +134,7 @@ public final class UnitImporter {
 
     private func add(_ decoded: Decoded, of sample: SourceSample) throws {
         let picture = decoded.picture, part = sample.part, label = sample.classIndex
-        // Removed from the dictionary, so that the draft is changed in place and not copied.
+        // The draft is removed from the dictionary, so that it is changed in place and not copied.
         var draft =
             drafts.removeValue(forKey: part)
             ?? Draft(writer: PictureShardWriter(store: storage.store, channels: storage.channels))

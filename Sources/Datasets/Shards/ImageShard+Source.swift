@@ -27,7 +27,7 @@ extension ImageShard: ImageSource {
     }
 }
 
-/// Crops images of a shard; to be used by one thread at a time.
+/// Crops images of a shard. Only one thread at a time may use a reader.
 private final class ImageShardReader: ImageReader {
     private let shard: ImageShard
     private let factors, offsets: [Float]

@@ -1,5 +1,5 @@
-// What training, calibration and evaluation read images from: a shard of images of one size, or a
-// set of pictures of any size. Both give the same kind of batches.
+// The source from which training, calibration and evaluation read images: a shard of images of one size, or a set of
+// pictures of any size. Both give the same kind of batches.
 import Tensors
 
 /// Labelled images of which batches are made. Several threads may read at the same time.
@@ -27,10 +27,9 @@ public protocol ImageSource: AnyObject, Sendable {
     func reader(_ normalization: PixelNormalization) -> any ImageReader
 }
 
-/// Makes images of batches; to be used by one thread at a time.
+/// Makes images of batches. Only one thread at a time may use a reader.
 public protocol ImageReader: AnyObject {
-    /// Makes the images of a request whose numbers are in `places`, and writes them, normalised, as
-    /// the images of `map` with the same numbers.
+    /// Makes the images `places` of a request, normalises them, and writes them as the images `places` of `map`.
     ///
     /// The result depends on the request only. Errors: `DatasetError` naming the picture.
     func write(_ places: Range<Int>, of request: BatchRequest, to map: FeatureMap) throws

@@ -3,14 +3,14 @@
 // of an `ImageShard` with the same pixels.
 import Tensors
 
-/// Makes images of a set of pictures; to be used by one thread at a time. Buffers are reused from
-/// picture to picture; only very large buffers are freed.
+/// Makes images of a set of pictures. Only one thread at a time may use a reader. Buffers are reused from picture to
+/// picture; only very large buffers are freed.
 final class PictureReader: ImageReader {
     private let set: PictureSet
     private let preprocessor: PicturePreprocessor
     private let fixed: FixedPictures?
 
-    /// Reads from `set`; `normalization` has a value for each channel.
+    /// Makes a reader of `set`; `normalization` has one mean and one deviation for each channel.
     init(_ set: PictureSet, normalization: PixelNormalization) {
         self.set = set
         preprocessor = PicturePreprocessor(normalization: normalization)

@@ -1,4 +1,4 @@
-// An imported part of a data set, opened: its manifest and its mapped shards.
+// The opened form of an imported part of a data set: its manifest and its mapped shards.
 import Intake
 import Tensors
 
@@ -85,8 +85,8 @@ public final class PictureSet: ImageSource {
         return shards[shard].size(number)
     }
 
-    /// Returns the normalisation measured over all pictures during the import. Measuring `images`
-    /// alone would mean decoding them.
+    /// Returns the normalisation that the import measured over all pictures, also if `images` are only some of them:
+    /// measuring these would require decoding them.
     public func normalization(of images: [Int]) -> PixelNormalization { manifest.normalization }
 
     /// A reader for one thread.

@@ -20,11 +20,11 @@ public struct PictureSetManifest: Codable, Sendable, Equatable {
         }
     }
 
-    /// The name users give the data set.
+    /// The name that users give to the data set.
     public let dataset: String
     /// The form from which the data set was imported.
     public let form: DatasetForm
-    /// What is stored of each picture.
+    /// The stored form of each picture: pixels or file.
     public let store: PictureShard.Store
     /// The most pixels of the shorter side of a stored picture; nil if pictures keep their size.
     public let size: Int?
@@ -42,9 +42,9 @@ public struct PictureSetManifest: Codable, Sendable, Equatable {
     public let heights, widths: ClosedRange<Int>
     /// Mean and deviation of the pixels, one per channel.
     public let normalization: PixelNormalization
-    /// Pictures that could not be read and were left out, by reason.
+    /// The number of pictures that could not be read and were left out, for each reason.
     public let refused: [String: Int]
-    /// Files that are no pictures by their name, by reason.
+    /// The number of ignored files, which by name or kind are no pictures, for each reason.
     public let ignored: [String: Int]
     /// Identifies the content: sizes, classes and the shards' digests.
     public let fingerprint: String

@@ -1,7 +1,6 @@
-// A file of pictures, each with a size and a label of its own. Opening checks the header and the
-// index, so that readers need not check them. The checksum of a picture is compared when the
-// picture is first read. Comparing all checksums at once would take too long for a data set of
-// hundreds of gigabytes.
+// A file of pictures, each with a size and a label of its own. Opening checks the header and the index, so that readers
+// need not check them. The checksum of a picture is verified when the picture is read for the first time: verifying all
+// checksums at once would take too long for a data set of hundreds of gigabytes.
 import CZlib
 import Foundation
 import Intake

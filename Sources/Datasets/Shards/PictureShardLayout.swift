@@ -23,7 +23,7 @@ enum PictureShardLayout {
     /// The highest label: there are at most 65,536 classes.
     static let highestLabel = 65_535
 
-    /// What the index says of a picture.
+    /// The entry of a picture in the index.
     struct Entry {
         /// The offset of the picture's bytes, counted from the first picture.
         var offset: Int

@@ -3,7 +3,7 @@ import CZlib
 
 /// Makes shards of pictures, one after the other.
 public struct PictureShardWriter: Sendable {
-    /// What is stored of a picture: its pixels or its file.
+    /// The stored form of each picture: pixels or file.
     public let store: PictureShard.Store
     /// Bytes per pixel of decoded pictures: 1 grey, 3 RGB.
     public let channels: Int
@@ -19,7 +19,7 @@ public struct PictureShardWriter: Sendable {
 
     private static let blankHeader = [UInt8](repeating: 0, count: PictureShardLayout.headerBytes)
 
-    /// `channels` is 1 or 3.
+    /// Makes a writer without pictures; `channels` is 1 or 3.
     public init(store: PictureShard.Store, channels: Int, mostBytes: Int = 64 << 20) {
         precondition(channels == 1 || channels == 3, "\(channels) channels: grey is 1, RGB 3")
         self.store = store
@@ -52,8 +52,8 @@ public struct PictureShardWriter: Sendable {
             }
             return false
         }
-        // The system provides reserved memory only when it is written, so a small data set needs
-        // little.
+        // The system provides reserved memory only when a program writes to it, so a small data set needs little
+        // memory.
         if count == 0 { bytes.reserveCapacity(mostBytes) }
         PictureShardLayout.append(
             PictureShardLayout.Entry(

@@ -9,7 +9,7 @@ public struct PixelSums: Codable, Sendable, Equatable {
     /// The sums of bytes and of their squares, one per channel.
     public private(set) var sums, squares: [Int64]
 
-    /// Sums of no pixels with this many channels, 1...4.
+    /// Starts with sums of 0 for `channels` channels, 1...4.
     public init(channels: Int) {
         precondition((1...4).contains(channels), "sums of \(channels) channels")
         sums = Array(repeating: 0, count: channels)
