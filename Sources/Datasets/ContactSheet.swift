@@ -53,7 +53,7 @@ public struct ContactSheet: Sendable {
         self.tile = tile
     }
 
-    /// The page as a PNG file.
+    /// Returns the page as a PNG file.
     ///
     /// Errors: those of reading pictures, naming the picture.
     public func png(_ source: any ImageSource) throws -> [UInt8] {

@@ -1,6 +1,6 @@
-// Prefetches batches: while a training step uses one batch, the loader's own threads make the next.
-// A batch depends on its request only, so its bits equal those of `BatchLoader`, whatever the number
-// of threads. The loader does not use the engine's threads.
+// Prefetches batches: while a training step uses one batch, the loader's own threads make the next. A batch depends
+// only on its request, so its bits equal those of `BatchLoader` for any number of threads. The loader does not use the
+// engine's threads.
 
 import Foundation
 import Tensors

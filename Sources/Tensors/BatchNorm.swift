@@ -125,8 +125,8 @@ extension CPUEngine {
             runningVariance.pointee = Float(
                 (1 - m) * Double(runningVariance.pointee) + m * unbiased)
         case .calibrate(let share):
-            // With share 1 (the first batch), the old values do not count, and they may be NaN, which times 0 would
-            // stay NaN.
+            // Before the first batch (share 1), the old values may be NaN. NaN times 0 would stay NaN, so 0 replaces
+            // the old values.
             let (oldMean, oldVariance) =
                 share == 1 ? (0, 0) : (runningMean.pointee, runningVariance.pointee)
             runningMean.pointee = Float((1 - share) * Double(oldMean) + share * mean)

@@ -1,7 +1,7 @@
 // The small dense layers of squeeze-and-excite and of the head, over (images, features) matrices, and their gradients;
 // also the loss, the optimizer step and plain matrix products. Dense layers have few rows and large weights, so each
-// weight should be read once. So the threads divide the features and read the weights in place; only the smaller matrix
-// is packed or transposed.
+// weight should be read once. Therefore the threads divide the features and read the weights in place; only the smaller
+// matrix is packed or transposed.
 
 import CKernels
 import Foundation

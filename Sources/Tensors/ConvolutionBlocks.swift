@@ -5,7 +5,7 @@ import CKernels
 
 /// The first outputs and inputs of a convolution's stored weights (out, in, kernel, kernel), in place.
 public struct FilterSlice {
-    /// The stored weights; its first float is that of the first output, input and tap.
+    /// The stored weights; the first float belongs to the first output, input and tap.
     public let tensor: Tensor
     /// The numbers of active output and input channels, the side of a filter, and the number of stored input channels.
     public let outputs, inputs, kernel, storedInputs: Int

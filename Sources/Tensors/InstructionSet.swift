@@ -10,8 +10,8 @@ public struct InstructionSet: @unchecked Sendable, CustomStringConvertible {
     // Safe because the table is a constant of the C library, never written and never freed.
     let table: UnsafePointer<ofa_kernels>
 
-    /// The names of all instruction sets, by width of vectors; "scalar" is the reference that tests compare the others
-    /// with.
+    /// The names of all instruction sets, by width of vectors; "scalar" is the reference with which tests compare the
+    /// others.
     public static let names = ["scalar", "vector4", "avx2", "avx512"]
 
     /// The instruction sets that this processor supports, by width of vectors.

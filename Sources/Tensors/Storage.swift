@@ -116,7 +116,7 @@ public struct Tensor {
     }
 }
 
-/// Images as the engine holds them: (images, height, width, channels), channels innermost.
+/// Images as the engine stores them: (images, height, width, channels), channels innermost.
 public struct FeatureMap {
     /// The values, `images * height * width * channels` of them.
     public let tensor: Tensor

@@ -77,8 +77,8 @@ private final class Shared: @unchecked Sendable {
     private let stopping = Atomic<Bool>(false)
     private let wake = NSCondition()
 
-    /// How often a helper looks for work before it sleeps, and the caller looks for the end of the helpers before it
-    /// yields. This takes some tens of microseconds, longer than the gap between two operators.
+    /// How often a helper checks for work before it sleeps, and how often the caller checks for the end of the helpers
+    /// before it yields. The checks take some tens of microseconds, longer than the gap between two operators.
     private static let spins = 10_000
 
     func post(_ body: ofa_closure, helpers: Int) {

@@ -1,4 +1,4 @@
-// Decoding into arrays: for import, which takes pictures one by one, and for tests.
+// Decodes pictures into arrays, for the import, which handles pictures one by one, and for tests.
 
 extension PictureDecoder {
     /// Reads the header of a picture file. Errors: `DatasetError` with the reason for refusing the picture, without the

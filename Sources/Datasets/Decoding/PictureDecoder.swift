@@ -1,12 +1,10 @@
-// Decodes JPEG and PNG pictures, and resamples rows as they are decoded. So only a few rows are in
-// memory, except for progressive JPEGs and interlaced PNGs. A decoder reuses its buffers for all
-// its pictures; only very large buffers are freed. libjpeg and libpng allocate memory for each
-// picture and free it again.
+// Decodes JPEG and PNG pictures, and resamples rows as they are decoded. So only a few rows are in memory, except for
+// progressive JPEGs and interlaced PNGs. A decoder reuses its buffers for all its pictures; only very large buffers are
+// freed. libjpeg and libpng allocate memory for each picture and free it again.
 //
-// JPEG is decoded with libjpeg's defaults. PNG is decoded to 8 bits per sample: of 16-bit samples
-// the high byte is taken, palette indices become colours, alpha is dropped. Orientation, colour
-// profiles and gamma are ignored. CMYK becomes RGB. Grey is computed from RGB as (19595 R + 38470 G
-// + 7471 B + 32768) >> 16.
+// JPEG is decoded with libjpeg's defaults. PNG is decoded to 8 bits per sample: 16-bit samples are reduced to their
+// high byte, palette indices become colours, alpha is dropped. Orientation, colour profiles and gamma are ignored. CMYK
+// becomes RGB. Grey is computed from RGB as (19595 R + 38470 G + 7471 B + 32768) >> 16.
 import CPictures
 import Intake
 

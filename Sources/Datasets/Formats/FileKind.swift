@@ -11,7 +11,7 @@ enum FileKind {
 
     /// Looks at a path.
     ///
-    /// Errors: `unreadable` if nothing is there, or something that is neither a file nor a folder.
+    /// Errors: `unreadable` if the path leads to nothing, or to something that is neither a file nor a folder.
     init(_ path: ByteName) throws(DatasetError) {
         guard !path.bytes.contains(0), !path.bytes.isEmpty else {
             throw DatasetError(.unreadable, "'\(path)' is no path")

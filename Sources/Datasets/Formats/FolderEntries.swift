@@ -21,7 +21,7 @@ struct FolderEntries {
         case unknown
     }
 
-    /// Identifies a folder, whatever path leads to it.
+    /// Identifies a folder, independently of the path that leads to the folder.
     struct Identity: Hashable {
         /// The number of the device, and the number of the folder on this device (inode).
         let device, node: UInt64

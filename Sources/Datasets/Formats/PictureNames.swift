@@ -1,6 +1,5 @@
-// PictureNames: judges a file in an image folder by its name: a picture, a picture in an
-// unsupported format, or something else. When the file is read, its content decides which format it
-// has.
+// PictureNames: classifies a file in an image folder by its name: a picture, a picture in an unsupported format, or
+// something else. When the file is read, its content decides which format it has.
 
 /// Decides by the name of an entry what to do with the entry.
 enum PictureNames {

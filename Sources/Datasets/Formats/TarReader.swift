@@ -37,11 +37,10 @@ final class TarReader {
     /// Reads the archive that `stream` holds.
     init(_ stream: ByteStream) { self.stream = stream }
 
-    /// Returns the next member, and skips what was not read of the current member. Nil at the end
-    /// of the archive; then gzip's checksum has been verified.
+    /// Returns the next member, and skips the unread rest of the current member. Nil at the end of the archive; then
+    /// gzip's checksum has been verified.
     ///
-    /// Errors: those of `ByteStream`; `truncated`, `wrongFormat` if it is not a tar archive,
-    /// `corrupt`, `tooLarge`.
+    /// Errors: those of `ByteStream`; `truncated`, `wrongFormat` if it is not a tar archive, `corrupt`, `tooLarge`.
     func next() throws(DatasetError) -> TarMember? {
         try leave()
         var longName: [UInt8]?

@@ -85,8 +85,8 @@ public final class PictureSet: ImageSource {
         return shards[shard].size(number)
     }
 
-    /// Returns the normalisation that the import measured over all pictures, also if `images` are only some of them:
-    /// measuring these would require decoding them.
+    /// Returns the normalisation that the import measured over all pictures, and ignores `images`: measuring only these
+    /// pictures would require decoding them.
     public func normalization(of images: [Int]) -> PixelNormalization { manifest.normalization }
 
     /// A reader for one thread.

@@ -31,7 +31,7 @@ public final class PictureShard: @unchecked Sendable {
     private let file: MappedFile
     /// The offset in the file at which the index starts.
     private let index: Int
-    /// One bit per picture: whether the picture's checksum was compared.
+    /// One bit per picture: whether the picture's checksum was verified.
     private let checked: Mutex<[UInt64]>
 
     /// Maps a shard and checks its header and its index: every picture lies inside the file, and

@@ -1,5 +1,5 @@
-// The genes of a space as searches and predictors see them: the choices of each depth gene, and the layers
-// that it controls. Each of these layers has a place in the lists of kernel and expand genes.
+// The genes of a space as searches and predictors see them: the choices of each depth gene, and the layers that the
+// gene controls. Each of these layers has an index in the lists of kernel and expand genes.
 
 /// One depth gene (one element of `d`) and the layers that it controls: a stage of layers, or the optional layer of a
 /// stem.
@@ -39,8 +39,8 @@ public struct GeneStage: Hashable, Sendable {
 }
 
 extension LayerDefinition {
-    /// Returns the depth gene of this definition, or nil if it has none. `place` is the index of the first of its
-    /// layers in the gene lists.
+    /// Returns the depth gene of this definition, or nil if it has none. `place` is the index of the definition's first
+    /// layer in the gene lists.
     func stage(at place: Int) -> GeneStage? {
         let outline = outline
         guard let lists = outline.lists, lists.isElastic else { return nil }

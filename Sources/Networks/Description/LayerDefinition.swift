@@ -94,8 +94,7 @@ public enum LayerDefinition: Hashable, Sendable {
         public var kernel: Int
         /// The activation between the batch norm and the sum.
         public var activation: Activation
-        /// The values of the depth gene, ascending; any other value below `runsAt` counts as the
-        /// first.
+        /// The values of the depth gene, ascending; any other value below `runsAt` counts as the first value.
         public var depths: [Int]
         /// The depth at which the layer runs, which is the family's largest depth. A space restricted to
         /// smaller depths keeps `runsAt`, so that its networks stay networks of the whole space.

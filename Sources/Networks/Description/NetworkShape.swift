@@ -6,8 +6,8 @@
 public struct NetworkShape: Sendable, Hashable {
     /// A layer and its index in the supernet.
     public struct Placed: Sendable, Hashable {
-        /// The index, which is the same in every network of a space; in an extracted network,
-        /// indices have no gaps.
+        /// The layer's index, which is the same in every network of a space; in an extracted network, indices have no
+        /// gaps.
         public var place: Int
         /// The layer.
         public var layer: Layer
@@ -43,8 +43,8 @@ public struct NetworkShape: Sendable, Hashable {
         try change(to: config, in: space)
     }
 
-    /// Resolves the genes of `config` in this shape's memory, so that a training step allocates
-    /// nothing. Errors: those of `init`; then the shape is unchanged.
+    /// Replaces this shape by that of the network `config`, and reuses the shape's memory, so that a training step
+    /// allocates nothing. Errors: those of `init`; then the shape is unchanged.
     public mutating func change(to config: SubnetConfig, in space: SearchSpace) throws {
         try space.validateGenes(config)
         resolution = config.resolution

@@ -80,8 +80,8 @@ extension SearchSpace {
         return space
     }
 
-    /// Returns the ProxylessNAS family: six elastic stages, the last of a single block, with ReLU6 and without
-    /// squeeze-and-excite.
+    /// Returns the ProxylessNAS family: six elastic stages, of which the last has a single block, with ReLU6 and
+    /// without squeeze-and-excite.
     ///
     /// The base widths are 32, 16, then 24, 40, 80, 96, 192, 320, then 1280; each is multiplied by `widthMultiplier`
     /// and made divisible by 8. Source: `ofa_proxyless.py` of the reference code (Cai et al., ICLR 2020); published

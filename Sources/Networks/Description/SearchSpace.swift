@@ -46,8 +46,8 @@ public struct SearchSpace: Hashable, Sendable {
     public var kernelTransform: Bool
     /// The coupling of genes; nil if every gene is free.
     public var coupling: Coupling?
-    /// The values that width genes may take, ascending; nil means all. A value is an index into the
-    /// gene's widths. A value above a gene's last index stands for the last index.
+    /// The values that width genes may take, ascending; nil allows all values. A value is an index into the gene's
+    /// widths. A value above a gene's last index stands for the last index.
     public var openWidths: [Int]? {
         didSet { derive() }
     }

@@ -1,6 +1,6 @@
-// The filter of one elastic depthwise layer. Each smaller filter is derived from the next larger one: it is the centre
-// of the larger filter, times a matrix shared by all channels if the space has transform matrices. The active filter
-// is stored as (kernel * kernel, channels) for the depthwise operators.
+// The filter of one elastic depthwise layer. Each smaller filter is the centre of the next larger filter; if the space
+// has transform matrices, this centre is multiplied by a matrix that all channels share. The active filter is stored as
+// (kernel * kernel, channels) for the depthwise operators.
 
 import Tensors
 

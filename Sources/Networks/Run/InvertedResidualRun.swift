@@ -150,8 +150,8 @@ final class InvertedResidualRun: RunningLayer {
     }
 
     /// Writes the gradient of the gated map to `dfiltered`, given `dout`, the gradient at the block's output. Returns
-    /// three values: the gate; the gradient that reaches the map through its mean, on which the gate depends, and that
-    /// is added at every position; and the sums for the depthwise norm. Without squeeze-and-excite, the first two are
+    /// the gate, the gradient of the gate's input, and the sums for the depthwise norm. The gate's input is the mean of
+    /// the map, so its gradient is to be added at every position. Without squeeze-and-excite, gate and gradient are
     /// nil.
     private func projectionBackward(_ dout: FeatureMap, _ tape: Tape, dfiltered: FeatureMap) -> (
         gate: Tensor?, meanGradient: Tensor?, sums: ChannelSums

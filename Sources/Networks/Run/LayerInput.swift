@@ -34,7 +34,8 @@ struct LayerInput {
     /// Whether neither a norm nor a skip is pending.
     var isPlain: Bool { norm == nil && plus == nil }
 
-    /// The sums that the operator computing the gradient at this input must also compute, for `finishGradient`.
+    /// The sums that `finishGradient` needs. The operator that computes the gradient at this input must compute these
+    /// sums too.
     var gradientSums: GradientSums {
         guard let norm, !isShared else { return .none }
         return .slope(center: norm.state.mean)

@@ -21,7 +21,8 @@ final class ResidualConvolutionRun: RunningLayer {
         guard case .residualConvolution(let conv) = layer else {
             preconditionFailure("no residual convolution")
         }
-        // The next layer adds x and can add only one feature map, so x must not itself be a pending sum of two.
+        // The next layer adds x and can add only one feature map. So if x is a sum that is still pending, the sum is
+        // computed here.
         let x = context.withoutSkip(input, pass)
         let output = pass.output(conv.size, conv.width, besides: x.values)
         let sums = context.engine.convolution(

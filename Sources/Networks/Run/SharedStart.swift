@@ -1,6 +1,6 @@
-// Some first layers are the same in all networks of a space. They run forward once for all subnets of a training step,
-// because all subnets give them the same input and weights; their output is kept for the other subnets. The gradients
-// of the subnets at that output are added, and the sum goes through these layers in one backward pass.
+// The first layers of a network may be the same in all networks of a space. Such layers run forward once for all
+// subnets of a training step, because every subnet has the same input and weights there. The gradients of the subnets
+// at the output of these layers are added, and the sum goes through these layers in one backward pass.
 
 import Foundation
 import Tensors

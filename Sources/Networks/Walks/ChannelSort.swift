@@ -60,8 +60,8 @@ public enum ChannelSort {
     }
 
     /// Returns the channels by descending importance within each group between `borders`; channels of equal importance
-    /// keep their order. A border that is not in 1 ..< count has no effect; the borders of a stage with smaller ratios
-    /// are such.
+    /// keep their order. A border that is not in 1 ..< count has no effect; stages with smaller ratios have such
+    /// borders.
     static func ranking(_ importance: [Float], borders: [Int]) -> [Int] {
         let count = importance.count
         let edges = ([0, count] + borders.filter { (1..<max(1, count)).contains($0) }).sorted()

@@ -28,7 +28,7 @@ public struct NetworkCost: Codable, Sendable, Hashable {
     public var movedActivationElements: Int
 
     /// Counts the costs of a resolved network. Sums above `Int.max` become `Int.max`; the cost of a single operator
-    /// never exceeds it if the definition is within its bounds.
+    /// never exceeds `Int.max` if the definition is within its bounds.
     public init(_ shape: NetworkShape) {
         self.init()
         for layer in shape.layers { combine(NetworkCost(layer)) }

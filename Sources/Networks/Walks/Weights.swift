@@ -46,8 +46,7 @@ public final class Weights {
             naming: .supernet(transform: space.kernelTransform))
     }
 
-    /// Returns a view of one parameter or statistic in `storage` or, if that is nil, in these
-    /// weights.
+    /// Returns a view of one parameter or statistic in `storage` or, if `storage` is nil, in these weights.
     public func view(_ parameter: ParameterLayout.Parameter, in storage: Storage? = nil) -> Tensor {
         let home = storage ?? (parameter.role == .statistic ? statistics : parameters)
         return Tensor(storage: home, offset: parameter.offset, count: parameter.count)
