@@ -26,7 +26,7 @@ INLINE uint8_t rounded(int32_t sum) {
     return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
 }
 
-/// Four consecutive bytes as integers.
+/// Returns four consecutive bytes as integers.
 INLINE I4 four(const uint8_t *from) {
     B4 bytes;
     memcpy(&bytes, from, 4);

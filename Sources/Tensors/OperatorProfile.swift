@@ -46,11 +46,12 @@ public final class OperatorProfile {
 }
 
 extension CPUEngine {
-    /// Runs `body`, in which a layer works without operators; with a profile, records the time of `body`.
+    /// Runs `body`, which is a part of a layer but not one operator; with a profile, records the time of `body` under
+    /// `name`.
     public func timed(_ name: StaticString, _ body: () -> Void) { timed(name, floats: 0, body) }
 
-    /// Runs `body`, an operator; with a profile, records the time of `body`, `flops` operations and
-    /// `floats` floats moved.
+    /// Runs the operator `body`; with a profile, records its time, `flops` operations and `floats` floats moved under
+    /// `name`.
     @inline(__always)
     func timed(
         _ name: StaticString, flops: @autoclosure () -> Int = 0, floats: @autoclosure () -> Int,

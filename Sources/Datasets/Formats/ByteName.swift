@@ -28,8 +28,8 @@ public struct ByteName: Sendable, Hashable, Comparable {
 }
 
 extension ByteName: CustomStringConvertible {
-    /// The name on one line, for people. Bytes that are not UTF-8 are written as in `\xE9`, control
-    /// characters are escaped, and long names are truncated.
+    /// The name on one line, for messages. Bytes that are not UTF-8 are written as in `\xE9`, control characters are
+    /// escaped, and long names are truncated.
     public var description: String {
         let text = Shown.line(Self.decoded(bytes, escapesBackslash: false))
         return text.count <= 300 ? text : text.prefix(300) + "…"
@@ -121,10 +121,10 @@ extension ByteName {
         return bytes[start...]
     }
 
-    /// What follows the last dot of `lastPart`, in lower case; nil without a dot.
+    /// The extension: the bytes after the last dot of `lastPart`, in lower case; nil without a dot.
     var fileExtension: [UInt8]? { Self.fileExtension(lastPart) }
 
-    /// What follows the last dot of a file's name, in lower case; nil without a dot.
+    /// Returns the extension: the bytes after the last dot of a file's name, in lower case; nil without a dot.
     static func fileExtension(_ name: ArraySlice<UInt8>) -> [UInt8]? {
         name.lastIndex(of: UInt8(ascii: ".")).map { name[($0 + 1)...].map(lowered) }
     }

@@ -15,7 +15,7 @@ struct FolderEntries {
         case special
         /// A link whose target does not exist.
         case danglingLink
-        /// A link that leads back to itself.
+        /// A link that leads back to itself, directly or through other links.
         case linkLoop
         /// An entry whose kind the system does not report.
         case unknown

@@ -3,13 +3,13 @@
 import Foundation
 import Intake
 
-/// An open regular file; closed when released.
+/// An open regular file. The file is closed when this object is released.
 final class InputFile {
     /// Size and time of a file, which show whether the file was changed while it was read.
     struct State: Equatable {
         /// The file's size in bytes.
         let size: Int
-        /// The time of the file's last change, in nanoseconds after 1970.
+        /// The time of the last modification of the content, in nanoseconds after 1970.
         let changed: Int
     }
 
@@ -98,8 +98,7 @@ final class InputFile {
         }
     }
 
-    /// Returns whether the file still has the size and the time of change that it had when it was
-    /// opened.
+    /// Returns whether the file still has the size and the modification time that it had when it was opened.
     func isUnchanged() -> Bool {
         var status = stat()
         return fstat(descriptor, &status) == 0 && Self.state(status) == state

@@ -1,5 +1,6 @@
 // ImportRecord: the results of importing some units. The records of all jobs are added up to the record of the data
-// set. The order of addition affects only the order of the shards and the choice of the listed names.
+// set. The order of addition affects only the order of the shards and the choice of the names and reasons that are
+// listed.
 import Intake
 
 /// The counts, pixel sums and refusals of some pictures, and the shards that store the pictures.

@@ -7,8 +7,7 @@ import Synchronization
 public struct PictureStorage: Sendable, Equatable, Codable {
     /// Decoded pixels or encoded files.
     public var store: PictureShard.Store
-    /// The most pixels of the shorter side; larger pictures are scaled down by the import. If nil,
-    /// pictures keep their size.
+    /// The most pixels of the shorter side; the import scales larger pictures down. If nil, pictures keep their size.
     public var size: Int?
     /// Bytes per pixel: 1 grey, 3 RGB.
     public var channels: Int

@@ -46,11 +46,11 @@ public final class UnitImporter {
     private var waiting: [SourceEvent] = []
     private var waitingBytes = 0
 
-    /// The number of pictures taken so far.
+    /// The number of pictures imported so far.
     public private(set) var pictures = 0
-    /// The number of files and members refused so far.
+    /// The number of files and archive members refused so far.
     public var refused: Int { record.refused.count }
-    /// The number of bytes of all samples given to `take` so far.
+    /// The number of bytes of all samples that were imported or refused so far.
     public private(set) var bytesRead = 0
 
     /// Decodes with `threads` threads, 1 to 256. `digest` returns at least 16 bytes that are equal

@@ -11,7 +11,7 @@ public final class PictureShard: @unchecked Sendable {
     // Safe because the mapping is read-only and lives as long as this object, `checked` has its own
     // lock, and everything else is constant.
 
-    /// What is stored of each picture.
+    /// The stored form of a picture.
     public enum Store: String, Codable, Sendable, CaseIterable {
         /// Decoded pixels, (height, width, channels).
         case pixels
@@ -19,7 +19,7 @@ public final class PictureShard: @unchecked Sendable {
         case files
     }
 
-    /// What is stored of each picture in this shard.
+    /// The stored form of each picture in this shard.
     public let store: Store
     /// Bytes per pixel of decoded pictures: 1 grey, 3 RGB.
     public let channels: Int

@@ -1,5 +1,5 @@
 // Determines how much memory passes will take. To do so, it runs the same passes on a `CountingEngine`, which computes
-// nothing and allocates nothing.
+// nothing and has no memory for maps.
 
 import Tensors
 
