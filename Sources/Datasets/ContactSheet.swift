@@ -24,8 +24,8 @@ public struct ContactSheet: Sendable {
     private static let gap = 4, columnGap = 24
     private static let paper: UInt8 = 255
 
-    /// Chooses at most `perClass` pictures of each class, evenly spread over the class, for the
-    /// first `mostClasses` classes. On the page a picture takes at most `tile` × `tile` pixels.
+    /// Chooses at most `perClass` pictures of each of the first `mostClasses` classes, at even intervals among the
+    /// pictures of the class. On the page a picture takes at most `tile` × `tile` pixels.
     public init(
         _ source: any ImageSource, perClass: Int = 8, mostClasses: Int = 1000, tile: Int = 96
     ) {

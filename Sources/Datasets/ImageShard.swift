@@ -88,7 +88,7 @@ public final class ImageShard: Sendable {
         }
     }
 
-    /// Maps a shard and verifies all of it.
+    /// Maps a shard and verifies its header, its checksum and all its labels.
     ///
     /// Errors: `unreadable`, `wrongFormat`, `truncated`, `wrongDimensions`, `corrupt`.
     public init(_ path: String) throws {

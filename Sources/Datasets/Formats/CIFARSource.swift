@@ -34,12 +34,11 @@ public struct CIFARSource: DatasetSource {
         var bytes: [ByteName: Int] = [:]
     }
 
-    /// Looks at the sizes of the files, or reads the whole archive once; see `DatasetSource`.
+    /// Reads the class names and the sizes of the data files, or the whole archive once; see `DatasetSource`.
     ///
-    /// Errors: `unreadable` if a file is missing; `truncated` if a data file is empty;
-    /// `wrongFormat` for the Python version and for other archives; `wrongDimensions` if a data
-    /// file has an incomplete record, or there is not exactly one name per class; those of
-    /// `TarReader`.
+    /// Errors: `unreadable` if a file is missing; `truncated` if a data file is empty; `wrongFormat` for the Python
+    /// version and for other archives; `wrongDimensions` if a data file has an incomplete record, or there is not
+    /// exactly one name per class; those of `TarReader`.
     public func survey(_ visit: SourceVisitor) throws -> DatasetSurvey {
         let place = try locate()
         let (variant, found) = try look(place)

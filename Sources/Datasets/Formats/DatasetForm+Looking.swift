@@ -43,8 +43,8 @@ extension DatasetForm {
         return first.form
     }
 
-    /// Returns a name by which CIFAR is recognised. The Python version is recognised too, so that
-    /// it is refused with an explanation.
+    /// Returns a name by which CIFAR is recognised. The Python version is recognised too, so that the import can
+    /// explain why it refuses this version.
     private static func cifarSign(_ entries: FolderEntries) -> ByteName? {
         let python = Set(CIFARVariant.pythonSigns.map(\.name))
         let signs = CIFARVariant.allCases.reduce(python) { $0.union($1.signs) }

@@ -9,7 +9,7 @@ enum FileKind {
     /// A regular file.
     case file
 
-    /// Looks at a path.
+    /// Determines the kind of file at a path.
     ///
     /// Errors: `unreadable` if the path leads to nothing, or to something that is neither a file nor a folder.
     init(_ path: ByteName) throws(DatasetError) {

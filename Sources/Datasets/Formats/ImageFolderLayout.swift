@@ -22,10 +22,9 @@ struct ImageFolderLayout {
         ("train", .train), ("val", .val), ("valid", .val), ("validation", .val), ("test", .test),
     ]
 
-    /// Looks at the folders in `root`.
+    /// Determines the layout from the folders in `root`.
     ///
-    /// Errors: `unreadable`; `wrongFormat` if it is not clear which folders are parts and which are
-    /// classes.
+    /// Errors: `unreadable`; `wrongFormat` if it is not clear which folders are parts and which are classes.
     init(_ root: ByteName) throws(DatasetError) {
         entries = try FolderEntries(root)
         above = [entries.identity]
