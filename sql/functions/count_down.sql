@@ -40,7 +40,7 @@ begin
     v_freed := v_freed + ofa.fire(v_fire[v_place:v_place]);
   end loop;
   foreach v_run in array coalesce(v_cancelled, '{}') loop
-    -- The ended jobs may have added fan-outs with blocked continuations after the cancel request.
+    -- After the cancel request, the ended jobs may have added fan-outs, for which blocked jobs wait.
     perform ofa.cancel_waiting(v_run, case when p_grew then p_jobs else '{}' end);
   end loop;
   if v_settle or v_cancelled is not null then

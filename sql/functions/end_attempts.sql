@@ -1,14 +1,14 @@
--- Ends attempts behind the fence: an attempt ends only if the row of its job in ofa.live still has the token and the
+-- Ends attempts. For fencing, an attempt ends only if the row of its job in ofa.live still has the token and the
 -- session of the attempt.
 --
 -- A worker passes its session, and for each attempt the job, the token and an outcome: completed, failed (`p_delays` is
--- the pause before the retry, NULL for no retry), cancelled, released (`p_crashes` is 1 if the job crashed its worker),
--- or unbegun (released before it started: nothing is charged). All outcomes except released and unbegun require that
--- the session has not expired. A rescuer passes no session, and the outcome lost (the session is over) or overdue (the
--- worker does not stop the job; `p_delays` as for failed). The later arrays may omit trailing elements, which mean
--- completed, no crash, no fan-out, not metered. `p_locked` says that this transaction has locked the leases while the
--- session was valid; the session may expire after that. ofa.count_down handles the consequences for runs, groups and
--- the ledger.
+-- the pause before the retry in seconds, NULL for no retry), cancelled, released (`p_crashes` is 1 if the job crashed
+-- its worker), or unbegun (released before it started: nothing is charged). All outcomes except released and unbegun
+-- require that the session has not expired. A worker that ends an attempt of another worker passes no session, and the
+-- outcome lost (the session is over) or overdue (the other worker does not stop the job; `p_delays` as for failed). The
+-- arrays after `p_tokens` may be shorter; missing elements mean: completed, no crash, no fan-out, not metered.
+-- `p_locked` says that this transaction has locked the leases while the session was valid; the session may expire after
+-- that. ofa.count_down handles the consequences for runs, groups and the ledger.
 --
 -- Returns how many jobs became available or scheduled (`freed`), and the indices (from 1) of the attempts that were not
 -- ended: `already` if an attempt with this token ended the same way before, else `fenced`.

@@ -21,7 +21,7 @@ begin
     returning good, on_bad, stage, 'stage ' || stage || ' ended badly' as reason into v_fired;
     continue when not found;
 
-    -- If the group is a fan-out, the continuation waits for the group.
+    -- If the group is a fan-out, a job (the continuation) may wait for the group.
     select array_agg(id) into v_children from ofa.job where month = v_month and waits_for = v_group;
     if v_children is not null then
       if v_fired.good or v_fired.on_bad = 'run' then

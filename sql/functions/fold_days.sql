@@ -1,5 +1,5 @@
--- Copies sums of past days of the ledger (ofa.spent) to ofa.spent_day; returns how many rows it inserted. Takes the
--- days after the newest day in ofa.spent_day. Leaves out today and yesterday, to which transactions may still add.
+-- Copies sums of past days of the ledger (ofa.spent) to ofa.spent_day; returns how many rows it inserted. The days are
+-- those after the newest day in ofa.spent_day, without today and yesterday, to which transactions may still add.
 create or replace function ofa.fold_days() returns int language plpgsql as $$
 declare
   v_rows int;

@@ -1,5 +1,5 @@
--- Makes jobs of one run available, or scheduled if they have a later start time; returns how many. The caller passes no
--- blocked jobs. Jobs that have ended or are in ofa.live already are skipped.
+-- Makes jobs of one run available, or scheduled if their start time is in the future; returns how many. The caller
+-- passes no blocked jobs. Jobs that have ended or are in ofa.live already are skipped.
 create or replace function ofa.make_live(p_jobs bigint[]) returns int language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
 set enable_hashjoin = off set enable_mergejoin = off as $$

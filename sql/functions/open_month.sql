@@ -1,6 +1,6 @@
--- Creates the missing partitions for the jobs of runs that are created in the month `p_month` (such as 202611); returns
--- how many it created. ofa_api_1.add_run calls open_month before inserting a run, in case the month was not created
--- ahead. Raises object_not_in_prerequisite_state if the month is closed.
+-- Creates the missing partitions of the month `p_month` (such as 202611), which hold the jobs of the runs created in
+-- that month; returns how many it created. ofa_api_1.add_run calls open_month before it inserts a run, in case the
+-- partitions were not created ahead. Raises object_not_in_prerequisite_state if the month is closed.
 create or replace function ofa.open_month(p_month int) returns int language plpgsql as $$
 declare
   v_next int := case when p_month % 100 = 12 then p_month + 89 else p_month + 1 end;

@@ -1,6 +1,6 @@
 -- Locks the most urgent quarantined job (available, `crashes` > 0) of the lanes `p_open`. Returns its row location
--- (ctid) and concurrency key as arrays of one element, or NULL if other transactions have locked all such jobs or there
--- is none.
+-- (ctid) and concurrency key as arrays of one element, or NULL if there is no such job or other transactions have
+-- locked all of them.
 create or replace function ofa.pick_suspect(p_open int[], p_run bigint, out spots tid[], out keys int[])
 language plpgsql as $$
 #variable_conflict use_column

@@ -1,5 +1,5 @@
 -- Creates a group of jobs and returns its id. The group is a stage, or, if `p_owner_job` is given, the fan-out of that
--- job. `p_needs` is the number of stages that it waits for.
+-- job. `p_needs` is the number of stages for which the group waits.
 create or replace function ofa_api_1.add_group(p_run bigint, p_stage text, p_owner_job bigint, p_needs int,
   p_rule text, p_quorum int, p_on_bad text)
 returns bigint

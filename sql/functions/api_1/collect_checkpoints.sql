@@ -1,5 +1,6 @@
--- Deletes up to `p_limit` checkpoints of jobs that have completed, that ended otherwise more than `p_grace_seconds`
--- ago, or that do not exist. Returns, for each deleted checkpoint, the digest of its blob, or NULL if it has none.
+-- Deletes up to `p_limit` checkpoints of jobs that completed, that were discarded or cancelled more than
+-- `p_grace_seconds` ago, or that do not exist. Returns, for each deleted checkpoint, the digest of its blob, or NULL if
+-- it has none.
 create or replace function ofa_api_1.collect_checkpoints(p_grace_seconds float8, p_limit int) returns setof bytea
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,6 +1,7 @@
 -- Saves a checkpoint. Of the job's checkpoints with the same name and a lower `seq`, only the newest is kept. Returns,
 -- for each deleted checkpoint, the digest of its blob, or NULL if it has none. The lease must be locked. The first
--- checkpoint of an attempt forgives the job one crash if `p_seq` exceeds the `seq` of all its checkpoints of that name.
+-- checkpoint of an attempt forgives the job one crash if `p_seq` exceeds the `seq` of all earlier checkpoints of the
+-- job with that name.
 create or replace function ofa_api_1.save_checkpoint(p_job bigint, p_token bigint, p_name text, p_seq bigint,
   p_payload json, p_digest bytea) returns setof bytea
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

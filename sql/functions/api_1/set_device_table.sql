@@ -1,5 +1,5 @@
--- Sets the latency table measured for a device, if the device still has this kind and batch size. Since the measurement
--- began, the name may have been given to another device.
+-- Sets the latency table measured for a device, if the device still has this kind and batch size: the name may have
+-- been given to another device since the measurement began.
 create or replace function ofa_api_1.set_device_table(p_name text, p_kind text, p_batch int, p_latency_table bigint)
 returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
