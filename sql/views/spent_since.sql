@@ -1,5 +1,5 @@
--- Sums over all runs, with the columns of ofa.spent_day, for the days of the ledger (ofa.spent) after the newest day in
--- ofa.spent_day.
+-- The rows that ofa.spent_day does not have yet: the ledger (ofa.spent) summed over all runs, for the days after the
+-- newest day in ofa.spent_day.
 drop view if exists ofa.spent_since;
 create or replace view ofa.spent_since as
 select spent.day, account.stage, account.kind, coalesce(account.device, '') as device, spent.host_id, spent.zone,
