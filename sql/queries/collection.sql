@@ -34,8 +34,8 @@ select * from ofa_api_1.remove_orphans(@digests::text[], @grace_seconds::float8)
 -- name: ArtifactsNamed :many
 -- Returns artifacts that were made by runs, have stored bytes, and match the filter: `run`, `kind`, minimum age and,
 -- unless empty, `digests`. `needed` lists the artifacts that unfinished runs read. `kept` is the reason to keep the
--- bytes, or NULL. One reason: the bytes were put after the oldest running attempt began. That attempt may have put
--- them, and references them only when it ends.
+-- bytes, or NULL. Bytes put after the oldest running attempt began are also kept: that attempt may have put them, and
+-- adds its reference only when it ends.
 with named as (
   select artifact.id, artifact.kind, artifact.name, artifact.digest, artifact.run_id, blob.store, blob.stored_bytes,
     blob.put_at

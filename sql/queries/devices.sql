@@ -16,8 +16,8 @@ from ofa.device left join ofa.artifact on artifact.id = device.latency_table
 order by device.name;
 
 -- name: DeviceSetTable :exec
--- Sets the latency table measured for a device, if the device still has this kind and batch size. Since the measurement
--- began, the name may have been given to another device.
+-- Sets the latency table measured for a device, if the device still has this kind and batch size: the name may have
+-- been given to another device since the measurement began.
 select ofa_api_1.set_device_table(@name::text, @kind::text, @batch::int, @latency_table::bigint);
 
 -- name: DeviceRemove :exec

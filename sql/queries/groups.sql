@@ -2,7 +2,7 @@
 
 -- name: GroupInsert :one
 -- Creates a group of jobs and returns its id. The group is a stage, or, if `owner_job` is given, the fan-out of that
--- job. `needs` is the number of stages that it waits for.
+-- job. `needs` is the number of stages for which the group waits.
 select ofa_api_1.add_group(@run::bigint, @stage::text, @owner_job::bigint?, @needs::int, @rule::text, @quorum::int?,
   @on_bad::text) as id;
 
@@ -11,8 +11,9 @@ select ofa_api_1.add_group(@run::bigint, @stage::text, @owner_job::bigint?, @nee
 select ofa_api_1.add_edge(@parent::bigint, @child::bigint, @on_bad::text);
 
 -- name: GroupAddJobs :one
--- Adds the jobs that the JSON array `specs` describes to a group; returns the ids of the added jobs. A job whose unique
--- key an unfinished job holds is skipped. If `released` is true, the jobs become available at once, or scheduled.
+-- Adds the jobs that the JSON array `specs` describes to a group; returns the ids of the added jobs. A job is skipped
+-- if another unfinished job holds its unique key. If `released` is true, the jobs become available at once, or
+-- scheduled if their start time is in the future.
 select ofa_api_1.add_jobs(@run::bigint, @group::bigint, @specs::json, @path::int[], @waits_for::bigint?,
   @is_inner::boolean, @released::boolean) as jobs;
 
@@ -32,8 +33,7 @@ select coalesce(max(ordinal), -1) + 1 as ordinal from ofa.job where group_id = @
 select * from ofa_api_1.reopen_group(@group::bigint, @jobs::bigint[]);
 
 -- name: JobTakeKeys :many
--- Takes the unique keys of reopened jobs. Returns the jobs whose key another unfinished job holds, each with that job
--- as the `holder`.
+-- Takes the unique keys of reopened jobs. Returns the jobs whose key is held by another unfinished job (`holder`).
 select * from ofa_api_1.take_keys(@jobs::bigint[]);
 
 -- name: GroupCancelledWaiting :many

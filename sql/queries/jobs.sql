@@ -48,7 +48,8 @@ select * from ofa_api_1.cancel_job(@job::bigint, @reason::text);
 -- name: JobsLost :many
 -- Returns up to 200 running jobs: jobs of sessions that are over, and up to 100 jobs that passed their timeout or stall
 -- timeout more than a session term (`ttl`) ago although their session is not over. The first select starts from the
--- sessions: a start from ofa.live would also read the dead rows of past leases while an old snapshot keeps these rows.
+-- sessions: a start from ofa.live would also read the dead rows of past leases, which cannot be vacuumed while an old
+-- snapshot exists.
 select lost.job_id, true as lost
 from (select id from ofa.session where state <> 'alive' and not swept offset 0) as over
 cross join lateral (
@@ -83,7 +84,7 @@ select * from ofa.job_state where id = @job::bigint;
 
 -- name: JobDropped :many
 -- For a job id that was not found, returns the newest closed month and whether there are other closed months. Returns
--- no row if the id is greater than the ids of all existing jobs: then the job is taken never to have existed.
+-- no row if the id is greater than the ids of all existing jobs: such a job is assumed never to have existed.
 select month, closed_at, (select count(*) > 1 from ofa.closed_month) as others from ofa.closed_month
 where @job::bigint < coalesce((select max(id) from ofa.job), 9223372036854775807)
 order by month desc limit 1;
@@ -155,8 +156,8 @@ order by tried.token;
 
 -- name: JobsInSight :one
 -- Returns whether a worker of the kinds `kinds` may still get a job: whether ofa.live has a job that the worker could
--- claim now or later, or a running job, whose end may release other jobs. Jobs count only while they run if their queue
--- is paused or their concurrency key has a limit of 0.
+-- claim now or later, or a running job, whose end may release other jobs. A job whose queue is paused or whose
+-- concurrency key has a limit of 0 counts only while it runs.
 select exists (
   select from ofa.live join ofa.lane on lane.id = live.lane_id
   where (@run::bigint? is null or live.run_id = @run::bigint?)
@@ -181,8 +182,8 @@ where session.uuid = @session::uuid and live.state = 'running' and live.token <>
 order by live.job_id;
 
 -- name: StageResults :many
--- Returns the results of a stage's completed jobs in order. Omits jobs that fanned out, and jobs whose results a
--- continuation supersedes.
+-- Returns the results of a stage's completed jobs in order. Omits jobs that fanned out, and jobs whose results are
+-- superseded by a continuation (the job that waits for the jobs of a fan-out).
 select outcome.result from ofa.job
 join ofa.job_group on job_group.id = job.group_id
 join ofa.outcome on outcome.job_id = job.id
@@ -196,7 +197,7 @@ select exists (
   select from ofa.job_group where run_id = @run::bigint and stage = @stage::text and owner_job is null) as present;
 
 -- name: ChildResults :many
--- Returns the results of the completed jobs for which a continuation waited, in order.
+-- Returns the results of the completed jobs for which the job `job` (a continuation) waited, in order.
 select outcome.result from ofa.job as waiting
 join ofa.job on job.group_id = waiting.waits_for
 join ofa.outcome on outcome.job_id = job.id

@@ -92,5 +92,6 @@ set checksum = excluded.checksum, edition = excluded.edition, applied_at = exclu
 revoke execute on all functions in schema ofa from public;
 
 -- name: AccessGrant :exec
--- Lets a role read; if `works` is true, also write through the API.
+-- Lets a role read all tables. If `works` is true, the role may also write through the API; otherwise this privilege is
+-- revoked.
 select ofa.grant_access(@role::text, @works::boolean);

@@ -3,7 +3,7 @@
 -- name: CheckpointSave :many
 -- Saves a checkpoint. Of the job's checkpoints with the same name and a lower `seq`, only the newest is kept. Returns,
 -- for each deleted checkpoint, the digest of its blob, or NULL if it has none. The first checkpoint of an attempt
--- forgives the job one crash if `seq` exceeds the `seq` of all its checkpoints of that name.
+-- forgives the job one crash if `seq` exceeds the `seq` of all earlier checkpoints of the job with that name.
 select digest from ofa_api_1.save_checkpoint(@job::bigint, @token::bigint, @name::text, @seq::bigint, @payload::json,
   @digest::bytea?) as digest;
 
@@ -29,8 +29,8 @@ where digest is not null
 order by checkpoint.job_id, checkpoint.name, checkpoint.seq;
 
 -- name: CheckpointCollect :many
--- Deletes up to `limit` checkpoints of jobs that have completed, that ended otherwise more than `grace_seconds` ago, or
--- that do not exist. Returns, for each deleted checkpoint, the digest of its blob, or NULL if it has none.
+-- Deletes up to `limit` checkpoints of jobs that completed, that were discarded or cancelled more than `grace_seconds`
+-- ago, or that do not exist. Returns, for each deleted checkpoint, the digest of its blob, or NULL if it has none.
 select digest from ofa_api_1.collect_checkpoints(@grace_seconds::float8, @limit::int) as digest;
 
 -- name: CheckpointsCollectable :one

@@ -9,7 +9,7 @@ select ofa_api_1.pause_queue(@name::text);
 select ofa_api_1.resume_queue(@name::text);
 
 -- name: QueueList :many
--- Returns the queues that have live jobs or are paused, each with the numbers of its live jobs.
+-- Returns the queues that have jobs in ofa.live or are paused, each with the numbers of these jobs by state.
 with counted as materialized (
   select lane.queue as name, live.state, live.crashes > 0 as suspect, count(*) as jobs
   from ofa.live join ofa.lane on lane.id = live.lane_id group by 1, 2, 3
@@ -26,7 +26,7 @@ group by 1 order by 1;
 
 -- name: NotifyJobs :exec
 -- Sends workers the hint that jobs are available. This is a statement of its own, after the commit that made the jobs
--- available. Its commit does not wait for the disk, because a crash would lose no more than the hint.
+-- available. Its commit does not wait for the disk, because a crash would lose only the hint.
 select set_config('synchronous_commit', 'off', true), pg_notify('ofa_jobs', '');
 
 -- name: PermitSet :exec
@@ -93,8 +93,8 @@ select not exists (
 select ofa_api_1.finish_duty(@name::text);
 
 -- name: PartitionsAhead :one
--- Creates the missing partitions of today, of the next `days` days and of their months. Stops when as many days as
--- `most` says lacked partitions. Returns how many partitions it created.
+-- Creates the missing partitions of today, of the next `days` days and of their months. Stops after `most` days for
+-- which partitions were missing; returns how many partitions it created.
 select ofa_api_1.open_days(@days::int, @most::int) as made;
 
 -- name: FoldDays :one
@@ -117,8 +117,8 @@ select month from ofa_api_1.close_month(@days::int) as month;
 -- name: HistoryOld :many
 -- Returns the partitions of a kind (history, meter, jobs) that ended at least `days` days ago, oldest first. Each has a
 -- state: attached, pending (a detach has begun), or detached and not yet dropped. Partitions of jobs are returned only
--- if their month is closed. In each month, the partition of groups comes first: it must be dropped before the jobs that
--- the groups' counters include.
+-- if their month is closed. In each month, the partition of groups comes first: it must be dropped before the partition
+-- of jobs, because the counters of the groups include these jobs.
 select old.name, old.parent, old.ends::text as ends,
   case when pg_inherits.inhrelid is null then 'detached' when pg_inherits.inhdetachpending then 'pending'
     else 'attached' end as state

@@ -33,8 +33,8 @@ where session.state = 'alive' and session.beat_at + session.ttl > ofa.now()
 order by session.id;
 
 -- name: JobsUnserved :many
--- Returns how many waiting jobs require capabilities that no living worker of their kind offers, for each kind and set
--- of capabilities; `run` NULL means any run.
+-- For each kind of job and set of required capabilities that no living worker for this kind offers, returns how many
+-- jobs wait; `run` NULL means any run.
 select lane.kind, lane.requires, count(*)::bigint as jobs
 from ofa.lane join ofa.live on live.lane_id = lane.id
 where lane.requires <> '{}' and live.state <> 'running' and (@run::bigint? is null or live.run_id = @run::bigint?)

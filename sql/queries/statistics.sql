@@ -16,8 +16,8 @@ select (select xact_commit from pg_stat_database where datname = current_databas
 select count(*) as jobs from ofa.outcome;
 
 -- name: FanInDelay :one
--- Returns the seconds from the end of the last child of a run's fan-out to the start of its continuation, by the
--- server's clock.
+-- Returns the seconds from the end of the last child of a run's fan-out to the start of the job that waits for the
+-- fan-out, by the server's clock.
 select extract(epoch from
   (select max(started_at) from ofa.attempt join ofa.job on job.id = attempt.job_id
     where job.run_id = @run::bigint and job.waits_for is not null)

@@ -4,10 +4,10 @@
 extension Routine {
     /// The routine sql/functions/add_jobs.sql.
     static let addJobs = Routine(
-        name: "add_jobs", checksum: "b819e4ae6a3f37e201ef558168de9cb5122c72165fa9b5aaef3f2d741f3ff0c2", sql: #"""
+        name: "add_jobs", checksum: "3c411417df26887bd853bd738c7b48bf5dce6192fef64eef522f841a1d6c624f", sql: #"""
         -- Adds the jobs that the JSON array `p_specs` describes to the group `p_group`; returns the ids of the added jobs in
-        -- the order of their ordinals. A job whose unique key an unfinished job holds is skipped. With `p_released`, the jobs
-        -- become available at once, or scheduled if they have a later start time.
+        -- the order of their ordinals. A job is skipped if another unfinished job holds its unique key. With `p_released`, the
+        -- jobs become available at once, or scheduled if their start time is in the future.
         create or replace function ofa.add_jobs(p_run bigint, p_group bigint, p_specs json, p_path int[], p_waits_for bigint,
           p_inner boolean, p_released boolean) returns bigint[] language plpgsql as $$
         declare

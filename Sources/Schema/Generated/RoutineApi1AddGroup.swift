@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/add_group.sql.
     static let api1AddGroup = Routine(
-        name: "api_1/add_group", checksum: "56b0e1a3fbbeb8c7e989f63cf12cde5bf0e7f93350a3572983def44bdbc3af92", sql: #"""
+        name: "api_1/add_group", checksum: "e959db13c87cbb0a3c05a517f6b63eb5fd0bc6fb15a0fe086261a12efdc1200f", sql: #"""
         -- Creates a group of jobs and returns its id. The group is a stage, or, if `p_owner_job` is given, the fan-out of that
-        -- job. `p_needs` is the number of stages that it waits for.
+        -- job. `p_needs` is the number of stages for which the group waits.
         create or replace function ofa_api_1.add_group(p_run bigint, p_stage text, p_owner_job bigint, p_needs int,
           p_rule text, p_quorum int, p_on_bad text)
         returns bigint

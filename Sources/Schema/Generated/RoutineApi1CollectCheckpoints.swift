@@ -4,9 +4,10 @@
 extension Routine {
     /// The routine sql/functions/api_1/collect_checkpoints.sql.
     static let api1CollectCheckpoints = Routine(
-        name: "api_1/collect_checkpoints", checksum: "b4c3affd69e65a5fd0ecb13190e63e82f9a3ff08d30801b93b600e1a0e71edd3", sql: #"""
-        -- Deletes up to `p_limit` checkpoints of jobs that have completed, that ended otherwise more than `p_grace_seconds`
-        -- ago, or that do not exist. Returns, for each deleted checkpoint, the digest of its blob, or NULL if it has none.
+        name: "api_1/collect_checkpoints", checksum: "26dbc6e15e055dde91d3c98f172a17d23f54a58fe80be52730f311d119645ded", sql: #"""
+        -- Deletes up to `p_limit` checkpoints of jobs that completed, that were discarded or cancelled more than
+        -- `p_grace_seconds` ago, or that do not exist. Returns, for each deleted checkpoint, the digest of its blob, or NULL if
+        -- it has none.
         create or replace function ofa_api_1.collect_checkpoints(p_grace_seconds float8, p_limit int) returns setof bytea
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/open_days.sql.
     static let api1OpenDays = Routine(
-        name: "api_1/open_days", checksum: "c019ebc13b5315da25b2f726525e71ec4b333ace61dd4c7afe97ea9c79acbb3d", sql: #"""
-        -- Creates the missing partitions of today, of the next `p_days` days and of their months. Stops when as many days as
-        -- `p_most` says lacked partitions. Returns how many partitions it created.
+        name: "api_1/open_days", checksum: "26efa508069c70da8af806a35c86a6d1e2c4aeac0092543ac3a93e6e0a4005f3", sql: #"""
+        -- Creates the missing partitions of today, of the next `p_days` days and of their months. Stops after `p_most` days for
+        -- which partitions were missing; returns how many partitions it created.
         create or replace function ofa_api_1.open_days(p_days int, p_most int) returns int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,10 +4,11 @@
 extension Routine {
     /// The routine sql/functions/api_1/save_checkpoint.sql.
     static let api1SaveCheckpoint = Routine(
-        name: "api_1/save_checkpoint", checksum: "dfc81c22847d5d6229dcb11f521c155b2054be483843e518b45b46b50ff8b37a", sql: #"""
+        name: "api_1/save_checkpoint", checksum: "f599b34d36f263e75b595113225504cb86f4c16fc64b308d5801765afb787d89", sql: #"""
         -- Saves a checkpoint. Of the job's checkpoints with the same name and a lower `seq`, only the newest is kept. Returns,
         -- for each deleted checkpoint, the digest of its blob, or NULL if it has none. The lease must be locked. The first
-        -- checkpoint of an attempt forgives the job one crash if `p_seq` exceeds the `seq` of all its checkpoints of that name.
+        -- checkpoint of an attempt forgives the job one crash if `p_seq` exceeds the `seq` of all earlier checkpoints of the
+        -- job with that name.
         create or replace function ofa_api_1.save_checkpoint(p_job bigint, p_token bigint, p_name text, p_seq bigint,
           p_payload json, p_digest bytea) returns setof bytea
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

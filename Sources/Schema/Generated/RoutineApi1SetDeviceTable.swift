@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/set_device_table.sql.
     static let api1SetDeviceTable = Routine(
-        name: "api_1/set_device_table", checksum: "5f150d2a556dd34c17eca59f3b0893e221480b228badbfae52634927d160dbee", sql: #"""
-        -- Sets the latency table measured for a device, if the device still has this kind and batch size. Since the measurement
-        -- began, the name may have been given to another device.
+        name: "api_1/set_device_table", checksum: "d9e5ac2a15f1552409e026c8196269e420fdbd64a0270776edd3c67c5e0a7164", sql: #"""
+        -- Sets the latency table measured for a device, if the device still has this kind and batch size: the name may have
+        -- been given to another device since the measurement began.
         create or replace function ofa_api_1.set_device_table(p_name text, p_kind text, p_batch int, p_latency_table bigint)
         returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

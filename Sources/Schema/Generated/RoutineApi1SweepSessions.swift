@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/sweep_sessions.sql.
     static let api1SweepSessions = Routine(
-        name: "api_1/sweep_sessions", checksum: "6d0c32b09ab1c6c3affb45f95573afe24c4ab0a11f0f2647ce6cb45d07cd8629", sql: #"""
-        -- Marks the sessions that are over and hold no lease as swept.
+        name: "api_1/sweep_sessions", checksum: "2cca1aff878ce6e384980c4a9bca5993b8fe705d4aeb115de918c2a19e33d14d", sql: #"""
+        -- Marks sessions as swept that are over and hold no lease.
         create or replace function ofa_api_1.sweep_sessions() returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

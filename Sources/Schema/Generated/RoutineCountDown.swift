@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/count_down.sql.
     static let countDown = Routine(
-        name: "count_down", checksum: "6ab03bdea01be9c92d314b7dce742611fd0b50062cdeabd390e35479ecfe9e2b", sql: #"""
+        name: "count_down", checksum: "b2d23bd78f732e8b10071968bcb2c6e67375a5b3c8e3cb09125fb00504edb9f6", sql: #"""
         -- Applies the consequences of ended attempts: frees permits and unique keys, updates the ledger and the counters of
         -- groups, fires groups whose rule is met, cancels waiting jobs of runs with a cancel request, and ends runs. `p_grew`
         -- is true if one of the attempts may have added a fan-out. Returns how many jobs became available or scheduled.
@@ -47,7 +47,7 @@ extension Routine {
             v_freed := v_freed + ofa.fire(v_fire[v_place:v_place]);
           end loop;
           foreach v_run in array coalesce(v_cancelled, '{}') loop
-            -- The ended jobs may have added fan-outs with blocked continuations after the cancel request.
+            -- After the cancel request, the ended jobs may have added fan-outs, for which blocked jobs wait.
             perform ofa.cancel_waiting(v_run, case when p_grew then p_jobs else '{}' end);
           end loop;
           if v_settle or v_cancelled is not null then

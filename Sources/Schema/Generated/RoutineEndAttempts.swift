@@ -4,18 +4,18 @@
 extension Routine {
     /// The routine sql/functions/end_attempts.sql.
     static let endAttempts = Routine(
-        name: "end_attempts", checksum: "084479cbb38f9495cf14595a23a240fdb1d43e88bef2b9d23f28b296476d1946", sql: #"""
-        -- Ends attempts behind the fence: an attempt ends only if the row of its job in ofa.live still has the token and the
+        name: "end_attempts", checksum: "2802b0bfc7b18d5b220fe4a7e8959f2a103f9b4a1f1f9368f94b8c033b21b963", sql: #"""
+        -- Ends attempts. For fencing, an attempt ends only if the row of its job in ofa.live still has the token and the
         -- session of the attempt.
         --
         -- A worker passes its session, and for each attempt the job, the token and an outcome: completed, failed (`p_delays` is
-        -- the pause before the retry, NULL for no retry), cancelled, released (`p_crashes` is 1 if the job crashed its worker),
-        -- or unbegun (released before it started: nothing is charged). All outcomes except released and unbegun require that
-        -- the session has not expired. A rescuer passes no session, and the outcome lost (the session is over) or overdue (the
-        -- worker does not stop the job; `p_delays` as for failed). The later arrays may omit trailing elements, which mean
-        -- completed, no crash, no fan-out, not metered. `p_locked` says that this transaction has locked the leases while the
-        -- session was valid; the session may expire after that. ofa.count_down handles the consequences for runs, groups and
-        -- the ledger.
+        -- the pause before the retry in seconds, NULL for no retry), cancelled, released (`p_crashes` is 1 if the job crashed
+        -- its worker), or unbegun (released before it started: nothing is charged). All outcomes except released and unbegun
+        -- require that the session has not expired. A worker that ends an attempt of another worker passes no session, and the
+        -- outcome lost (the session is over) or overdue (the other worker does not stop the job; `p_delays` as for failed). The
+        -- arrays after `p_tokens` may be shorter; missing elements mean: completed, no crash, no fan-out, not metered.
+        -- `p_locked` says that this transaction has locked the leases while the session was valid; the session may expire after
+        -- that. ofa.count_down handles the consequences for runs, groups and the ledger.
         --
         -- Returns how many jobs became available or scheduled (`freed`), and the indices (from 1) of the attempts that were not
         -- ended: `already` if an attempt with this token ended the same way before, else `fenced`.

@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/fire.sql.
     static let fire = Routine(
-        name: "fire", checksum: "657f766fae7e3a8ba7c04f8b8c3e690dbbc4fbcd43558d3e2b099bf14cb1181e", sql: #"""
+        name: "fire", checksum: "5848fbf89c277621e912080913b9d9e0eabf39452936447787979b862061cf00", sql: #"""
         -- Fires those of the groups `p_groups`, all of one run, whose rule is met and that have not fired yet. Jobs that depend
         -- on a fired group become available or scheduled, or are cancelled, and their groups may fire in turn. Returns how many
         -- jobs became available or scheduled. The run must be locked.
@@ -28,7 +28,7 @@ extension Routine {
             returning good, on_bad, stage, 'stage ' || stage || ' ended badly' as reason into v_fired;
             continue when not found;
 
-            -- If the group is a fan-out, the continuation waits for the group.
+            -- If the group is a fan-out, a job (the continuation) may wait for the group.
             select array_agg(id) into v_children from ofa.job where month = v_month and waits_for = v_group;
             if v_children is not null then
               if v_fired.good or v_fired.on_bad = 'run' then

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/fold_days.sql.
     static let foldDays = Routine(
-        name: "fold_days", checksum: "3a3ff4f138dd08f3a23f758e40ea94747e090cc0f1fde5d78b5f0400cfab690e", sql: #"""
-        -- Copies sums of past days of the ledger (ofa.spent) to ofa.spent_day; returns how many rows it inserted. Takes the
-        -- days after the newest day in ofa.spent_day. Leaves out today and yesterday, to which transactions may still add.
+        name: "fold_days", checksum: "30633f9a71a3435b65ecc88950dd65e26b0d62f676133b842926537ff52232c4", sql: #"""
+        -- Copies sums of past days of the ledger (ofa.spent) to ofa.spent_day; returns how many rows it inserted. The days are
+        -- those after the newest day in ofa.spent_day, without today and yesterday, to which transactions may still add.
         create or replace function ofa.fold_days() returns int language plpgsql as $$
         declare
           v_rows int;

@@ -4,16 +4,16 @@
 extension Routine {
     /// The routine sql/functions/grant_access.sql.
     static let grantAccess = Routine(
-        name: "grant_access", checksum: "bd4e8dcddc8454aee0feb8d5ba28193601c6f6cf9f42d5ee8efe71bd35d04b3e", sql: #"""
-        -- Lets the role `p_role` read all tables; with `p_works` the role may also write through the API, as workers and
-        -- producers do, and without `p_works` the privilege to write is revoked. Only the owner of the schema may call this
+        name: "grant_access", checksum: "a63580727483f11b49812887f7f1a5a141384744ec2110d4589f1a605cea3acc", sql: #"""
+        -- Lets the role `p_role` read all tables. With `p_works`, the role may also write through the API (schema ofa_api_1),
+        -- as workers and producers do; without `p_works`, this privilege is revoked. Only the owner of the schema may call this
         -- function. The privileges extend to tables and API functions that later versions add.
         create or replace function ofa.grant_access(p_role text, p_works boolean) returns void language plpgsql as $$
         begin
           execute format('grant usage on schema ofa to %I', p_role);
           execute format('grant select on all tables in schema ofa to %I', p_role);
           execute format('alter default privileges in schema ofa grant select on tables to %I', p_role);
-          -- The statements in sql/queries that only read call these functions.
+          -- Read-only statements in sql/queries call these functions.
           execute format('grant execute on function ofa.now(), ofa.attempts_of(bigint[], timestamptz, timestamptz) to %I', p_role);
           if p_works then
             -- Usage of the schema suffices to execute its functions, including those of later versions.

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/make_live.sql.
     static let makeLive = Routine(
-        name: "make_live", checksum: "a227b502221394a917d2932bc57bb5e7df9f417f04764b2e041a8f9a01bcf3d2", sql: #"""
-        -- Makes jobs of one run available, or scheduled if they have a later start time; returns how many. The caller passes no
-        -- blocked jobs. Jobs that have ended or are in ofa.live already are skipped.
+        name: "make_live", checksum: "b37350d4032a84dec491d545839e0ad14dc2e53fa26e010ea952196be2c871d4", sql: #"""
+        -- Makes jobs of one run available, or scheduled if their start time is in the future; returns how many. The caller
+        -- passes no blocked jobs. Jobs that have ended or are in ofa.live already are skipped.
         create or replace function ofa.make_live(p_jobs bigint[]) returns int language plpgsql
         set plan_cache_mode = force_generic_plan set enable_seqscan = off
         set enable_hashjoin = off set enable_mergejoin = off as $$

@@ -4,10 +4,10 @@
 extension Routine {
     /// The routine sql/functions/open_month.sql.
     static let openMonth = Routine(
-        name: "open_month", checksum: "1fead7e7ac89d517daed0adcc138b1c1738d5f72969214f9f3405bf793b9fa23", sql: #"""
-        -- Creates the missing partitions for the jobs of runs that are created in the month `p_month` (such as 202611); returns
-        -- how many it created. ofa_api_1.add_run calls open_month before inserting a run, in case the month was not created
-        -- ahead. Raises object_not_in_prerequisite_state if the month is closed.
+        name: "open_month", checksum: "34a9c0dc5c144d3e89bf84c4bc5ca76344bea3e4e866b3cdbf1279b788f5a64e", sql: #"""
+        -- Creates the missing partitions of the month `p_month` (such as 202611), which hold the jobs of the runs created in
+        -- that month; returns how many it created. ofa_api_1.add_run calls open_month before it inserts a run, in case the
+        -- partitions were not created ahead. Raises object_not_in_prerequisite_state if the month is closed.
         create or replace function ofa.open_month(p_month int) returns int language plpgsql as $$
         declare
           v_next int := case when p_month % 100 = 12 then p_month + 89 else p_month + 1 end;

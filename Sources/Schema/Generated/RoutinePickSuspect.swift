@@ -4,10 +4,10 @@
 extension Routine {
     /// The routine sql/functions/pick_suspect.sql.
     static let pickSuspect = Routine(
-        name: "pick_suspect", checksum: "58973b2ea2577e78ce7d40420e5766c2aaf218590400d4979ab65443da1d0408", sql: #"""
+        name: "pick_suspect", checksum: "af2b8014754379f5dc3a54f94a789958cc8f1e257c4cccedf5fa99fea0a17607", sql: #"""
         -- Locks the most urgent quarantined job (available, `crashes` > 0) of the lanes `p_open`. Returns its row location
-        -- (ctid) and concurrency key as arrays of one element, or NULL if other transactions have locked all such jobs or there
-        -- is none.
+        -- (ctid) and concurrency key as arrays of one element, or NULL if there is no such job or other transactions have
+        -- locked all of them.
         create or replace function ofa.pick_suspect(p_open int[], p_run bigint, out spots tid[], out keys int[])
         language plpgsql as $$
         #variable_conflict use_column

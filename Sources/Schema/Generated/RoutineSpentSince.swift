@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/views/spent_since.sql.
     static let spentSince = Routine(
-        name: "spent_since", checksum: "8dc4f2bbe216dea97a8cf75673a1fad30f8224ec641fa2551a30316ae80dd53c", sql: #"""
-        -- Sums over all runs, with the columns of ofa.spent_day, for the days of the ledger (ofa.spent) after the newest day in
-        -- ofa.spent_day.
+        name: "spent_since", checksum: "83d400ae09f150f6565ee8a84fbdeb5221782c870a5fcbdc231c04362ac79d70", sql: #"""
+        -- The rows that ofa.spent_day does not have yet: the ledger (ofa.spent) summed over all runs, for the days after the
+        -- newest day in ofa.spent_day.
         drop view if exists ofa.spent_since;
         create or replace view ofa.spent_since as
         select spent.day, account.stage, account.kind, coalesce(account.device, '') as device, spent.host_id, spent.zone,

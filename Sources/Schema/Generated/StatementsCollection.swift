@@ -66,8 +66,8 @@ extension Request {
 
     /// Returns artifacts that were made by runs, have stored bytes, and match the filter: `run`, `kind`, minimum age and,
     /// unless empty, `digests`. `needed` lists the artifacts that unfinished runs read. `kept` is the reason to keep the
-    /// bytes, or NULL. One reason: the bytes were put after the oldest running attempt began. That attempt may have put
-    /// them, and references them only when it ends.
+    /// bytes, or NULL. Bytes put after the oldest running attempt began are also kept: that attempt may have put them, and
+    /// adds its reference only when it ends.
     public static func artifactsNamed(run: Int64?, kind: String?, olderThanSeconds: Double, digests: [String], needed: [Int64]) -> Request {
         Request(artifactsNamedStatement, [run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null, .double(olderThanSeconds), .textArray(digests), .intArray(needed)])
     }

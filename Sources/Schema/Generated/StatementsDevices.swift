@@ -31,8 +31,8 @@ extension Request {
         where device.name = $1::text;
         """#)
 
-    /// Sets the latency table measured for a device, if the device still has this kind and batch size. Since the measurement
-    /// began, the name may have been given to another device.
+    /// Sets the latency table measured for a device, if the device still has this kind and batch size: the name may have
+    /// been given to another device since the measurement began.
     public static func deviceSetTable(name: String, kind: String, batch: Int, latencyTable: Int64) -> Request {
         Request(deviceSetTableStatement, [.text(name), .text(kind), .int(batch), .int(latencyTable)])
     }

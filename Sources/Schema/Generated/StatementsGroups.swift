@@ -4,7 +4,7 @@ import Postgres
 
 extension Request {
     /// Creates a group of jobs and returns its id. The group is a stage, or, if `owner_job` is given, the fan-out of that
-    /// job. `needs` is the number of stages that it waits for.
+    /// job. `needs` is the number of stages for which the group waits.
     public static func groupInsert(run: Int64, stage: String, ownerJob: Int64?, needs: Int, rule: String, quorum: Int?, onBad: String) -> Request {
         Request(groupInsertStatement, [.int(run), .text(stage), ownerJob.map { .int($0) } ?? .null, .int(needs), .text(rule), quorum.map { .int($0) } ?? .null, .text(onBad)])
     }
@@ -21,8 +21,9 @@ extension Request {
         select ofa_api_1.add_edge($1::bigint, $2::bigint, $3::text);
         """#)
 
-    /// Adds the jobs that the JSON array `specs` describes to a group; returns the ids of the added jobs. A job whose unique
-    /// key an unfinished job holds is skipped. If `released` is true, the jobs become available at once, or scheduled.
+    /// Adds the jobs that the JSON array `specs` describes to a group; returns the ids of the added jobs. A job is skipped
+    /// if another unfinished job holds its unique key. If `released` is true, the jobs become available at once, or
+    /// scheduled if their start time is in the future.
     public static func groupAddJobs(run: Int64, group: Int64, specs: String, path: [Int], waitsFor: Int64?, isInner: Bool, released: Bool) -> Request {
         Request(groupAddJobsStatement, [.int(run), .int(group), .json(specs), .intArray(path.map(Int64.init)), waitsFor.map { .int($0) } ?? .null, .bool(isInner), .bool(released)])
     }
@@ -58,8 +59,7 @@ extension Request {
         select * from ofa_api_1.reopen_group($1::bigint, $2::bigint[]);
         """#)
 
-    /// Takes the unique keys of reopened jobs. Returns the jobs whose key another unfinished job holds, each with that job
-    /// as the `holder`.
+    /// Takes the unique keys of reopened jobs. Returns the jobs whose key is held by another unfinished job (`holder`).
     public static func jobTakeKeys(jobs: [Int64]) -> Request {
         Request(jobTakeKeysStatement, [.intArray(jobs)])
     }

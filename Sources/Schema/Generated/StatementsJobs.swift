@@ -10,7 +10,8 @@ extension Statement {
 
     /// Returns up to 200 running jobs: jobs of sessions that are over, and up to 100 jobs that passed their timeout or stall
     /// timeout more than a session term (`ttl`) ago although their session is not over. The first select starts from the
-    /// sessions: a start from ofa.live would also read the dead rows of past leases while an old snapshot keeps these rows.
+    /// sessions: a start from ofa.live would also read the dead rows of past leases, which cannot be vacuumed while an old
+    /// snapshot exists.
     public static let jobsLost = Statement(name: "JobsLost", sql: #"""
         select lost.job_id, true as lost
         from (select id from ofa.session where state <> 'alive' and not swept offset 0) as over
@@ -130,7 +131,7 @@ extension Request {
         """#)
 
     /// For a job id that was not found, returns the newest closed month and whether there are other closed months. Returns
-    /// no row if the id is greater than the ids of all existing jobs: then the job is taken never to have existed.
+    /// no row if the id is greater than the ids of all existing jobs: such a job is assumed never to have existed.
     public static func jobDropped(job: Int64) -> Request {
         Request(jobDroppedStatement, [.int(job)])
     }
@@ -242,8 +243,8 @@ extension Request {
         """#)
 
     /// Returns whether a worker of the kinds `kinds` may still get a job: whether ofa.live has a job that the worker could
-    /// claim now or later, or a running job, whose end may release other jobs. Jobs count only while they run if their queue
-    /// is paused or their concurrency key has a limit of 0.
+    /// claim now or later, or a running job, whose end may release other jobs. A job whose queue is paused or whose
+    /// concurrency key has a limit of 0 counts only while it runs.
     public static func jobsInSight(run: Int64?, kinds: [String], threads: Int?, memoryMb: Int?, offers: [String]) -> Request {
         Request(jobsInSightStatement, [run.map { .int($0) } ?? .null, .textArray(kinds), threads.map { .int($0) } ?? .null, memoryMb.map { .int($0) } ?? .null, .textArray(offers)])
     }
@@ -280,8 +281,8 @@ extension Request {
         order by live.job_id;
         """#)
 
-    /// Returns the results of a stage's completed jobs in order. Omits jobs that fanned out, and jobs whose results a
-    /// continuation supersedes.
+    /// Returns the results of a stage's completed jobs in order. Omits jobs that fanned out, and jobs whose results are
+    /// superseded by a continuation (the job that waits for the jobs of a fan-out).
     public static func stageResults(run: Int64, stage: String) -> Request {
         Request(stageResultsStatement, [.int(run), .text(stage)])
     }
@@ -303,7 +304,7 @@ extension Request {
           select from ofa.job_group where run_id = $1::bigint and stage = $2::text and owner_job is null) as present;
         """#)
 
-    /// Returns the results of the completed jobs for which a continuation waited, in order.
+    /// Returns the results of the completed jobs for which the job `job` (a continuation) waited, in order.
     public static func childResults(job: Int64) -> Request {
         Request(childResultsStatement, [.int(job)])
     }

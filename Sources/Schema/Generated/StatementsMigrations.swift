@@ -119,7 +119,8 @@ extension Request {
         set checksum = excluded.checksum, edition = excluded.edition, applied_at = excluded.applied_at;
         """#)
 
-    /// Lets a role read; if `works` is true, also write through the API.
+    /// Lets a role read all tables. If `works` is true, the role may also write through the API; otherwise this privilege is
+    /// revoked.
     public static func accessGrant(role: String, works: Bool) -> Request {
         Request(accessGrantStatement, [.text(role), .bool(works)])
     }

@@ -21,7 +21,7 @@ extension Statement {
 extension Request {
     /// Saves a checkpoint. Of the job's checkpoints with the same name and a lower `seq`, only the newest is kept. Returns,
     /// for each deleted checkpoint, the digest of its blob, or NULL if it has none. The first checkpoint of an attempt
-    /// forgives the job one crash if `seq` exceeds the `seq` of all its checkpoints of that name.
+    /// forgives the job one crash if `seq` exceeds the `seq` of all earlier checkpoints of the job with that name.
     public static func checkpointSave(job: Int64, token: Int64, name: String, seq: Int64, payload: String, digest: [UInt8]?) -> Request {
         Request(checkpointSaveStatement, [.int(job), .int(token), .text(name), .int(seq), .json(payload), digest.map { .bytes($0) } ?? .null])
     }
@@ -56,8 +56,8 @@ extension Request {
         select digest from ofa_api_1.forget_checkpoint($1::bigint, $2::text, $3::bigint) as digest;
         """#)
 
-    /// Deletes up to `limit` checkpoints of jobs that have completed, that ended otherwise more than `grace_seconds` ago, or
-    /// that do not exist. Returns, for each deleted checkpoint, the digest of its blob, or NULL if it has none.
+    /// Deletes up to `limit` checkpoints of jobs that completed, that were discarded or cancelled more than `grace_seconds`
+    /// ago, or that do not exist. Returns, for each deleted checkpoint, the digest of its blob, or NULL if it has none.
     public static func checkpointCollect(graceSeconds: Double, limit: Int) -> Request {
         Request(checkpointCollectStatement, [.double(graceSeconds), .int(limit)])
     }

@@ -4,7 +4,7 @@ import Foundation
 import Postgres
 
 extension Statement {
-    /// Returns the queues that have live jobs or are paused, each with the numbers of its live jobs.
+    /// Returns the queues that have jobs in ofa.live or are paused, each with the numbers of these jobs by state.
     public static let queueList = Statement(name: "QueueList", sql: #"""
         with counted as materialized (
           select lane.queue as name, live.state, live.crashes > 0 as suspect, count(*) as jobs
@@ -22,7 +22,7 @@ extension Statement {
         """#)
 
     /// Sends workers the hint that jobs are available. This is a statement of its own, after the commit that made the jobs
-    /// available. Its commit does not wait for the disk, because a crash would lose no more than the hint.
+    /// available. Its commit does not wait for the disk, because a crash would lose only the hint.
     public static let notifyJobs = Statement(name: "NotifyJobs", sql: #"""
         select set_config('synchronous_commit', 'off', true), pg_notify('ofa_jobs', '');
         """#)
@@ -160,8 +160,8 @@ extension Request {
         select ofa_api_1.finish_duty($1::text);
         """#)
 
-    /// Creates the missing partitions of today, of the next `days` days and of their months. Stops when as many days as
-    /// `most` says lacked partitions. Returns how many partitions it created.
+    /// Creates the missing partitions of today, of the next `days` days and of their months. Stops after `most` days for
+    /// which partitions were missing; returns how many partitions it created.
     public static func partitionsAhead(days: Int, most: Int) -> Request {
         Request(partitionsAheadStatement, [.int(days), .int(most)])
     }
@@ -180,8 +180,8 @@ extension Request {
 
     /// Returns the partitions of a kind (history, meter, jobs) that ended at least `days` days ago, oldest first. Each has a
     /// state: attached, pending (a detach has begun), or detached and not yet dropped. Partitions of jobs are returned only
-    /// if their month is closed. In each month, the partition of groups comes first: it must be dropped before the jobs that
-    /// the groups' counters include.
+    /// if their month is closed. In each month, the partition of groups comes first: it must be dropped before the partition
+    /// of jobs, because the counters of the groups include these jobs.
     public static func historyOld(kind: String, days: Int) -> Request {
         Request(historyOldStatement, [.text(kind), .int(days)])
     }

@@ -51,8 +51,8 @@ extension Request {
         select ofa_api_1.close_session($1::uuid);
         """#)
 
-    /// Returns how many waiting jobs require capabilities that no living worker of their kind offers, for each kind and set
-    /// of capabilities; `run` NULL means any run.
+    /// For each kind of job and set of required capabilities that no living worker for this kind offers, returns how many
+    /// jobs wait; `run` NULL means any run.
     public static func jobsUnserved(run: Int64?) -> Request {
         Request(jobsUnservedStatement, [run.map { .int($0) } ?? .null])
     }

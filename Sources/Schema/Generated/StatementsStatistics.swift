@@ -57,8 +57,8 @@ extension Statement {
 }
 
 extension Request {
-    /// Returns the seconds from the end of the last child of a run's fan-out to the start of its continuation, by the
-    /// server's clock.
+    /// Returns the seconds from the end of the last child of a run's fan-out to the start of the job that waits for the
+    /// fan-out, by the server's clock.
     public static func fanInDelay(run: Int64) -> Request {
         Request(fanInDelayStatement, [.int(run)])
     }
