@@ -44,10 +44,11 @@ public struct Migrator {
         self.routines = routines
     }
 
-    /// How often a migration is tried that conflicts with locks of running workers.
+    /// How often a migration is tried if it conflicts with locks of running workers.
     private static let tries = 60
 
-    /// Applies all missing migrations, functions and views in one transaction; returns the migrations that it applied.
+    /// Applies all missing migrations, functions and views in one transaction; returns the
+    /// migrations that it applied.
     ///
     /// Several programs may call this at once: an advisory lock serialises them. Workers may keep
     /// running: a migration that would deadlock with them is retried. Errors: those of
@@ -77,8 +78,8 @@ public struct Migrator {
         }
     }
 
-    /// Applies the missing migrations, functions and views; returns the applied migrations. The transaction must hold
-    /// the migration lock.
+    /// Applies the missing migrations, functions and views; returns the applied migrations. The
+    /// transaction must hold the migration lock.
     func migrateLocked() throws -> [Migration] {
         // This throws before anything is created if the schema ofa belongs to another program.
         _ = try isMigrated()
@@ -92,13 +93,14 @@ public struct Migrator {
         for migration in missing { try apply(migration) }
         let held = try connection.query(.routineList).map(Self.held)
         for routine in stale(held) { try apply(routine) }
-        // This runs even if nothing is new: restoring a database from a dump grants these privileges again.
+        // This runs even if nothing is new: restoring a database from a dump grants these
+        // privileges again.
         try connection.execute(.routinesClose)
         return missing
     }
 
-    /// Returns the migrations that were applied to this database; none if the database is empty. Errors:
-    /// `foreignSchema`.
+    /// Returns the migrations that were applied to this database; none if the database is empty.
+    /// Errors: `foreignSchema`.
     public func applied() throws -> [Applied] {
         try isMigrated() ? list() : []
     }

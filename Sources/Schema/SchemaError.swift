@@ -11,7 +11,8 @@ public struct SchemaError: Remedied, Equatable {
         case newerDatabase
         /// The database has a schema from before the baseline was final.
         case earlierDatabase
-        /// The database cannot be adopted: it is empty, current, between two migrations, or in use.
+        /// The database cannot be adopted: it is empty or current, has only some of the migrations
+        /// from before the baseline, or is used by workers.
         case notAdoptable
         /// The schema `ofa` of the database belongs to another program.
         case foreignSchema
