@@ -15,10 +15,9 @@ public struct HostIdentity: Sendable, Equatable {
         environment: ProcessInfo.processInfo.environment, name: ProcessInfo.processInfo.hostName,
         read: { FileManager.default.contents(atPath: $0) })
 
-    /// The identity is OFA_HOST, else the machine id. In a container the boot id is used instead of
-    /// the machine id, because the machine id comes with the image, so it may be the same on all
-    /// machines; the boot id is the same in all containers of a machine. The last resort is the
-    /// host name.
+    /// The identity is the first that is known of OFA_HOST, the machine id, the boot id and the
+    /// host name. In a container the machine id is skipped: it comes with the image, and may be the
+    /// same on all machines. All containers of a machine have the same boot id.
     init(environment: [String: String], name: String, read: (String) -> Data?) {
         func word(_ path: String) -> String? {
             let text = read(path).map { String(decoding: $0, as: UTF8.self) } ?? ""

@@ -35,9 +35,9 @@ public struct ClaimRequest: Sendable, Equatable {
 
 extension JobQueue {
     /// The time between two whole reads: claims that read every lane from its start, not from its
-    /// floor. The time is `seconds`, or `timesItsLength` times the duration of the last whole read
-    /// if that is longer, or `afterFailure` seconds if the last whole read failed. Only rows that
-    /// were inserted by hand should be below a floor; whole reads find them.
+    /// floor (`LaneFloors`). The time is `seconds`, or `timesItsLength` times the duration of the
+    /// last whole read if that is longer, or `afterFailure` seconds if the last whole read failed.
+    /// Only rows that were inserted by hand should be below a floor; whole reads find them.
     static let wholeReads = (seconds: 60.0, timesItsLength: 200.0, afterFailure: 600.0)
 
     /// Leases up to `limit` available jobs of `kinds` to `session`, most urgent first; if `run` is

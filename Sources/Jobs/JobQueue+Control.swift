@@ -105,9 +105,10 @@ extension JobQueue {
     /// Makes a cancelled or discarded job available again, and reopens the jobs that were cancelled
     /// because of this job.
     ///
-    /// After an error nothing has changed. Errors: `wrongState` if the job has another state,
-    /// depends on a job that has not succeeded, or was dropped; `notUnique` while another
-    /// unfinished job holds the unique key of a job to be reopened.
+    /// After an error nothing has changed. Errors: `notFound`; `wrongState` if the job has another
+    /// state, depends on a job that has not succeeded, or is to be dropped, or if another run of
+    /// the same pipeline is unfinished; `notUnique` if another unfinished job holds the unique key
+    /// of a job to be reopened.
     public func retry(job: JobID) throws {
         let details = try self.job(job)
         guard details.state == .cancelled || details.state == .discarded else {
@@ -145,7 +146,9 @@ extension JobQueue {
     }
 
     /// Reopens all cancelled and discarded jobs of a run; returns how many of them became available
-    /// or scheduled. Errors: as for `retry(job:)`.
+    /// or scheduled. Errors: `notFound`; `wrongState` if the jobs were dropped or are to be
+    /// dropped, or if another run of the same pipeline is unfinished; `notUnique` if another
+    /// unfinished job holds the unique key of a job to be reopened.
     @discardableResult
     public func retry(run: RunID) throws -> Int {
         let ready = try transact { connection in
@@ -156,8 +159,8 @@ extension JobQueue {
             try takeKeys(unkeyed.map { try $0.int64("id") }, connection)
             let ready = try connection.queryOne(.runReleaseReady(run: run)).int("freed")
             try reopen(run: run, connection)
-            // A group whose quorum is larger than its number of jobs had ended badly although none
-            // of its jobs failed. Such a group ends badly again.
+            // A group whose quorum is larger than its number of jobs ended badly although none of
+            // its jobs failed. Such a group has no pending jobs, so it must be fired again here.
             _ = try connection.query(.runFireEmpty(run: run))
             _ = try connection.query(.runSettle(run: run))
             try connection.note("retry", "run \(run)")

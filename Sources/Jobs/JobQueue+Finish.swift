@@ -21,7 +21,7 @@ public struct Ending: Sendable, Equatable {
         /// The worker releases the job before starting it: this does not count as an attempt, and
         /// nothing is charged.
         case unbegun(reason: String)
-        /// A rescuer found that the worker's session is over.
+        /// Another worker (the rescuer) found that the worker's session is over.
         case lost(reason: String)
         /// A rescuer found the attempt still running more than a lease duration after its timeout
         /// or stall timeout.
@@ -53,8 +53,8 @@ public struct Ending: Sendable, Equatable {
 
 extension JobQueue {
     /// Ends attempts of one session in one round trip; returns the answers in the order of
-    /// `endings`. `session` is the uuid of the session, or nil if a rescuer ends attempts of other
-    /// workers.
+    /// `endings`. `session` is the uuid of the session, or nil if the caller ends attempts of other
+    /// workers (as a rescuer).
     ///
     /// `notes` run before and `records` after the ends, in the same transaction.
     public func end(

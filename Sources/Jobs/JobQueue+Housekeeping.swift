@@ -20,7 +20,7 @@ extension JobQueue {
     /// The period of the duties `history`, `ledger` and `retention`, in seconds.
     static let historySeconds = 3600.0
 
-    /// Does what is due of all standard duties except `rescue`: promotes due jobs, creates
+    /// Does the due work of all standard duties except `rescue`: promotes due jobs, creates
     /// partitions in advance, sums days of the ledger, applies retention, and enqueues due
     /// recurring runs.
     ///

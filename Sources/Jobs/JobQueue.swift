@@ -205,8 +205,9 @@ public final class JobQueue {
         return Session(id: try row.int64("id"), uuid: try row.uuid("uuid"), ttlSeconds: ttlSeconds)
     }
 
-    /// Records a heartbeat and the number of running slots. Returns which leases to stop and which
-    /// of `duties` the session holds for the next `dutySeconds`, or nil if the session is over.
+    /// Records a heartbeat and the number of running slots. Returns which of `leases` are valid,
+    /// which of their jobs must stop, and which of `duties` the session holds for the next
+    /// `dutySeconds`; returns nil if the session is over.
     ///
     /// Does not retry: if the database is unreachable, this throws, and the caller decides by its
     /// own clock when the leases are lost.
@@ -253,8 +254,8 @@ extension Connection {
     }
 
     /// Adds jobs to a group, with ordinals from `firstOrdinal` on; `path` has the ordinals of their
-    /// ancestors. Returns the jobs that were added: a job whose unique key an unfinished job holds
-    /// is skipped. Errors: `invalidRun`.
+    /// ancestors. Returns the jobs that were added: a job is skipped if another unfinished job
+    /// holds its unique key. Errors: `invalidRun`.
     @discardableResult
     func addJobs(
         _ specs: [JobSpec], run: RunID, group: GroupID, firstOrdinal: Int, path: [Int64],

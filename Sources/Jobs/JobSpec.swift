@@ -27,8 +27,8 @@ public struct JobSpec: Codable, Sendable, Equatable {
     public var stallSeconds: Double?
     /// The shortest time from the addition of the job to its start, in seconds.
     public var delaySeconds: Double?
-    /// A concurrency key, such as a device: `JobQueue.setPermits` sets how many jobs with it may
-    /// run at once.
+    /// A concurrency key, such as a device: `JobQueue.setPermits` sets how many jobs with this key
+    /// may run at once.
     public var key: String?
     /// A unique key: while a job with this key is unfinished, no other job with this key is added
     /// or reopened.

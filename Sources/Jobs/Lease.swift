@@ -117,26 +117,26 @@ public enum AttemptOutcome: String, Sendable, Codable, CaseIterable {
     case released
     /// The worker released the job before starting it.
     case unbegun
-    /// The worker's session was over.
+    /// The worker's session ended before the attempt.
     case lost
 }
 
 /// The state of a job, as users see it.
 public enum JobState: String, Sendable, Codable, CaseIterable {
-    /// Waits for other jobs.
+    /// The job waits for other jobs.
     case blocked
-    /// Can be claimed.
+    /// The job can be claimed.
     case available
-    /// Waits for its start time.
+    /// The job waits for its start time.
     case scheduled
     /// A worker runs the job.
     case running
-    /// Waits for its next attempt after a failed one.
+    /// The job waits for its next attempt after a failed one.
     case retryable
-    /// Done.
+    /// The job is done.
     case completed
-    /// Ended on request, or because a job or stage that it waited for ended badly.
+    /// The job ended on request, or because a job or stage that it waited for ended badly.
     case cancelled
-    /// Failed for good, or crashed more workers than it may.
+    /// The job failed for good, or crashed more workers than it may.
     case discarded
 }

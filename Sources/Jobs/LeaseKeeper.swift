@@ -1,6 +1,6 @@
-// LeaseKeeper: the heartbeat thread of a worker. On its own connection it sends heartbeats,
-// receives interruptions and hints, and writes progress and log lines. Its timeouts are short, so
-// that heartbeats are not late.
+// LeaseKeeper: the heartbeat thread of a worker. On its own connection it sends heartbeats, whose
+// responses say which jobs must stop, receives hints of available jobs, and writes progress and log
+// lines. Its timeouts are short, so that heartbeats are not late.
 import Foundation
 import Postgres
 

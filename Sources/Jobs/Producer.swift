@@ -6,8 +6,8 @@ import Postgres
 
 /// The producer of one worker. Only the producer's thread uses this.
 struct Producer {
-    /// The largest factor by which the number of jobs prefetched per slot grows at once, because the
-    /// first jobs may be unusually short.
+    /// The largest factor by which the number of jobs prefetched per slot grows at once, because
+    /// the first jobs may be unusually short.
     static let growth = 16
     /// How long the jobs prefetched for a slot should take together, in seconds.
     static let secondsInHand = 0.05
@@ -18,8 +18,9 @@ struct Producer {
     static let unbegunSeconds = 0.5
     /// The time between two searches of a busy process for quarantined jobs, in seconds.
     static let quarantineSeconds = 5.0
-    /// The time between two searches for orphan leases, in seconds: `cutOff` for a while after a
-    /// claim whose response was lost, `usual` at other times.
+    /// The time between two searches for orphan leases (leases of this session that the worker does
+    /// not know), in seconds: `cutOff` for a while after a claim whose response was lost, `usual`
+    /// at other times.
     static let orphanSeconds = (usual: 60.0, cutOff: 0.5)
     /// The minimum time between two hints, in seconds.
     static let hintSeconds = 0.05
@@ -161,8 +162,8 @@ struct Producer {
         let isDue = work.doneSince.map { waits || work.isDraining || now - $0 >= Self.endSeconds }
         let ends = isDue == true || !writing.isEmpty
         let polls = now >= nextPoll || work.hints != seenHints
-        // If several jobs are prefetched per slot, jobs are claimed together with ends, before the
-        // slots run dry.
+        // If several jobs are prefetched per slot, jobs are claimed together with ends, before a
+        // slot has to wait for a job.
         let claims =
             !work.isDraining
             && (waits ? ends || polls : ends && polls && size > 1 && wanted(work, now) > 0)
@@ -206,8 +207,8 @@ struct Producer {
         return budget.room(kinds: kinds, limit: max(0, wanted(work, now)))
     }
 
-    /// Returns how many more jobs to claim: `size` for each slot that counts, less the prefetched jobs.
-    /// Idle slots count; with prefetching, slots that started their job recently count too.
+    /// Returns how many more jobs to claim: `size` for each slot that counts, less the prefetched
+    /// jobs. Idle slots count; with prefetching, slots that started their job recently count too.
     private func wanted(_ work: WorkerBoard.Work, _ now: Double) -> Int {
         let slots =
             size > 1

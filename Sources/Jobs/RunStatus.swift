@@ -40,8 +40,7 @@ public struct RunSummary: Codable, Sendable, Equatable {
 public struct StageStatus: Codable, Sendable, Equatable {
     /// The states of a stage.
     public enum State: String, Codable, Sendable, CaseIterable {
-        /// No job is running or waits for a worker, a retry or its start time: the stage waits for
-        /// other stages.
+        /// All unfinished jobs of the stage wait for other stages or jobs.
         case blocked
         /// A job waits for a worker; no job is running, or waits for a retry or its start time.
         case available
@@ -138,9 +137,9 @@ public struct JobDetails: Codable, Sendable, Equatable {
     public let attempts: Int
     /// The number of attempts that were lost with their worker.
     public let lost: Int
-    /// The number of crashes that count towards `max_crashes`. The count falls by one for an
-    /// attempt's first checkpoint, if that has the highest number so far, and for each full hour
-    /// that an attempt lasts.
+    /// The crash count, which is compared with `JobSpec.maxCrashes`. It falls by one for each full
+    /// hour that an attempt lasts, and for an attempt's first checkpoint if the number of that
+    /// checkpoint is higher than all earlier ones.
     public let crashes: Int
     /// The largest number of attempts: if the last one fails, the job is discarded.
     public let maxAttempts: Int

@@ -4,9 +4,10 @@
 import Foundation
 import Postgres
 
-/// The current trouble of one producer. Only the producer's thread uses this.
+/// Handles the consecutive errors of one producer: waits, and reports. Only the producer's thread
+/// uses this.
 struct Trouble {
-    /// While the trouble lasts, the next error is reported after this many seconds.
+    /// While the errors go on, they are reported at most once in this many seconds.
     private static let againSeconds = 60.0
 
     private let options: WorkerOptions
@@ -33,9 +34,9 @@ struct Trouble {
     }
 
     /// Waits after an error, with exponential backoff. `unwritten` is the number of attempts whose
-    /// ends are not written yet. Throws the error if the trouble lasts longer than the policy
-    /// allows. If the worker is draining, also throws the error if no job is held and no end is
-    /// unwritten, or if the drain began half a minute ago.
+    /// ends are not written yet. Throws the error if the errors go on for longer than the policy
+    /// allows. A draining worker also throws the error if it holds no job and has no unwritten end,
+    /// or if the drain began at least half a minute ago.
     mutating func wait(after error: any Error, unwritten: Int) throws {
         let now = board.clock(), began = since ?? now
         since = began
@@ -65,7 +66,8 @@ struct Trouble {
         board.pauseProducer(seconds: seconds)
     }
 
-    /// Ends the trouble, if any, after a step that succeeded, and reports its end.
+    /// Resets this after a step that succeeded; if errors preceded the step, reports that they are
+    /// over.
     mutating func isOver() {
         guard since != nil else { return }
         board.producerIsHeldUp(false)

@@ -35,8 +35,8 @@ final class WorkerBoard: Sendable {
         /// A draining worker waits for an unavailable database until this time.
         var drainsUntil = Double.infinity
         var isStopped = false
-        /// The number of events for the producer so far. The producer does not pause if this number has
-        /// changed since the producer last read it, so that no event is missed.
+        /// The number of events for the producer so far. The producer does not pause if this number
+        /// has changed since the producer last read it, so that no event is missed.
         var events = 0
         /// The number of hints of available jobs so far.
         var hints = 0
@@ -218,8 +218,8 @@ final class WorkerBoard: Sendable {
         bell.wait(seconds: seconds)
     }
 
-    /// Pauses the lease keeper for at most `seconds`. Its wake signal ends the pause, as when the
-    /// worker stops.
+    /// Pauses the lease keeper for at most `seconds`. The signal `wake` ends the pause early, for
+    /// example when the worker stops.
     func pauseKeeper(seconds: Double) {
         wake.wait(seconds: seconds)
         _ = wake.take()
