@@ -110,8 +110,8 @@ public struct ChildProcess: Sendable {
         return status
     }
 
-    /// Returns the words that, before a command, make it run as `user`; none if this process runs
-    /// as `user`.
+    /// Returns the words to put before a command so that it runs as `user`; none if this process
+    /// already runs as `user`.
     private func prefix() throws -> [String] {
         guard let user, user.id != geteuid() else { return [] }
         if ExecutableSearch.find("setpriv") != nil {

@@ -59,8 +59,8 @@ public final class Connection {
         preparedNames = []
     }
 
-    /// Ends the session and opens a new one to the same database, which listens to the same
-    /// channels.
+    /// Ends the session and opens a new session to the same database. The new session listens to
+    /// the same channels.
     public func reconnect() throws {
         precondition(
             !isInTransaction, "reconnecting inside a transaction would lose its first half")
@@ -68,14 +68,14 @@ public final class Connection {
         try open()
     }
 
-    /// The server's process number for this session, 0 if it is closed; behind a pooler, a number
-    /// that the pooler made up.
+    /// The number of the server process for this session; 0 if the session is closed. Behind a
+    /// pooler, this is a number that the pooler invented.
     public var backendProcess: Int { handle.map { Int(PQbackendPID($0)) } ?? 0 }
     /// The server's version, such as 150020 for 15.20; 0 if the session is closed.
     public var serverVersion: Int { handle.map { Int(PQserverVersion($0)) } ?? 0 }
 
     /// Whether the server is reached over a unix socket or the loopback interface. Such a server is
-    /// taken to run on this machine and to use its processors.
+    /// assumed to run on this machine and to use its processors.
     public var isOnThisMachine: Bool {
         guard let handle, let host = PQhost(handle).map({ String(cString: $0) }) else {
             return false

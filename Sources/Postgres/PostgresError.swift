@@ -5,8 +5,8 @@ import Intake
 
 /// An error of the database or of the connection to it.
 public struct PostgresError: Remedied, Equatable {
-    /// The five characters of the SQLSTATE; nil if there is none, as when the server did not
-    /// answer.
+    /// The five characters of the SQLSTATE; nil if there is none, for example because the server
+    /// did not answer.
     public var sqlState: String?
     /// The name of the statement that failed; nil outside a statement.
     public var statement: String?

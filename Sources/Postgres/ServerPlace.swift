@@ -30,9 +30,9 @@ struct ServerPlace: Equatable {
     /// Determines the folders and the user for `home`, an absolute path. Creates the folder `home`
     /// if it is missing.
     ///
-    /// For root, the server runs as the owner of the data, or as user `postgres` if there is no
-    /// data yet. If that user cannot enter the home folder, the data is put below `sharedFolder`,
-    /// and `prepare` records where.
+    /// If this process runs as root, the server runs as the owner of the data, or as user
+    /// `postgres` if there is no data yet. If that user cannot enter the home folder, the data is
+    /// put below `sharedFolder`, and `prepare` records the folder.
     static func resolve(home: String, sharedFolder: String = "/var/lib/ofa") throws -> ServerPlace {
         try makeFolder(home, mode: 0o755)
         let digest = digest(of: home)
@@ -117,8 +117,8 @@ struct ServerPlace: Equatable {
         }
     }
 
-    /// Returns the user that runs the server: the user of this process; for root, the owner of
-    /// existing data, else the user `postgres`.
+    /// Returns the user that runs the server: the user of this process or, if that is root, the
+    /// owner of existing data, else the user `postgres`.
     private static func serverUser(folder: String) throws -> SystemUser {
         let own = geteuid()
         var info = stat()

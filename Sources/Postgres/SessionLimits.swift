@@ -34,12 +34,12 @@ public struct SessionLimits: Sendable, Equatable {
         statementTimeoutSeconds > 0 ? .seconds(statementTimeoutSeconds + answerMarginSeconds) : nil
     }
 
-    /// Sets the isolation level in a transaction behind a pooler, because the transaction began
-    /// with the default level of the session that the pooler chose.
+    /// The statement that sets the isolation level of a transaction. It is needed behind a pooler,
+    /// because a transaction begins with the default level of the session that the pooler chose.
     static let isolation = "set transaction isolation level read committed"
 
-    /// Returns the calls that set all settings on which this program's statements rely, joined into
-    /// one text value.
+    /// Returns an SQL expression with one call of `set_config` for each setting on which this
+    /// program's statements rely.
     ///
     /// With `isLocal` the settings apply only to the transaction, as required behind a pooler.
     func settingCalls(isLocal: Bool) -> String {
