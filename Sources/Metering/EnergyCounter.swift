@@ -1,6 +1,6 @@
 // Hardware energy counters, which count up, wrap around, and sometimes cannot be read.
 
-/// Turns the readings of a counter that wraps around into energy.
+/// Computes energy from the readings of a counter that wraps around.
 public struct EnergyCounter: Sendable, Equatable {
     /// The result of one reading.
     public enum Step: Sendable, Equatable {

@@ -2,7 +2,7 @@
 
 import Foundation
 
-/// The processor time that the host has spent working after its start.
+/// The processor time for which the host was busy since it started.
 public enum HostLoad {
     /// Returns the busy time of all processors together, in nanoseconds; nil if /proc/stat cannot
     /// be read (not Linux).

@@ -1,4 +1,5 @@
-// The measurement tier: the letter, stated with each energy, that says how it was measured.
+// The measurement tier: a letter that says how an energy was measured. It is stated with each
+// energy.
 
 /// How an energy was measured; the best tier comes first.
 public enum MeteringTier: String, Codable, Sendable, CaseIterable, Comparable {
