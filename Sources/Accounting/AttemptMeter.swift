@@ -30,8 +30,8 @@ public final class AttemptMeter: AttemptObserver {
         var ended: [Int64: AttemptUsage] = [:]
         var endedOrder: [Int64] = []
 
-        /// Closes the account of an attempt, unless it is closed already, and returns the usage up
-        /// to then; nil if this process did not start the attempt.
+        /// Closes the account of an attempt, unless it is closed already, and returns the usage of
+        /// the attempt; nil if this process did not start the attempt.
         mutating func close(_ token: Int64, at reading: HostReading) -> AttemptUsage? {
             if let usage = ended[token] { return usage }
             threads = threads.filter { $0.value != token }

@@ -9,8 +9,8 @@ import Schema
 public struct BranchCost: Sendable, Equatable {
     /// The run that specialised for the device.
     public let run: Int64
-    /// The run that trained the supernet from which the networks were cut (it may be `run` itself);
-    /// nil if there is no such run.
+    /// The run that trained the supernet of the specialised networks (it may be `run` itself); nil
+    /// if there is no such run.
     public let source: Int64?
     /// The cost of the branch; its label is the name of the device target.
     public let cost: CostRow

@@ -1,4 +1,4 @@
-// The timer that has the energy counters read between the starts and ends of attempts.
+// The timer that triggers readings of the energy counters between the starts and ends of attempts.
 
 import Dispatch
 import Synchronization
