@@ -12,9 +12,9 @@ public struct KernelCase: Sendable, CustomStringConvertible {
     public let kernel, stride: Int
     /// Threads of the engine.
     public let threads: Int
-    /// The activation applied on reading.
+    /// The activation that the operator applies to its input on reading.
     public let activation: Activation
-    /// Whether the input is mapped (scale, shift, activation) on reading.
+    /// Whether the operator maps its input on reading (by scale, shift and activation).
     public let isMapped: Bool
     private let number: Int
 

@@ -1,6 +1,6 @@
 // TCPProxy: a proxy in front of the server's unix socket. TCPProxy counts protocol messages and injects network faults:
-// a connection is cut at a chosen message, or the proxy falls silent without closing any connection. TCPProxy uses real
-// sockets and two threads per connection.
+// at a chosen message it closes the connection (a cut), or forwards nothing more without closing any connection
+// (silence). TCPProxy uses real sockets and two threads per connection.
 import Foundation
 import Postgres
 import Synchronization

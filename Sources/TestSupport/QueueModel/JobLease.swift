@@ -45,21 +45,21 @@ public struct JobLease: Hashable, Sendable {
 
     /// The state of the job.
     public enum State: Hashable, Sendable {
-        /// Waits for other jobs.
+        /// The job waits for other jobs.
         case blocked
-        /// Can be claimed.
+        /// The job can be claimed.
         case available
-        /// Waits for its start time.
+        /// The job waits for its start time.
         case scheduled(due: Int)
-        /// Failed, and waits for its next attempt.
+        /// An attempt failed, and the job waits for its next attempt.
         case retryable(due: Int)
-        /// A session works on the job.
+        /// A worker runs the job under this lease.
         case running(Hold)
-        /// Done.
+        /// The job is done.
         case completed
-        /// Ended on request, or because a dependency failed.
+        /// The job ended on request, or because a dependency failed.
         case cancelled
-        /// Failed permanently or too often, or crashed too many workers.
+        /// The job failed permanently or too often, or crashed too many workers.
         case discarded
     }
 
@@ -94,7 +94,7 @@ public struct JobLease: Hashable, Sendable {
         case progress(token: Int, now: Int)
         /// The worker completes the job.
         case complete(Fence)
-        /// The worker failed; there is no retry if `pause` is nil.
+        /// The attempt failed; the job is retried after `pause` seconds, or not at all if `pause` is nil.
         case fail(Fence, now: Int, pause: Int?)
         /// The worker releases the job.
         case release(Fence, crashed: Bool)
@@ -120,9 +120,9 @@ public struct JobLease: Hashable, Sendable {
         case record(token: Int, AttemptOutcome)
         /// The job takes its place behind all jobs that are queued already.
         case queue
-        /// The job has ended: the group counts the job as ended, and the job's unique key is free.
+        /// The job has ended: its group counts it as ended, and its unique key becomes free.
         case count(isOk: Bool)
-        /// The job is unfinished again: the group counts the job as pending, and the job takes its unique key.
+        /// The job is unfinished again: its group counts it as pending, and the job holds its unique key again.
         case uncount
         /// The worker must stop, for this reason.
         case stop(JobInterruption)

@@ -124,8 +124,8 @@ extension QueueModel {
         apply(.progress(token: token, now: now), to: attempts[token - 1].job)
     }
 
-    /// Ends each attempt whose session has expired, or that its worker did not stop at a time limit; returns the number
-    /// of attempts ended.
+    /// Ends the attempts whose session has expired, and the attempts that their worker did not stop at a time limit;
+    /// returns how many attempts it ended.
     public func rescue() -> Int {
         for index in sessions.indices
         where sessions[index].isAlive && sessions[index].beatAt + sessions[index].ttl < now {

@@ -24,8 +24,8 @@ public protocol QueueUnderTest: AnyObject {
     func end(token: Int, _ end: AttemptEnd) throws -> CompletionAnswer
     /// Records progress of an attempt; `step` must differ each time.
     func progress(token: Int, step: Int) throws
-    /// Ends each attempt whose session has expired, or that its worker did not stop at a time limit; returns the number
-    /// of attempts ended.
+    /// Ends the attempts whose session has expired, and the attempts that their worker did not stop at a time limit;
+    /// returns how many attempts it ended.
     func rescue() throws -> Int
     /// Cancels a job.
     func cancel(job: String) throws -> CancelAnswer
@@ -60,7 +60,7 @@ public struct Grant: Hashable, Sendable {
     public var token: Int
     /// The attempt's number among the job's attempts, from 1.
     public var attempt: Int
-    /// How many crashes the job counts.
+    /// The job's crash count.
     public var crashes: Int
 
     /// Takes the fields; `token` is counted from 1.
