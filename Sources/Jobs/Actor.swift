@@ -19,7 +19,7 @@ public enum Actor {
     }
 }
 
-/// A manual change of the database, such as the cancelling of a run.
+/// A manual change of the database, such as the cancellation of a run.
 public struct Action: Codable, Sendable, Equatable {
     /// The number of the change; a later change has a higher number.
     public let id: Int64

@@ -57,7 +57,7 @@ public final class JobContext {
     }
 
     /// Throws the interruption if the job must stop at once, or `JobInterruption.draining` if the
-    /// worker is draining. Call it after saving a checkpoint, when no work is lost.
+    /// worker is draining. Call this after saving a checkpoint, so that no work is lost.
     public func stopIfAsked() throws {
         try stopIfCancelled()
         if signal.isDraining { throw JobInterruption.draining }

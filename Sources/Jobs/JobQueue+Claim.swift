@@ -16,7 +16,8 @@ public struct ClaimRequest: Sendable, Equatable {
     public var threads: Int?
     /// How many megabytes the claimed jobs may reserve together; nil means unlimited.
     public var memoryMB: Int?
-    /// True if the worker holds no other job: then a quarantined job is claimed first, alone.
+    /// True if the worker holds no other job: then a quarantined job is claimed first, and no other
+    /// job with it.
     public var alone: Bool
 
     /// `threads` and `memoryMB` nil mean unlimited, `run` nil means all runs.

@@ -21,10 +21,10 @@ public struct Ending: Sendable, Equatable {
         /// The worker releases the job before starting it: this does not count as an attempt, and
         /// nothing is charged.
         case unbegun(reason: String)
-        /// Another worker (the rescuer) found that the worker's session is over.
+        /// Another worker found that the session of the attempt's worker is over (`rescue`).
         case lost(reason: String)
-        /// A rescuer found the attempt still running more than a lease duration after its timeout
-        /// or stall timeout.
+        /// Another worker found the attempt still running more than a lease duration after its
+        /// timeout or stall timeout (`rescue`).
         case overdue(error: String, pauseSeconds: Double?)
     }
 
@@ -54,7 +54,7 @@ public struct Ending: Sendable, Equatable {
 extension JobQueue {
     /// Ends attempts of one session in one round trip; returns the answers in the order of
     /// `endings`. `session` is the uuid of the session, or nil if the caller ends attempts of other
-    /// workers (as a rescuer).
+    /// workers (`rescue`).
     ///
     /// `notes` run before and `records` after the ends, in the same transaction.
     public func end(
@@ -118,8 +118,8 @@ extension JobQueue {
     /// Releases a job, so that it can be claimed again. The attempt does not count as failed; if
     /// `crashed` is true, it counts as a crash.
     ///
-    /// A job can be released even after the session has expired, until a rescuer has ended the
-    /// attempt.
+    /// A job can be released even after the session has expired, until another worker has ended the
+    /// attempt (`rescue`).
     @discardableResult
     public func release(
         _ lease: Lease, reason: String, crashed: Bool = false, use: AttemptUse? = nil
@@ -261,7 +261,8 @@ extension JobQueue {
 
     // MARK: Statement AttemptsEnd
 
-    /// Returns statement AttemptsEnd for `endings`. `session` is nil if the caller is a rescuer.
+    /// Returns statement AttemptsEnd for `endings`. `session` is nil if the caller ends attempts of
+    /// other workers (`rescue`).
     ///
     /// `isLocked` says that this transaction has already locked the leases.
     static func request(

@@ -19,10 +19,9 @@ public struct HistoryDay: Codable, Sendable, Equatable {
 public enum Retained: String, Codable, Sendable, CaseIterable {
     /// Attempts and job log lines, in one partition per day.
     case history
-    /// Meter rows of attempts, in one partition per month. The sums of the rows, in the ledger, are
-    /// kept.
+    /// Meter rows of attempts, in one partition per month. The ledger keeps the sums of these rows.
     case meter
-    /// Stages and jobs of ended runs, in one partition per month in which runs were created. The
+    /// Stages and jobs of ended runs, in partitions by the month in which the run was created. The
     /// runs, their costs, and the arguments of jobs that made artifacts are kept.
     case jobs
 }
@@ -45,8 +44,8 @@ extension JobQueue {
     /// Partitions are created for `days` days in advance, for at most `atATime` of these days per
     /// transaction.
     static let daysAhead = (days: 60, atATime: 8)
-    /// How long dropping a partition waits for a lock, in milliseconds. Behind a pooler, writers
-    /// may have to wait for as long.
+    /// How long dropping a partition waits for a lock, in milliseconds. Behind a pooler, this may
+    /// block writers for the same time.
     private static let dropPatience = 300
 
     /// Creates missing partitions for today and the next 60 days, for at most 8 of these days per

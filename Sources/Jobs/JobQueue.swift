@@ -24,9 +24,8 @@ public final class JobQueue {
     var hintSeconds = 0.0
     private var hintedAt: ContinuousClock.Instant?
     private var owesHint = false
-    /// Orders the lost jobs before `rescue` takes them. The order is random, so that a job whose
-    /// lock cannot be had does not delay the same other jobs every time; tests replace it by a
-    /// fixed order.
+    /// Orders the lost jobs before `rescue` takes them. The order is random, so that a job that
+    /// stays locked does not delay the same other jobs every time; tests set a fixed order.
     var rescueOrder: ([Row]) -> [Row] = { $0.shuffled() }
 
     /// The database of `connection` must have the current schema.
@@ -88,8 +87,8 @@ public final class JobQueue {
     /// Enqueues a whole pipeline in one transaction and returns its run.
     ///
     /// If there is an unfinished run with the same name and definition hash, that run is returned
-    /// instead. Errors: `invalidRun` for texts and numbers outside the rules, before anything is
-    /// written; `notUnique` if unfinished jobs hold the unique keys of all jobs of a stage.
+    /// instead. Errors, after which nothing has changed: `invalidRun` if a text or a number breaks
+    /// the rules; `notUnique` if unfinished jobs hold the unique keys of all jobs of a stage.
     public func enqueue(_ run: RunSpec) throws -> RunID {
         try enqueue(run) { _ in }.run
     }
@@ -189,8 +188,8 @@ public final class JobQueue {
 
     /// Opens a worker's session, which expires after `ttlSeconds` without a heartbeat.
     ///
-    /// The session gets only jobs whose required capabilities are among `offers`. `kinds` is only
-    /// for the lists of workers and of unserved jobs; claims do not use it.
+    /// The session gets only jobs whose required capabilities are among `offers`. Only the lists of
+    /// workers and of unserved jobs use `kinds`; claims do not.
     public func openSession(
         name: String, ttlSeconds: Double = 10, slots: Int = 1, kinds: [String] = [],
         offers: [String] = [], duties: [String] = [], host: HostIdentity = .current

@@ -9,8 +9,8 @@ struct LaneFloors: Sendable {
     /// A lane's floor, and the position that may become its next floor (the mark).
     private struct Place: Sendable {
         var floor: Int64 = 0
-        /// A position that may become the floor when all transactions that ran when the mark was
-        /// recorded have ended.
+        /// A position that may become the floor. It is checked after the end of all transactions
+        /// that were running when it was recorded.
         var mark: Int64 = 0
         var horizon: Int64?
     }
@@ -40,8 +40,8 @@ struct LaneFloors: Sendable {
     /// `horizon` (xmax of the claim's snapshot) is the first transaction id not yet assigned; all
     /// transactions before `finished` (xmin of the snapshot) have ended. A mark is recorded with
     /// the current horizon, and checked once `finished` has reached that horizon. By then, all
-    /// transactions from before that horizon have ended, so the check sees the jobs below the mark
-    /// that they made available.
+    /// transactions from before that horizon have ended, so the check sees all jobs that they made
+    /// available below the mark.
     mutating func note(lane: Int, first: Int64, horizon: Int64, finished: Int64) -> Check? {
         var place = places[lane] ?? Place()
         defer { places[lane] = place }

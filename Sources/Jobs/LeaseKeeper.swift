@@ -1,5 +1,5 @@
-// LeaseKeeper: the heartbeat thread of a worker. On its own connection it sends heartbeats, whose
-// responses say which jobs must stop, receives hints of available jobs, and writes progress and log
+// LeaseKeeper: the heartbeat thread of a worker, with its own connection. It sends heartbeats,
+// interrupts the jobs that must stop, receives hints of available jobs, and writes progress and log
 // lines. Its timeouts are short, so that heartbeats are not late.
 import Foundation
 import Postgres
@@ -134,8 +134,8 @@ struct LeaseKeeper: Sendable {
             )
         }
         for one in view.held {
-            // A lease whose token the response does not contain is over, although the session
-            // lives.
+            // If the response lacks the token of a lease, the lease is over, although the session
+            // is alive.
             let (token, signal) = (one.lease.token, one.signal)
             if !beat.held.contains(token) { signal.interrupt(.fenced) }
             if beat.cancelled.contains(token) { signal.interrupt(.cancelled) }

@@ -25,7 +25,7 @@ public struct RunSummary: Codable, Sendable, Equatable {
     public let isCancelRequested: Bool
     /// The digest of everything that determines what the run does (`RunSpec.definitionHash`).
     public let definitionHash: String
-    /// The text that the run was made from.
+    /// The text of the pipeline that the run executes.
     public let definition: String
     /// When the run was enqueued.
     public let createdAt: Date
@@ -42,7 +42,7 @@ public struct StageStatus: Codable, Sendable, Equatable {
     public enum State: String, Codable, Sendable, CaseIterable {
         /// All unfinished jobs of the stage wait for other stages or jobs.
         case blocked
-        /// A job waits for a worker; no job is running, or waits for a retry or its start time.
+        /// A job waits for a worker. No job is running or waits for a retry or for its start time.
         case available
         /// A job is running.
         case running
@@ -138,8 +138,8 @@ public struct JobDetails: Codable, Sendable, Equatable {
     /// The number of attempts that were lost with their worker.
     public let lost: Int
     /// The crash count, which is compared with `JobSpec.maxCrashes`. It falls by one for each full
-    /// hour that an attempt lasts, and for an attempt's first checkpoint if the number of that
-    /// checkpoint is higher than all earlier ones.
+    /// hour that an attempt lasts, and for an attempt's first checkpoint if its number exceeds the
+    /// numbers of all earlier checkpoints of the same name.
     public let crashes: Int
     /// The largest number of attempts: if the last one fails, the job is discarded.
     public let maxAttempts: Int

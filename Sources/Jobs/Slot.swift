@@ -114,7 +114,7 @@ final class Slot {
         }
     }
 
-    /// Returns how an attempt ended; the producer writes that in a batch.
+    /// Returns how an attempt ended; the producer writes the end in a batch.
     private func finished(
         _ held: WorkerBoard.Held, _ outcome: AttemptOutcome, _ kind: Ending.Kind,
         _ records: [Request] = []
@@ -156,7 +156,7 @@ final class Slot {
         }
     }
 
-    /// Returns how an attempt ended whose handler threw `error`.
+    /// Returns how an attempt ended after its handler threw `error`.
     private func failed(_ held: WorkerBoard.Held, _ error: any Error) throws -> Finished {
         // An interrupted handler may throw any error; then the interruption determines how the
         // attempt ends.

@@ -7,7 +7,7 @@ import Synchronization
 /// An attempt whose handler has returned, or a prefetched job that was taken back before its start.
 struct Finished {
     let held: WorkerBoard.Held
-    /// How the attempt ended; nil if the slot has already recorded that.
+    /// How the attempt ended; nil if the slot has already written the end.
     var ending: Ending?
     /// The statements that write the last progress and log lines. They run before the end is
     /// written.

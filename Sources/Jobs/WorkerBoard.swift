@@ -63,7 +63,8 @@ final class WorkerBoard: Sendable {
     /// For each slot, the signal that wakes it.
     let slotBells: [WakeSignal]
 
-    /// Returns monotonic seconds, which go on while the system sleeps.
+    /// Returns the time of a monotonic clock in seconds. The clock continues while the system
+    /// sleeps.
     let clock: @Sendable () -> Double
 
     init(slots: Int = 1, clock: @escaping @Sendable () -> Double = WorkerBoard.machineClock) throws

@@ -23,8 +23,8 @@ public struct Duty: Sendable {
 
     /// What triggers a duty.
     enum Occasion: Sendable {
-        /// Statement DutyLook says in its column of this name whether there is work. The duty runs
-        /// on the producer's connection.
+        /// There is work, as the column of this name in the result of statement DutyLook says. The
+        /// duty runs on the producer's connection.
         case look(String)
         /// A period has passed. The duty runs on its own thread with a temporary connection.
         case every(seconds: Double)
