@@ -11,7 +11,7 @@ public struct Migrator {
         public let version: Int
         /// The name of the migration.
         public let name: String
-        /// The SHA-256 of its text, in hexadecimal.
+        /// The SHA-256 of the migration's text, in hexadecimal.
         public let checksum: String
         /// The number of the earliest migration that a program must know to work with the database.
         public let serves: Int

@@ -18,7 +18,7 @@ order by kind, zone;
 -- name: CostBy :many
 -- Sums the ledger for each stage, kind, device, host or day (`by` says which) in each zone, ordered by first start. If
 -- `run` is NULL, sums over all runs, from ofa.spent_day and ofa.spent_since. If `since` is NULL, sums over all days.
--- Carbon is rounded to a whole microgram per row that is read, so that all groupings have the same total.
+-- Carbon is rounded to whole micrograms in each row that is read, so that all groupings have the same total.
 with booked as (
   select case @by::text
       when 'stage' then spent.stage
@@ -57,7 +57,7 @@ order by min(first_started_at), min(first_token), label, zone;
 
 -- name: CostByAttempt :many
 -- Lists costs per attempt: each row of the ledger is divided among its meter rows. A ledger row is not divided if its
--- attempts were not metered or their meter rows were dropped. The parts of a divided row have the row's total carbon.
+-- attempts were not metered or their meter rows were dropped. The carbon of the parts adds up to that of the row.
 with booked as materialized (
   select spent.*, account.stage, rate.ug_per_uj
   from ofa.spent join ofa.account on account.id = spent.account_id

@@ -17,7 +17,7 @@ select where ofa_api_1.touch_blob(@digest::bytea, @blob_class::text);
 select ofa_api_1.keep_chunks(@digest::bytea);
 
 -- name: BlobSize :exec
--- Records the stored size of a blob, when its chunks have been stored.
+-- Records the stored size of a blob, after its chunks were stored.
 select ofa_api_1.set_blob_size(@digest::bytea, @stored_bytes::bigint);
 
 -- name: BlobChunkInsert :exec
@@ -67,7 +67,7 @@ select id, kind, name, role, digest, metadata, run_id, job_id, token, stage, cre
 from ofa.artifact where id = @id::bigint;
 
 -- name: ArtifactByName :many
--- Returns the newest artifacts with a name, newest first.
+-- Returns the newest artifacts that have this name, newest first.
 select id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
 from ofa.artifact where name = @name::text order by id desc limit @most::int;
 

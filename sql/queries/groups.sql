@@ -33,7 +33,8 @@ select coalesce(max(ordinal), -1) + 1 as ordinal from ofa.job where group_id = @
 select * from ofa_api_1.reopen_group(@group::bigint, @jobs::bigint[]);
 
 -- name: JobTakeKeys :many
--- Takes the unique keys of reopened jobs. Returns the jobs whose key is held by another unfinished job (`holder`).
+-- Takes the unique keys of reopened jobs. Returns the jobs whose key is held by another unfinished job (`holder`; NULL
+-- if that job is one of the reopened jobs too).
 select * from ofa_api_1.take_keys(@jobs::bigint[]);
 
 -- name: GroupCancelledWaiting :many

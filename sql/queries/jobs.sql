@@ -70,7 +70,7 @@ order by 1 limit 200;
 select * from ofa_api_1.lock_lost_job(@job::bigint);
 
 -- name: SessionSweep :exec
--- Marks sessions that are over and hold no lease as swept.
+-- Sets `swept` for the sessions that are over and hold no lease.
 select ofa_api_1.sweep_sessions();
 
 -- name: JobReopen :one

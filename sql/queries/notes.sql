@@ -8,7 +8,7 @@ select digest from ofa_api_1.save_checkpoint(@job::bigint, @token::bigint, @name
   @digest::bytea?) as digest;
 
 -- name: CheckpointList :many
--- Returns the checkpoints of a job with a name, newest first.
+-- Returns the checkpoints of a job that have this name, newest first.
 select seq, payload, digest from ofa.checkpoint where job_id = @job::bigint and name = @name::text
 order by seq desc;
 

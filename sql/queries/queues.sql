@@ -55,8 +55,8 @@ select name, extract(epoch from every)::float8 as every_seconds, next_at, last_r
 from ofa.recurring order by name;
 
 -- name: RecurringDue :many
--- Of the due recurring runs that no other transaction has locked, locks and returns the one that has been due longest;
--- returns no row if there is none.
+-- Locks and returns the recurring run that has been due longest. Skips runs that other transactions have locked;
+-- returns no row if no other run is due.
 select * from ofa_api_1.lock_recurring();
 
 -- name: RecurringAdvance :exec

@@ -42,8 +42,8 @@ select ofa_api_1.cancel_waiting(@run::bigint);
 select ofa_api_1.settle_run(@run::bigint) as ended;
 
 -- name: RunReopenJobs :many
--- Reopens all discarded and cancelled jobs of a run; if any job was reopened, also the groups that had ended badly.
--- Returns the groups of the reopened jobs.
+-- Reopens all discarded and cancelled jobs of a run and, if there are any, the groups that had ended badly. Returns the
+-- groups of the reopened jobs.
 select id from ofa_api_1.reopen_jobs(@run::bigint) as id;
 
 -- name: RunFireEmpty :one

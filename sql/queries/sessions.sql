@@ -17,7 +17,7 @@ select * from ofa_api_1.beat(@session::uuid, @working_slots::int, @jobs::bigint[
 select ofa_api_1.close_session(@session::uuid);
 
 -- name: SessionExpire :many
--- Marks sessions as dead that sent no heartbeat within their term (`ttl`); after a restart of the server, all terms
+-- Marks sessions as dead if they sent no heartbeat within their term (`ttl`). After a restart of the server, all terms
 -- start anew. A heartbeat dated more than a second in the future shows that the clock was set back; its time is then
 -- set to now. Changes up to 100 sessions, and returns them.
 select id from ofa_api_1.expire_sessions() as id;

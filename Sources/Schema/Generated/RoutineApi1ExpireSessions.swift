@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/expire_sessions.sql.
     static let api1ExpireSessions = Routine(
-        name: "api_1/expire_sessions", checksum: "462e95f0a46b77e1cef3cd1dfd32c458474ad5afa6be679ba981de69a6b3f38a", sql: #"""
-        -- Marks sessions as dead that sent no heartbeat within their term (`ttl`); after a restart of the server, all terms
+        name: "api_1/expire_sessions", checksum: "7b13e5469db8f6d218757f42a895baf5d4d34854f9272ccc7ef64009c612e6c1", sql: #"""
+        -- Marks sessions as dead if they sent no heartbeat within their term (`ttl`). After a restart of the server, all terms
         -- start anew. A heartbeat dated more than a second in the future shows that the clock was set back; its time is then
         -- set to now. Changes up to 100 sessions, and returns them.
         create or replace function ofa_api_1.expire_sessions() returns setof bigint

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/lock_recurring.sql.
     static let api1LockRecurring = Routine(
-        name: "api_1/lock_recurring", checksum: "195ed9a5d3834592b10a2b32a200ed98cd2e793c3224c747efa5a5f65c8b81cc", sql: #"""
-        -- Of the due recurring runs that no other transaction has locked, locks and returns the one that has been due longest;
-        -- returns no row if there is none.
+        name: "api_1/lock_recurring", checksum: "98c1073420bfb1f917184e17dada73b780e5e97cc1a78a2843441dd54a8ee747", sql: #"""
+        -- Locks and returns the recurring run that has been due longest. Skips runs that other transactions have locked;
+        -- returns no row if no other run is due.
         create or replace function ofa_api_1.lock_recurring() returns table (name text, spec json)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/reopen_jobs.sql.
     static let api1ReopenJobs = Routine(
-        name: "api_1/reopen_jobs", checksum: "53f7e3860deaa4ff2aa64924b37d16d64a78ca68c2e97bbfee0d3f6cf8bb5d6c", sql: #"""
-        -- Reopens all discarded and cancelled jobs of a run; if any job was reopened, also the groups that had ended badly.
-        -- Returns the groups of the reopened jobs. The run must be locked.
+        name: "api_1/reopen_jobs", checksum: "203a3bf93d71c65c9196868645900e6d11483b7d0addd7083b91c1a0dd8a93f8", sql: #"""
+        -- Reopens all discarded and cancelled jobs of a run and, if there are any, the groups that had ended badly. Returns the
+        -- groups of the reopened jobs. The run must be locked.
         create or replace function ofa_api_1.reopen_jobs(p_run bigint) returns setof bigint
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         declare

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/set_blob_size.sql.
     static let api1SetBlobSize = Routine(
-        name: "api_1/set_blob_size", checksum: "ed8a750cc16180d55d106ed2bf69355979f9e769e8032faee8f26d4719a3fe64", sql: #"""
-        -- Records the stored size of a blob, when its chunks have been stored.
+        name: "api_1/set_blob_size", checksum: "555ca09af10e4d5619c91af9e5c1331c43effc102b7f89cc59cc3e98bd5eb3aa", sql: #"""
+        -- Records the stored size of a blob, after its chunks were stored.
         create or replace function ofa_api_1.set_blob_size(p_digest bytea, p_stored_bytes bigint) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/take_keys.sql.
     static let api1TakeKeys = Routine(
-        name: "api_1/take_keys", checksum: "56ddd6a98f712b02d3a68ac235aed0c5a126430f75b9e2a88145e59bfd49c53c", sql: #"""
+        name: "api_1/take_keys", checksum: "5ea16d97003a53948bd9028343ef6b60167cab32b55e7c0ba088e4dd335dc4e1", sql: #"""
         -- Takes the unique keys of the reopened jobs `p_jobs`. Returns the jobs whose key is held by another unfinished job
-        -- (`holder`).
+        -- (`holder`; NULL if that job is one of `p_jobs` too).
         create or replace function ofa_api_1.take_keys(p_jobs bigint[])
         returns table (id bigint, unique_key text, holder bigint)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -40,7 +40,7 @@ extension Request {
 
     /// Sums the ledger for each stage, kind, device, host or day (`by` says which) in each zone, ordered by first start. If
     /// `run` is NULL, sums over all runs, from ofa.spent_day and ofa.spent_since. If `since` is NULL, sums over all days.
-    /// Carbon is rounded to a whole microgram per row that is read, so that all groupings have the same total.
+    /// Carbon is rounded to whole micrograms in each row that is read, so that all groupings have the same total.
     public static func costBy(by: String, run: Int64?, version: Int, since: Date?) -> Request {
         Request(costByStatement, [.text(by), run.map { .int($0) } ?? .null, .int(version), since.map { .timestamp($0) } ?? .null])
     }
@@ -83,7 +83,7 @@ extension Request {
         """#)
 
     /// Lists costs per attempt: each row of the ledger is divided among its meter rows. A ledger row is not divided if its
-    /// attempts were not metered or their meter rows were dropped. The parts of a divided row have the row's total carbon.
+    /// attempts were not metered or their meter rows were dropped. The carbon of the parts adds up to that of the row.
     public static func costByAttempt(version: Int, run: Int64?, since: Date?) -> Request {
         Request(costByAttemptStatement, [.int(version), run.map { .int($0) } ?? .null, since.map { .timestamp($0) } ?? .null])
     }

@@ -31,7 +31,7 @@ extension Request {
         select ofa_api_1.keep_chunks($1::bytea);
         """#)
 
-    /// Records the stored size of a blob, when its chunks have been stored.
+    /// Records the stored size of a blob, after its chunks were stored.
     public static func blobSize(digest: [UInt8], storedBytes: Int64) -> Request {
         Request(blobSizeStatement, [.bytes(digest), .int(storedBytes)])
     }
@@ -121,7 +121,7 @@ extension Request {
         from ofa.artifact where id = $1::bigint;
         """#)
 
-    /// Returns the newest artifacts with a name, newest first.
+    /// Returns the newest artifacts that have this name, newest first.
     public static func artifactByName(name: String, most: Int) -> Request {
         Request(artifactByNameStatement, [.text(name), .int(most)])
     }

@@ -59,7 +59,8 @@ extension Request {
         select * from ofa_api_1.reopen_group($1::bigint, $2::bigint[]);
         """#)
 
-    /// Takes the unique keys of reopened jobs. Returns the jobs whose key is held by another unfinished job (`holder`).
+    /// Takes the unique keys of reopened jobs. Returns the jobs whose key is held by another unfinished job (`holder`; NULL
+    /// if that job is one of the reopened jobs too).
     public static func jobTakeKeys(jobs: [Int64]) -> Request {
         Request(jobTakeKeysStatement, [.intArray(jobs)])
     }

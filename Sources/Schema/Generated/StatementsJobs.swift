@@ -28,7 +28,7 @@ extension Statement {
         order by 1 limit 200;
         """#)
 
-    /// Marks sessions that are over and hold no lease as swept.
+    /// Sets `swept` for the sessions that are over and hold no lease.
     public static let sessionSweep = Statement(name: "SessionSweep", sql: #"""
         select ofa_api_1.sweep_sessions();
         """#)

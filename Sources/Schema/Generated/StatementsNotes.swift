@@ -30,7 +30,7 @@ extension Request {
           $6::bytea) as digest;
         """#)
 
-    /// Returns the checkpoints of a job with a name, newest first.
+    /// Returns the checkpoints of a job that have this name, newest first.
     public static func checkpointList(job: Int64, name: String) -> Request {
         Request(checkpointListStatement, [.int(job), .text(name)])
     }

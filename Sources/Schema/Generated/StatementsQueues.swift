@@ -41,8 +41,8 @@ extension Statement {
         from ofa.recurring order by name;
         """#)
 
-    /// Of the due recurring runs that no other transaction has locked, locks and returns the one that has been due longest;
-    /// returns no row if there is none.
+    /// Locks and returns the recurring run that has been due longest. Skips runs that other transactions have locked;
+    /// returns no row if no other run is due.
     public static let recurringDue = Statement(name: "RecurringDue", sql: #"""
         select * from ofa_api_1.lock_recurring();
         """#)

@@ -80,8 +80,8 @@ extension Request {
         select ofa_api_1.settle_run($1::bigint) as ended;
         """#)
 
-    /// Reopens all discarded and cancelled jobs of a run; if any job was reopened, also the groups that had ended badly.
-    /// Returns the groups of the reopened jobs.
+    /// Reopens all discarded and cancelled jobs of a run and, if there are any, the groups that had ended badly. Returns the
+    /// groups of the reopened jobs.
     public static func runReopenJobs(run: Int64) -> Request {
         Request(runReopenJobsStatement, [.int(run)])
     }

@@ -3,7 +3,7 @@
 import Postgres
 
 extension Statement {
-    /// Marks sessions as dead that sent no heartbeat within their term (`ttl`); after a restart of the server, all terms
+    /// Marks sessions as dead if they sent no heartbeat within their term (`ttl`). After a restart of the server, all terms
     /// start anew. A heartbeat dated more than a second in the future shows that the clock was set back; its time is then
     /// set to now. Changes up to 100 sessions, and returns them.
     public static let sessionExpire = Statement(name: "SessionExpire", sql: #"""

@@ -8,8 +8,8 @@ extension Statement {
         select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint as bytes;
         """#)
 
-    /// Returns the commits in this database and the dead rows of ofa.live, according to the server's statistics, and the
-    /// size of ofa.live.
+    /// Returns the number of commits in this database and of dead rows in ofa.live (both from the server's statistics), and
+    /// the size of ofa.live in bytes.
     public static let databaseActivity = Statement(name: "DatabaseActivity", sql: #"""
         select (select xact_commit from pg_stat_database where datname = current_database()) as commits,
           (select n_dead_tup from pg_stat_user_tables where relid = 'ofa.live'::regclass) as dead,

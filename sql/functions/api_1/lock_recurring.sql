@@ -1,5 +1,5 @@
--- Of the due recurring runs that no other transaction has locked, locks and returns the one that has been due longest;
--- returns no row if there is none.
+-- Locks and returns the recurring run that has been due longest. Skips runs that other transactions have locked;
+-- returns no row if no other run is due.
 create or replace function ofa_api_1.lock_recurring() returns table (name text, spec json)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,5 +1,5 @@
--- Reopens all discarded and cancelled jobs of a run; if any job was reopened, also the groups that had ended badly.
--- Returns the groups of the reopened jobs. The run must be locked.
+-- Reopens all discarded and cancelled jobs of a run and, if there are any, the groups that had ended badly. Returns the
+-- groups of the reopened jobs. The run must be locked.
 create or replace function ofa_api_1.reopen_jobs(p_run bigint) returns setof bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

@@ -1,4 +1,4 @@
--- Marks sessions as swept that are over and hold no lease.
+-- Sets `swept` for the sessions that are over and hold no lease.
 create or replace function ofa_api_1.sweep_sessions() returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,5 +1,5 @@
 -- Takes the unique keys of the reopened jobs `p_jobs`. Returns the jobs whose key is held by another unfinished job
--- (`holder`).
+-- (`holder`; NULL if that job is one of `p_jobs` too).
 create or replace function ofa_api_1.take_keys(p_jobs bigint[])
 returns table (id bigint, unique_key text, holder bigint)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
