@@ -6,8 +6,8 @@ import Postgres
 
 /// The producer of one worker. Only the producer's thread uses this.
 struct Producer {
-    /// The largest factor by which the number of jobs prefetched per slot grows at once, because
-    /// the first jobs may be unusually short.
+    /// The largest factor by which the number of jobs prefetched per slot grows at once. The growth
+    /// is limited, because the first jobs may be unusually short.
     static let growth = 16
     /// How long the jobs prefetched for a slot should take together, in seconds.
     static let secondsInHand = 0.05
