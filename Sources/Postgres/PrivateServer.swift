@@ -33,7 +33,7 @@ public final class PrivateServer {
         public let logFile: String
         /// The major version of the data folder; nil if there is no data folder.
         public let majorVersion: Int?
-        /// The user the server runs as.
+        /// The name of the user that runs the server.
         public let user: String
     }
 

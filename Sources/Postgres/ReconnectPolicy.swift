@@ -16,8 +16,8 @@ public struct ReconnectPolicy: Sendable {
     /// cost hours of work, so handlers retry more often: the lock or the load that delayed the
     /// statement may be gone.
     public var maxCancellations: Int
-    /// Whether a read-only server (25006) is waited for like an unreachable server. Workers wait;
-    /// interactive commands fail at once.
+    /// Whether to wait until a read-only server (25006) becomes writable, as for an unreachable
+    /// server. Workers wait; interactive commands fail at once.
     public var waitsForWrites: Bool
     /// Called before each pause; if it returns true, the last error is thrown.
     public var giveUp: @Sendable () -> Bool = { false }
