@@ -43,8 +43,8 @@ public enum RAPL {
         }
     }
 
-    /// How often two counters are compared. Independent counters do not agree to the microjoule so
-    /// many times.
+    /// How many times two counters are compared. Independent counters do not agree that many times
+    /// in a row.
     private static let samples = 4
 
     /// Returns the independent package and memory domains that are readable; none on most virtual
@@ -86,7 +86,8 @@ public enum RAPL {
     }
 
     /// Returns whether `other` may mirror `one`: whether the value of `other` lies between two
-    /// readings of `one`. The values need not be equal, because a counter may advance between readings.
+    /// readings of `one`. The values need not be equal, because a counter may advance between
+    /// readings.
     private static func agree(_ one: RAPLDomain, _ other: RAPLDomain) -> Bool {
         guard let before = one.read(), let between = other.read(), let after = one.read() else {
             return false
