@@ -59,7 +59,8 @@ public struct CostLedger {
         ) { first, _ in first }
     }
 
-    /// Returns the cost of one label in one zone. A record without a zone has no energy.
+    /// Converts a database record with the cost of one label in one zone. `intensity` is the carbon
+    /// intensity of that zone; nil if the record has no zone, and so no energy.
     static func row(
         _ record: Row, factors: FactorSet, intensity: Factor?
     ) throws -> CostRow {

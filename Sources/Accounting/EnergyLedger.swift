@@ -1,7 +1,7 @@
 // The energy of one host over time, allocated to the attempts of this process, to other load, and
 // to unreserved processors.
 //
-// Time is cut into intervals at each start and end of an attempt and at each sample. In each
+// Each start and end of an attempt, and each sample, begins a new interval of time. In each
 // interval the processor time of the process is divided equally among the running attempts, because
 // their threads and the threads of BLAS cannot be told apart. `EnergyAllocation` splits the energy
 // of the host. All amounts are integers, so the sums are exact.

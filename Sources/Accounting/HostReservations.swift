@@ -7,7 +7,7 @@ import Synchronization
 
 /// Publishes the reservations of this process and reads those of other processes.
 public final class HostReservations: Sendable {
-    /// The folder that all processes of a machine share.
+    /// The folder in which all processes of a machine publish their reservations.
     public static let usualFolder = "/tmp/ofa-reserved"
 
     /// The largest number of processors that a process can plausibly reserve.
@@ -102,8 +102,8 @@ public final class HostReservations: Sendable {
     private func read(_ other: String, _ now: Int64) -> Int64? {
         let path = "\(folder)/\(other)"
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-        // A file that exists but cannot be opened now (no descriptor may be free) counts as 0. Then
-        // `othersNs` keeps the last total.
+        // A file that exists but cannot be opened now, for example because no descriptor is free,
+        // counts as 0. Then `othersNs` keeps the last total.
         guard file >= 0 else { return errno == ENOENT ? nil : 0 }
         defer { close(file) }
         if flock(file, LOCK_SH | LOCK_NB) == 0 {
