@@ -72,7 +72,7 @@ public final class DedicatedServer: Sendable {
             user: user)
     }
 
-    /// Returns the path of a program beside the `postgres` binary, whose symbolic links are resolved first.
+    /// Returns the path of a program in the folder of the `postgres` binary, with symbolic links resolved.
     private static func program(_ name: String) throws -> String {
         let server = try ServerBinaries.find().path("postgres") as NSString
         let folder = (server.resolvingSymlinksInPath as NSString).deletingLastPathComponent

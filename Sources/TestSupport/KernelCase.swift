@@ -1,5 +1,5 @@
 // KernelCase: one shape for kernel tests. Tests of results, of gradients and of engines use the same lists of shapes.
-// Image sizes and numbers of channels are chosen so that vectors, tiles and bands are also partly filled.
+// Image sizes and numbers of channels are chosen so that some vectors, tiles and bands are only partly filled.
 import Tensors
 
 /// A shape for one operator: feature maps of `images` x `size` x `size` x `channels`, and the operator's settings.

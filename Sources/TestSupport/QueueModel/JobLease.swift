@@ -102,9 +102,9 @@ public struct JobLease: Hashable, Sendable {
         case finishCancelled(Fence)
         /// Cancellation is requested.
         case cancel
-        /// A rescuer checks whether the attempt's session is over.
+        /// Another worker checks whether the attempt's session is over.
         case rescue(isOver: Bool)
-        /// A rescuer checks whether a time limit of the attempt passed more than `ttl` ago; `ttl` is the session's.
+        /// Another worker checks whether a time limit of the attempt passed more than `ttl`, the session's term, ago.
         case deadline(now: Int, ttl: Int, pause: Int?)
         /// The job is retried manually.
         case retry
