@@ -18,10 +18,10 @@ public struct BlobCache: Sendable {
         try opened(digest, from: store) { try ImageShard($0) }
     }
 
-    /// Passes `open`, which must check the bytes, the path of a file with the bytes of `digest`; returns the result of
-    /// `open`. If the cache lacks the file, an unencoded file of the folder store is opened in place, so that large
-    /// data sets are not copied. Otherwise the blob is fetched into the cache. If `open` finds a file damaged, the blob
-    /// is fetched again.
+    /// Calls `open` with the path of a file that has the bytes of `digest`, and returns the result of `open`, which
+    /// must check the bytes. If the cache lacks the file, an unencoded file of the folder store is opened in place, so
+    /// that large data sets are not copied. Otherwise the blob is fetched into the cache. If `open` finds a file
+    /// damaged, the blob is fetched again.
     func opened<Value>(
         _ digest: Digest, from store: BlobStore, _ open: (String) throws -> Value
     ) throws -> Value {

@@ -82,7 +82,7 @@ public final class CheckpointWriter {
     public func finish() throws { try shared.finish() }
 }
 
-/// The state shared by the two threads.
+/// The state shared by the training's thread and the writer's thread.
 private final class SharedCheckpoint: @unchecked Sendable {
     // Safe because all variables are only used under the lock, and a draft is a value.
 
@@ -196,10 +196,10 @@ private final class SharedCheckpoint: @unchecked Sendable {
     }
 }
 
-/// A checkpoint and its blob.
+/// Stores a checkpoint: the training's state as a blob, and a row that refers to the blob.
 enum CheckpointBlob {
-    /// Stores the bytes of a state, then the checkpoint row in a fenced transaction, which also removes the blobs of
-    /// superseded checkpoints. Errors: `JobInterruption.fenced` if the lease was lost.
+    /// Stores the bytes of a state, then the checkpoint's row. The row's transaction also removes the blobs of
+    /// superseded checkpoints, and fails if the lease was lost. Errors: `JobInterruption.fenced` if the lease was lost.
     static func save(
         _ draft: CheckpointWriter.Draft, _ lease: Lease, _ connection: Connection,
         giveUp: () -> Bool

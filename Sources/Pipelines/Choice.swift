@@ -18,7 +18,7 @@ struct Choice: Codable, Sendable, Equatable {
     /// The number of held-out images on which the predictor's accuracies were measured; nil if
     /// unknown.
     var heldOutImages: Int?
-    /// The mean relative error of the latency table on whole networks; nil if it was never checked.
+    /// The mean relative error of the latency table on whole networks; nil if the table was never checked.
     var latencyError: Double?
     /// The digest of the supernet whose networks the predictor was fitted on; nil if unknown.
     var supernet: Digest?
@@ -27,8 +27,8 @@ struct Choice: Codable, Sendable, Equatable {
     var calibrationAugmentation: CalibrationAugmentation?
     /// The definition of the search space; nil in metadata, which hold only `space`, and in data of older versions.
     var definition: SearchSpace?
-    /// The Pareto front of accuracy over one cost, without that cost's limit. Nil if no front was requested, and in
-    /// metadata, where a front would be too long.
+    /// The Pareto front of accuracy over one cost, searched without a limit on that cost. Nil if no front was
+    /// requested, and in metadata, where a front would be too long.
     var front: ParetoFront?
 
     /// A copy without the front.
@@ -70,7 +70,7 @@ extension Constraints {
 
 extension ParetoFront {
     /// Returns the front with `network` added and networks that `network` dominates removed; returns the front
-    /// unchanged if another network is at least as cheap and as good.
+    /// unchanged if one of its networks is at least as cheap and at least as accurate.
     func including(_ network: SearchResult) -> ParetoFront {
         guard let own = axis.value(network.metrics) else { return self }
         func cost(_ other: SearchResult) -> Double { axis.value(other.metrics) ?? .infinity }

@@ -8,7 +8,7 @@ import Foundation
 import Networks
 import Search
 
-/// Searches the trained part of a space for devices.
+/// Finds networks for devices, within the trained domain of a space.
 struct DeviceSearch {
     /// The artifacts that a search reads.
     struct Inputs {
@@ -41,7 +41,7 @@ struct DeviceSearch {
     /// The image sizes that are in the trained domain, in the predictor's domain and in every given table.
     let sizes: [Int]
     let latencyTable, energyTable: LatencyTable?
-    /// The mean relative error of the latency table on whole networks; nil if it was never checked.
+    /// The mean relative error of the latency table on whole networks; nil if the table was never checked.
     let latencyError: Double?
     /// Search effort and seed.
     var options: EvolutionarySearch.Options
@@ -112,8 +112,8 @@ struct DeviceSearch {
     }
 }
 
-/// The trained domain recorded in the metadata of a supernet, or of an artifact made from a supernet, by any version;
-/// nil if none is recorded.
+/// The trained domain in the metadata of a supernet or of an artifact made from a supernet; nil if none is recorded, as
+/// in data of older versions.
 struct SupernetOrigin: Decodable {
     let trained: TrainedDomain?
 }

@@ -10,7 +10,7 @@ import Schema
 
 /// A stored device target.
 public struct StoredDevice: Sendable, Equatable {
-    /// The device's limits, batch and number sizes.
+    /// The device's name, kind, limits, batch size, bytes per number and energy model.
     public let target: DeviceTarget
     /// The device's latency table; nil if it has none.
     public let latencyTable: ArtifactID?
@@ -117,8 +117,8 @@ public struct DeviceStore {
             }?.id
     }
 
-    /// Stores a user-supplied table: of latencies, or of energies if `role` says so. Errors: `mismatch`
-    /// if the same bytes are stored as a table of another batch size.
+    /// Stores a user-supplied table of latencies, or of energies if `role` is `energyTable`. Errors: `mismatch` if the
+    /// same bytes are stored as a table of another batch size.
     public func importTable(
         _ table: LatencyTable, name: String, role: ArtifactRole = .latencyTable, batch: Int? = nil
     ) throws -> ArtifactID {

@@ -1,5 +1,5 @@
 // The location of a pipeline file. Relative folders in the file are resolved against the file's folder and not against
-// the working directory, so that the file has one meaning.
+// the working directory, so that the file means the same wherever the command runs.
 
 import Foundation
 import Intake

@@ -107,7 +107,7 @@ public struct Healing {
         }
         var arguments = try JSONText.decode(
             StageArguments.self, from: args, what: "job \(producer.job)'s arguments")
-        // A shard is made again by the one job of the import that made it; other outputs need the whole stage.
+        // To recreate a shard, the import job that made the shard runs again; other outputs need the whole stage.
         let isOfOneJob = artifact.kind == ArtifactRole.datasetShard.rawValue
         if !isOfOneJob { arguments.part = nil }
         let read = try Lineage(connection).up(artifact.id).edges.filter {
@@ -141,7 +141,7 @@ public struct Healing {
             }
     }
 
-    /// The engine recorded in an artifact's metadata.
+    /// The numerical engine (kernels, BLAS core, threads) recorded in an artifact's metadata.
     private struct Engine: Decodable {
         let instructionSet, blasCore: String?
         let threads: Int?

@@ -14,7 +14,8 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     public let predictedAccuracy: Double?
     /// Top-1 accuracy on the test images, 0…1.
     public let testAccuracy: Double
-    /// Milliseconds of one batch of the device on this machine, the mean of undisturbed timings; nil for other devices.
+    /// Measured milliseconds of one batch on this machine: the mean of undisturbed timings. Nil if the device is not a
+    /// computer.
     public internal(set) var latencyMs: Double?
     /// Milliseconds of one batch as predicted by the device's latency table; nil without a table or if no search chose
     /// the network.
@@ -112,8 +113,8 @@ public struct SecondSearch: Codable, Sendable, Equatable {
     public enum Outcome: String, Codable, Sendable {
         /// The network of the second search was kept.
         case kept
-        /// The first network was kept: timed again, it met the limit, or neither network did and the first was not
-        /// slower.
+        /// The first network was kept. In a second timing it met the limit, or both networks missed the limit and the
+        /// first was not slower.
         case first
         /// No network meets the tighter bound, or the inputs of the first search are unknown; the first network was
         /// kept.

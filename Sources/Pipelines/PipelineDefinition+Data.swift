@@ -1,6 +1,6 @@
-// Checks those data sets of a pipeline file that this machine has. Each must have a known form. For small IDX data
-// sets, channels and labels are checked too, and whether there are enough images to hold out and to fill a batch. The
-// stages check all of this again, and more, on the worker's machine.
+// Checks those data sets of a pipeline file that this machine has. Each must have a known form. A small IDX data set
+// must also have fitting channels and labels, and enough images for `held_out` and `batch`. The stages check all of
+// this again, and more, on the worker's machine.
 
 import Datasets
 import Foundation
@@ -130,8 +130,8 @@ extension PipelineDefinition {
         "stages.\(stage).batch is \(batch), and \(count) images are there to train on: lower it"
     }
 
-    /// Returns a note for each stage that asks for more held-out images than the file's `held_out`. Without that key, their
-    /// number depends on the data set, and the log of the stage tells it.
+    /// Returns a note for each stage that asks for more held-out images than the file's `held_out`. Without that key,
+    /// the number of held-out images depends on the data set, and the stage logs the number.
     static func notes(_ drafts: [StageDraft], _ stages: [Stage]) -> [String] {
         zip(drafts, stages).compactMap { draft, stage -> String? in
             guard case .sampleAccuracy(let sampling) = stage.parameters,

@@ -17,11 +17,11 @@ public struct PipelineDefinition: Sendable {
         public let name: String
         /// The kind of stage.
         public let kind: StageKind
-        /// The stages that must end before this stage starts, successfully unless `onBad` says otherwise.
+        /// The stages that must end before this stage starts. They must succeed unless `onBad` says otherwise.
         public let needs: [String]
-        /// The effect on this stage if a needed stage fails, by that stage's name; by default `cancel`.
+        /// What happens to this stage if a needed stage fails, keyed by the needed stage's name; `cancel` by default.
         public let onBad: [String: OnBad]
-        /// The queue's terms for the stage's jobs; nil if the file sets none.
+        /// The queue settings of the stage's jobs, such as priority; nil if the file sets none.
         public let terms: StageTerms?
         /// The parameters of the stage's kind.
         public let parameters: StageParameters
@@ -78,8 +78,8 @@ public struct PipelineDefinition: Sendable {
         self.text = document.text + Self.remarks(replaced, place, stages)
     }
 
-    /// Overrides of the command line and resolved folders determine a run as the file's text does. Returns them as
-    /// comments that are appended to the text.
+    /// Returns the command line's overrides and the resolved folders as comments. They are appended to the file's text,
+    /// because a run depends on them as well as on the text.
     private static func remarks(_ replaced: YAMLOverrides, _ place: FilePlace, _ stages: [Stage])
         -> String
     {

@@ -73,10 +73,10 @@ public struct RunReport: Encodable, Sendable {
     public let branches: [BranchCost]
     /// The stages that failed or were cancelled.
     public let problems: [Problem]
-    /// Search results whose fronts are left out because their bytes are damaged or missing.
+    /// Search results whose bytes are damaged or missing, so that the report lacks their fronts.
     public let unreadable: [Unreadable]
 
-    /// The earlier run whose supernet the networks were extracted from; nil if it is this run.
+    /// The earlier run whose supernet the networks were extracted from; nil if the supernet is this run's own.
     public var source: RunID? { branches.first { $0.isAdded }?.source }
 
     /// Collects the report of a run.

@@ -48,13 +48,13 @@ extension Specialization {
         }
     }
 
-    /// Returns the sources found from the newest fitted predictor whose lineage is complete, among predictors of `run`
-    /// if given.
+    /// Returns the sources of the newest fitted predictor whose lineage is complete. With `run`, only predictors of
+    /// that run count.
     ///
     /// `supernet` and `predictor` are artifacts by number, digest or name: a supernet implies its newest predictor, and
-    /// a predictor its supernet. A run that this version cannot read is skipped with a note, unless `run` names it.
-    /// Errors: `mismatch` for a predictor of another supernet or a supernet without a predictor, `missingInput` if
-    /// nothing else is found.
+    /// a predictor implies its supernet. A run that this version cannot read is skipped with a note, unless `run` names
+    /// it. Errors: `mismatch` for a predictor of another supernet or a supernet without a predictor, `missingInput` if
+    /// no predictor is found otherwise or an artifact is of another kind.
     public static func sources(
         _ connection: Connection, run: RunID? = nil, supernet: String? = nil,
         predictor: String? = nil, note: @escaping (String) -> Void = { _ in }

@@ -1,7 +1,7 @@
 // Builds runs that specialise for new devices after training: each device's stages measure a latency table if needed,
 // search, and materialise the network; a report with costs follows. Nothing is trained; supernet, predictor and data
-// set come from an earlier run. Every device is a separate branch, so that its failure does not affect other devices,
-// unless they need a table that the failed branch was to measure.
+// set come from an earlier run. Every device is a separate branch. If a branch fails, another branch is affected only
+// if it needs a table that the failed branch was to measure.
 
 import Artifacts
 import Devices

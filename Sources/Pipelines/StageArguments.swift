@@ -36,7 +36,7 @@ public struct StageArguments: Codable, Sendable, Equatable {
     public var seed: UInt64
     /// The part of a fanned-out stage that the job handles; nil for a stage's first job.
     public var part: Part?
-    /// The queue's terms for the stage's jobs; nil if the file sets none.
+    /// The queue settings of the stage's jobs, such as priority; nil if the file sets none.
     public var terms: StageTerms?
 
     private enum CodingKeys: String, CodingKey {
@@ -63,7 +63,7 @@ public struct StageArguments: Codable, Sendable, Equatable {
     static func read(_ text: String, of job: String) throws -> StageArguments {
         let what = "\(job)'s arguments"
         let arguments = try JSONText.decode(StageArguments.self, from: text, what: what)
-        // Decoding has already compared the definition of a published space as a whole.
+        // A definition that decodes to a published space is not searched for unknown fields.
         guard !SearchSpace.published.contains(arguments.space) else { return arguments }
         let written = try JSONNode(JSONText.encode(arguments))
         if let given = try JSONNode(text)["space"], let known = written["space"],

@@ -17,8 +17,8 @@ struct DatasetMetadata: Codable, Sendable, Equatable {
     /// The form of the data set that became a picture set, whose artifact is a `PictureSetManifest`; nil for an image
     /// shard.
     var form: DatasetForm?
-    /// The number of validation images, which are the last images of a picture set. Held-out images are chosen among
-    /// these images; nil if held-out images are chosen among all images.
+    /// The number of validation images, which are the last images of a picture set; only these can be held out. Nil if
+    /// any image can be held out.
     var validation: Int?
 
     init(
@@ -34,7 +34,7 @@ struct DatasetMetadata: Codable, Sendable, Equatable {
         self.validation = validation
     }
 
-    /// Returns which images are to train on and which are held out.
+    /// Returns the division of the images into training images and held-out images.
     func split() throws -> Split {
         guard let validation else {
             return try Split(trainCount: images, heldOut: heldOut, seed: splitSeed)
@@ -102,7 +102,7 @@ extension StageContext {
     }
 
     /// Returns the training images and held-out images of the input `dataset`. Pixels are normalised by the statistics
-    /// of the training images, or by `normalization` if a network was trained with that.
+    /// of the training images, or by `normalization` if given: the statistics that a supernet was trained with.
     func trainingImages(normalization given: PixelNormalization? = nil) throws -> TrainingImages {
         let (source, metadata) = try images(.dataset)
         let split = try metadata.split()

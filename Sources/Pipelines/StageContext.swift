@@ -132,12 +132,12 @@ public final class StageContext {
         return try mapped(digest) { try PictureShard($0) }
     }
 
-    /// Deletes damaged files from this machine's cache, among the shards of pictures that this attempt opened. So the
-    /// next attempt fetches these shards again. Returns how many were deleted.
+    /// Checks the cached files of the shards of pictures that this attempt opened, and deletes damaged files, so that
+    /// the next attempt fetches them again. Returns the number of deleted files.
     func removeDamagedShards() throws -> Int { try cache.removeDamaged(pictureShards) }
 
-    /// Reads the blobs of all opened shards of pictures, one after the other. Errors: `corrupt`, with the blob and what to
-    /// do, if the store itself has damaged bytes.
+    /// Reads the blobs of all opened shards of pictures, one after the other. Errors: `corrupt`, naming the blob and
+    /// the remedy, if the store's own bytes are damaged.
     func verifyShards() throws {
         for digest in pictureShards { _ = try bytes(digest) }
     }

@@ -35,7 +35,7 @@ struct SupernetMetadata: Codable, Sendable, Equatable {
 
 /// The augmentation of images for batch-norm calibration.
 public enum CalibrationAugmentation: String, Codable, Sendable, CaseIterable {
-    /// The augmentation of the supernet's last phase, as published.
+    /// The augmentation of the supernet's last phase, as in the published method.
     case training
     /// No augmentation: whole images.
     case whole = "none"
@@ -123,9 +123,9 @@ extension Weights {
 }
 
 extension SearchSpace {
-    /// Checks that `what` was made for this space: `made` is the name and `definition` the definition of the space that
-    /// `what` was made for. Data of older versions have only the name. Errors: `invalidArtifact` with the first
-    /// difference.
+    /// Checks that `what` was made for this space. `made` and `definition` are the name and the definition of the space
+    /// that `what` was made for; `definition` is nil in data of older versions. Errors: `invalidArtifact` with the
+    /// first difference.
     func checkOrigin(of what: String, _ made: String, _ definition: SearchSpace?) throws {
         guard made == name else {
             throw PipelineError(

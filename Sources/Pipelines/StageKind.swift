@@ -20,7 +20,7 @@ public enum ArtifactRole: String, Codable, Sendable, CaseIterable {
     case samples = "accuracy-samples"
     /// A fitted accuracy predictor.
     case predictor
-    /// A plot of a predictor's held-out networks, predicted against measured.
+    /// A plot of predicted against measured accuracies of networks that were held out from a predictor's fit.
     case calibrationPlot = "calibration-plot"
     /// The latencies of parts of networks on a device.
     case latencyTable = "latency-table"
@@ -33,7 +33,7 @@ public enum ArtifactRole: String, Codable, Sendable, CaseIterable {
     /// A page about a run's results.
     case report
 
-    /// The role of stage outputs that can be read in this role.
+    /// The role in which stages make the artifacts that can be read in this role.
     var made: ArtifactRole { self == .teacher ? .supernet : self }
 }
 
@@ -60,7 +60,7 @@ public enum StageKind: String, Codable, Sendable, CaseIterable {
     static let savingCheckpoints = Set([train, measureDevice].map(\.rawValue))
 
     /// Whether a stage of this kind always fans out: its first job enqueues jobs that share the work. As soon as these
-    /// jobs fulfil `rule`, a last job gathers their results.
+    /// jobs fulfil the stage's `rule`, a last job gathers their results.
     var fansOut: Bool { self == .sampleAccuracy }
 
     /// The outputs of a stage of this kind.

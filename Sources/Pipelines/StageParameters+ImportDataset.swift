@@ -35,7 +35,7 @@ extension StageParameters {
         public var onBadFile: OnBadFile?
 
         /// The default number of held-out images. A picture set holds out its validation part if there is one,
-        /// otherwise this number, but at most a tenth.
+        /// otherwise this number of training pictures, but at most a tenth of them.
         public static let usualHeldOut = 5000
 
         /// The number of held-out images of an IDX data set.

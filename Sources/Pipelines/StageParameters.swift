@@ -46,9 +46,10 @@ public enum StageParameters: Codable, Sendable, Equatable {
         public var calibrationImages: Int
         /// The number of jobs that share the subnets.
         public var shards: Int
-        /// An earlier stage of this kind to continue from; the new samples are merged with the earlier samples. Subnets
-        /// are chosen that may be near the front and for which a predictor, fitted on the earlier samples, is
-        /// uncertain. Nil stratifies the subnets over image sizes and MACs.
+        /// An earlier stage of this kind to continue from; the new samples are merged with the earlier samples. The
+        /// stage then chooses subnets that may be near the Pareto front and whose predicted accuracies are uncertain;
+        /// the predictor was fitted on the earlier samples. With nil, the subnets are stratified over image sizes and
+        /// MACs.
         public var after: String?
         /// The image sizes of the subnets; nil means all that the supernet was trained for.
         public var resolutions: [Int]?
@@ -90,7 +91,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
         public var network: String?
         /// The number of training images for batch-norm calibration.
         public var calibrationImages: Int
-        /// The known test offset; nil measures the network on held-out images too.
+        /// The known test offset; with nil, the network is also measured on held-out images.
         public var testOffset: TestOffset?
         /// The augmentation of calibration images; nil for none.
         public var calibrationAugmentation: CalibrationAugmentation?

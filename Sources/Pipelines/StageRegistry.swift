@@ -1,4 +1,5 @@
-// Maps job kinds to stage handlers, and records a stage's output in one fenced transaction.
+// Maps job kinds to stage handlers, and records a stage's output in one transaction, which fails if the job's lease was
+// lost.
 
 import Artifacts
 import Datasets

@@ -5,13 +5,13 @@ import Foundation
 import Intake
 import Jobs
 
-/// The terms of one stage and of the jobs it fans out to.
+/// The queue settings of one stage's jobs, including the jobs that the stage fans out to.
 public struct StageTerms: Codable, Sendable, Equatable {
     /// The queue, which can be paused.
     public var queue: String?
     /// The priority; jobs with lower numbers run first.
     public var priority: Int?
-    /// The concurrency key, such as a GPU.
+    /// The concurrency key, such as a GPU; the queue can limit how many jobs with one key run at the same time.
     public var key: String?
     /// The number of processors that a job reserves and uses.
     public var threads: Int?
@@ -71,7 +71,7 @@ public struct StageTerms: Codable, Sendable, Equatable {
         }
     }
 
-    /// Parses `on_bad`: the effect on a stage if one of the stages `needs` fails, by that stage's name.
+    /// Parses `on_bad`: what happens to a stage if one of the stages `needs` fails, keyed by the needed stage's name.
     static func readOnBad(_ needs: [String], from entry: YAMLReader) throws -> [String: OnBad] {
         guard let list = try entry.mapping("on_bad") else { return [:] }
         var onBad: [String: OnBad] = [:]

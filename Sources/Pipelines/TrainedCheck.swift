@@ -23,7 +23,7 @@ struct TrainedCheck {
         self.space = space
     }
 
-    /// Throws at the line of the first key of `stage` that violates a check: `invalidValue`, `infeasible` or
+    /// Throws an error at the line of the first key of `stage` that violates a check: `invalidValue`, `infeasible` or
     /// `mismatch`.
     func check(_ stage: PipelineDefinition.Stage) throws {
         guard let entry = entries[stage.name] else { return }
@@ -130,8 +130,8 @@ struct TrainedCheck {
             + (sampling.after == nil ? 0 : measured(maker(.samples, of: stage)))
     }
 
-    /// The predictor of a search was fitted on subnets of a supernet. Returns the stage that trains this supernet, and
-    /// the space that these subnets are chosen from; nil if unknown.
+    /// Returns what a search's predictor is fitted on: the stage that trains the supernet, and the space that the
+    /// measured subnets are chosen from; nil if unknown.
     private func origin(of stage: PipelineDefinition.Stage?) throws -> (
         supernet: PipelineDefinition.Stage, space: SearchSpace
     )? {

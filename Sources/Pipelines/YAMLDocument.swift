@@ -179,8 +179,9 @@ struct YAMLDocument {
             }
         }
 
-        /// Throws for a tagged node. The node's own tag does not tell, because the parser also gives tags to nodes that
-        /// have none. The text tells: a tagged node starts with an exclamation mark, and no other unquoted node does.
+        /// Throws for a tagged node. The node's `tag` is no evidence, because the parser also sets it for untagged
+        /// nodes. The text is checked instead: a tagged node starts with an exclamation mark, and no other unquoted
+        /// node does.
         private func checkTag(_ node: Node, _ path: String) throws {
             guard let mark = node.mark, lines.indices.contains(mark.line - 1) else { return }
             let rest = lines[mark.line - 1].unicodeScalars.dropFirst(mark.column - 1)

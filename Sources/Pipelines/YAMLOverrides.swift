@@ -6,7 +6,7 @@ import Yams
 
 /// Overrides by dotted path, and which of them were applied.
 final class YAMLOverrides {
-    /// The place that errors in overrides name.
+    /// The place that errors about overrides name instead of a file and line.
     static let place = "--set"
 
     /// The texts of values by path, in Unicode NFC.

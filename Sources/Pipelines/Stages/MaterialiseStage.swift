@@ -110,9 +110,9 @@ enum MaterialiseStage {
     }
 
     /// Runs a second search if the first network's measured latency exceeds the limit; otherwise returns nil. The
-    /// second search has a stricter limit on the table's latency: the limit, times the first network's latency by the
-    /// table, divided by its measured latency, and reduced by the table's mean relative error. `result` is nil if no
-    /// network meets the stricter limit or the first search's inputs are unknown.
+    /// second search has a stricter limit on the latency by the table: limit × (the first network's latency by the
+    /// table / its measured latency), reduced by the table's mean relative error. `result` is nil if no network meets
+    /// the stricter limit or the first search's inputs are unknown.
     private static func secondSearch(_ context: StageContext, _ choice: Choice, _ first: Cut) throws
         -> (record: SecondSearch, result: SearchResult?)?
     {
@@ -315,7 +315,7 @@ enum MaterialiseStage {
 }
 
 extension NetworkFigures {
-    /// Returns a copy with the latency of `timing`; an unchanged copy if that is nil.
+    /// Returns a copy with the latency of `timing`; an unchanged copy if `timing` is nil.
     fileprivate func timed(_ timing: LatencyMeasurement.Timing?) -> NetworkFigures {
         guard let timing else { return self }
         var figures = self

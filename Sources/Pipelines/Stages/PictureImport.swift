@@ -170,7 +170,7 @@ struct PictureImport {
             what: "the survey of \(parameters.dataset)")
     }
 
-    /// Imports units of a survey.
+    /// Imports the units at indices `range` of the survey with `digest`.
     func importUnits(_ range: Range<Int>, of digest: Digest) throws -> StageOutput {
         let survey = try survey(digest)
         let units = survey.units[range.clamped(to: survey.units.indices)]
@@ -239,13 +239,13 @@ struct PictureImport {
     }
 }
 
-/// The progress of a child.
+/// The progress of a child job.
 private struct UnitProgress {
     private let total: Int
     private let names: String
     private let began = ContinuousClock.now
     private var last = ContinuousClock.now
-    /// How many pictures the finished units have; how many bytes, if the survey did not count the pictures.
+    /// The size of the finished units: their number of pictures, or their bytes if the survey did not count pictures.
     private var done = 0
     private var before = (samples: 0, bytes: 0)
     private let isCounted: Bool

@@ -194,7 +194,7 @@ enum SampleAccuracyStage {
     private static func gather(
         _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
     ) throws -> StageOutput {
-        // Reading an input records it in the lineage. The jobs that used these inputs, the shards', make no artifacts.
+        // These inputs are read only to record them in the lineage: the shards' jobs used them but make no artifacts.
         for role in [ArtifactRole.dataset, .supernet] { _ = try context.input(role) }
         if parameters.after != nil { _ = try context.input(.predictor) }
         let new = try context.job.childResults().flatMap {

@@ -59,8 +59,8 @@ enum SearchStage {
     }
 
     /// Searches for the front over one cost, `frontAxis` of the device's limits. The limit of this cost does not apply
-    /// to the front; the other limits do. Returns the better of two networks, `chosen` and the front's best within all
-    /// limits, and the front with the returned network added.
+    /// to the front; the other limits do. Returns the better of two networks: `chosen`, and the front's best network
+    /// within all limits. Also returns the front with the better network added.
     private static func drawFront(
         _ context: StageContext, _ prepared: DeviceSearch, _ device: DeviceTarget,
         around chosen: SearchResult, evaluations: Int

@@ -1,5 +1,5 @@
 // train: runs one phase of progressive shrinking, with checkpoints. A training that is killed and resumed on the same
-// kind of engine gives the same bits.
+// kind of engine gives bit-identical weights.
 
 import Artifacts
 import Foundation
@@ -18,7 +18,7 @@ enum TrainStage {
         let segments: [Segment]?
     }
 
-    /// A range of steps trained on one kind of engine, on which the bits of a step depend.
+    /// A range of steps trained on one kind of engine. The exact bits of a step's result depend on the engine.
     struct Segment: Codable, Sendable, Equatable {
         /// The half-open range of steps.
         let from: Int
@@ -26,7 +26,7 @@ enum TrainStage {
         let instructionSet, blasCore: String
         let threads: Int
 
-        /// Returns `segments`, extended by steps up to `step` on `engine`.
+        /// Returns `segments`, extended by the steps up to `step`, which `engine` trained.
         static func appending(_ step: Int, on engine: CPUEngine, to segments: [Segment])
             -> [Segment]
         {
