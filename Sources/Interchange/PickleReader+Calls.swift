@@ -97,7 +97,7 @@ extension PickleReader {
                     strides: try tuple(arguments[3]).map(int))))
     }
 
-    /// Returns the keys and values of an OrderedDict whose first argument is a list of pairs, as Python 2 wrote.
+    /// Returns the keys and values of an OrderedDict whose first argument is a list of pairs, as Python 2 wrote it.
     /// Returns an empty array if the first argument is no list.
     private func pairs(_ arguments: [Int]) throws -> [Int] {
         guard let first = arguments.first, case .list(let list) = values[first] else { return [] }

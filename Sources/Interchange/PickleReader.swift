@@ -17,12 +17,12 @@ struct Pickle {
         case bigInteger([UInt8])
         case tuple([Int])
         case list([Int])
-        /// Keys and values in the order of the file.
+        /// The indices of a key, its value, the next key and so on, in the order of the file.
         case dictionary([Int])
         /// A function or type by module and name.
         case global(String)
         /// An opaque object, such as the result of a call that is not interpreted. The text is a name, such as the
-        /// function's; the list has the keys and values set on the object.
+        /// function's; the list has the indices of the keys and values set on the object.
         case object(String, [Int])
         /// A storage: an array of numbers elsewhere in the file.
         case storage(StorageReference)
@@ -324,7 +324,7 @@ struct PickleReader {
         return number
     }
 
-    /// Returns a little-endian two's complement integer.
+    /// Returns the integer of little-endian two's complement `digits`.
     private static func number(_ digits: ArraySlice<UInt8>) -> Pickle.Value {
         guard digits.count <= 8 else { return .bigInteger(Array(digits)) }
         let isNegative = digits.last.map { $0 >= 0x80 } ?? false
