@@ -37,8 +37,8 @@ struct Climb {
 
     /// Returns the best network reached from `start` at `resolutions` and within `limits`; nil if `start` has no finite
     /// score or exceeds the limits. For a front, each step also proposes the best network in each of `lowerCosts`
-    /// narrow ranges of cost, from the limit downwards. `seen` gets every network to which this climb is the first to
-    /// give a finite score, whether or not the network is within the limits.
+    /// narrow ranges of cost, from the limit downwards. `seen` is called with every network that gets its first finite
+    /// score in this climb, and with the score, even if the network exceeds the limits.
     mutating func climb(
         from start: Genes, _ limits: LimitCosts, _ resolutions: ClosedRange<Int>,
         lowerCosts: Int = 0,
@@ -97,8 +97,9 @@ struct Climb {
         return proposed
     }
 
-    /// Returns the networks whose resolution and widths the knapsacks keep: `genes` at each of `resolutions`, and
-    /// `genes` with each single change of a width. Networks without a finite score are left out.
+    /// Returns the base networks of the knapsacks; a knapsack keeps the resolution and widths of its base network. The
+    /// base networks are `genes` at each of `resolutions`, and `genes` with each single change of a width. Networks
+    /// without a finite score are left out.
     private func grounds(
         _ genes: Genes, _ values: Knapsack.Values, _ sizes: [Float], _ resolutions: Range<Int>
     ) -> [Genes] {

@@ -38,7 +38,7 @@ public struct EvolutionarySearch: Sendable {
         public var evaluations = 100_000
         /// The search ends when more than this many networks were scored since the last improvement.
         public var patience = 30_000
-        /// Probability that selection skips a parent for the next best.
+        /// Probability that selection passes over a parent and considers the next-best parent.
         public var nextParent = 0.5
         /// Share of children that are crossovers of two parents.
         public var crossShare = 0.5

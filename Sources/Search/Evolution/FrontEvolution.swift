@@ -13,7 +13,7 @@ struct FrontEvolution {
     private static let reach = 3
     /// Population size of a level.
     private static let population = 12
-    /// Number of lower costs for which every climb proposes networks.
+    /// Number of cost ranges below a climb's limit in which the climb also proposes networks.
     private static let lowerCosts = 8
 
     private let layout: GeneLayout
@@ -97,7 +97,8 @@ struct FrontEvolution {
         // Sweeps alternate direction, so that improvements travel both ways.
         let order = outcome.generations % 2 == 0 ? Array(bounds.indices) : bounds.indices.reversed()
         for level in order where climb.scored.left > 0 {
-            // A random limit up to the level's bound, so that the front is dense between bounds.
+            // The limit is random between the bound of the level below and this level's bound, so that the front is
+            // dense between bounds.
             let below = level > 0 ? bounds[level - 1] : bounds[level]
             let share = Double(1 + variation.random.place(below: 1024)) / 1024
             let limits = limits.limiting(0, to: below + (bounds[level] - below) * share)

@@ -1,5 +1,5 @@
-// Makes new networks for a search: draws random networks, redraws single genes, crosses parents, and repairs networks
-// that exceed a limit by stepping genes down.
+// Makes new networks for a search: draws random networks, redraws single genes, crosses parents, and lowers genes of
+// networks that exceed a limit until the network meets all limits.
 import Networks
 
 /// Draws and changes genes under limits.
@@ -44,8 +44,8 @@ struct GeneVariation {
         return genes
     }
 
-    /// Steps random genes down until `limits` are met; returns false if `mostSteps` steps do not suffice. The
-    /// resolution gene stays within `resolutions`.
+    /// Moves random genes to their previous values, one step at a time, until `limits` are met; returns false if
+    /// `mostSteps` steps do not suffice. The resolution gene stays within `resolutions`.
     mutating func repair(
         _ genes: inout Genes, _ limits: LimitCosts, _ resolutions: ClosedRange<Int>
     ) -> Bool {

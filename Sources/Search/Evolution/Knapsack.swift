@@ -3,8 +3,9 @@
 // exactly for a limit quantised into steps. The sums approximate a score near one network (SingleChanges.swift); the
 // networks found may differ from that network in many genes.
 //
-// Image size and widths are fixed: a layer's cost depends on the widths before and after the layer, so costs could not
-// be added independently of other choices. A climb solves a knapsack for each size and each width that it considers.
+// Image size and widths are fixed within a knapsack: a layer's cost depends on the widths before and after the layer,
+// so costs could not be added independently of other choices. A climb solves a knapsack for each size and each width
+// that it considers.
 import Networks
 import Tensors
 
@@ -24,8 +25,8 @@ struct Knapsack {
     /// The sum that stands for "no network".
     static let impossible: Float = -1e30
 
-    /// `steps` is the number of steps of a limit. Costs up to `beyond` steps above the limit are also solved, because a
-    /// sum of rounded costs may exceed the limit when the exact sum does not.
+    /// `steps` is the number of steps into which a limit is quantised. Costs up to `beyond` steps above the limit are
+    /// also solved, because a sum of rounded costs may exceed the limit when the exact sum does not.
     static let steps = 512, beyond = 4
 
     private let layout: GeneLayout
@@ -34,7 +35,7 @@ struct Knapsack {
     private var costs = LimitCosts.Steps(layers: [], depths: [])
     private var values = Values(layers: [], depths: [])
 
-    /// Prepares to solve for networks of `layout`. Errors: as `SumRows.init`.
+    /// Prepares to solve for networks of `layout`. Errors: those of `SumRows.init`.
     init(_ layout: GeneLayout) throws {
         self.layout = layout
         rows = try SumRows(

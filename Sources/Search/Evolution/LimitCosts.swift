@@ -1,6 +1,6 @@
-// The limited quantities of a search as arrays. For every quantity and resolution, the arrays have the share of each
-// choice of a layer, and the shares of the other parts that depend on genes. A network's value of a quantity is the sum
-// of the shares of its parts; for peak memory it is the largest share.
+// The limited quantities of a search as arrays. For every quantity and resolution, the arrays have the share
+// (contribution) of each choice of a layer, and the shares of the other parts that depend on genes. A network's value
+// of a quantity is the sum of the shares of its parts; for peak memory it is the largest share.
 import Devices
 import Networks
 
@@ -32,7 +32,7 @@ struct LimitCosts: Sendable {
     private let parts: NetworkParts
     /// For each layer, the part that the layer's gene affects; nil if there is no such part.
     private let layerParts: [NetworkParts.Part?]
-    /// The most states of a layer's width genes.
+    /// The largest number of states (combinations of width values) that affect one layer.
     private let states: Int
     /// The parts that depth or width genes affect but no layer's gene, each with its first entry in `Limited.others`.
     private let others: [(part: NetworkParts.Part, first: Int)]
@@ -166,7 +166,8 @@ struct LimitCosts: Sendable {
     }
 
     /// Returns weights of the limits for knapsacks around a network. The first list has all weight on the limit that
-    /// the network uses most. If several limits are on sums, a second list has random weights for them.
+    /// the network uses most. If several limits are on sums (not on peak memory), a second list has random weights for
+    /// these limits.
     func mixes(_ genes: Genes, _ random: inout GeneRandom) -> [[Double]] {
         let use = use(genes)
         let most = use.indices.max { (use[$0], $1) < (use[$1], $0) }

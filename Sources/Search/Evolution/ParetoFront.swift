@@ -5,7 +5,7 @@ import Networks
 import Synchronization
 import Tensors
 
-/// Networks of which none is both cheaper and more accurate than another.
+/// Networks of which each is more accurate than every cheaper network.
 public struct ParetoFront: Codable, Hashable, Sendable {
     /// The cost axis of a front.
     public enum Axis: String, Codable, Sendable, CaseIterable {

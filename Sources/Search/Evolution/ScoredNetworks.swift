@@ -21,9 +21,9 @@ struct ScoredNetworks {
     var left: Int { most - known.count }
 
     /// Returns the scores of `networks` in their order. New networks are scored in one batch, and `seen` gets the new
-    /// networks with a finite score. A network has minus infinity if its score is not finite, or if it is new and no
-    /// evaluations are left. Errors: those of the score function; then the new networks count as scored, with minus
-    /// infinity.
+    /// networks with a finite score. The result is minus infinity for a network whose score is not finite, and for a
+    /// new network if no evaluations are left. Errors: those of the score function; after an error the new networks
+    /// count as scored, with minus infinity.
     mutating func scores(
         of networks: [Genes], seen: (Genes, Double) -> Void = { _, _ in }
     ) throws -> [Double] {
@@ -65,7 +65,8 @@ struct ScoreTable {
     /// Number of slots in use.
     private(set) var count = 0
 
-    /// Makes room for `more` further keys, at most `most` in all. Slots found earlier become invalid.
+    /// Makes room for `more` further keys; the table is to hold at most `most` keys in all. Slots found earlier become
+    /// invalid.
     mutating func makeRoom(for more: Int, most: Int) {
         let needed = (count + more) * 3 / 2 + 1
         if needed <= entries.count { return }

@@ -140,7 +140,7 @@ extension AccuracyPredictor {
             quality: header.quality, model: model, trained: header.trained)
     }
 
-    /// Parses the header; impossible figures are errors and, unless `isOlder`, unknown or repeated keys.
+    /// Parses the header. Impossible figures are errors; unless `isOlder`, unknown and repeated keys are errors too.
     private static func header(_ bytes: ArraySlice<UInt8>, isOlder: Bool, _ source: String) throws
         -> Header
     {

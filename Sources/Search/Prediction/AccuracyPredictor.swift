@@ -56,7 +56,7 @@ public struct AccuracyPredictor: Sendable, Hashable {
     /// The trained domain of the supernet whose networks the predictor was fitted on; networks outside of that domain
     /// are refused. Nil if unknown.
     public var trained: TrainedDomain?
-    /// The agreement with the measurements of held-out networks, by a model fitted on the other networks; nil if
+    /// How well a model that was fitted without the held-out networks predicts their measured accuracies; nil if
     /// unknown.
     public let quality: FitQuality?
     /// The fitted model.
@@ -130,10 +130,10 @@ public struct AccuracyPredictor: Sendable, Hashable {
     }
 
     /// Fits on measured networks of `space`; returns the predictor, and the held-out networks with their predictions.
-    /// There are two fits. The first fit leaves out a share of the samples (`heldOutShare`, drawn by `seed`), which
-    /// measures the quality. The second fit, whose model is returned, uses all samples. The numbers given to `worked`
-    /// add up to the samples of both fits. Errors: `tooFewSamples` below 10 samples, `invalidOption` for an accuracy
-    /// outside 0…1, `outsideDomain` for a network of another space.
+    /// There are two fits. The first fit leaves out a share of the samples (`heldOutShare`, drawn by `seed`); its
+    /// predictions for these samples measure the quality. The second fit, whose model is returned, uses all samples.
+    /// The numbers given to `worked` add up to the samples of both fits. Errors: `tooFewSamples` below 10 samples,
+    /// `invalidOption` for an accuracy outside 0…1, `outsideDomain` for a network of another space.
     public static func evaluated(
         _ samples: [AccuracySample], space: SearchSpace, method: Method = .ridge,
         heldOutShare: Double = 0.2, seed: UInt64 = 0, worked: Worked = { _ in }

@@ -56,7 +56,8 @@ public struct ArchitectureEncoder: Hashable, Sendable {
         space.stages[stageOf[layer]].expandRatios.firstIndex(of: ratio).map { ratios[layer] + $0 }
     }
 
-    /// Returns the feature of an optional layer that runs or is skipped; nil for a stage of other layers.
+    /// Returns the feature of an optional layer that runs (`depth` is not 0) or is skipped; nil for a stage that is no
+    /// optional layer.
     func feature(depth: Int, of stage: Int) -> Int? {
         space.stages[stage].places.isEmpty ? optionals[stage] + (depth > 0 ? 1 : 0) : nil
     }

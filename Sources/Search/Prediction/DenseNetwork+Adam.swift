@@ -4,7 +4,7 @@ import Tensors
 
 /// Options for fitting a predictor of dense layers.
 public struct AdamOptions: Codable, Hashable, Sendable {
-    /// Units of the hidden layers; published: three of 400.
+    /// Units of each hidden layer; the published predictor has three hidden layers of 400 units.
     public var hidden = [400, 400, 400]
     /// Number of steps, of one batch each.
     public var steps = 300

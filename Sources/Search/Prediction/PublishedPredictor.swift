@@ -115,7 +115,7 @@ extension AccuracyPredictor {
 
 extension AccuracyPredictor {
     /// Returns the range of the predictions for a hundred random networks of `space` at the sizes that the predictor
-    /// was fitted on; all numbers if a prediction is not finite.
+    /// was fitted on; an infinite range if a prediction is not finite.
     func range(_ space: SearchSpace) throws -> ClosedRange<Double> {
         var stream = RandomStream(seed: 23)
         let known = try trainedPart(of: space)
