@@ -41,7 +41,7 @@ public final class Evaluator {
         /// The subnet's running batch-norm statistics, laid out as in the network.
         public let statistics: Storage
 
-        /// `statistics` come from `calibrate`, or are the network's own.
+        /// Takes a subnet with its statistics, which come from `calibrate` or are the network's own.
         public init(_ shape: NetworkShape, statistics: Storage) {
             self.shape = shape
             self.statistics = statistics
@@ -107,12 +107,11 @@ public final class Evaluator {
             [shape], data: data, count: count, augmentation: augmentation, seed: seed)[0].statistics
     }
 
-    /// Returns the subnets `shapes`, which must have the same image size, with running statistics. These are
-    /// means and biased variances of batches, averaged with the numbers of images as weights. `seed`
-    /// determines the choice and the augmentation of `count` training images, or of all if there are fewer
-    /// (Cai et al., ICLR 2020: 2,000 images). Each batch is made once for all subnets; a subnet's statistics
-    /// do not depend on the other subnets. `afterBatch` is called after each batch with the share of images
-    /// that is done.
+    /// Returns the subnets `shapes`, which must have the same image size, with running statistics. These are means and
+    /// biased variances of batches, averaged with the numbers of images as weights. `seed` determines the choice and
+    /// the augmentation of `count` training images, or of all if there are fewer (Cai et al., ICLR 2020: 2,000 images).
+    /// Each batch is loaded once for all subnets; a subnet's statistics do not depend on the other subnets.
+    /// `afterBatch` is called after each batch with the share of images that is done.
     ///
     /// Errors: `DatasetError` if a picture cannot be read, and those of `afterBatch`.
     public func calibrate(
@@ -154,10 +153,10 @@ public final class Evaluator {
             [Calibrated(shape, statistics: statistics)], loader: loader, images: images)[0]
     }
 
-    /// Measures subnets of the same image size on `images` of the loader's source. Each image is made once
-    /// for all subnets. The result of a subnet depends neither on the number of threads nor on the other
-    /// subnets. `afterBatch` is called on the caller's thread after each batch of this thread, with about the
-    /// share of all batches that is done.
+    /// Measures subnets of the same image size on `images` of the loader's source. Each image is loaded once for all
+    /// subnets. The result of a subnet depends neither on the number of threads nor on the other subnets. `afterBatch`
+    /// is called on the caller's thread after each batch of this thread, with about the share of all batches that is
+    /// done.
     ///
     /// Errors: `DatasetError` if a picture cannot be read, and those of `afterBatch`.
     public func measure(

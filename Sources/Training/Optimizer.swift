@@ -10,10 +10,10 @@ public final class Optimizer {
     /// The weight decay of the roles in `decayed`; 3e-5 as published.
     public let weightDecay: Float
     /// The parameter roles with weight decay. By default the matrices that transform large kernels
-    /// into smaller ones are excluded: decay would pull these matrices from the identity to zero,
-    /// and with them every smaller kernel.
+    /// into smaller ones are excluded: decay would pull these matrices from the identity towards
+    /// zero, and so shrink every smaller kernel.
     public let decayed: Set<ParameterLayout.Role>
-    /// The momentum buffer, laid out as the parameters.
+    /// The momentum buffer, laid out like the parameters.
     public let speed: Storage
 
     /// Starts with a momentum of 0, in the memory of the network's engine.

@@ -1,6 +1,6 @@
-// Trains one phase, step by step. With the same instruction set and number of threads, a step
-// depends only on the seed, the step's number and the state before the step. So training that was
-// killed and resumed from a checkpoint ends with the same bits.
+// Trains one phase, step by step. With the same instruction set and number of threads, a step depends only on the seed,
+// the step's number and the state before the step. So training that was killed and resumed from a checkpoint ends with
+// bit-identical weights.
 
 import Datasets
 import Foundation

@@ -16,7 +16,7 @@ public final class TrainingData {
     private var order: [Int] = []
     private var orderOf: (seed: UInt64, epoch: Int)?
 
-    /// Trains on `images` of the loader's source.
+    /// Takes the training images: the images at the indices `images` of the loader's source.
     public init(_ loader: BatchLoader, images: [Int], decoders: Int? = nil) {
         self.loader = loader
         self.images = images
