@@ -54,8 +54,8 @@ public enum DecimalNumber {
         "\(text(range.lowerBound))...\(text(range.upperBound))"
     }
 
-    /// Returns the shortest digits that parse to `value`, without an exponent if its size lies
-    /// between 1e-12 and 1e15.
+    /// Returns the shortest digits that parse to `value`, without an exponent if the magnitude of
+    /// `value` lies between 1e-12 and 1e15.
     public static func text(_ value: Double) -> String {
         let size = abs(value)
         if value == value.rounded(), size <= 1e15 { return "\(Int(value))" }

@@ -38,7 +38,7 @@ public indirect enum JSONNode: Sendable, Equatable {
         return members.first { $0.key == key }?.value
     }
 
-    /// Describes the first key of this value that is duplicate or missing in `written`; nil if
+    /// Describes the first key of this value that appears twice or that `written` lacks; nil if
     /// there is no such key. `written` is the decoded value, encoded again. A decoder ignores
     /// duplicate and unknown keys, so this check finds them. Keys with the value null do not count
     /// as missing.

@@ -4,9 +4,9 @@
 import Foundation
 
 extension Shown {
-    /// Returns the text with `***` for passwords: between the user and the `@` of a URL, and as the
-    /// value of `password=` and similar keys, percent-encoded or not. If a URL was cut off before
-    /// its `@`, the beginning of a possible password is removed too.
+    /// Returns the text with `***` in place of passwords: between the user and the `@` of a URL,
+    /// and as the value of `password=` and similar keys, percent-encoded or not. If a URL was cut
+    /// off before its `@`, the beginning of a possible password is removed too.
     public static func withoutPasswords(_ text: String) -> String {
         // Most texts contain neither a URL nor a key=value word.
         guard text.contains(where: { $0 == "=" || $0 == "/" }) else { return text }

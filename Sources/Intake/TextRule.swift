@@ -35,8 +35,8 @@ public struct TextRule: Sendable, Equatable {
     public static let result = TextRule(
         maxCharacters: nil, maxBytes: 1 << 20, allowsLines: true, isRequired: false)
 
-    /// The same rule, except that invisible characters are allowed: an older version of this
-    /// program stored names with such characters.
+    /// The same rule, except that invisible characters and blanks at the ends are allowed: an older
+    /// version of this program stored such names.
     public var stored: TextRule {
         var rule = self
         rule.isName = false
