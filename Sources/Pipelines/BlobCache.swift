@@ -1,6 +1,6 @@
-// A cache of large blobs as files on this machine, so that shards can be memory-mapped. Every file can be deleted at
-// any time; a damaged shard is detected and fetched again. If the folder store has a blob in an unencoded file, that
-// file is used and nothing is copied.
+// A cache of large blobs as files on this machine, so that shards can be memory-mapped. Every cached file can be
+// deleted at any time; a damaged shard is detected and fetched again. If the folder store has a blob in an unencoded
+// file, that file is used and nothing is copied.
 
 import Artifacts
 import Datasets

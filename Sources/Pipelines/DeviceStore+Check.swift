@@ -6,8 +6,8 @@ import Networks
 import Search
 
 extension DeviceStore {
-    /// Throws unless some known space has a network within the device's limits by the given tables; with `space`, only
-    /// that space is considered. A latency limit without a table is ignored, because the table is still to be measured.
+    /// Throws unless some known space, or `space` if given, has a network that meets the device's limits according to
+    /// the given tables. A latency limit without a table is ignored, because the table is still to be measured.
     ///
     /// Errors: `infeasible` with the smallest reachable values, `mismatch` for tables of no known
     /// space.

@@ -46,8 +46,8 @@ public struct DeviceStore {
     /// Uses the database of `connection`.
     public init(_ connection: Connection) { self.connection = connection }
 
-    /// Adds a device, or replaces the device of the same name. A stored table, which holds for one batch size, is kept
-    /// unless another table is given or the batch size changes.
+    /// Adds a device, or replaces the device of the same name. A stored table, which is valid for one batch size, is
+    /// kept unless another table is given or the batch size changes.
     public func save(
         _ target: DeviceTarget, latencyTable: ArtifactID? = nil, energyTable: ArtifactID? = nil
     ) throws {

@@ -1,4 +1,4 @@
-// Heals damaged or missing bytes of an artifact by rerunning the stage that made the artifact on the same inputs. Equal
+// Heals damaged or missing bytes of an artifact: reruns, on the same inputs, the stage that made the artifact. Equal
 // bytes have the same digest, and storing them replaces the damaged bytes.
 
 import Artifacts

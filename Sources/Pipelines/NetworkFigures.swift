@@ -106,14 +106,13 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     }
 }
 
-/// A second search with a tighter latency bound, after the first network's measured latency missed
-/// the limit.
+/// A second search with a tighter latency bound, after the first network's measured latency exceeded the limit.
 public struct SecondSearch: Codable, Sendable, Equatable {
     /// The outcome of a second search.
     public enum Outcome: String, Codable, Sendable {
         /// The network of the second search was kept.
         case kept
-        /// The first network was kept. In a second timing it met the limit, or both networks missed the limit and the
+        /// The first network was kept. In a second timing it met the limit, or both networks exceeded the limit and the
         /// first was not slower.
         case first
         /// No network meets the tighter bound, or the inputs of the first search are unknown; the first network was

@@ -1,5 +1,5 @@
 // The sources of a specialisation: a predictor, the supernet whose networks the predictor was fitted on, and the data
-// set that these networks were measured on. Supernet and data set are found by the predictor's lineage.
+// set that these networks were measured on. The predictor's lineage leads to the supernet and the data set.
 
 import Artifacts
 import Devices
@@ -156,7 +156,7 @@ private struct SourceFinder {
         return nil
     }
 
-    /// Finds the sources of a predictor by lineage; nil if any is missing.
+    /// Returns the sources that the lineage of a predictor records; nil if one of them is missing.
     private func sources(of predictor: Artifact) throws -> Specialization.Sources? {
         guard let run = predictor.producer?.run, let arguments = try arguments(of: predictor)
         else { return nil }

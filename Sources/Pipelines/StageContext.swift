@@ -115,7 +115,7 @@ public final class StageContext {
         return digest
     }
 
-    /// Returns the verified bytes of a digest.
+    /// Returns the verified bytes whose digest is `digest`.
     public func bytes(_ digest: Digest) throws -> [UInt8] {
         if let blob = waiting.first(where: { $0.digest == digest }) { return blob.bytes }
         return try patiently { try blobs.get(digest) }

@@ -1,4 +1,4 @@
-// Decodes the inputs of stages: supernets and predictors. StageContext+Images has the images.
+// Decodes the inputs of stages: supernets and predictors. StageContext+Images.swift opens the images.
 
 import Artifacts
 import Datasets

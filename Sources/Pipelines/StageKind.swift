@@ -10,7 +10,7 @@ public enum ArtifactRole: String, Codable, Sendable, CaseIterable {
     case testImages = "test-images"
     /// One of several files with the pictures of a data set.
     case datasetShard = "dataset-shard"
-    /// What a job of an import found: classes and units, counts, or names of pictures.
+    /// A record of what an import job found: classes and units, counts, or names of pictures.
     case importRecord = "import-record"
     /// A supernet's weights and statistics.
     case supernet

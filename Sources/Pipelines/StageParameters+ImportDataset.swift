@@ -17,7 +17,7 @@ extension StageParameters {
 
         /// The data set's name.
         public var dataset: String
-        /// The folder, or the archive.
+        /// The path of the data set's folder or archive.
         public var folder: String
         /// The number of classes of an IDX data set; for other forms, the most classes that the data set may have.
         public var classes: Int
@@ -25,7 +25,7 @@ extension StageParameters {
         public var heldOut: Int?
         /// The data set's form; nil means that the form is recognised from the files.
         public var format: DatasetForm?
-        /// Whether pictures are stored as image files or as pixels; nil keeps what the data set has.
+        /// Whether pictures are stored as image files or as pixels; nil means as they are in the data set.
         public var store: PictureShard.Store?
         /// The most pixels of the shorter side of a stored picture; nil for no limit.
         public var size: Int?

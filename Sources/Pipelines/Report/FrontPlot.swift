@@ -31,7 +31,8 @@ public struct FrontPlot: Sendable {
     private var height: Double { 344 + top }
     private var left: Double { size == .wide ? 64 : 52 }
     private var right: Double { width - (size == .wide ? 24 : 12) }
-    /// The height of the legend above the plot. A row has up to three marks if wide, one if narrow.
+    /// The height of the legend above the plot. A row of the legend has up to three marks on a wide plot, one on a
+    /// narrow plot.
     private var top: Double {
         let marks = Double(legendMarks.count)
         return size == .wide ? (marks > 3 ? 76 : 56) : 40 + 20 * marks
@@ -89,7 +90,8 @@ public struct FrontPlot: Sendable {
     public var svg: String {
         let readings = [chosen, heldOut, test, due].compactMap(\.self)
         var xs = points.map(\.x) + readings.map(\.x)
-        // A limit far beyond the most expensive network would squeeze the front, so such a limit is only named.
+        // A limit far beyond the most expensive network would squeeze the front, so the plot only states such a limit
+        // in a label.
         let reach = (xs.max() ?? 1) * 1.5
         if let limit, limit <= reach { xs.append(limit) }
         let x = PlotScale(xs, from: left, to: right)
@@ -289,7 +291,7 @@ extension ParetoFront.Axis {
         }
     }
 
-    /// The caption below a plot.
+    /// The caption of the cost axis in a plot.
     var caption: String {
         switch self {
         case .latency: "latency of one batch, ms"

@@ -174,8 +174,9 @@ public struct ReportPage: Sendable {
             : "<span class=\"bad\">✗ \(missed.map { ReportText.safe($0.name) }.joined(separator: ", "))</span>"
     }
 
-    /// Returns a table. Cells are markup; all columns but the first are numeric. Each cell has its column's title as an
-    /// attribute, because narrow screens show a row as a block of lines without the table's head.
+    /// Returns a table. Cells are markup; the style sheet aligns all columns but the first to the right. Each cell has
+    /// its column's title as an attribute, because narrow screens show a row as a block of lines without the table's
+    /// head.
     static func table(_ head: [String], _ rows: [[String]]) -> [String] {
         let titles = head.map { "<th scope=\"col\">\($0)</th>" }.joined()
         let body = rows.map { row in

@@ -113,7 +113,7 @@ struct PredictorMetadata: Codable, Sendable, Equatable {
     /// How calibration images were augmented for the networks that the predictor was fitted on; nil for no
     /// augmentation.
     let calibrationAugmentation: CalibrationAugmentation?
-    /// The BLAS core that solved the equations of the fit, on which the predictor's last bits depend; nil in data of
+    /// The BLAS core that solved the equations of the fit; the predictor's last bits depend on the core. Nil in data of
     /// older versions.
     let blasCore: String?
 
