@@ -65,7 +65,8 @@ extension PickleReader {
             "torch._utils _rebuild_tensor_v3":
             try makeTensor(arguments)
         case "torch._tensor _rebuild_from_type_v2":
-            // A tensor subclass; the arguments are a function, a type, the function's arguments and a state.
+            // This call makes a tensor subclass; its arguments are a function, a type, the function's arguments and a
+            // state.
             guard arguments.count >= 3, case .global(let inner) = values[arguments[0]],
                 inner.hasPrefix("torch._utils _rebuild_")
             else { return push(.object(name, [])) }
