@@ -37,8 +37,8 @@ struct Climb {
 
     /// Returns the best network reached from `start` at `resolutions` and within `limits`; nil if `start` has no finite
     /// score or exceeds the limits. For a front, each step also proposes the best network in each of `lowerCosts`
-    /// narrow ranges of cost, from the limit downwards. `seen` is called with every network that gets its first finite
-    /// score in this climb, and with the score, even if the network exceeds the limits.
+    /// narrow ranges of cost, from the limit downwards. `seen` is called with each network that first gets a finite
+    /// score in this climb, and with the score; such a network may exceed the limits.
     mutating func climb(
         from start: Genes, _ limits: LimitCosts, _ resolutions: ClosedRange<Int>,
         lowerCosts: Int = 0,

@@ -115,8 +115,8 @@ public struct EvolutionarySearch: Sendable {
         })
     }
 
-    /// Searches with any score, larger is better; `score` maps a batch of networks to their scores
-    /// in the same order.
+    /// Searches for the network with the largest score; `score` maps a batch of networks to their scores in the same
+    /// order.
     public func run(score: ([SubnetConfig]) throws -> [Double]) throws -> SearchResult {
         try withoutActuallyEscaping(score) { score in
             try run(geneScore: { population in try score(population.map(layout.config)) })

@@ -16,7 +16,8 @@ struct GeneLayout: Sendable {
     let stages: Int
     /// Number of width genes.
     let widths: Int
-    /// The most values that a layer's gene has: kernels times ratios of its stage, kernel-major.
+    /// The largest number of values of a layer's gene: the kernels times the ratios of the layer's stage, counted
+    /// kernel-major.
     let choices: Int
     /// The most depths that a stage has.
     let depths: Int
@@ -36,10 +37,10 @@ struct GeneLayout: Sendable {
     private let endLayer: [Int]
     /// The number of layers that run, by stage and depth.
     private let active: [Int]
-    /// For each width gene, the indices in the space's list of its allowed widths; of equal widths, the first index
-    /// only.
+    /// For each width gene, the allowed indices into the space's list of widths for the gene; of equal widths, only the
+    /// first index is listed.
     private let widthIndices: [[Int]]
-    /// The choice of all layers of a stage, by stage and depth; empty unless genes are coupled.
+    /// The one choice that all layers of a stage have, by stage and depth; empty unless genes are coupled.
     private let coupled: [UInt8]
 
     /// Lays out `space`; throws `invalidOption` unless every gene has 1 to 255 values.

@@ -1,5 +1,5 @@
-// Makes new networks for a search: draws random networks, redraws single genes, crosses parents, and lowers genes of
-// networks that exceed a limit until the network meets all limits.
+// Makes new networks for a search: draws random networks, redraws single genes, crosses parents, and repairs a network
+// that exceeds a limit: lowers its genes until it meets all limits.
 import Networks
 
 /// Draws and changes genes under limits.
@@ -8,7 +8,7 @@ struct GeneVariation {
     /// The source of random draws.
     var random: GeneRandom
 
-    /// The most steps down in one repair.
+    /// The most steps of one repair.
     private static let mostSteps = 300
 
     /// Prepares to draw and vary networks of `layout`.

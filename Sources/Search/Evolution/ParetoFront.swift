@@ -65,8 +65,8 @@ extension EvolutionarySearch {
             progress: progress)
     }
 
-    /// Returns the front of any score; larger is better. `score` maps a batch of networks to their scores in the same
-    /// order, and is called on the caller's thread.
+    /// Returns the front of any score, of which larger values are better. `score` maps a batch of networks to their
+    /// scores in the same order, and is called on the caller's thread.
     public func front(
         score: ([SubnetConfig]) throws -> [Double], over axis: ParetoFront.Axis? = nil
     ) throws -> ParetoFront {

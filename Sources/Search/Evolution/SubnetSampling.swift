@@ -1,5 +1,5 @@
-// Chooses networks to measure: first a stratified sample of the space, then networks of uncertain prediction that may
-// be near the front.
+// Chooses networks to measure: first a stratified sample of the space, then networks whose predicted accuracies are
+// uncertain and that may be near the Pareto front.
 import Networks
 import Tensors
 
@@ -12,12 +12,12 @@ public enum SubnetSampling {
 
     /// Returns `count` different networks, spread over the combinations of image size and MACs. The first are the
     /// space's largest and smallest network, each at the lowest and at the highest image size. The other networks
-    /// follow, one image size after the other.
+    /// follow; the image sizes take turns.
     ///
     /// Each of the other networks is chosen by a quantile: 20 random networks of the image size are sorted by MACs, and
     /// the network at the quantile is taken. Sizes and quantiles follow low-discrepancy sequences, so every prefix of
-    /// the result is spread as well as the whole result. In a space of few networks, all networks of the size that were
-    /// not yet chosen are sorted instead. The result has fewer than `count` networks if the space has no more.
+    /// the result is spread as evenly as the whole result. In a space of few networks, all networks of the size that
+    /// were not yet chosen are sorted instead. The result has fewer than `count` networks if the space has no more.
     public static func stratified(_ space: SearchSpace, count: Int, seed: UInt64) throws
         -> [SubnetConfig]
     {

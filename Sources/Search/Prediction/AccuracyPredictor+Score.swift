@@ -1,5 +1,5 @@
-// Predicts the accuracies of batches of genes, for searches. A layer's kernel and ratio features are combined into one
-// lookup.
+// Predicts the accuracies of batches of networks, given as genes, for searches. A layer's kernel and ratio features are
+// combined into one lookup.
 import Devices
 import Networks
 import Tensors

@@ -3,8 +3,9 @@
 // Ridge regression fits the model. Every stage's sum of kernel sizes, sum of ratios and number of layers are further
 // features: with few rows, the layers of a stage then share an estimate.
 //
-// On the 1,357 measured subnets of the w1.0 supernet (500 held out, mean of 20 draws) its RMSE with 100, 200 and 400
-// rows is 0.160, 0.116 and 0.098 points; one-hot features alone give 0.317, 0.227 and 0.190 (ops/docs/results.md).
+// On the 1,357 measured subnets of the w1.0 supernet (500 held out, mean of 20 draws) the model's RMSE with 100, 200
+// and 400 rows is 0.160, 0.116 and 0.098 points; one-hot features alone give 0.317, 0.227 and 0.190
+// (ops/docs/results.md).
 import Foundation
 import Networks
 import Tensors

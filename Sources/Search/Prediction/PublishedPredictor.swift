@@ -18,11 +18,12 @@ extension AccuracyPredictor {
     /// Makes a predictor from a state dict: weights (outputs, inputs) and biases of every layer, by name.
     ///
     /// `resolutions` are the image sizes that the predictor has inputs for, in the order of these inputs. Without
-    /// `resolutions`, eight size inputs of the published form mean 112…224 in steps of 16, fitted on 160…224; otherwise
-    /// there must be one size input for each size of the space. A predictor without size inputs predicts only at the
-    /// one size given; without `resolutions`, it predicts the same at every size of the space. Errors: `malformed` for
-    /// tensors that are no predictor of `space`, `outsideDomain` for sizes that do not fit the inputs and for the
-    /// published predictor with another space, `invalidOption` for a size given twice.
+    /// `resolutions`, eight size inputs of the published form stand for 112…224 in steps of 16, and the predictor is
+    /// assumed to be fitted on 160…224; otherwise there must be one size input for each size of the space. A predictor
+    /// without size inputs predicts only at the one size given; without `resolutions`, it predicts the same at every
+    /// size of the space. Errors: `malformed` for tensors that are no predictor of `space`, `outsideDomain` for sizes
+    /// that do not fit the inputs and for the published predictor with another space, `invalidOption` for a size given
+    /// twice.
     public init(
         stateDict tensors: [String: (shape: [Int], values: [Float])], space: SearchSpace,
         resolutions: [Int]? = nil, source: String
@@ -132,7 +133,7 @@ extension AccuracyPredictor {
     }
 
     /// Throws `outsideDomain` if a prediction for a random network is not in 0…1; the message says if the predictions
-    /// look like percent. For a predictor fitted by this program, the range is wider by 0.5 at both ends: its
+    /// look like percent. For a predictor fitted by this program, the allowed range is wider by 0.5 at both ends: its
     /// predictions for networks far from its samples may be slightly outside 0…1.
     public func checkScale(_ space: SearchSpace, _ source: String) throws {
         let found = try range(space), beyond = quality == nil ? 0 : 0.5
