@@ -88,9 +88,9 @@ public final class Evaluator {
     private let batch, calibrationBatch: Int
     private let lanes: [Lane]
 
-    /// Prepares to measure and calibrate subnets of `network`. `measure` runs batches of `batch` images, one on each
-    /// lane of the network's engine; `calibrate` runs batches of `calibrationBatch` images, which the engine's threads
-    /// share.
+    /// Prepares to measure and calibrate subnets of `network`. `measure` runs batches of `batch` images, one at a time
+    /// on each lane (thread) of the network's engine; `calibrate` runs batches of `calibrationBatch` images, which the
+    /// engine's threads share.
     public init(_ network: Network, batch: Int = 25, calibrationBatch: Int = 200) {
         self.network = network
         self.batch = batch
@@ -98,7 +98,7 @@ public final class Evaluator {
         lanes = network.engine.lanes.map { Lane(network.sharing(on: $0)) }
     }
 
-    /// Returns running statistics for one subnet; see the `calibrate` for several subnets.
+    /// Returns running statistics for one subnet, computed as for several subnets (see `calibrate` below).
     public func calibrate(
         _ shape: NetworkShape, data: TrainingData, count: Int = 2000,
         augmentation: Augmentation = .none, seed: UInt64

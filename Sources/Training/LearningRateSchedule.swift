@@ -9,7 +9,8 @@ public struct LearningRateSchedule: Sendable, Equatable {
     /// Steps of the warm-up and of the whole phase.
     public let warmupSteps, steps: Int
 
-    /// Takes the peak and the numbers of steps. `steps` counts the warm-up too; a longer warm-up is cut to `steps`.
+    /// Takes the peak and the numbers of steps. `steps` counts the warm-up too; a longer warm-up is shortened to
+    /// `steps`.
     public init(peak: Double, warmupSteps: Int, steps: Int) {
         self.peak = peak
         self.warmupSteps = min(warmupSteps, steps)

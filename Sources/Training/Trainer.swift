@@ -82,9 +82,9 @@ public final class Trainer {
     private static let patience = 20
     private var skippedInARow = 0
 
-    /// Prepares a phase. The largest network of `teacher` gives soft labels with batch statistics,
-    /// as in the published implementation. A teacher is required if the phase uses distillation.
-    /// Errors: `TrainingError` `invalidParameters`, and errors of `NetworkShape.init`.
+    /// Prepares a phase. The largest network of `teacher` gives soft labels; it runs with batch statistics, as in the
+    /// published implementation. A teacher is required if the phase uses distillation. Errors: `TrainingError`
+    /// `invalidParameters`, and errors of `NetworkShape.init`.
     public init(
         _ network: Network, of space: SearchSpace, phase: TrainingPhase, teacher: Network?,
         data: TrainingData,

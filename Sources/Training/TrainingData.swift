@@ -27,7 +27,7 @@ public final class TrainingData {
     /// same order.
     func order(seed: UInt64, epoch: Int) -> [Int] {
         if let orderOf, orderOf == (seed, epoch) { return order }
-        // Reuses the memory of the previous epoch.
+        // The new order is built in the memory of the previous epoch's order.
         order.removeAll(keepingCapacity: true)
         order.append(contentsOf: images)
         orderOf = (seed, epoch)
@@ -37,7 +37,7 @@ public final class TrainingData {
     }
 }
 
-/// The purposes of random streams: the last word of a stream's counter.
+/// The purposes of random streams; a purpose's number is the last word of its streams' counters.
 enum Draw: Int {
     case order = 1, crops, subnet, resolution, dropout, calibration
 }

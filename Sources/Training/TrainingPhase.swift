@@ -17,12 +17,12 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
 
     /// The name of the phase, such as full, kernel, depth or expand.
     public var name: String
-    /// The kernel sizes and depths open in this phase; a list is empty if the family has no such
-    /// genes.
+    /// The kernel sizes and depths that this phase allows; a list is empty if the family has no
+    /// such genes.
     public var kernelSizes, depths: [Int]
-    /// The expand ratios open in this phase.
+    /// The expand ratios that this phase allows.
     public var expandRatios: [Double]
-    /// The values of width genes open in this phase, ascending; empty if widths are constant.
+    /// The values of width genes that this phase allows, ascending; empty if widths are constant.
     public var widths: [Int] {
         get { widthValues ?? [] }
         set { widthValues = newValue.isEmpty ? nil : newValue }
@@ -31,7 +31,7 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
     private var widthValues: [Int]?
     /// Image sizes; one is drawn per step.
     public var resolutions: [Int]
-    /// Subnets whose gradients are summed in a step.
+    /// The number of subnets whose gradients are summed in a step.
     public var subnets: Int
     /// How the subnets are chosen.
     public var sampling: Sampling
@@ -39,11 +39,11 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
     public var epochs: Double
     /// Warm-up epochs, part of `epochs`.
     public var warmupEpochs: Double
-    /// Images of a step.
+    /// The number of images of a step.
     public var batch: Int
-    /// Images per pass, a divisor of `batch`; nil means the whole batch.
+    /// The number of images per pass, a divisor of `batch`; nil means the whole batch.
     public var microBatch: Int?
-    /// Images of a pass.
+    /// The number of images of a pass.
     public var imagesPerPass: Int { microBatch ?? batch }
     /// Peak learning rate.
     public var learningRate: Double
