@@ -12,8 +12,8 @@ extension Shown {
         guard text.contains(where: { $0 == "=" || $0 == "/" }) else { return text }
         return
             text
-            // Here a password contains no blanks. It reaches to the last @, because a password may
-            // contain an @.
+            // In this pattern a password contains no blanks and reaches to the last @, because a
+            // password may contain an @.
             .replacing(#/(//[^\s:/@]*:)[^\s]*@/#) { "\($0.1)***@" }
             .replacing(#/((?i:postgres(?:ql)?)://[^\s:/@]*:)(?!\*\*\*@)[^\n]*@/#) { "\($0.1)***@" }
             // A number in the place of the password is a port.

@@ -31,8 +31,8 @@ public enum Shown {
         escaped(text, keepsLines: false)
     }
 
-    /// Returns the text with unprintable characters escaped, except line feeds and tabs; for texts
-    /// such as a log.
+    /// Returns the text with unprintable characters escaped, except line feeds and tabs. This is
+    /// for text of several lines, such as a log.
     public static func lines(_ text: String) -> String {
         escaped(text, keepsLines: true)
     }
@@ -124,8 +124,8 @@ public enum Shown {
         return width
     }
 
-    /// Returns whether the East Asian Width is W or F in Unicode 15. Neighbouring blocks are
-    /// joined.
+    /// Returns whether a character's East Asian Width is W or F in Unicode 15. Neighbouring ranges
+    /// are merged.
     private static func isWide(_ value: UInt32) -> Bool {
         guard value >= 0x1100 else { return false }
         switch value {
