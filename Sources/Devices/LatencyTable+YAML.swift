@@ -144,7 +144,7 @@ extension LatencyTable {
         guard let scalar = node.scalar else {
             throw error(node, "\(what) must be one value, not a list or a mapping", source)
         }
-        // JSON quotes keys, so they may be quoted; a quoted number is not a number.
+        // JSON quotes keys, so a key may be quoted; a quoted value is not a number.
         guard scalar.style == .plain || !isNumber else {
             throw error(
                 node, "\(what) is the text '\(Shown.excerpt(scalar.string))'", source,

@@ -17,7 +17,7 @@ public struct NetworkCosting: Sendable {
         costs = try LayerCosts(space, table: table, energy: energy)
     }
 
-    /// Returns the costs of a network with valid genes, as counts and in the units of `device`.
+    /// Returns the costs of a network with valid genes, as counts and as costs on `device`.
     public func cost(_ config: SubnetConfig, on device: DeviceTarget) -> (
         NetworkCost, NetworkMetrics
     ) {

@@ -158,7 +158,8 @@ package struct NetworkParts: Sendable {
         return config
     }
 
-    /// Returns the state of a part; `value` returns the value of a width gene.
+    /// Returns the state of a part: the index of a combination of its width genes. `value` returns the value of a width
+    /// gene.
     package func state(_ part: Part, _ value: (Int) -> Int) -> Int {
         part.widths.reduce(0) { $0 * widthCounts[$1] + value($1) }
     }

@@ -49,7 +49,7 @@ struct PacedTimings: Equatable {
     }
 
     /// Returns the milliseconds of the reference network at undisturbed speed: the 10th percentile of its times in
-    /// `visits`. Returns 1 without visits, where `pace` is not used.
+    /// `visits`. Returns 1 if there are no visits, because then `pace` is not used.
     static func pace(of visits: [TimedVisit]) -> Double {
         let references = visits.flatMap { [$0.before, $0.after] }.sorted()
         return references.isEmpty ? 1 : LatencyEntry.percentile(0.1, of: references)

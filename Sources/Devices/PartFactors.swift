@@ -1,13 +1,13 @@
-// Infers from whole networks how much longer each part of a network takes on one device than on another.
+// Infers from whole networks how much longer each part of a network takes on a new device than on a reference device.
 //
-// A part's factor is its time on the one device divided by its time on the other. The logarithms of the factors are a
-// Gaussian process with a common mean. Parts that share a class (a kernel size, expand ratio, stage, image size or kind
-// such as stem or head) deviate from the mean together, and each part also deviates a little on its own. So class
-// factors shrink towards the common factor as in ridge regression, of which this model is the dual form. A network's
-// latency is the sum of its parts' reference times, each times its factor. The sum is linearised about the current
-// factors, and a few Gauss-Newton iterations solve for the factors. Ten networks do not determine how much classes,
-// parts and measurements deviate. So every result is the mean over a grid of assumed deviations, weighted by their
-// likelihood and prior.
+// A part's factor is its time on the new device divided by its time on the reference device. The logarithms of the
+// factors are a Gaussian process with a common mean. Parts that share a class (a kernel size, expand ratio, stage,
+// image size or kind such as stem or head) deviate from the mean together, and each part also deviates a little on its
+// own. So class factors shrink towards the common factor as in ridge regression, of which this model is the dual form.
+// A network's latency is the sum of its parts' reference times, each times its factor. The sum is linearised about the
+// current factors, and a few Gauss-Newton iterations solve for the factors. Ten networks do not determine how much
+// classes, parts and measurements deviate. So every result is the mean over a grid of assumed deviations, weighted by
+// their likelihood and prior.
 
 import Foundation
 import Networks
@@ -131,8 +131,8 @@ struct PartFactors: Sendable {
         }
         for _ in 0..<Self.rounds {
             shares = zip(networks, logFactors).map { Shares($0, $1) }
-            // Linearised about the current factors: the log of measured over predicted, plus the
-            // current contribution.
+            // The values are linearised about the current factors: measured / predicted - 1, plus the current
+            // contribution.
             let values = zip(zip(shares, logFactors), milliseconds).map { found, value in
                 value / found.0.milliseconds - 1
                     + zip(found.0.perPart, found.1).reduce(0) { $0 + $1.0 * $1.1 }
@@ -253,7 +253,8 @@ private struct Shares: Sendable {
     let milliseconds: Double
     /// The share of every part, in network order.
     let perPart: [Double]
-    // Sorted by name, so that the lists of two networks can be merged, and sums are always in the same order.
+    // The lists are sorted by name, so that the lists of two networks can be merged, and sums are always in the same
+    // order.
     private let classes, parts: [(name: String, share: Double)]
 
     init(_ list: [ReferencePart], _ logFactors: [Double]) {
