@@ -14,7 +14,7 @@ import Schema
 
 /// Collects garbage in a database and its folder store.
 public struct BlobCollection {
-    /// Counts of what was collected, or could be.
+    /// Counts of collected, or collectable, garbage.
     public struct Collected: Sendable, Equatable, Codable {
         /// The number of checkpoints of jobs that have ended.
         public var checkpoints = 0
@@ -25,7 +25,7 @@ public struct BlobCollection {
         /// The number of files without a blob and of unfinished files.
         public var files = 0
 
-        /// All counts are zero.
+        /// Makes counts of zero.
         public init() {}
     }
 

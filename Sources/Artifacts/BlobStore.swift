@@ -188,7 +188,7 @@ public struct BlobStore {
     }
 
     /// Returns the folder of the folder store; nil if there is no folder store, or if the folder is
-    /// not mounted here. Only for work that another machine can do instead.
+    /// not mounted here. Use this only for work that another machine can do instead.
     func mountedFolder() throws -> BlobFolder? {
         guard let rule = try StoreRule.current(connection),
             try BlobFolder.mark(in: BlobFolder.path(rule.path)) != nil

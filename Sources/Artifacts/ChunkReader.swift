@@ -22,7 +22,7 @@ final class ChunkReader {
     private var file: (handle: FileHandle, path: String)?
     private var offset = 0
 
-    /// Begins at the first chunk.
+    /// Prepares to read the blob with `digest` from its first chunk on.
     init(_ digest: Digest, _ store: BlobStore) {
         self.digest = digest
         self.store = store
