@@ -4,7 +4,7 @@
 import Foundation
 import Intake
 
-/// The location of one pipeline file, and the folders resolved against it.
+/// The location of one pipeline file, and the folders resolved against this location.
 final class FilePlace {
     private let base: String
     /// The absolute paths of folders whose stated path was relative or began with `~`, by dotted key.

@@ -19,10 +19,10 @@ public struct LatencyTableMetadata: Codable, Sendable, Equatable {
     public let instructionSet, host: String
     /// Image sizes that the table has.
     public let resolutions: [Int]
-    /// The numbers of entries measured for this table, of entries reused from an earlier table, and of disturbed
-    /// timings.
+    /// The numbers of entries measured for this table, of entries reused from an earlier table, and of timings that
+    /// other work on the machine disturbed.
     public let measured, known, outliers: Int
-    /// The comparison of the table with the latencies of whole networks, and the correction fitted to them.
+    /// The comparison of the table with the latencies of whole networks, and the correction fitted to these latencies.
     public let check: LatencyCheck
     /// The state of the machine during the measurement.
     public let machine: MachineRecord

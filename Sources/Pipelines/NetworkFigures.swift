@@ -14,8 +14,8 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     public let predictedAccuracy: Double?
     /// Top-1 accuracy on the test images, 0…1.
     public let testAccuracy: Double
-    /// Measured milliseconds of one batch on this machine: the mean of undisturbed timings. Nil if the device is not a
-    /// computer.
+    /// Measured milliseconds of one batch on this machine: the mean of the timings that other work on the machine did
+    /// not disturb. Nil if the device is not a computer.
     public internal(set) var latencyMs: Double?
     /// Milliseconds of one batch as predicted by the device's latency table; nil without a table or if no search chose
     /// the network.

@@ -120,7 +120,7 @@ extension PipelineDefinition {
             + " \(space.inputChannels)"
     }
 
-    /// Returns the message that a stage holds out all of `count` images or more.
+    /// Returns the message that a stage would hold out all `count` images, or more.
     static func heldOutFault(_ stage: String, _ heldOut: Int, _ count: Int) -> String {
         "stages.\(stage).held_out is \(heldOut), and the data set has \(count) training images: hold out fewer"
     }

@@ -234,7 +234,7 @@ struct StageDraft {
 private struct StageGraph {
     private let byName: [String: StageDraft]
 
-    /// Throws `invalidGraph` for a cycle, naming the stages of the cycle and the line of one of them.
+    /// Throws `invalidGraph` for a cycle, naming the stages of the cycle and the line of one of these stages.
     init(_ drafts: [StageDraft]) throws {
         byName = Dictionary(uniqueKeysWithValues: drafts.map { ($0.name, $0) })
         var finished: Set<String> = []

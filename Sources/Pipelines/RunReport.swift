@@ -19,8 +19,7 @@ public struct RunReport: Encodable, Sendable {
         public let figures: NetworkFigures
         /// The number of bytes that the network's blob takes in the store; 0 if unknown.
         public let storedBytes: Int
-        /// The search result that the network was made from, which contains the front; nil if no search chose the
-        /// network.
+        /// The search result that the network was made from; it contains the front. Nil if no search chose the network.
         public let choice: ArtifactID?
         /// The front that the network was chosen from; nil if the search stored no front or the search result cannot be
         /// read.

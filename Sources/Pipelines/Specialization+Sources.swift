@@ -118,8 +118,8 @@ private struct SourceFinder {
     }
 
     /// Returns the sources of the newest fitted predictor that meets all given conditions; nil if none does. The
-    /// conditions: `run` made the predictor, it was fitted on networks of `supernet`, and its space is one that `other`
-    /// predicts.
+    /// conditions: `run` made the predictor, the predictor was fitted on networks of `supernet`, and `other` can
+    /// predict networks of the predictor's space.
     private func newest(
         _ run: RunID?, _ supernet: Artifact?, predictedBy other: AccuracyPredictor?
     ) throws -> Specialization.Sources? {

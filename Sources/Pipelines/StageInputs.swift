@@ -65,7 +65,7 @@ extension StageContext {
     }
 
     /// Returns the trained domain of the supernet given as `role`. If its artifact records none, returns the whole
-    /// space and logs that.
+    /// space and logs this assumption.
     func trainedDomain(_ role: ArtifactRole = .supernet) throws -> TrainedDomain {
         let artifact = try input(role)
         if let known = try metadata(SupernetOrigin.self, of: artifact).trained { return known }

@@ -1,4 +1,4 @@
-// The parameters of import-dataset: where the data set is, and what is stored of it.
+// The parameters of import-dataset: where the data set is, and in which form its images are stored.
 
 import Datasets
 import Foundation

@@ -16,7 +16,7 @@ public enum StageRegistry {
     }
 
     /// Returns the handler of all kinds. Given `body`, the handler runs `body` instead of the stages and is otherwise
-    /// the same; benchmarks of the queue's overhead use this.
+    /// the same; benchmarks of the queue's overhead pass a `body`.
     public static func handler(
         cache: BlobCache, body: (@Sendable (StageContext) throws -> StageOutput)? = nil
     ) -> any JobHandler {

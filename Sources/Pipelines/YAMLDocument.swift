@@ -26,7 +26,7 @@ struct YAMLDocument {
         self.text = try Self.checked(text, file: file)
         let aliases = Self.aliases(self.text)
         guard aliases <= Self.maxAliases else { throw Self.anchors(file, 1, "\(aliases) aliases") }
-        // Nodes hold anchors weakly, so the parser must outlive the walk.
+        // Yams' nodes have weak references to anchors, so the parser must outlive the walk.
         let parser: Parser
         do {
             parser = try Parser(yaml: self.text)

@@ -71,7 +71,7 @@ final class YAMLOverrides {
     /// Throws `invalidValue` if an override was not applied, which the user would otherwise not notice.
     func finish() throws {
         guard let path = values.keys.sorted().first(where: { !used.contains($0) }) else { return }
-        // The error names the first component of the path that the file lacks, if a known key resembles it.
+        // The error names the first component of the path that the file lacks, if a known key resembles that component.
         var parent = "", parts = path.split(separator: ".").map(String.init)[...]
         while let part = parts.first, let keys = known[parent] {
             let full = parent.isEmpty ? part : "\(parent).\(part)"

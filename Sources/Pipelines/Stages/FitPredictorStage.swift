@@ -104,8 +104,8 @@ struct PredictorMetadata: Codable, Sendable, Equatable {
     let method: String?
     /// The learning curve: the quality of predictors fitted on fewer networks.
     let learningCurve: [LearningPoint]?
-    /// The share of held-out errors within the predicted standard error, ideally 0.68; nil if the predictor states no
-    /// errors.
+    /// The share of held-out networks whose error is at most the predicted standard error, ideally 0.68; nil if the
+    /// predictor gives no standard errors.
     let coverage: Double?
     /// The trained domain and the digest of the supernet whose networks the predictor was fitted on; nil if unknown.
     let trained: TrainedDomain?

@@ -154,7 +154,8 @@ enum MaterialiseStage {
     }
 
     /// Materialises the network of the second search and times it alternately with the first network. Keeps the first
-    /// network if it now meets the limit, otherwise the second if that meets the limit, otherwise the faster of both.
+    /// network if it now meets the limit, otherwise the second network if it meets the limit, otherwise the faster
+    /// network.
     private static func secondNetwork(
         _ context: StageContext, _ cutter: Cutter, _ choice: Choice,
         _ again: (record: SecondSearch, result: SearchResult?),

@@ -26,7 +26,7 @@ struct PictureImport {
         var pictures: Int?
     }
 
-    /// The most child jobs. If a data set has more units than this, each child imports several units.
+    /// The most child jobs. If a data set has more units than `mostChildren`, each child job imports several units.
     private static let mostChildren = 2048
     /// The seconds between two reports of progress.
     private static let reportSeconds = 0.5
@@ -64,7 +64,7 @@ struct PictureImport {
 
     // MARK: The first job
 
-    /// Surveys the data set and fans out.
+    /// Lists the classes and units of the data set (the survey), and fans out to child jobs.
     func plan(_ source: any DatasetSource) throws -> StageOutput {
         _ = try storage(source.form)
         context.job.progress(fraction: 0, message: "listing \(parameters.folder)")

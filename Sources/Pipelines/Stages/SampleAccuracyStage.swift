@@ -116,8 +116,8 @@ enum SampleAccuracyStage {
         return try context.space.restricted(to: domain)
     }
 
-    /// Returns the samples of the stage that this stage continues; empty if this stage continues no other. Errors:
-    /// `invalidArtifact` unless both stages agree in space, images and calibration.
+    /// Returns the samples of the stage that this stage continues; empty if this stage continues no other stage.
+    /// Errors: `invalidArtifact` unless both stages agree in space, images and calibration.
     private static func earlier(
         _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
     ) throws -> [AccuracySample] {
