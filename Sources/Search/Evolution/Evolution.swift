@@ -26,7 +26,7 @@ struct Evolution {
     private var population = Population()
     private var outcome = Outcome()
 
-    /// Prepares an evolution; `anchor` must meet the limits.
+    /// Prepares an evolution; `anchor`, one of the initial networks, must meet the limits.
     init(
         _ layout: GeneLayout, _ limits: LimitCosts, anchor: Genes,
         _ options: EvolutionarySearch.Options, _ score: @escaping GeneScore

@@ -79,7 +79,7 @@ public struct EvolutionarySearch: Sendable {
     /// Whether the search has a latency table.
     let hasLatency: Bool
 
-    /// Prepares a search of `space` at `resolutions` (by default all of the space's).
+    /// Prepares a search of `space` at `resolutions`, by default at all resolutions of the space.
     ///
     /// `energyTable` holds millijoules per part of a network; without it, energy is modelled. Errors: `infeasible` with
     /// the smallest reachable values; `missingLatency` for a part or resolution that a table lacks, or a latency limit

@@ -87,8 +87,8 @@ struct GeneVariation {
         }
     }
 
-    /// Moves one random gene to its next value (`up`) or its previous value, if there is one; for a layer's gene, moves
-    /// the kernel or the ratio.
+    /// Moves one random gene to its next value (`up`) or its previous value, if such a value exists; for a layer's
+    /// gene, moves the kernel or the ratio.
     private mutating func step(
         _ genes: inout Genes, up: Bool, _ resolutions: ClosedRange<Int>
     ) {

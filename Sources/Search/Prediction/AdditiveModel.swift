@@ -38,7 +38,7 @@ struct AdditiveModel: Sendable, Hashable, Codable {
 
 /// An additive model, and bootstrap models whose standard deviation estimates the uncertainty of the prediction.
 struct AdditiveEnsemble: Sendable, Hashable {
-    /// The model fitted on all rows, which makes the predictions.
+    /// The model that is fitted on all rows and makes the predictions.
     var model: AdditiveModel
     /// The models fitted on rows drawn with replacement; only the standard deviation of their predictions is used.
     var members: [AdditiveModel]
