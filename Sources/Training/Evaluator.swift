@@ -1,5 +1,5 @@
-// Evaluates subnets: calibrates their batch-norm statistics, then measures them on held-out images. Subnets
-// of the same image size share batches, so that a picture is decoded once for all of them.
+// Evaluates subnets: calibrates their batch-norm statistics, then measures them on held-out images. Subnets of the same
+// image size share batches, so that a picture is decoded once for all these subnets.
 
 import Datasets
 import Foundation

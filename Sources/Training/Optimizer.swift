@@ -28,8 +28,8 @@ public final class Optimizer {
     }
 
     /// Applies one step with the network's gradients and sets these gradients to 0. As in the
-    /// published implementation, a parameter is not updated until a subnet first uses it; from then
-    /// on momentum and decay apply in every step.
+    /// published implementation, a parameter is updated only after a subnet has used it for the
+    /// first time; from then on momentum and decay apply in every step.
     public func step(_ network: Network, learningRate: Float) {
         for (role, range) in network.touchedRanges {
             network.engine.sgd(

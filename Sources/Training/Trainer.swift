@@ -184,8 +184,8 @@ public final class Trainer {
             gradientNorm: norm)
     }
 
-    /// Returns micro-batch `part` of this step and requests the next one. After a restore, batches
-    /// that were requested for other steps are dropped.
+    /// Returns micro-batch `part` of this step and requests the next micro-batch. After a restore, batches that were
+    /// requested for other steps are dropped.
     private func nextBatch(_ part: Int) throws -> PrefetchingLoader.Batch {
         let number = step * passes + part
         if prefetched.first != number {

@@ -18,7 +18,7 @@ public struct TrainingError: Remedied, Equatable {
     public let code: Code
     /// The problem and its file, line or field.
     public let reason: String
-    /// How to fix it; nil if unknown.
+    /// How to fix the problem; nil if unknown.
     public let remedy: String?
 
     /// The invalid key of the pipeline file; nil for other errors.

@@ -1,4 +1,4 @@
-// One phase of progressive shrinking: which genes may vary, and how their subnets are trained.
+// One phase of progressive shrinking: which genes may vary, and how the subnets are trained.
 
 import Datasets
 import Foundation
