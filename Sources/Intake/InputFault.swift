@@ -5,7 +5,8 @@
 public struct InputFault: Remedied, Equatable {
     /// The problem: a sentence without its subject, such as `is '064'`.
     public let reason: String
-    /// How to fix it, such as `write a decimal number, such as 64`; nil if `reason` suffices.
+    /// How to fix the input, such as `write a decimal number, such as 64`; nil if `reason`
+    /// suffices.
     public let remedy: String?
 
     /// `reason` is a sentence without its subject; `remedy` says how to fix the input.

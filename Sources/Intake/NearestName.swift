@@ -2,7 +2,7 @@
 
 import Foundation
 
-/// Finds the known name nearest to a mistyped one.
+/// Finds the known name nearest to a mistyped name.
 public enum NearestName {
     /// Returns the name in `known` that is nearest to `word`. The distance is the number of
     /// insertions, deletions, replacements and swaps of neighbouring characters (optimal string
