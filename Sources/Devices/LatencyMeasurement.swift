@@ -15,7 +15,7 @@ public final class LatencyMeasurement {
     public struct Timing: Sendable, Equatable {
         /// All timings, ascending.
         public let sorted: [Double]
-        /// The mean of the undisturbed timings.
+        /// The mean of the timings that other work on the machine did not disturb (`LatencyEntry.steady`).
         public var steady: Double { LatencyEntry(timings: sorted).mean }
 
         init(_ milliseconds: [Double]) { sorted = milliseconds.sorted() }
