@@ -1,9 +1,8 @@
 // Content-addressed bytes in the database or in the folder store. Reading verifies the bytes.
 //
 // Blobs are read and written chunk by chunk, so that a blob of any size needs a few megabytes of
-// memory. A stored blob is not yet an output: only the row of an artifact makes it one. So a worker
-// that lost its lease may still store blobs. This file reads; BlobStore+Put and BlobStore+Move
-// write.
+// memory. A stored blob is an output only if the row of an artifact refers to it. So a worker that
+// lost its lease may still store blobs. This file reads; BlobStore+Put and BlobStore+Move write.
 
 import Foundation
 import Intake
