@@ -30,7 +30,7 @@ struct CheckpointPace: Equatable {
 
 /// Saves the checkpoints of one training, one at a time. Only the training's thread may use this writer.
 public final class CheckpointWriter {
-    /// A checkpoint to save: a copy of the state, and the payload of its row.
+    /// A checkpoint to save: a copy of the training's state, and the payload of the checkpoint's row.
     struct Draft: Sendable {
         let name: String
         let payload: String

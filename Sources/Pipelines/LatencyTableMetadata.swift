@@ -70,7 +70,8 @@ struct TableSize: Codable, Sendable, Equatable {
     }
 }
 
-/// The fields common to the metadata of latency tables of any origin and version; nil if not recorded.
+/// The fields that the metadata of a latency table of any origin and version may have; a field is nil if it is not
+/// recorded.
 public struct LatencyTableSummary: Codable, Sendable, Equatable {
     /// The number of entries of the table.
     public let entries: Int?

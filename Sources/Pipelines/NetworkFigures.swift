@@ -61,9 +61,9 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     /// second search.
     public var again: SecondSearch?
 
-    /// Whether the network is the supernet's largest, extracted for no device.
+    /// Whether this is the supernet's largest network, which is extracted for no device.
     var isLargest: Bool { device == Materialised.largest.rawValue && predictedAccuracy == nil }
-    /// Whether the network is the supernet's smallest, extracted for no device.
+    /// Whether this is the supernet's smallest network, which is extracted for no device.
     var isSmallest: Bool { device == Materialised.smallest.rawValue && predictedAccuracy == nil }
 
     /// The standard error of the test accuracy due to the number of test images.

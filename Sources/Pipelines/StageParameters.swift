@@ -27,9 +27,9 @@ public enum StageParameters: Codable, Sendable, Equatable {
         public var from: String?
         /// The stage whose supernet's largest network is the teacher.
         public var teacher: String?
-        /// The expand ratios, without the largest, at which subnets keep their channels when channels are sorted. The
-        /// widths of these ratios divide the channels into groups, and each group is sorted by itself. Nil means all
-        /// ratios in the trained domain of `from`.
+        /// The expand ratios whose subnets keep the same channels when channels are sorted; the largest ratio is left
+        /// out. The widths of these ratios divide the channels into groups, and each group is sorted separately. Nil
+        /// means all ratios in the trained domain of `from`.
         public var keepRatios: [Double]?
         /// The least number of seconds between checkpoints; nil for 20. Slow checkpoints lengthen the interval
         /// (`CheckpointPace`); 0 means a checkpoint after every step.
@@ -79,7 +79,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
     public struct SearchDevice: Codable, Sendable, Equatable {
         /// The device and its limits.
         public var device: DeviceTarget
-        /// The number of networks scored for the Pareto front; 0 for no front, nil for enough to plot.
+        /// The number of networks scored for the Pareto front; 0 for no front, nil for a number that suffices for a
+        /// plot.
         public var frontEvaluations: Int?
     }
 
@@ -120,7 +121,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
         return sizes
     }
 
-    /// The inputs whose stage is named by a parameter.
+    /// The inputs whose source stage is named by a parameter, each with the parameter's key and the stage's name.
     var namedInputs: [(role: ArtifactRole, key: (key: String, stage: String))] {
         if case .sampleAccuracy(let sampling) = self, let after = sampling.after {
             return [(.samples, ("after", after))]

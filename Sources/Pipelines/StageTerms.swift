@@ -7,7 +7,7 @@ import Jobs
 
 /// The queue settings of one stage's jobs, including the jobs that the stage fans out to.
 public struct StageTerms: Codable, Sendable, Equatable {
-    /// The queue, which can be paused.
+    /// The name of the queue; a queue can be paused.
     public var queue: String?
     /// The priority; jobs with lower numbers run first.
     public var priority: Int?
@@ -23,11 +23,11 @@ public struct StageTerms: Codable, Sendable, Equatable {
     public var stallSeconds: Double?
     /// The number of failed attempts after which a job is discarded.
     public var maxAttempts: Int?
-    /// The number of crashed workers, without progress in between, above which a job is discarded.
+    /// A job is discarded if more workers than this crash while running it, without progress in between.
     public var maxCrashes: Int?
     /// The capabilities a worker must offer, such as `gpu` or `device:my-board`.
     public var requires: [String]?
-    /// Decides when a fan-out has ended, and whether it succeeded.
+    /// The rule that decides when a fan-out has ended and whether the fan-out succeeded.
     public var rule: GroupRule?
 
     /// Parses the terms of a stage from `entry`; nil if the stage sets none. The caller calls `entry.finish`.
