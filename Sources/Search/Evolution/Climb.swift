@@ -14,9 +14,9 @@ struct Climb {
         let score: Double
     }
 
-    /// Penalties per changed gene; 1 is the mean absolute score difference of a single change of a layer. Without a
-    /// penalty a knapsack changes every gene that raises the sum. A large penalty keeps the proposed network near the
-    /// current network.
+    /// Penalties per changed gene, in units of the mean absolute score difference that a single change of a layer
+    /// makes. Without a penalty a knapsack changes every gene that raises the sum. A large penalty keeps the proposed
+    /// network near the current network.
     private static let cautions: [Float] = [0, 0.5, 2]
     /// The penalty of knapsacks at another resolution or width than the current network's.
     private static let usual: Float = 0.5
@@ -72,7 +72,7 @@ struct Climb {
         return current
     }
 
-    /// Returns networks within the limits whose changes have the largest sums of score differences.
+    /// Returns networks that meet the limits and whose gene changes have the largest sums of score differences.
     private mutating func propose(
         _ genes: Genes, _ values: Knapsack.Values, _ sizes: [Float], _ resolutions: Range<Int>,
         _ limits: LimitCosts, _ lowerCosts: Int, _ random: inout GeneRandom

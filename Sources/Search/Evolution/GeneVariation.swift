@@ -69,7 +69,7 @@ struct GeneVariation {
         }
     }
 
-    /// Redraws one random gene; if it is a layer's, redraws the layer's kernel, ratio, or both.
+    /// Redraws one random gene; for a layer's gene, redraws the kernel, the ratio, or both.
     private mutating func redraw(_ genes: inout Genes, _ resolutions: ClosedRange<Int>) {
         let gene = gene(genes)
         if gene == layout.resolutionGene {

@@ -13,7 +13,7 @@ extension AccuracyPredictor {
     private static let olderDense = [UInt8]("OFAPRED1".utf8)
     private static let olderAdditive = [UInt8]("OFAPRED2".utf8)
 
-    /// The header: all of a predictor but the numbers of its model.
+    /// The header: all parts of a predictor except the numbers of its model.
     private struct Header: Codable {
         /// The space whose networks the predictor was fitted on.
         var definition: SearchSpace
