@@ -189,7 +189,7 @@ public final class Evaluator {
                 }
             } catch {
                 failure.withLock { if index < $0?.batch ?? .max { $0 = (index, error) } }
-                // No lane begins another batch.
+                // From now on, no lane begins another batch.
                 next.store(batches, ordering: .relaxed)
             }
         }

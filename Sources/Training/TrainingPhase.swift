@@ -96,7 +96,7 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
         self.sortChannels = sortChannels
     }
 
-    /// The allowed ranges of a phase's numbers, for the check here and for readers of pipeline
+    /// The allowed ranges of a phase's numbers, for `validate(in:)` and for the reader of pipeline
     /// files.
     public enum Ranges {
         /// Passes over the training images.
