@@ -7,8 +7,8 @@ import Tensors
 struct Kriging: Sendable {
     /// The estimated mean of the process; 0 without values.
     let mean: Double
-    /// The restricted likelihood's logarithm, without its constant (Rasmussen and Williams, "Gaussian Processes for
-    /// Machine Learning", 2006, sections 2.7 and 5.4).
+    /// The logarithm of the restricted likelihood, without its additive constant (Rasmussen and Williams, "Gaussian
+    /// Processes for Machine Learning", 2006, sections 2.7 and 5.4).
     let logLikelihood: Double
 
     private let factor: CholeskyFactor

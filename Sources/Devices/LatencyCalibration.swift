@@ -36,8 +36,9 @@ public struct LatencyCalibration: Sendable {
 
     /// Estimated relative standard deviations.
     public struct Deviations: Codable, Sendable, Equatable {
-        /// The deviations of three quantities: of a class's factor from the common factor, of a part's factor from the
-        /// factors of the part's classes, and of a measurement from the network's latency.
+        /// The deviations of three quantities: of the factor of a class of parts (`ReferencePart.classes`) from the
+        /// common factor, of a part's factor from the factors of the part's classes, and of a measurement from the
+        /// network's latency.
         public let ofClasses, ofParts, ofMeasurements: Double
     }
 

@@ -5,7 +5,7 @@ import Foundation
 import Intake
 
 extension LatencyTable {
-    /// The largest file accepted, in bytes: a hundred times a table of all image sizes.
+    /// The largest file accepted, in bytes: a hundred times the size of a table of all image sizes.
     private static let mostBytes = 64 << 20
     /// The file name extensions of tables.
     private static let endings = ["csv", "yaml", "yml", "json"]
