@@ -1,4 +1,4 @@
-// The SHA-256 digest of the decoded bytes of a blob, which does not depend on how the blob is
+// The SHA-256 digest of the decoded bytes of a blob. The digest does not depend on how the blob is
 // stored.
 
 import CCrypto
