@@ -1,5 +1,5 @@
-// Interposes the C library's allocation functions and counts the calls of watched threads. Only
-// tests link this file.
+// Replaces the C library's allocation functions with functions that count the calls made by watched
+// threads. Only tests link this file.
 #include "allocation_counter.h"
 #include <errno.h>
 #include <stdatomic.h>
