@@ -1,15 +1,15 @@
-// Before each build, writes the commit into Sources/CBuild/commit.h, which git ignores. The package
-// manifest cannot do this: SwiftPM caches the evaluated manifest, so the commit of an earlier build
-// would remain.
+// This plugin writes the commit into Sources/CBuild/commit.h before each build; git ignores that
+// file. The package manifest cannot do this: SwiftPM caches the evaluated manifest, so the commit
+// of an earlier build would remain.
 
 import Foundation
 import PackagePlugin
 
-/// Runs git before a build.
+/// Runs a shell script before each build; the script asks git for the commit and writes the header.
 @main
 struct CommitHeader: BuildToolPlugin {
-    /// Arguments: the package's folder, the header. The header is written only on a change, to
-    /// avoid needless rebuilds.
+    /// The shell script. Its two arguments are the paths of the package's folder and of the header.
+    /// The script writes the header only if the commit has changed, to avoid needless rebuilds.
     private static let script = """
         commit=unknown
         if [ -e "$1/.git" ]; then
@@ -26,7 +26,8 @@ struct CommitHeader: BuildToolPlugin {
         { echo "$text" > "$2.$$" && mv -f "$2.$$" "$2"; } 2>/dev/null || exit 0
         """
 
-    /// The one command; it generates no sources in the build folder.
+    /// Returns the one command, which runs before a build and generates no sources in the build
+    /// folder.
     func createBuildCommands(context: PluginContext, target: any Target) throws -> [Command] {
         let folder = context.package.directoryURL
         return [
