@@ -10,9 +10,9 @@ struct ArchChoice {
     /// The network's genes and resolution.
     let config: SubnetConfig
 
-    /// Parses the value of --arch: max, mid, min, random (`count` networks, drawn by `seed`), or JSON. JSON has the
-    /// keys ks, e, d and optionally r, the resolution, which must equal `resolution` if both are given. The default is
-    /// 128.
+    /// Parses the value of --arch: max, mid, min, random (`count` networks, drawn with `seed`), or JSON with the keys
+    /// ks, e, d and optionally r (the resolution). If both r and `resolution` are given, they must be equal; without
+    /// either, the resolution is 128. Throws for invalid text and for genes outside `space`.
     static func read(
         _ text: String, space: SearchSpace, resolution: Int?, count: Int, seed: UInt64
     ) throws -> [ArchChoice] {

@@ -76,11 +76,12 @@ struct CheckpointReport: Encodable {
     let seconds: Double
     /// Bytes by which the first checkpoint made the database grow: the checkpoint's chunks, with rows, pages and index.
     let checkpointBytes: Int
-    /// The largest growth of the database in bytes.
+    /// The largest growth of the database during the benchmark, in bytes.
     let grownBytes: Int
     /// The growth as a multiple of `checkpointBytes`.
     let grownCheckpoints: Double
-    /// Seconds of the last checkpoint, and the least seconds between the starts of two checkpoints.
+    /// The seconds that saving the last checkpoint took, and the minimum of seconds between the starts of two
+    /// checkpoints.
     let lastSeconds, intervalSeconds: Double
 
     /// The report as text.
@@ -100,9 +101,9 @@ struct CheckpointReport: Encodable {
     }
 }
 
-/// One training, which runs in turns with and without checkpoints, and its job.
+/// One training and its job. The training runs in alternating turns, with and without checkpoints.
 private struct CheckpointTurns {
-    /// Time and steps of the turns of one kind.
+    /// The total seconds and steps of all turns with checkpoints, or of all turns without.
     private struct Turns {
         var seconds = 0.0, steps = 0
     }
@@ -171,7 +172,7 @@ private struct CheckpointTurns {
         for _ in 0..<3 { _ = try trainer.trainStep() }
         let before = try bytes(Self.size)
         var largest = before, saved = 0, sinceSave = Duration.zero
-        // The first checkpoint is saved before the turns.
+        // The first checkpoint is saved before the turns, to measure how much it grows the database.
         try writer.begin(trainer, name: "training", payload: "{}")
         try writer.finish()
         let each = try bytes(Self.size) - before

@@ -18,7 +18,7 @@ struct DataBench: ParsableCommand {
             and as pixels just large enough for --resolution. Example: ofa-bench data --arch min --resolution 128
             """)
 
-    /// The search space that trains on synthetic images.
+    /// The search space of the network that trains on synthetic images.
     @Option(help: "The search space that trains on the made-up images; it takes three channels.")
     var space = "ofa-mbv3-w1.0"
 

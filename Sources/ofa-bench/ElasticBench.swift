@@ -33,9 +33,9 @@ struct ElasticBench: ParsableCommand {
     /// Threads of the engine.
     @Option(help: "Threads of the engine.")
     var threads = MachineLimits.current().processors.value
-    /// The number of passes inside the supernet, and of passes of the extracted network.
+    /// The number of passes of either side: inside the supernet, and of the extracted network.
     @Option(help: "Passes of either side.") var runs = 15
-    /// Whether passes are inference.
+    /// Whether to time inference instead of training.
     @Flag(help: "Time inference instead of training.") var eval = false
     /// Whether to answer in JSON.
     @Flag(help: "Print one JSON document on standard output, and nothing else there.")

@@ -1,6 +1,7 @@
-// The headline of every JSON answer: our figure, the peer's, and their ratio.
+// The headline of every JSON answer: our figure, the figure of the peer (comparable published software), and the ratio
+// of the two.
 
-/// Our figure and the peer's. These four fields are in every JSON answer.
+/// Our figure and the peer's figure, as four fields that every JSON answer has.
 struct Headline: Encodable, Equatable {
     /// The unit of `ours` and `peer`, such as ms or images/s.
     let unit: String

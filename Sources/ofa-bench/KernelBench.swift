@@ -1,4 +1,4 @@
-// ofa-bench kernels: every hot operator on every supported instruction set, on one thread.
+// ofa-bench kernels: times every hot operator on every supported instruction set, on one thread.
 import ArgumentParser
 import Foundation
 import Tensors
@@ -25,7 +25,7 @@ struct KernelBench: ParsableCommand {
     @Flag(help: "Print one JSON document on standard output, and nothing else there.")
     var json = false
 
-    /// One operator in one shape.
+    /// The speed of one operator in one shape.
     struct Line: Encodable {
         /// The operator's name and shape.
         let name: String

@@ -1,5 +1,5 @@
-// The operators of `ofa-bench kernels` in shapes of the published networks, fused with other work as in a training
-// step.
+// Times the operators of `ofa-bench kernels` in shapes of the published networks. Operators are fused with other work
+// as in a training step.
 import Foundation
 import Tensors
 
@@ -58,7 +58,7 @@ struct KernelLadder {
     private let engine: CPUEngine
     private let images, runs: Int
 
-    /// Prepares to time operators of instruction set `set` with `images` images; the fastest of `runs` runs counts.
+    /// Prepares to time operators of instruction set `set` on `images` images; the fastest of `runs` runs counts.
     init(_ set: InstructionSet, images: Int, runs: Int) throws {
         engine = try CPUEngine(threads: 1, instructionSet: set)
         self.images = images
@@ -252,7 +252,8 @@ struct KernelLadder {
         ]
     }
 
-    /// Returns the fastest run of operator `name` in `work`, in GFLOP/s if the operator multiplies, else in GB/s.
+    /// Runs `work` repeatedly and returns the fastest run of operator `name`: in GFLOP/s if the operator multiplies,
+    /// else in GB/s.
     private func fastest(_ name: String, _ shape: String, _ work: () -> Void) -> Found {
         var best = Double.infinity, unit = "GFLOP/s", amount = 0.0
         for _ in 0..<runs {

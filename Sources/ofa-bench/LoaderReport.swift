@@ -4,21 +4,21 @@ import Networks
 
 /// The speed of the loader compared with the training of one network.
 struct LoaderReport: Encodable {
-    /// The loader alone, with one augmentation.
+    /// The speed of the loader alone, with one augmentation.
     struct Line: Encodable {
         /// The augmentation.
         let augmentation: String
-        /// Images per second of the loader's threads.
+        /// The images per second that the loader's threads make.
         let imagesPerS: Double
-        /// MB (1e6 bytes) per second of stored images read, and of batches written.
+        /// MB (1e6 bytes) per second that the loader reads of stored images, and that it writes to batches.
         let readMbPerS: Double, writtenMbPerS: Double
         /// The loader's rate divided by the rate of training.
         let timesTraining: Double
     }
 
-    /// The images.
+    /// The description of the images.
     let data: String
-    /// The network in training.
+    /// The network in training: its space, its genes and its name.
     let space: String, arch: SubnetConfig, archName: String
     /// Images of a batch, and threads of the training.
     let batch, threads: Int
@@ -28,7 +28,7 @@ struct LoaderReport: Encodable {
     let trainingImagesPerS, trainingStepMs: Double
     /// Milliseconds of a step with the loader and the published augmentation.
     let withLoaderStepMs: Double
-    /// Milliseconds of a step without prefetching: the engine's threads first make the images.
+    /// Milliseconds of a step without a loader: the engine's threads make the images before they train.
     let inlineStepMs: Double
     /// Milliseconds per step spent waiting for the loader.
     let waitedMs: Double

@@ -9,7 +9,7 @@ import Tensors
 struct LoaderRun {
     /// The description of the images.
     let name: String
-    /// The images.
+    /// The source of the images.
     let source: any ImageSource
     /// Stored bytes of all images.
     let storedBytes: Int
@@ -20,7 +20,7 @@ struct LoaderRun {
     /// The engine.
     let engine: CPUEngine
 
-    /// Threads of the loader: one if nothing is decoded.
+    /// Threads of the loader: as many as the engine's if images are decoded, else one.
     private var loaderThreads: Int { source.isDecoded ? engine.threads : 1 }
 
     private static let cases: [(name: String, augmentation: Augmentation)] = [
@@ -45,7 +45,7 @@ struct LoaderRun {
         Output.note("\(name): training \(space.name) \(choice.name), alone and with the loader")
         let training = try train(pass, loader, normalization)
         let rate = Double(batch) / training.alone
-        // Pictures that are resized are not shifted.
+        // Shifts apply only to images of one fixed size; other images are resized instead.
         let cases = Self.cases.filter { source.fixedSize != nil || $0.augmentation.shift == 0 }
         let lines = try cases.map { entry in
             Output.note("\(name): \(entry.name)")
@@ -74,7 +74,7 @@ struct LoaderRun {
             streams: ImageStreams(seed: 12, step: number))
     }
 
-    /// Returns the images per second of the loader's threads while two batches are requested ahead.
+    /// Returns the images per second that the loader's threads make while two batches are requested in advance.
     private func loaderRate(
         _ loader: PrefetchingLoader, _ augmentation: Augmentation
     ) throws -> Double {

@@ -1,16 +1,17 @@
-// Drawn pictures for `data` as a data set, in files and in pixels.
+// The drawn pictures of `ofa-bench data`, as a data set that stores either JPEG files or pixels.
 import Datasets
 import Foundation
 
-/// Pictures of 400 x 300 pixels, the same for the same count.
+/// Draws pictures of 400 x 300 pixels; equal counts give equal pictures.
 struct MadeUpPictures {
     /// The number of pictures.
     let count: Int
 
     private static let width = 400, height = 300
 
-    /// Returns the pictures as a set of one or more shards, in files whose paths begin with `path`. Stored as pixels, a
-    /// picture's shorter side is `resolution` / 0.875, as evaluation resizes it.
+    /// Returns the pictures as a set of one or more shards, in files whose paths begin with `path`. With store
+    /// `pixels`, each picture is stored at the size to which evaluation resizes it: its shorter side is `resolution` /
+    /// 0.875.
     func set(_ store: PictureShard.Store, resolution: Int, path: String) throws -> PictureSet {
         var writer = PictureShardWriter(store: store, channels: 3)
         var shards: [PictureShard] = [], sums = PixelSums(channels: 3)
@@ -22,7 +23,7 @@ struct MadeUpPictures {
             try Data(writer.finish()).write(to: URL(filePath: file))
             shards.append(try PictureShard(file))
         }
-        // A few different pictures are enough, because every copy is decoded anew.
+        // At most 64 pictures are drawn and then repeated: every copy is decoded anew, so repetition saves no time.
         var drawer = PictureDrawer(seed: 21, size: (Self.width, Self.height))
         let made = try (0..<min(count, 64)).map { number in
             let picture = drawer.picture(.train, class: number % DrawnClass.count, number: number)

@@ -25,7 +25,7 @@ enum Memory {
         return nil
     }
 
-    /// Resets the peak to the current resident memory; without permission, the peak is not reset.
+    /// Resets the peak to the current resident memory. Without permission to do so, this does nothing.
     static func resetPeak() {
         guard let file = FileHandle(forWritingAtPath: "/proc/self/clear_refs") else { return }
         do {

@@ -1,5 +1,5 @@
-// `ofa-bench`: benchmarks of the engine, the queue and the search. Comparable published software (a peer) can be timed
-// in turns.
+// `ofa-bench`: benchmarks of the engine, the queue and the search. Some can also time comparable published software
+// (the peer), in alternation with ours.
 import ArgumentParser
 
 /// The command line of the benchmarks.

@@ -1,5 +1,5 @@
 // Runs `ofa-bench train` and `ofa-bench eval`: alternating rounds of our engine and the peer, a measurement of the
-// machine's peak, and the report.
+// machine's peak rate (GFLOP/s of matrix products), and the report.
 import Foundation
 import Networks
 import Tensors
@@ -25,8 +25,8 @@ struct PassBench {
         var networks: [PassReport.Network] = [], blas = 0.0, product = 0.0
         for choice in choices {
             networks.append(try time(choice, space, engine, peer))
-            // The machine's peak is measured after every network, and the largest value counts, because other load may
-            // disturb single measurements.
+            // The machine's peak rate is measured after every network, and the largest value counts, because other
+            // programs may slow single measurements.
             blas = max(blas, engine.blasPeak())
             product = max(product, engine.productPeak())
         }
@@ -112,7 +112,7 @@ struct PassBench {
             warmup: options.warmup)
     }
 
-    /// Warns if the medians of one side's rounds differ by more than a quarter.
+    /// Prints a warning if the largest of one side's round medians exceeds the smallest by more than a quarter.
     private func warn(_ choice: ArchChoice, _ side: String, _ rounds: [Double]) {
         let spread = Statistics(rounds).spread
         if spread > 1.25 {

@@ -9,11 +9,11 @@ struct PassProfile: Encodable {
         let place, name: String
         /// The number of calls.
         let calls: Int
-        /// Seconds, floating-point operations and minimal bytes of all calls.
+        /// Seconds, floating-point operations, and the least bytes read and written, of all calls.
         let seconds: Double, flops: Int, bytes: Int
     }
 
-    /// One line of the breakdown, per pass.
+    /// One row of a table of the profile; all figures are averages per pass.
     struct Row: Encodable, Equatable {
         /// The name of the operator, of the place, or of both.
         let name: String
@@ -23,7 +23,7 @@ struct PassProfile: Encodable {
         let ms: Double, share: Double
         /// GFLOP, and GFLOP per second.
         let gflop: Double, gflopPerS: Double
-        /// The least MB (1e6 bytes) read or written, and GB per second.
+        /// The least MB (1e6 bytes) read and written, and GB per second.
         let mb: Double, gbPerS: Double
     }
 

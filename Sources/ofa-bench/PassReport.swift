@@ -4,15 +4,15 @@ import Networks
 
 /// The whole answer.
 struct PassReport: Encodable {
-    /// The rounds of one side: of our engine, or of the peer.
+    /// A summary of the rounds of one side: our engine or the peer.
     struct Side: Encodable {
         /// The median of the rounds' medians, in milliseconds, and the fastest pass.
         let medianMs, minMs: Double
         /// The median of every round, in milliseconds.
         let roundsMs: [Double]
-        /// Images and GFLOP per second, at the median.
+        /// Images and GFLOP per second, computed from the median time.
         let imagesPerS, gflopPerS: Double
-        /// The rate as a share of the machine's peak in matrix products, in 0...1.
+        /// `gflopPerS` as a share, in 0...1, of the machine's peak rate of matrix products.
         private(set) var shareOfPeak: Double?
         /// Peak resident memory in bytes; nil if unknown.
         let peakRssBytes: Int?
@@ -31,7 +31,7 @@ struct PassReport: Encodable {
         mutating func set(peak: Peak) { shareOfPeak = gflopPerS / peak.gflopPerS }
     }
 
-    /// One network.
+    /// The results of one network.
     struct Network: Encodable {
         /// The network's name and genes.
         let name: String, arch: SubnetConfig
@@ -51,9 +51,9 @@ struct PassReport: Encodable {
         let profile: PassProfile?
     }
 
-    /// Peak GFLOP per second on all threads.
+    /// The machine's peak rate of matrix products on all threads, measured in two ways.
     struct Peak: Encodable {
-        /// BLAS on 1024 x 1024 matrices, and the engine's product on a block in cache.
+        /// GFLOP per second of BLAS on 1024 x 1024 matrices, and of the engine's product on a block in cache.
         let blasGflopPerS, productGflopPerS: Double
         /// The larger of the two figures.
         var gflopPerS: Double { max(blasGflopPerS, productGflopPerS) }
@@ -67,14 +67,14 @@ struct PassReport: Encodable {
     let instructionSet, blasCore: String
     /// The load average before the first round.
     let loadAverageBefore: Double
-    /// The measured peak.
+    /// The measured peak rate.
     let peak: Peak
     /// The results of all networks.
     var networks: [Network]
     /// Geometric means of several networks' ratios: of the medians, and of the fastest passes.
     let geometricMeanRatio: Double?, geometricMeanRatioOfFastest: Double?
 
-    /// Milliseconds of a pass, or the geometric mean over several networks.
+    /// The median milliseconds of a pass, or their geometric mean over several networks.
     var headline: Headline {
         Headline(
             ms: networks.map(\.ours.medianMs), peer: networks.compactMap(\.peer?.medianMs))

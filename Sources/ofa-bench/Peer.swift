@@ -19,7 +19,7 @@ struct Peer {
         /// The number of timed passes, and of warm-up passes before the timed passes.
         let runs, warmup: Int
 
-        /// The batch-norm mode, the first argument of `wrapper`.
+        /// The batch-norm mode, `batch` or `own`: the first argument of `wrapper`.
         var statistics: String { mode == .calibrate ? "batch" : "own" }
 
         /// The script's arguments.
@@ -55,8 +55,8 @@ struct Peer {
         "python3 -m venv /tmp/peer && /tmp/peer/bin/pip install torch numpy (for queue: 'pgqueuer[asyncpg]'"
         + " uvloop procrastinate 'psycopg[binary,pool]'), then OFA_PEER_PYTHON=/tmp/peer/bin/python"
 
-    /// Finds the script `name` in OFA_PEERS, or else in the folder shared/peers next to the package or to the current
-    /// folder.
+    /// Finds the script `name` in the folder that OFA_PEERS names. If OFA_PEERS is not set, searches the folder
+    /// shared/peers next to the current folder and next to the package.
     static func find(
         _ name: String = "torch_mbv3.py",
         _ environment: [String: String] = ProcessInfo.processInfo.environment
@@ -105,13 +105,14 @@ struct Peer {
         print(json.dumps({"peak_rss_bytes": peak}))
         """
 
-    /// Runs one round: a process builds the network, warms up and times its passes.
+    /// Runs one round of the peer: a Python process builds the network, runs warm-up passes, then times passes.
     func measure(_ request: Request) throws -> Result {
         try Self.read(
             try output(["-c", Self.wrapper, request.statistics, script] + request.arguments))
     }
 
-    /// Runs Python with `arguments` and the variables `environment` added to this process's; returns Python's output.
+    /// Runs Python with `arguments` and returns its standard output. Python's environment is that of this process,
+    /// overridden by `environment`.
     func output(_ arguments: [String], environment: [String: String] = [:]) throws -> String {
         let errors = FileManager.default.temporaryDirectory.appending(
             path: "ofa-peer-\(UUID().uuidString)")
@@ -159,7 +160,7 @@ struct Peer {
         return BenchError("the peer ended with exit code \(status): \(last)")
     }
 
-    /// Parses the JSON lines of the script and of `wrapper`, merged into one object.
+    /// Parses the JSON lines that the script and `wrapper` printed, after merging them into one object.
     static func read(_ text: String) throws -> Result {
         do {
             var all: [String: Any] = [:]

@@ -1,4 +1,5 @@
-// The published Note10 tables, accuracy predictor and measured subnets, for ofa-bench search.
+// Reads the published latency tables of the Note10 phone, the published accuracy predictor and published measurements
+// of subnets, for ofa-bench search.
 import Devices
 import Foundation
 import Interchange
@@ -6,7 +7,7 @@ import Metering
 import Networks
 import Search
 
-/// The published tables and predictor.
+/// The published latency tables and accuracy predictor.
 struct Published {
     private static let resolutions = [160, 176, 192, 208, 224]
     private let folder: String
@@ -32,8 +33,8 @@ struct Published {
             stateDict: file.tensors.mapValues { ($0.shape, $0.values) }, space: space, source: path)
     }
 
-    /// Searches within a latency limit in milliseconds; returns also the elapsed and processor seconds, including
-    /// preparation.
+    /// Searches within a latency limit in milliseconds. Also returns the elapsed and the processor seconds, which
+    /// include preparation.
     func search(_ limit: Double, _ options: EvolutionarySearch.Options) throws -> (
         result: SearchResult, seconds: Double, cpuSeconds: Double
     ) {
@@ -42,8 +43,8 @@ struct Published {
         }
     }
 
-    /// Searches the front of accuracy against latency, on all processors; returns also the elapsed and processor
-    /// seconds.
+    /// Searches the Pareto front of accuracy against latency, on all processors. Also returns the elapsed and the
+    /// processor seconds.
     func front(_ options: EvolutionarySearch.Options) throws -> (
         result: ParetoFront, seconds: Double, cpuSeconds: Double
     ) {
@@ -77,7 +78,7 @@ struct Published {
         for name in try FileManager.default.contentsOfDirectory(atPath: folder).sorted() {
             let text = try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)
             for line in text.split(whereSeparator: \.isNewline).dropFirst() {
-                // A line is a quoted Python dictionary, followed by the percentage.
+                // A line is a quoted Python dictionary of genes, followed by the accuracy in percent.
                 let parts = line.split(separator: "\"")
                 let json = (parts.first ?? "").replacing("'", with: "\"")
                     .replacing("None", with: "null")
@@ -106,7 +107,7 @@ struct Published {
         )
     }
 
-    /// Returns the seconds of one search of the peer.
+    /// Runs one search of the peer and returns the seconds that it reports.
     func seconds(_ peer: Peer) throws -> Double {
         let text = try peer.output([
             peer.script,

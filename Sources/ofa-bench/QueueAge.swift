@@ -1,4 +1,4 @@
-// QueueAge: fills a database with a history of runs within minutes, then times everyday commands that read this
+// QueueAge: fills a database with a history of runs, which takes minutes, then times everyday commands that read this
 // history.
 import Foundation
 import Postgres
@@ -7,14 +7,14 @@ import Postgres
 struct QueueAge {
     /// The number of attempts in the database; there are a tenth as many runs and artifacts.
     let attempts: Int
-    /// The database.
+    /// The URL of the database.
     let url: String
 
     /// The time that a command takes.
     struct Answer: Encodable {
         /// The command.
         let command: String
-        /// Fastest and median seconds of a few runs.
+        /// The fastest and the median seconds of three runs of the command.
         let seconds, medianSeconds: Double
     }
 
@@ -77,8 +77,8 @@ struct QueueAge {
     }
 
     /// The statements that fill the database: runs of the last sixty days, each with five stages of two jobs. One run
-    /// in fifty has a discarded job. Every attempt is metered. There is one artifact per run, nearly always made from
-    /// the previous artifact.
+    /// in fifty has a discarded job. Every attempt is metered. Each run has one artifact, and nearly every artifact is
+    /// made from the artifact of the previous run.
     private static let fill = [
         """
         set synchronous_commit = off;

@@ -1,5 +1,5 @@
-// ofa-bench queue: throughput and latency of the queue, and of published queues on the same server
-// in the same run.
+// ofa-bench queue: measures throughput and latency of the queue, and with --peer the throughput of
+// published queues on the same server.
 import ArgumentParser
 import Foundation
 import Jobs
@@ -21,41 +21,41 @@ struct QueueBench: ParsableCommand {
             ofa-bench queue --stages --jobs 20000 --workers 4; ofa-bench queue --idle 200
             """)
 
-    /// Jobs of a drain.
+    /// The number of jobs of a drain, in which workers execute all jobs of a filled queue.
     @Option(help: "Jobs of a drain.") var jobs = 20_000
-    /// Workers of a drain.
+    /// The number of workers of a drain.
     @Option(help: "Workers that drain, each with a connection of its own.") var workers = 3
-    /// The most jobs per claim.
+    /// The maximum number of jobs per claim.
     @Option(help: "Jobs that a worker claims and ends at once, at most.") var batch = 1000
     /// Bytes of a job's arguments.
     @Option(help: "Bytes of a job's arguments.") var payload = 2
-    /// Rounds of either side.
+    /// The number of rounds of our queue, and of each peer.
     @Option(help: "Rounds, ours and the peer's in turn.") var rounds = 3
-    /// Children of the fan-in.
+    /// The number of child jobs of the fan-in.
     @Option(help: "Children of the fan-in.") var children = 10_000
-    /// Jobs of the latency measurement.
+    /// The number of jobs of the latency measurement.
     @Option(help: "Jobs of the latency measurement, one at a time.") var samples = 200
-    /// Seconds of the drain with an old snapshot held open.
+    /// Seconds of the drain while another connection holds an old snapshot open; 0 skips it.
     @Option(help: "Seconds of a drain with and without an old snapshot held open; 0 leaves it out.")
     var heldSeconds = 0.0
 
-    /// The number of jobs whose dead rows exist when the drain with an old snapshot starts.
+    /// The number of jobs whose dead rows already exist when the drain with an old snapshot starts.
     @Option(help: "Jobs whose dead rows exist when that drain starts.")
     var heldDead = 0
-    /// Seconds of training while heartbeats are timed.
+    /// Seconds of training while heartbeats are timed; 0 skips it.
     @Option(
         help:
             "Seconds for which a job trains on every core while heartbeats are timed; 0 leaves it out."
     )
     var heartbeatSeconds = 0.0
-    /// The number of workers that are killed.
+    /// The number of workers to kill.
     @Option(help: "Workers that are killed while they hold a job; 0 leaves it out.") var crashes = 0
-    /// Whether to drain stages instead.
+    /// Whether to drain pipeline stages instead of the other measurements.
     @Flag(
         help:
             "Drain stages with the production handler instead: --jobs without an artifact, then as many with one each."
     ) var stages = false
-    /// The number of idle processes to observe.
+    /// The number of idle processes to observe instead of the other measurements; 0 skips it.
     @Option(help: "Observe this many idle processes with 8 slots each instead; 0 leaves it out.")
     var idle = 0
     /// The observation time of idle processes.
@@ -64,7 +64,8 @@ struct QueueBench: ParsableCommand {
     @Flag(help: "Run the published queues in turn, on the same server.") var peer = false
     /// The names of the published queues to run.
     @Option(help: "pgqueuer, procrastinate or all.") var peers = "pgqueuer"
-    /// The number of attempts of a database that is filled to time commands.
+    /// The number of attempts in a database that is filled to time commands, instead of the other measurements; 0
+    /// skips it.
     @Option(
         help:
             "Only fill a database with this many metered attempts, such as 1000000, and time commands that read it."

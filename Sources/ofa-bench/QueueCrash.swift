@@ -1,10 +1,10 @@
-// QueueCrash: the time from a worker's kill until its job runs again.
+// QueueCrash: measures the time from the kill of a worker until its job runs again.
 import Foundation
 import Jobs
 import Postgres
 import Tensors
 
-/// Repeatedly kills the worker of a job while another worker waits.
+/// Repeatedly kills the worker that runs a job, while a second worker waits for jobs.
 struct QueueCrash {
     /// The results: seconds from the kill to the end of the job's second attempt, which does nothing.
     struct Result: Codable, Equatable {
@@ -19,12 +19,12 @@ struct QueueCrash {
     /// The kind of job that hangs until its first worker is killed; see `SoakWorker`.
     static let kind = "hang"
 
-    /// The database.
+    /// The URL of the database.
     let url: String
     /// The number of workers to kill.
     let crashes: Int
 
-    /// Kills one worker after the other and returns the results.
+    /// Kills `crashes` workers, one after the other, and returns the results.
     func run() throws -> Result {
         let connection = try Connection(url: url, applicationName: "ofa-bench")
         defer { connection.close() }
@@ -47,7 +47,7 @@ struct QueueCrash {
                 throw BenchError("the job of run \(run) is not there")
             }
             _ = try wait(seconds: 30, "start") { try queue.job(job).state == .running }
-            // The successor starts only now, while the job runs on the other worker. The kill comes at a random time
+            // The second worker starts only now, while the job runs on the first. The kill comes at a random time
             // between two heartbeats.
             try heirs.fill()
             Thread.sleep(forTimeInterval: 1 + Double(random.uniform(in: 0...Float(ttl / 3))))

@@ -1,4 +1,5 @@
-// QueueDrain: real workers empty a queue of jobs that do nothing; all attempts and results are recorded.
+// QueueDrain: measures how fast real workers empty a queue of jobs that do nothing. All attempts and results are
+// recorded.
 import Foundation
 import Jobs
 import Postgres
@@ -26,7 +27,7 @@ struct QueueDrain {
         let deadRows: Int
     }
 
-    /// The database.
+    /// The URL of the database.
     let url: String
     /// The number of jobs, of workers, of jobs per claim, and of bytes of a job's arguments.
     let jobs, workers, batch, payload: Int
@@ -108,7 +109,7 @@ struct QueueDrain {
     }
 }
 
-/// Workers of this process that run until they are drained.
+/// Workers in this process that run until `end` drains them.
 final class BenchCrew: Sendable {
     private let workers: [Worker]
     private let failures = Mutex<[String]>([])

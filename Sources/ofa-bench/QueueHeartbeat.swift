@@ -1,4 +1,4 @@
-// QueueHeartbeat: the delay of heartbeats while a job trains on every core.
+// QueueHeartbeat: measures the delay of a worker's heartbeats while its job trains on every core.
 import Foundation
 import Jobs
 import Metering
@@ -13,15 +13,15 @@ struct QueueHeartbeat {
         /// Seconds and threads of the training.
         let seconds: Double
         let threads: Int
-        /// The largest delay of a heartbeat in seconds; a heartbeat is due every third of the lease.
+        /// The largest delay of a heartbeat in seconds. Heartbeats are due at intervals of a third of the lease.
         let latestSeconds: Double
         /// The allowed delay: a sixth of the lease.
         let allowedSeconds: Double
-        /// The number of training passes in this time.
+        /// The number of training passes in `seconds`.
         let passes: Int
     }
 
-    /// The database.
+    /// The URL of the database.
     let url: String
     /// Seconds to train.
     let seconds: Double

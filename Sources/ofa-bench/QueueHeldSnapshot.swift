@@ -1,5 +1,5 @@
-// QueueHeldSnapshot: throughput while an old snapshot retains every dead row, compared with throughput without such a
-// snapshot.
+// QueueHeldSnapshot: compares throughput while an old snapshot of another transaction retains every dead row with
+// throughput without such a snapshot.
 import Foundation
 import Jobs
 import Postgres
@@ -100,8 +100,8 @@ struct QueueHeldSnapshot {
     /// A time, and the number of jobs completed until then.
     private typealias Mark = (jobs: Int, at: ContinuousClock.Instant)
 
-    /// Keeps tens of thousands of jobs waiting, in runs of 20,000 jobs, until `end`. Returns how many jobs were
-    /// completed at `mark` and at `end`.
+    /// Keeps tens of thousands of jobs in the queue until `end`, by enqueuing runs of 20,000 jobs. Returns how many
+    /// jobs were completed at `mark` and at `end`.
     private func feed(
         _ url: String, _ done: borrowing Atomic<Int>, _ crew: BenchCrew,
         mark: ContinuousClock.Instant, until end: ContinuousClock.Instant

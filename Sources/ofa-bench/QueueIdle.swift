@@ -1,10 +1,11 @@
-// QueueIdle: the server load of an idle fleet (workers with eight idle slots each), and the latency of a job start.
+// QueueIdle: measures the load that idle workers, with eight slots each, put on the server, and the latency of a job
+// start.
 import Foundation
 import Jobs
 import Postgres
 import Synchronization
 
-/// Measures an idle fleet of workers, each of which stands for a process.
+/// Measures a fleet of idle workers. All run in this process, but each represents a process of its own.
 struct QueueIdle {
     /// The result: connections per worker, rates per worker and second, and latencies of a job start in milliseconds.
     struct Result: Codable, Equatable {
@@ -41,7 +42,7 @@ struct QueueIdle {
             if let failure = crew.failure { throw BenchError(failure) }
             Thread.sleep(forTimeInterval: 0.05)
         }
-        // After ten seconds the partitions of history exist and polling has backed off.
+        // After ten seconds the partitions of the history tables exist, and workers poll at their longest interval.
         Thread.sleep(forTimeInterval: 10)
         let before = try connection.queryOne(.fleetActivity)
         Thread.sleep(forTimeInterval: seconds)

@@ -8,18 +8,18 @@ import Synchronization
 
 /// Enqueues single jobs for an idle worker.
 struct QueueLatency {
-    /// The latency from the call that enqueues to the first line of the handler.
+    /// The latencies from the start of the call that enqueues a job to the first line of the job's handler.
     struct Result: Codable, Equatable {
         /// Percentiles in milliseconds.
         let p50Ms, p95Ms, p99Ms: Double
     }
 
-    /// The database.
+    /// The URL of the database.
     let url: String
     /// The number of jobs.
     let samples: Int
 
-    /// Enqueues one job after the other.
+    /// Enqueues one job after the other and returns percentiles of their latencies; the first five jobs are warm-up.
     func run() throws -> Result {
         let started = Mutex<ContinuousClock.Instant?>(nil), signal = DispatchSemaphore(value: 0)
         let handler = BenchHandler { _ in
@@ -67,7 +67,7 @@ struct QueueLatency {
     }
 }
 
-/// Measures a fan-out with its children and its continuation.
+/// Measures a fan-out: a job that adds child jobs, and a continuation that runs after them.
 struct QueueFanIn {
     /// The result of a fan-in.
     struct Result: Codable, Equatable {
@@ -79,12 +79,12 @@ struct QueueFanIn {
         let seconds: Double
     }
 
-    /// The database.
+    /// The URL of the database.
     let url: String
     /// The number of children, of workers, and of jobs per claim.
     let children, workers, batch: Int
 
-    /// Runs one fan-out.
+    /// Runs one fan-out and returns its result.
     func run() throws -> Result {
         let connection = try Connection(url: url, applicationName: "ofa-bench")
         defer { connection.close() }

@@ -1,7 +1,7 @@
-// QueuePeer: published PostgreSQL queues on the same server, through the script of OFA_PEERS.
+// QueuePeer: measures published PostgreSQL queues on the same server, with a Python script from the folder OFA_PEERS.
 import Foundation
 
-/// Runs the peers' drain.
+/// Runs the peers' script, which drains a queue of each peer.
 struct QueuePeer {
     /// One line of the script: the result of one queue.
     struct Line: Codable, Equatable {

@@ -1,4 +1,4 @@
-// QueueReport: the report of ofa-bench queue.
+// QueueReport: the report of ofa-bench queue, as a table or JSON.
 import Foundation
 
 /// The figures of one benchmark, ours and the peers'.

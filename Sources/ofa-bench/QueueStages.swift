@@ -17,7 +17,7 @@ struct QueueStages {
     }
 
     /// The number of stages per second, and the microseconds of processor time that this process takes per stage. Other
-    /// load hardly affects the processor time.
+    /// programs on the machine hardly affect the processor time.
     struct Rate: Codable, Equatable {
         let perS, processMicroseconds: Double
     }

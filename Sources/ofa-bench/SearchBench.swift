@@ -1,7 +1,7 @@
-// ofa-bench search: runs our search on the published Note10 tables and predictor. It reports the accuracies found at
-// several latency limits, and how far fronts fall short of single searches. It also times our search with as many
-// evaluations as the published search makes and, with --peer, the published search. Searches use one thread, fronts all
-// processors.
+// ofa-bench search: runs our search on the published Note10 latency tables and accuracy predictor. It reports the
+// accuracies found at several latency limits, and how much less accurate the networks of a Pareto front are than those
+// of single searches. It also times our search with as many evaluations as the published search makes and, with --peer,
+// the published search. A search uses one thread; a front uses all processors.
 import ArgumentParser
 import Search
 
@@ -17,20 +17,20 @@ struct SearchBench: ParsableCommand {
             Example: ofa-bench search --peer --rounds 3
             """)
 
-    /// The limits.
+    /// The latency limits.
     @Option(help: "Latency limits in milliseconds, separated by commas.")
     var limits = "15,20,25,30,40,50"
     /// The number of seeds searched at each limit.
     @Option(help: "Seeds searched at every limit, from 0.") var seeds = 5
     /// Rounds of timing.
     @Option(help: "Rounds of timing, ours and the peer's in turn.") var rounds = 3
-    /// The number of limits at which a front is compared with single searches.
+    /// The number of limits at which a Pareto front is compared with single searches.
     @Option(help: "Latency limits at which one front is compared with searches; 0 for none.")
     var frontLimits = 20
     /// The number of fronts, one for each seed.
     @Option(help: "Seeds of that comparison, from 0: a front with searches of its seed.")
     var frontSeeds = 1
-    /// Draws of the learning curve.
+    /// The number of random draws of training subnets for the predictor's learning curve.
     @Option(help: "Draws of the learning curve on measured subnets; 0 for none.") var draws = 20
     /// Whether to run the peer.
     @Flag(help: "Also time the published search.") var peer = false
@@ -55,7 +55,7 @@ struct SearchBench: ParsableCommand {
         /// The mean and the best predicted accuracy over the seeds, in percent.
         let mean, best: Double
         let meanSeconds, mostSeconds, meanEvaluations: Double
-        /// Processor seconds of a search, which other load does not lengthen.
+        /// Processor seconds of a search; other programs do not lengthen these.
         let meanCPUSeconds, mostCPUSeconds: Double
     }
 

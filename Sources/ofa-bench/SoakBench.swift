@@ -18,13 +18,13 @@ struct SoakBench: ParsableCommand {
             twice, or if the audit finds anything. Example: ofa-bench soak --minutes 30 --jobs 1000000
             """)
 
-    /// The duration of enqueuing.
+    /// The minutes during which jobs are enqueued.
     @Option(help: "Minutes for which jobs are enqueued.") var minutes = 30.0
     /// The number of jobs.
     @Option(help: "Jobs in all.") var jobs = 1_000_000
     /// Worker processes.
     @Option(help: "Worker processes.") var workers = 3
-    /// Seconds between kills.
+    /// The mean seconds between kills.
     @Option(help: "Seconds between two kills, on average.") var killSeconds = 5.0
     /// The seed of the kills.
     @Option(help: "The seed of the kills.") var seed: UInt64 = 1
@@ -64,7 +64,7 @@ struct SoakWorker: ParsableCommand {
         commandName: "soak-worker", abstract: "A worker process of ofa-bench soak.",
         shouldDisplay: false)
 
-    /// The database.
+    /// The URL of the database.
     @Option(help: "The database.") var url: String
     /// The worker's name.
     @Option(help: "The worker's name.") var name: String

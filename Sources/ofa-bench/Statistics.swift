@@ -36,7 +36,8 @@ struct Ratio: Codable, Equatable {
     let ratio: Double
     /// The smallest and the largest ratio of the two sides in one round.
     let min, max: Double
-    /// The time of the peer's fastest pass divided by the time of ours; other load affects this ratio least.
+    /// The time of the peer's fastest pass divided by the time of our fastest pass. Other programs affect this ratio
+    /// less than the ratios of medians.
     let fastest: Double
 
     /// Compares `peer` and `ours`, the medians of equally many rounds, and the fastest pass of each side.

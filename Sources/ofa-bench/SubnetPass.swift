@@ -31,7 +31,7 @@ final class SubnetPass {
     private let images: FeatureMap
     private let labels: [Int32]
     private let gradient, soft: Tensor
-    /// Whether memory is reserved for training passes, and for passes without training.
+    /// Whether memory is reserved for training passes, and for evaluation and calibration passes.
     private var isRoomMade = (training: false, evaluation: false)
 
     /// Prepares a subnet of `space` with fresh weights and `batch` random images.
@@ -80,7 +80,7 @@ final class SubnetPass {
         trainUncleared(images, labels)
     }
 
-    /// Runs one training pass without clearing the gradients, to which the pass adds.
+    /// Runs one training pass that adds to the gradients instead of clearing them first.
     func trainUncleared(_ images: FeatureMap, _ labels: [Int32]) {
         if !isRoomMade.training {
             network.reserve([shape], images: images.images, training: true)
@@ -102,7 +102,7 @@ final class SubnetPass {
         }
     }
 
-    /// Returns the milliseconds of one pass without clearing gradients: the part that depends on the memory layout.
+    /// Runs one pass without clearing gradients and returns its milliseconds. `ElasticBench` compares only this part.
     func bareMilliseconds(_ mode: PassMode) -> Double {
         ContinuousClock().measure {
             switch mode {
@@ -119,8 +119,8 @@ final class SubnetPass {
         return (0..<runs).map { _ in clock.measure { run(mode) } / .milliseconds(1) }
     }
 
-    /// Profiles `runs` passes after a warm-up and returns the profile of the fastest pass, which other load disturbed
-    /// least.
+    /// Profiles `runs` passes after one warm-up pass, and returns the profile of the fastest pass, because other
+    /// programs slowed it least.
     func profile(_ mode: PassMode, runs: Int) -> PassProfile {
         run(mode)
         let clock = ContinuousClock()
@@ -144,7 +144,7 @@ final class SubnetPass {
         return PassProfile(lines, passes: 1, seconds: fastest)
     }
 
-    /// The profile of work outside the engine's operators.
+    /// The profile lines of work outside the engine's operators: clearing gradients.
     private var ownLines: [PassProfile.Line] {
         let floats = network.touchedRanges.reduce(0) { $0 + $1.range.count }
         return [
@@ -158,7 +158,8 @@ final class SubnetPass {
     var weightBytes: Int {
         4 * (network.weights.parameters.count + network.weights.statistics.count)
     }
-    /// The most bytes of feature maps and tape that a pass takes.
+    /// The largest number of bytes that the feature maps and the tape (values saved for the backward pass) of a pass
+    /// take.
     var workspaceBytes: Int { network.workspaceBytes }
     /// Bytes of the gradients of all threads, which a training pass allocates.
     var gradientBytes: Int { 4 * network.gradients.count }
