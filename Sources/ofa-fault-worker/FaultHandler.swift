@@ -1,11 +1,11 @@
-// FaultHandler: the kinds of jobs in fault tests. A kind that reads the results of other jobs checks their number, so
-// that a lost or duplicated job fails the run.
+// FaultHandler: the handlers of jobs in fault tests, one for each kind of job. A handler that reads the results of
+// other jobs checks their number, so that a lost or duplicated job fails the run.
 import Foundation
 import Jobs
 
 /// The arguments of a job in fault tests. Each kind of job reads only some of these.
 struct FaultWork: Decodable {
-    /// How long the job takes, in seconds; for `checkpoints`, how long each step takes.
+    /// How many seconds the job takes; for `checkpoints`, how many seconds each step takes.
     var seconds: Double?
     /// How many steps `checkpoints` takes.
     var steps: Int?
@@ -19,7 +19,7 @@ struct FaultWork: Decodable {
     var expect: Int?
     /// The name of the stage whose results `collect` reads.
     var stage: String?
-    /// How many workers `poison` kills, or how many attempts `fail` lets fail.
+    /// How many times `poison` kills its worker, or how many attempts of `fail` fail.
     var times: Int?
     /// The phase (compute, checkpoint, return or complete) in which `stop` freezes this process once.
     var phase: String?
@@ -31,7 +31,7 @@ struct FaultWork: Decodable {
 struct FaultHandler: JobHandler {
     /// An intended failure.
     struct Failure: Error, CustomStringConvertible { let description: String }
-    /// The error for a violated expectation; a retry would violate the expectation again.
+    /// The error for an unexpected number of results. It is permanent, because a retry would fail in the same way.
     struct Wrong: PermanentError, CustomStringConvertible { let description: String }
 
     private let work: @Sendable (JobContext, FaultWork) throws -> JobOutput
@@ -50,7 +50,7 @@ struct FaultHandler: JobHandler {
         self.work = work
     }
 
-    /// Decodes the arguments and runs the kind.
+    /// Decodes the job's arguments and runs the function of the job's kind.
     func run(_ context: JobContext) throws -> JobOutput {
         try work(context, try context.args(FaultWork.self))
     }
@@ -77,7 +77,8 @@ struct FaultHandler: JobHandler {
         return JobOutput(result: "\(number & 1)")
     }
 
-    /// Takes the steps that follow the newest checkpoint. The checkpoint of step n holds n and the sum 1 + … + n.
+    /// Runs the steps after the newest checkpoint and saves a checkpoint after each step. The checkpoint of step n
+    /// holds n and the sum 1 + … + n.
     private static func checkpoints(_ context: JobContext, _ work: FaultWork) throws -> JobOutput {
         struct Saved: Decodable {
             var step: Int
@@ -144,7 +145,7 @@ struct FaultHandler: JobHandler {
         return JobOutput(result: "\(context.lease.attempt)")
     }
 
-    /// Freezes this process in one phase of the first attempt; the next attempt completes the job.
+    /// Stops this process with SIGSTOP in one phase of the first attempt; the next attempt completes the job.
     private static func stop(_ context: JobContext, _ work: FaultWork) throws -> JobOutput {
         let isFirst = context.lease.crashes == 0
         func stop(_ phase: String) {
@@ -152,8 +153,8 @@ struct FaultHandler: JobHandler {
             kill(getpid(), SIGSTOP)
         }
         stop("compute")
-        // This handler does not call `stopIfCancelled`, because a handler that ignores
-        // interruptions must be fenced too.
+        // This handler never calls `stopIfCancelled`: the queue must refuse the writes of a lost
+        // attempt even if its handler ignores interruptions.
         try context.saveCheckpoint(
             seq: isFirst ? 1 : 2, payload: #"{"by":\#(context.lease.token)}"#
         ) { _ in stop("checkpoint") }

@@ -23,7 +23,7 @@ struct FaultWorkerCommand: ParsableCommand {
     /// The number of workers in this process.
     @Option(help: "The number of workers in this process, each with its own session.")
     var workers = 1
-    /// The kinds of jobs to work on.
+    /// The only kinds of jobs to claim, separated by commas; all kinds if not given.
     @Option(help: "Only these kinds, separated by commas.") var kinds: String?
     /// The largest number of jobs prefetched for a slot.
     @Option(help: "The most jobs that are prefetched.") var prefetch = 1
@@ -46,10 +46,10 @@ struct FaultWorkerCommand: ParsableCommand {
     /// The idle-in-transaction timeout.
     @Option(help: "The longest a transaction may wait for its next statement, in seconds.")
     var idleInTransactionTimeoutSeconds: Double?
-    /// How long to wait for a silent server.
+    /// How long to wait for the server's answer after a statement's time limit.
     @Option(help: "How long to wait for the server after a statement's time limit, in seconds.")
     var answerMarginSeconds: Double?
-    /// The longest reconnect pause.
+    /// The longest pause between two attempts to connect.
     @Option(help: "The longest pause before another attempt to connect, in seconds.")
     var reconnectSeconds = 0.5
 

@@ -1,5 +1,6 @@
-// JournalMeter: meters attempts by the wall clock. The usage of an attempt is recorded in the database and in a file,
-// which survives a kill of the process and a rollback. The fault test compares the file with the database.
+// JournalMeter: meters attempts by the wall clock. It records the usage of an attempt in the database and in a file
+// (the journal). The journal survives a kill of the process and a rollback; the fault test compares it with the
+// database.
 import Foundation
 import Jobs
 import Postgres
@@ -17,7 +18,8 @@ final class JournalMeter: AttemptObserver {
     private let descriptor: Int32
     private let path: String
 
-    /// Opens the journal. Other processes append to the journal too, so each line is written with a single write.
+    /// Opens the journal file at `path` for appending. Other processes append to the same file, so each line is written
+    /// with a single write.
     init(path: String) throws {
         descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o644)
         self.path = path
@@ -31,7 +33,7 @@ final class JournalMeter: AttemptObserver {
         books.withLock { $0.begun[lease.token] = .now }
     }
 
-    /// Returns the usage of the attempt; nil if the attempt is lost or another process started the attempt.
+    /// Returns the usage of the attempt; nil if the attempt is lost, or if another process started it.
     func end(_ lease: Lease, outcome: AttemptOutcome) throws -> AttemptUse? {
         if outcome == .lost { return nil }
         return try account(lease.token).map {
@@ -40,8 +42,9 @@ final class JournalMeter: AttemptObserver {
         }
     }
 
-    /// Returns the time from the attempt's start to the first call for this attempt. A repeated transaction calls
-    /// again, and gets the same time. Nil if this process did not start the attempt.
+    /// Returns the nanoseconds from the start of the attempt to the first call of this function for the attempt. Later
+    /// calls, from a repeated transaction, return the same value. Returns nil if this process did not start the
+    /// attempt.
     private func account(_ token: Int64) throws -> Int64? {
         try books.withLock { books in
             if let known = books.wallNs[token] { return known }
