@@ -1,6 +1,7 @@
 // swift-tools-version: 6.1
 // The import graph: a module (a "room") may import only the modules that its target lists; ops/test.sh checks this.
-// The floors from the bottom: foreign C, wrappers, nouns (data types), processes, a meeting room, doors (programs).
+// The floors (layers) from the bottom: C code, wrappers of C code, nouns (data types), processes (algorithms and
+// services), one meeting room (the module that combines all others), doors (programs).
 import PackageDescription
 
 let argumentParser = Target.Dependency.product(
@@ -23,7 +24,7 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
     ],
     targets: [
-        // Floor 0: foreign C libraries, and the C of this project.
+        // Floor 0: foreign C libraries, and the C code of this project.
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(
             name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
@@ -33,8 +34,8 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
-        // Kernels are optimised in debug builds too. Their debug information is limited to line tables, so they compile
-        // a fifth faster.
+        // Kernels are optimised in debug builds too. Their debug information is limited to line tables, which saves a
+        // fifth of their compile time.
         .target(
             name: "CKernels",
             cSettings: [
@@ -53,19 +54,19 @@ let package = Package(
         .target(name: "CBuild", plugins: ["CommitHeader"]),
         .plugin(name: "CommitHeader", capability: .buildTool(), path: "Sources/CommitHeader"),
 
-        // Floor 1: wrappers. No floor above uses pointers, except in the files that HouseTests lists. Every Swift
-        // module may use Intake.
+        // Floor 1: wrappers of C code. No floor above this one uses pointers, except in the files that HouseTests
+        // lists. Every Swift module may use Intake.
         .target(name: "Intake"),
         .target(name: "Tensors", dependencies: ["Intake", "CKernels", "COpenBLAS"]),
         .target(name: "Postgres", dependencies: ["Intake", "CLibPQ"]),
         .target(name: "Metering", dependencies: ["Intake", "CProcessors"]),
 
-        // Floor 2: nouns.
+        // Floor 2: nouns (data types).
         .target(name: "Datasets", dependencies: ["Intake", "Tensors", "CZlib", "CPictures"]),
         .target(name: "Networks", dependencies: ["Intake", "Tensors"]),
         .target(name: "Schema", dependencies: ["Intake", "Postgres"]),
 
-        // Floor 3: processes.
+        // Floor 3: processes (algorithms and services).
         .target(name: "Training", dependencies: ["Intake", "Networks", "Datasets", "Tensors"]),
         .target(name: "Devices", dependencies: ["Intake", "Networks", "Tensors", yams]),
         .target(name: "Search", dependencies: ["Intake", "Devices", "Networks", "Tensors"]),
@@ -78,7 +79,7 @@ let package = Package(
             name: "Accounting",
             dependencies: ["Intake", "Artifacts", "Jobs", "Schema", "Metering", "Postgres"]),
 
-        // Floor 4: the one meeting room.
+        // Floor 4: the one meeting room, a module that combines all modules below it.
         .target(
             name: "Pipelines",
             dependencies: [
@@ -86,7 +87,7 @@ let package = Package(
                 "Jobs", "Artifacts", "Accounting", "Metering", "Schema", "Postgres", "Intake", yams,
             ], swiftSettings: unoptimised),
 
-        // Floor 5: doors.
+        // Floor 5: doors (programs).
         .executableTarget(
             name: "ofa",
             dependencies: [
