@@ -1,4 +1,4 @@
-// `ofa actions`: the log of manual changes, with the actor of each change.
+// `ofa actions`: lists the log of manual changes, with the actor of each change.
 
 import ArgumentParser
 import Foundation
@@ -21,12 +21,12 @@ struct ActionsCommand: ParsableCommand {
               OFA_ACTOR=anna ofa cancel 3 && ofa actions --subject "run 3" --json
             """)
 
-    /// The subject of the changes.
+    /// The subject whose changes are listed, such as `run 3`; nil for all subjects.
     @Option(
         help: ArgumentHelp("Only changes of this subject, such as \"run 3\".", valueName: "subject")
     )
     var subject: String?
-    /// The limit.
+    /// The maximum number of changes to print.
     @Option(help: "The most entries shown.", transform: Number.whole(1...1_000_000)) var limit = 100
     /// The database.
     @OptionGroup var database: DatabaseOptions

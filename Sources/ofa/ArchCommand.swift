@@ -1,4 +1,4 @@
-// `ofa arch cost`: the costs of a network, without running the network. A database is needed only for arguments that
+// `ofa arch cost`: computes the costs of a network without running it. A database is needed only for arguments that
 // name a stored device or artifact.
 import ArgumentParser
 import Artifacts
@@ -105,9 +105,9 @@ struct ArchCost: ParsableCommand {
         }
     }
 
-    /// Answers lines in batches, because a predictor is faster with many networks. Answers all available lines before
-    /// reading more, so that a program can write a line and then read the line's answer. Lines before an invalid line
-    /// are answered before the error.
+    /// Answers the lines of standard input in batches, because a predictor is faster with many networks. All lines read
+    /// so far are answered before more are read, so that another program can write one line and wait for its answer. At
+    /// an invalid line, the lines before it are answered, then the error is thrown.
     private func answerLines(_ costing: Costing) throws {
         var lines: [(text: String, place: String)] = []
         func flush() throws {
@@ -142,7 +142,7 @@ struct ArchCost: ParsableCommand {
 
 /// The inputs of `ofa arch cost`: the space and the device, and tables and predictor if given.
 private struct Costing {
-    /// Lines per batch.
+    /// The maximum number of lines per batch.
     static let batch = 1024
 
     private let space: SearchSpace
@@ -194,8 +194,8 @@ private struct Costing {
         return answer
     }
 
-    /// Returns the costs of the networks before the first invalid line, and this line's error. If the predictor fails,
-    /// returns no costs.
+    /// Returns the costs of the networks before the first invalid line, and the error of that line; the error is nil if
+    /// all lines are valid. If the predictor fails, returns no costs and the predictor's error.
     func answers(_ lines: [(text: String, place: String)]) -> (
         [ArchAnswer], failure: CommandFailure?
     ) {
@@ -243,7 +243,8 @@ private struct Costing {
 /// Computes the costs of networks from the costs of their parts, which are cached for each resolution.
 private final class CostCache {
     private var known: [Int: NetworkCosting] = [:]
-    /// Resolutions at which a table is incomplete; at these, networks without the missing parts still have a latency.
+    /// The resolutions at which a table lacks entries. At these, each network is computed by itself, because a network
+    /// that needs none of the missing entries still has a latency.
     private var incomplete: Set<Int> = []
 
     func cost(

@@ -125,7 +125,7 @@ enum ArgumentGate {
 
 /// Parsers of enumerated words, for `@Option(transform:)`.
 enum Word {
-    /// Returns a parser of the cases, whose error suggests the nearest case.
+    /// Returns a parser of the raw values of `type`'s cases; its error suggests the nearest value.
     static func one<Case>(of type: Case.Type) -> @Sendable (String) throws -> Case
     where Case: RawRepresentable & CaseIterable & Sendable, Case.RawValue == String {
         { text in
@@ -137,13 +137,13 @@ enum Word {
         }
     }
 
-    /// Returns the shell completion of the cases.
+    /// Returns the shell completion of the raw values of `type`'s cases.
     static func completion<Case>(_ type: Case.Type) -> CompletionKind
     where Case: RawRepresentable & CaseIterable, Case.RawValue == String {
         .list(Case.allCases.map(\.rawValue))
     }
 
-    /// Returns a parser that checks for a case and returns the case's name; the error suggests the nearest case.
+    /// Returns a parser like that of `one`, but which returns the raw value instead of the case.
     static func name<Case>(of type: Case.Type) -> @Sendable (String) throws -> String
     where Case: RawRepresentable & CaseIterable & Sendable, Case.RawValue == String {
         { try one(of: Case.self)($0).rawValue }
@@ -234,7 +234,8 @@ enum Environment {
         }
     }
 
-    /// Throws for invalid settings before anything is enqueued; prints a note for each unknown `OFA_` variable.
+    /// Throws if a known variable has an invalid value, so that a command fails before it changes anything. Prints a
+    /// note for each unknown `OFA_` variable.
     static func check(
         _ environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws {
@@ -250,7 +251,7 @@ enum Environment {
         }
     }
 
-    /// Throws if OFA_ZONE names a zone without factors in the database.
+    /// Throws if OFA_ZONE names a zone (a region of the power grid) for which the database has no factors.
     static func checkZone(_ connection: Connection) throws {
         guard try text("OFA_ZONE") != nil else { return }
         _ = try FactorSet.load(connection).zone(environment: ProcessInfo.processInfo.environment)

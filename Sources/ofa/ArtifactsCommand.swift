@@ -1,4 +1,4 @@
-// `ofa artifacts`: lists, shows and copies artifacts, which runs made or users imported.
+// `ofa artifacts`: lists artifacts, shows one, and writes one to a file. Runs make artifacts; users can import some.
 
 import ArgumentParser
 import Artifacts

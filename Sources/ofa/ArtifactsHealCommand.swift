@@ -8,7 +8,7 @@ import Jobs
 import Pipelines
 import Postgres
 
-/// The states of stored blobs; each blob is checked once, and anew only by `again`.
+/// The states of stored blobs. Each blob is checked once and its state is cached; only `again` repeats a check.
 private struct BlobStates {
     private let store: BlobStore
     private var known: [Digest: BlobStore.State] = [:]
@@ -77,7 +77,7 @@ struct ArtifactsVerify: ParsableCommand {
         let problem: String?
     }
 
-    /// The artifact.
+    /// The artifact to verify; nil for all artifacts and checkpoints.
     @Argument(
         help: "The artifact; by default all artifacts and checkpoints.", completion: .artifacts)
     var artifact: String?
@@ -158,9 +158,9 @@ struct ArtifactsHeal: ParsableCommand {
         /// The job of a checkpoint; nil for an artifact.
         let job: Int64?
         let name: String
-        /// `healed`, `forgotten` or `not healed`.
+        /// `healed`, `not healed`, or `forgotten` for a damaged checkpoint, which was deleted.
         let outcome: String
-        /// The run that was to recreate the bytes; nil if no run was started.
+        /// The run that was started to recreate the bytes; nil if none was started.
         let run: RunID?
         /// Why the artifact was not healed; nil in other cases.
         let reason: String?
@@ -171,21 +171,22 @@ struct ArtifactsHeal: ParsableCommand {
     /// The artifacts.
     @Argument(help: "The artifacts, by number, name or digest.", completion: .artifacts)
     var artifacts: [String] = []
-    /// Whether all damaged or missing bytes are healed.
+    /// Whether to heal all damaged or missing bytes, including those of checkpoints.
     @Flag(help: "Everything that is damaged or missing, including checkpoints.") var all = false
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Requires artifacts or `--all`.
+    /// Requires either artifacts or `--all`.
     mutating func validate() throws {
         guard artifacts.isEmpty == all else {
             throw ValidationError("no artifact is given", remedy: "give artifacts, or --all")
         }
     }
 
-    /// Heals, inputs first, and prints the result for each damaged or missing artifact and checkpoint.
+    /// Heals each damaged or missing artifact after the artifacts that it was made from, and prints one result for each
+    /// damaged or missing artifact and checkpoint.
     mutating func run() throws {
         let url = try database.url()
         let connection = try database.connect(url)
@@ -240,8 +241,8 @@ struct ArtifactsHeal: ParsableCommand {
         }
     }
 
-    /// Returns the artifacts and checkpoints to check, inputs first. An ancestor whose bytes were collected is included
-    /// only if a requested artifact is not intact and may have to be recreated from this ancestor.
+    /// Returns the artifacts and checkpoints to check; an artifact comes after the artifacts that it was made from. An
+    /// ancestor whose bytes were collected is included only if a requested artifact made from it is not intact.
     private func wanted(
         _ healing: Healing, _ states: inout BlobStates, _ connection: Connection
     ) throws -> [BlobReference] {

@@ -1,4 +1,4 @@
-// `ofa artifacts move`: moves artifacts' bytes between the database and the folder outside the database.
+// `ofa artifacts move`: moves the bytes of artifacts between the database and the folder outside the database.
 
 import ArgumentParser
 import Artifacts
@@ -37,7 +37,7 @@ struct ArtifactsMove: ParsableCommand {
     /// The artifacts.
     @Argument(help: "The artifacts, by number, name or digest.", completion: .artifacts)
     var artifacts: [String] = []
-    /// The kind whose artifacts are all moved, instead of named artifacts.
+    /// The kind of artifacts to move, instead of named artifacts.
     @Option(
         help: "All artifacts of this kind.", completion: .artifactKinds,
         transform: Word.name(of: ArtifactRole.self))
@@ -52,7 +52,7 @@ struct ArtifactsMove: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Requires artifacts or a kind.
+    /// Requires either artifacts or a kind.
     mutating func validate() throws {
         guard artifacts.isEmpty != (kind == nil) else {
             throw ValidationError("no artifact is given", remedy: "give artifacts, or --kind")

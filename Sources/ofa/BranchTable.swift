@@ -6,8 +6,8 @@ import Pipelines
 
 /// The table of the devices' costs.
 enum BranchTable {
-    /// Returns one row per device and run. The row gives the device's energy, also as a share of the energy of the run
-    /// that trained the supernet.
+    /// Returns a table with one row per device and run. A row gives the energy spent on the device's network, in joules
+    /// and as a share of the energy of the run that trained the supernet.
     static func table(_ branches: [BranchCost]) -> Table {
         var table = Table(
             .text("DEVICE"), .number("RUN", .medium), .number("CUT FROM RUN", .low),

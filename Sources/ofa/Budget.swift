@@ -6,11 +6,12 @@ import Pipelines
 
 /// Limits written as `max-macs=3000000,max-flash-kb=200`.
 struct Budget {
-    /// The suffix for a device's name: `macs-3000000-flash-kb-200`.
+    /// The suffix that `applied` appends to a device's name, such as `macs-3000000-flash-kb-200`.
     let name: String
     private let limits: LimitOptions
 
-    /// Parses limits, named like the options of `ofa device add`.
+    /// Parses limits, which have the names of the options of `ofa device add`. Throws `ValidationError` for invalid or
+    /// repeated limits.
     init(_ text: String) throws {
         let parts = text.split(separator: ",").map {
             $0.split(separator: "=", omittingEmptySubsequences: false).map(String.init)

@@ -77,10 +77,11 @@ enum UsageText {
         )
     }
 
-    /// Returns the parser's full message for people.
+    /// Returns the parser's full message `text` in a form for people: without marks.
     static func plain(_ text: String) -> String {
         text.split(separator: "\n", omittingEmptySubsequences: false)
-            // For an error thrown while a command runs, the parser gives this usage, which is not the command's.
+            // For an error that a running command throws, the parser adds this usage line, which is not the usage of
+            // that command.
             .filter { $0 != "Usage: ofa <subcommand>" }.map { line in
                 let (reason, remedy) = parts(String(line))
                 return Remedy.joined(reason, remedy)
@@ -130,8 +131,8 @@ struct ErrorDocument: Encodable {
             remedy: told?.remedy.map(Shown.withoutPasswords))
     }
 
-    /// Makes the document of a usage error: the parser's message, with a pointer to the usage if the message has no
-    /// remedy.
+    /// Makes the document of a usage error, from the parser's message. If the message has no remedy, the remedy is to
+    /// see the command's help.
     init(usage error: any Error) {
         let full = Ofa.fullMessage(for: error).split(separator: "\n").map(String.init)
         let hint = full.last { $0.contains(" --help'") }

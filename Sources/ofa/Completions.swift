@@ -48,9 +48,9 @@ extension CompletionKind {
     }
 }
 
-/// Queries names from the database.
+/// Queries the candidates of a completion from the database.
 enum Completions {
-    /// Returns the names that start with `prefix`; empty if the database does not answer within seconds.
+    /// Returns those of `names` that start with `prefix`; none if the database does not answer within a few seconds.
     static func offer(
         _ words: [String], _ prefix: String, _ names: (Connection) throws -> [String]
     ) -> [String] {
@@ -70,8 +70,8 @@ enum Completions {
         }
     }
 
-    /// Returns the database's URL on the command line or in the environment, or the private server's URL; nil if the
-    /// private server is not running.
+    /// Returns the database's URL: from the command line, else from the environment, else that of the private server.
+    /// Returns nil if the private server is not running.
     private static func url(_ words: [String]) throws -> String? {
         var options = DatabaseOptions()
         options.database = words.firstIndex(of: "--database").flatMap { place in

@@ -1,4 +1,4 @@
-// `ofa cost`: the costs of runs by stage, device, attempt, host, kind or day, and how these costs are derived.
+// `ofa cost`: shows the costs of runs by stage, device, attempt, host, kind or day, and how these costs are derived.
 
 import Accounting
 import ArgumentParser
@@ -44,7 +44,8 @@ struct CostOptions: ParsableArguments {
         try reportAndBranches(by: grouping).report
     }
 
-    /// Returns the selected costs, and the costs of the run's devices, including devices added by later runs.
+    /// Returns the selected costs, and the costs of each device's network, including those of devices that later runs
+    /// added.
     func reportAndBranches(by grouping: CostGrouping) throws -> (
         report: CostReport, branches: [BranchCost]
     ) {
@@ -56,7 +57,7 @@ struct CostOptions: ParsableArguments {
             let factors = try FactorSet.load(connection, version: factors)
             return (
                 try ledger.report(run: runID, by: grouping, since: start, factors: factors),
-                // A device's share of a run's energy has no meaning if only costs from a given day on are selected.
+                // The shares of devices would be wrong if only the costs from a given day on are selected.
                 start == nil ? try ledger.branches(run: runID, factors: factors) : []
             )
         } catch let error as JobsError where error.code == .notFound {

@@ -4,7 +4,7 @@ import Jobs
 import Postgres
 import Schema
 
-/// Adopts a database of an earlier ofa.
+/// Migrates a database of an early version of ofa, whose schema was not final.
 struct DatabaseAdopt: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -22,7 +22,7 @@ struct DatabaseAdopt: ParsableCommand {
 
     /// The database.
     @OptionGroup var database: DatabaseOptions
-    /// How to answer.
+    /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
     private struct Answer: Encodable {
@@ -30,7 +30,7 @@ struct DatabaseAdopt: ParsableCommand {
         let cancelled: [Int64]
     }
 
-    /// Adopts the database, and reports the schema's version and the cancelled runs.
+    /// Migrates the database, and prints the schema's version and the cancelled runs.
     mutating func run() throws {
         let connection = try Connection(
             url: try database.url(), applicationName: "ofa", statementTimeoutSeconds: 0)

@@ -28,7 +28,7 @@ struct DatabaseStart: ParsableCommand {
         commandName: "start", abstract: "Starts the private server, creating it the first time.",
         discussion: "Example:\n  OFA_HOME=/srv/ofa ofa db start")
 
-    /// How to answer.
+    /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
     /// Starts the server and prints its state.
@@ -47,9 +47,9 @@ struct DatabaseStatus: ParsableCommand {
         abstract: "Shows whether and where the database runs; exit code 2 if it does not.",
         discussion: "Example:\n  ofa db status --json")
 
-    /// Which database.
+    /// The database.
     @OptionGroup var database: DatabaseOptions
-    /// How to answer.
+    /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
     /// Prints the state without starting the server; exit code 2 if the database does not run.
@@ -90,9 +90,9 @@ struct DatabaseURL: ParsableCommand {
               psql "$(ofa db url)"
             """)
 
-    /// Which database.
+    /// The database.
     @OptionGroup var database: DatabaseOptions
-    /// How to answer.
+    /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
     /// Prints the URL without a password.
@@ -121,9 +121,9 @@ struct DatabaseMigrate: ParsableCommand {
               ofa db migrate --database postgresql://db.example/ofa
             """)
 
-    /// Which database.
+    /// The database.
     @OptionGroup var database: DatabaseOptions
-    /// How to answer.
+    /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
     private struct Answer: Encodable {
@@ -166,9 +166,9 @@ struct DatabaseBackup: ParsableCommand {
     var file: String
     /// Whether a file is replaced.
     @OptionGroup var files: FileOptions
-    /// Which database.
+    /// The database.
     @OptionGroup var database: DatabaseOptions
-    /// How to answer.
+    /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
     /// Dumps to a temporary file. The complete file is renamed, or copied if the target is standard output, a device or
@@ -256,9 +256,9 @@ struct DatabaseRestore: ParsableCommand {
 
     /// The file to read.
     @Argument(help: "A file that `ofa db backup` wrote.", completion: .file()) var file: String
-    /// Which database.
+    /// The database.
     @OptionGroup var database: DatabaseOptions
-    /// How to answer.
+    /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
     /// Restores the whole backup or nothing, then applies migrations that the backup lacks.
@@ -287,13 +287,14 @@ struct DatabaseRestore: ParsableCommand {
 
 /// Runs pg_dump and pg_restore of the server's major version, if this version is installed.
 enum DatabaseTool {
-    /// Runs a tool to its end; a failure has the last lines of the tool's output.
+    /// Runs the tool `name` and waits for its end. The error of a failure has the last three lines of the tool's
+    /// output.
     static func run(_ name: String, _ arguments: [String], _ connection: Connection) throws {
         let version = connection.serverVersion / 10_000
         let access = try connection.toolAccess()
         let matching = try ServerBinaries.installed().first { $0.majorVersion == version }
         let beside = matching?.path(name)
-        // A folder with the server's programs may lack this tool; then PATH decides.
+        // The folder of the server's programs may lack this tool; then the tool is searched in PATH.
         let program =
             beside.flatMap { FileManager.default.isExecutableFile(atPath: $0) ? $0 : nil }
             ?? name
@@ -313,7 +314,7 @@ struct ServerAnswer: Encodable {
     let state: String
     /// The URL; nil if a private server does not run.
     let url: String?
-    /// The process of a running private server.
+    /// The process number of a running private server.
     let process: Int?
     /// The reason why the server cannot be reached.
     let problem: String?
@@ -325,9 +326,10 @@ struct ServerAnswer: Encodable {
     let version: Int?
     /// The user that a private server runs as.
     let user: String?
-    /// The connections that a stop ended.
+    /// The connections that `ofa db stop` ended; nil for other commands.
     let ended: [ServerGuest]?
-    /// The jobs that workers were running when the server was stopped.
+    /// The stages, with their runs, that workers were running when `ofa db stop` stopped the server; nil for other
+    /// commands.
     let underWay: [String]?
 
     private enum CodingKeys: String, CodingKey {

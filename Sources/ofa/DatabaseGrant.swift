@@ -1,4 +1,4 @@
-// `ofa db grant`: lets a database role work or read without owning the schema.
+// `ofa db grant`: gives a database role that does not own the schema the privileges to work, or only to read.
 import ArgumentParser
 import Jobs
 import Postgres
@@ -30,11 +30,11 @@ struct DatabaseGrant: ParsableCommand {
 
     /// The role.
     @Argument(help: "The role's name.") var role: String
-    /// The role's access.
+    /// The access to grant: `work` or `read`.
     @Flag(exclusivity: .exclusive) var access: RoleAccess
     /// The database.
     @OptionGroup var database: DatabaseOptions
-    /// How to answer.
+    /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
     private struct Answer: Encodable {

@@ -21,7 +21,7 @@ struct DatabaseStop: ParsableCommand {
               ofa db stop
             """)
 
-    /// How to answer.
+    /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
     /// Reports open connections and stops the server.
@@ -45,8 +45,8 @@ struct DatabaseStop: ParsableCommand {
         try ServerAnswer(try server.status(), ended: guests, underWay: running).answer(output)
     }
 
-    /// Returns the open connections and the running stages; both lists are empty if the server cannot be queried,
-    /// because that must not prevent the stop.
+    /// Returns the open connections and the running stages. Both lists are empty if the server cannot be queried,
+    /// because a failed query must not prevent the stop.
     private static func guests(of server: PrivateServer) throws -> (
         guests: [ServerGuest], running: [String]
     ) {

@@ -1,4 +1,5 @@
-// `ofa db store`: the folder for blobs outside the database, and the rule that selects these blobs.
+// `ofa db store`: shows and sets the folder outside the database in which blobs (the bytes of artifacts and
+// checkpoints) can be stored, and the rule that selects which new blobs are stored there.
 
 import ArgumentParser
 import Artifacts
@@ -49,7 +50,7 @@ private struct StoreAnswer: Encodable {
     }
 }
 
-/// Shows the folder.
+/// Shows where blobs are stored.
 struct DatabaseStoreShow: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -61,11 +62,11 @@ struct DatabaseStoreShow: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Shows the folder and the use of both places.
+    /// Prints the folder and its rule, and the number and size of blobs in the database and in the folder.
     mutating func run() throws { try StoreAnswer(try database.connectToExisting()).answer(output) }
 }
 
-/// Sets the folder.
+/// Sets the folder, and the rule that selects which new blobs are stored in it.
 struct DatabaseStoreSet: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -90,12 +91,12 @@ struct DatabaseStoreSet: ParsableCommand {
     /// The folder.
     @Option(help: "The folder, on a local disk or a shared file system.", completion: .directory)
     var path: String
-    /// The minimum size.
+    /// The minimum size in MB of blobs that are stored in the folder.
     @Option(
         help: ArgumentHelp("Only blobs of this size or more, in MB (0).", valueName: "MB"),
         transform: Number.whole(0...1_000_000))
     var fromMB: Int?
-    /// The kinds of artifacts.
+    /// The kinds of artifacts whose blobs are stored in the folder, separated by commas; nil for all kinds.
     @Option(
         help: ArgumentHelp(
             "Only these kinds of artifacts, separated by commas (all); checkpoint is one of them.",
@@ -122,7 +123,7 @@ struct DatabaseStoreSet: ParsableCommand {
 
     private var list: [String] { kinds?.split(separator: ",").map(String.init) ?? [] }
 
-    /// Sets the folder and the rule.
+    /// Saves the folder and the rule, and prints them.
     mutating func run() throws {
         let connection = try database.connect()
         try StoreRule.set(
@@ -131,7 +132,7 @@ struct DatabaseStoreSet: ParsableCommand {
     }
 }
 
-/// Removes the folder.
+/// Removes the setting of the folder, so that all new blobs are stored in the database; deletes no files.
 struct DatabaseStoreRemove: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -143,7 +144,7 @@ struct DatabaseStoreRemove: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Removes the folder from the rule; exit code 2 if the folder holds blobs, or if no folder is set.
+    /// Removes the setting; exit code 2 if the folder holds blobs, or if no folder is set.
     mutating func run() throws {
         let connection = try database.connectToExisting()
         guard try StoreRule.remove(connection) else {

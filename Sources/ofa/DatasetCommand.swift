@@ -1,5 +1,5 @@
-// `ofa dataset`: draws pictures to try with, and shows imported data sets, so that people can look at a data set before
-// training.
+// `ofa dataset`: draws pictures to try the program with, and shows imported data sets, so that people can look at a
+// data set before training.
 
 import ArgumentParser
 import Artifacts
@@ -22,7 +22,8 @@ struct DatasetCommand: ParsableCommand {
         subcommands: [DatasetShow.self, DatasetDraw.self])
 }
 
-/// Shows what a data set holds; can write a contact sheet of its pictures.
+/// Shows the classes, counts and sizes of a data set; can also write a contact sheet, one image with many of its
+/// pictures.
 struct DatasetShow: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -39,7 +40,7 @@ struct DatasetShow: ParsableCommand {
 
     /// The JSON answer of `show`.
     struct Answer: Encodable {
-        /// A row of the sheet.
+        /// A row of the contact sheet: one class.
         struct Row: Encodable {
             let column, row, label: Int
             let name: String?
@@ -48,7 +49,7 @@ struct DatasetShow: ParsableCommand {
 
         let artifact: Int64
         let dataset: DatasetRows
-        /// The file and the rows of the sheet; nil without a sheet.
+        /// The file and the rows of the contact sheet; nil if none was written.
         var file: String?
         var rows: [Row]?
 
@@ -60,15 +61,15 @@ struct DatasetShow: ParsableCommand {
 
     /// The data set.
     @OptionGroup var artifact: ArtifactArgument
-    /// The file.
+    /// The PNG file to write; nil for no contact sheet.
     @Option(
         name: [.customShort("o"), .customLong("output")],
         help: "The PNG file of a contact sheet; - for standard output.", completion: .file())
     var file: String?
-    /// The most pictures of a class on the sheet.
+    /// The maximum number of pictures per class on the contact sheet.
     @Option(help: "The most pictures of a class on the sheet.", transform: Number.whole(1...100))
     var pictures = 8
-    /// The most classes on the sheet.
+    /// The maximum number of classes on the contact sheet.
     @Option(
         help: "The most classes on the sheet, from the first on.",
         transform: Number.whole(1...1000))
@@ -80,7 +81,7 @@ struct DatasetShow: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Prints the summary and writes the sheet.
+    /// Writes the contact sheet if a file is given, and prints the summary.
     mutating func run() throws {
         let target = try file.map { try OutputFile($0, files, output) }
         let connection = try database.connectToExisting()

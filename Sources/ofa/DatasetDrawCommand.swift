@@ -1,11 +1,11 @@
-// `ofa dataset draw`: a folder of pictures to try the program with, and to test it on.
+// `ofa dataset draw`: draws a folder of pictures, to try and to test the program with.
 
 import ArgumentParser
 import Datasets
 import Foundation
 import Intake
 
-/// Draws an image folder.
+/// Draws a folder of pictures in the layout train/CLASS/… and test/CLASS/….
 struct DatasetDraw: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -30,28 +30,28 @@ struct DatasetDraw: ParsableCommand {
         /// The names of the classes.
         let classes: [String]
         let train, test: Int
-        /// Whether the pictures were drawn now; false if the folder had them.
+        /// Whether the pictures were drawn now; false if the folder had them already.
         let drawn: Bool
     }
 
     /// The folder.
     @Argument(help: "The folder to draw into.", completion: .directory) var folder: String
-    /// Classes.
+    /// The number of classes.
     @Option(
         help: "How many classes, at most \(DrawnClass.count) (10).",
         transform: Number.whole(1...DrawnClass.count))
     var classes = 10
-    /// Pictures to train on.
+    /// The number of training pictures per class.
     @Option(help: "Pictures of a class to train on (200).", transform: Number.whole(1...1_000_000))
     var train = 200
-    /// Pictures to test with.
+    /// The number of test pictures per class.
     @Option(
         help: "Pictures of a class to test with; 0 for none (50).",
         transform: Number.whole(0...1_000_000))
     var test = 50
-    /// The seed.
+    /// The seed of the pictures.
     @Option(help: "The seed of the pictures (1).", transform: Number.seed) var seed: UInt64 = 1
-    /// Threads.
+    /// The number of threads that draw; nil for this machine's processors.
     @Option(
         help: ArgumentHelp(
             "How many threads draw; by default this machine's processors.", valueName: "n"),
@@ -60,7 +60,7 @@ struct DatasetDraw: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Draws the pictures.
+    /// Draws the pictures unless the folder already has them, and prints the result.
     mutating func run() throws {
         let path: String
         do throws(InputFault) { path = try TextRule.path.checked(folder) } catch {

@@ -1,4 +1,5 @@
-// What `ofa artifacts show` and `ofa dataset show` print of a data set: classes, sizes, means, and what was left out.
+// The summary of a data set that `ofa artifacts show` and `ofa dataset show` print: classes, sizes, means, and the
+// files that were left out.
 
 import Artifacts
 import Datasets
@@ -91,7 +92,7 @@ struct DatasetRows: Encodable {
         ignored = [:]
     }
 
-    /// The most classes that are listed for people.
+    /// The maximum number of classes that `rows` lists; JSON lists all.
     private static let mostListed = 100
 
     /// The rows of a table of fields and values.

@@ -27,7 +27,7 @@ struct DeviceCalibrate: ParsableCommand {
 
     /// The device's name.
     @Argument(help: "The device's name.", completion: .devices) var name: String
-    /// The reference device.
+    /// The device, file or folder whose latency table is calibrated for this device.
     @Option(
         help: ArgumentHelp(
             "The device whose latency table is calibrated, or a folder or file of one.",
@@ -35,13 +35,13 @@ struct DeviceCalibrate: ParsableCommand {
     var reference: String
     /// The search space.
     @Option(help: "The search space of the networks.", completion: .spaces) var space: String
-    /// The measurements.
+    /// The file of measured networks; `-` is standard input.
     @Option(
         help: ArgumentHelp(
             "JSON Lines with \"arch\" and \"latency_ms\", or '-' for standard input.",
             valueName: "file"), completion: .file())
     var measurements: String?
-    /// The number of networks to propose.
+    /// The number of networks to propose for measurement.
     @Option(
         help: "Print this many networks worth measuring instead; store nothing.",
         transform: Number.whole(1...300))
@@ -49,7 +49,7 @@ struct DeviceCalibrate: ParsableCommand {
     /// The image sizes of the networks to propose.
     @Option(help: "Image sizes of the networks of --plan, separated by commas; by default all.")
     var resolutions: String?
-    /// The seed of the plan.
+    /// The seed of the proposed networks.
     @Option(help: "The seed of --plan.", transform: Number.seed) var seed: UInt64 = 0
     /// The database.
     @OptionGroup var database: DatabaseOptions
@@ -64,7 +64,7 @@ struct DeviceCalibrate: ParsableCommand {
         _ = try ImageSizes.read(resolutions)
     }
 
-    /// Prints the plan, or stores the calibrated table and prints the device.
+    /// Prints networks to measure, or stores the calibrated table and prints the device.
     mutating func run() throws {
         let space = try SpaceCommand.space(named: space)
         let sizes = try ImageSizes.read(resolutions, of: space)

@@ -1,5 +1,5 @@
-// `ofa device`: device targets with their limits and tables. Measuring and calibrating have their
-// own files.
+// `ofa device`: adds, lists, shows and removes device targets with their limits and tables.
+// Measuring and calibrating have their own files.
 
 import ArgumentParser
 import Artifacts
@@ -103,7 +103,7 @@ struct DeviceAdd: ParsableCommand {
         try DevicePrinter.show(try DeviceCommand.find(name, connection), output)
     }
 
-    /// Throws if no network can meet the limits by the tables that the device will have.
+    /// Throws if no network meets the limits according to the tables that the device will have.
     private func check(
         _ target: DeviceTarget, _ latencies: GivenTable, _ energies: GivenTable,
         _ devices: DeviceStore

@@ -1,4 +1,5 @@
-// `ofa device measure`: measures a latency table of this machine, part by part, and checks the table on whole networks.
+// `ofa device measure`: measures a latency table of this machine, one part of the network at a time, and checks the
+// table on whole networks.
 
 import ArgumentParser
 import Devices
@@ -33,7 +34,7 @@ struct DeviceMeasure: ParsableCommand {
     /// The image sizes.
     @Option(help: "Image sizes to measure, separated by commas; by default all of the space.")
     var resolutions: String?
-    /// The least number of timings per part.
+    /// The minimum number of timings per part of the network.
     @Option(
         help: "The least number of timings per part.", transform: Number.whole(3...10_000))
     var repeats = 60
@@ -42,7 +43,7 @@ struct DeviceMeasure: ParsableCommand {
         help: "Random whole networks to check and correct the table.",
         transform: Number.whole(1...1000))
     var wholeNetworks = 20
-    /// Whether to ignore the entries of the device's table.
+    /// Whether to measure all entries again, instead of keeping those of the device's table.
     @Flag(help: "Start a new table instead of reusing the device's entries.")
     var anew = false
     /// The database.
@@ -55,7 +56,7 @@ struct DeviceMeasure: ParsableCommand {
         _ = try ImageSizes.read(resolutions)
     }
 
-    /// Measures in a run of one stage, so that the table has lineage and costs.
+    /// Measures in a run with one stage, so that the table's lineage and costs are recorded.
     mutating func run() throws {
         let space = try SpaceCommand.space(named: space)
         let sizes = try ImageSizes.read(resolutions, of: space)
@@ -90,7 +91,8 @@ struct DeviceMeasure: ParsableCommand {
         }
     }
 
-    /// The mean error above which a table is suspicious; a new table has 0.4 to 3 %.
+    /// The mean relative error above which the command advises to measure kept entries again. New tables have errors of
+    /// 0.4 to 3 %.
     private static let largeError = 0.05
 
     private func show(_ found: MeasurementDocument.Measurement) throws {
@@ -137,7 +139,7 @@ private struct MeasurementDocument: Encodable {
     let device: DeviceDocument
     let measurement: Measurement
 
-    /// The table's quality, and the state of the machine.
+    /// The table's quality, and the state of the machine during the measurement.
     struct Measurement: Encodable {
         let space: String
         let entries, measured, known, outliers: Int
@@ -156,7 +158,7 @@ private struct MeasurementDocument: Encodable {
         let scale, per_block_ms, fixed_ms: Double
     }
 
-    /// One whole network.
+    /// The latency of one whole network in milliseconds: by the table, by the corrected table, and measured.
     struct Row: Encodable {
         let arch: SubnetConfig
         let table_ms, corrected_ms, whole_ms: Double

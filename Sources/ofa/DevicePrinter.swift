@@ -26,7 +26,7 @@ enum DevicePrinter {
         }
     }
 
-    /// Describes a device's latency table with its metadata.
+    /// Returns a description of a device's latency table, or of how to get one.
     private static func table(_ device: StoredDevice) -> String {
         guard let table = device.latencyTable else {
             guard device.target.limits.latencyMsMax != nil else { return "none" }
@@ -49,7 +49,7 @@ enum DevicePrinter {
         return known.compactMap { $0 }.joined(separator: ", ")
     }
 
-    /// Describes the limits that are set, one text each.
+    /// Returns one text for each limit that is set, such as `25 ms`.
     static func limits(_ limits: Constraints) -> [String] {
         let all: [(String, String?)] = [
             ("ms", limits.latencyMsMax.map(number)),

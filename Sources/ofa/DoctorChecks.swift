@@ -13,7 +13,7 @@ struct DoctorChecks {
     /// The database that commands with the same options would use.
     let database: DatabaseOptions
 
-    /// Runs all checks and returns the results. What a first run needs first is checked first.
+    /// Runs all checks and returns their results. An error thrown by a check is a failure of that check.
     func all() -> [DoctorCheck] {
         let checks: [(name: String, body: (String) throws -> DoctorCheck)] = [
             ("postgresql", postgresql), ("database", databaseState), ("store", store),

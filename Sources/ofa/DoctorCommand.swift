@@ -22,7 +22,7 @@ struct DoctorCommand: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Runs and prints all checks; a check that throws counts as failed, with its error.
+    /// Runs all checks and prints their results; exit code 1 if a check fails.
     mutating func run() throws {
         let checks = DoctorChecks(database: database).all()
         let worst = checks.map(\.state).max() ?? .ok
@@ -49,7 +49,7 @@ struct DoctorCommand: ParsableCommand {
 
 /// The result of one check.
 struct DoctorCheck: Encodable {
-    /// The state of what was checked.
+    /// How serious the finding of a check is.
     enum State: String, Encodable, Comparable {
         /// The check found no problem.
         case ok
@@ -67,24 +67,24 @@ struct DoctorCheck: Encodable {
 
     /// The check's name.
     let name: String
-    /// The state that the check found.
+    /// How serious the finding is.
     let state: State
-    /// The finding.
+    /// The finding as text.
     let detail: String
-    /// How to fix the problem, if possible.
+    /// How to fix the problem; nil if there is none or no fix is known.
     var remedy: String?
 
-    /// Returns a result without a problem.
+    /// Returns the result of a check that found no problem.
     static func ok(_ name: String, _ detail: String) -> DoctorCheck {
         DoctorCheck(name: name, state: .ok, detail: detail)
     }
 
-    /// Returns a warning.
+    /// Returns the result of a check with state `warn`.
     static func warn(_ name: String, _ detail: String, remedy: String) -> DoctorCheck {
         DoctorCheck(name: name, state: .warn, detail: detail, remedy: remedy)
     }
 
-    /// Returns a failure.
+    /// Returns the result of a check with state `fail`.
     static func fail(_ name: String, _ detail: String, remedy: String?) -> DoctorCheck {
         DoctorCheck(name: name, state: .fail, detail: detail, remedy: remedy)
     }

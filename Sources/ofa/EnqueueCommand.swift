@@ -26,15 +26,15 @@ struct EnqueueCommand: ParsableCommand {
               ofa worker --until-idle
             """)
 
-    /// The file.
+    /// The pipeline file and its overrides.
     @OptionGroup var pipeline: PipelineOptions
-    /// The period.
+    /// The period of a recurring run; nil to enqueue once.
     @Option(
         help: ArgumentHelp(
             "Enqueue periodically, such as every 30m, 12h, 1d or 1w.", valueName: "span"),
         transform: Span.read)
     var every: Span?
-    /// The first time.
+    /// The earliest start of the run, or the time of the first recurring run; nil for now.
     @Option(
         help: ArgumentHelp(
             "Not before this time: 03:00 for the next such time here, or 2026-12-01T03:00:00Z.",
@@ -45,7 +45,8 @@ struct EnqueueCommand: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Prints the run's number, and nothing else on standard output.
+    /// Enqueues the pipeline. Standard output gets only the run's number, or the name of a recurring run; notes go to
+    /// standard error.
     mutating func run() throws {
         let checked = try pipeline.checked()
         let connection = try database.connect()

@@ -1,4 +1,4 @@
-// `ofa gc`: garbage collection of unreferenced bytes, and of selected artifacts.
+// `ofa gc`: removes unreferenced bytes, or the bytes of selected artifacts (garbage collection).
 
 import ArgumentParser
 import Artifacts
@@ -45,29 +45,29 @@ struct GCCommand: ParsableCommand {
         }
     }
 
-    /// The run.
+    /// The run whose artifacts are selected.
     @Option(
         name: .customLong("run"), help: "The artifacts that this run made.", completion: .runs,
         transform: Number.id)
     var runID: Int64?
-    /// The kind.
+    /// The kind of the selected artifacts.
     @Option(
         help: "The artifacts of this kind.", completion: .artifactKinds,
         transform: Word.name(of: ArtifactRole.self))
     var kind: String?
-    /// The age.
+    /// The minimum age of the selected artifacts.
     @Option(
         help: ArgumentHelp(
             "The artifacts older than this, such as 90d, 12h or 2w.", valueName: "span"),
         transform: Span.read)
     var olderThan: Span?
-    /// The grace period.
+    /// The time for which unreferenced bytes and the checkpoints of failed jobs are kept.
     @Option(
         help: ArgumentHelp(
             "How long to keep unreferenced bytes and checkpoints of failed jobs (7d).",
             valueName: "span"), transform: Span.read)
     var grace: Span?
-    /// Whether to remove nothing.
+    /// Whether to print what would be removed, and remove nothing.
     @Flag(help: "Print what would be removed; remove nothing.") var dryRun = false
     /// The database.
     @OptionGroup var database: DatabaseOptions
@@ -84,7 +84,7 @@ struct GCCommand: ParsableCommand {
         }
     }
 
-    /// Collects and prints the result.
+    /// Removes the bytes and prints the result.
     mutating func run() throws {
         let connection = try database.connectToExisting(takesLong: true)
         let answer = try isNamed ? named(connection) : needless(connection)

@@ -1,4 +1,4 @@
-// Resource limits and settings of this process's worker, shared by `ofa worker` and `ofa run`.
+// The options of `ofa worker` and `ofa run` for the resource limits and settings of this process's worker.
 
 import ArgumentParser
 import Foundation
@@ -10,44 +10,44 @@ import Postgres
 
 /// The options for the resources of this process's worker.
 struct HostOptions: ParsableArguments {
-    /// The processors that jobs may reserve together.
+    /// The total number of processors that concurrent jobs may reserve; nil for this machine's.
     @Option(
         help: ArgumentHelp(
             "The most processors for jobs of this process; by default this machine's.",
             valueName: "n"), transform: Number.whole(1...4096))
     var threads: Int?
-    /// The megabytes that jobs may reserve together.
+    /// The total megabytes that concurrent jobs may reserve; nil for this machine's.
     @Option(
         name: .customLong("memory-mb"),
         help: ArgumentHelp(
             "The most megabytes for jobs of this process; by default this machine's.",
             valueName: "mb"), transform: Number.whole(1...1 << 30))
     var memoryMB: Int?
-    /// The most concurrent jobs of a kind, as `kind=n`.
+    /// The maximum numbers of concurrent jobs of a kind, each as `kind=n`.
     @Option(
         help: ArgumentHelp(
             "The most concurrent stages of a kind, such as train=1; may be repeated.",
             valueName: "kind=n"))
     var limit: [String] = []
-    /// The most short jobs to prefetch per slot.
+    /// The maximum number of short jobs to prefetch per slot (a thread that runs one job at a time).
     @Option(
         help: ArgumentHelp(
             "The most short jobs to prefetch per slot.", valueName: "n"),
         transform: Number.whole(1...10_000))
     var prefetch = 100
-    /// The machine's capabilities.
+    /// The machine's capabilities, separated by commas.
     @Option(
         help: ArgumentHelp(
             "Capabilities of this machine for stages that require them, separated by commas, such as gpu,device:my-board.",
             valueName: "list"))
     var offers: String?
-    /// How long a lease lasts without a heartbeat.
+    /// How many seconds a lease lasts without a heartbeat.
     @Option(
         help: ArgumentHelp(
             "Seconds without contact after which this worker's jobs go to others; it stops them after two thirds. 2 to 3600.",
             valueName: "seconds"), transform: Number.whole(2...3600))
     var lease = 10
-    /// The statement timeout.
+    /// The statement timeout in seconds.
     @Option(
         name: .customLong("statement-seconds"),
         help: ArgumentHelp(
@@ -100,7 +100,7 @@ struct HostOptions: ParsableArguments {
         _ = try offerList()
     }
 
-    /// Returns the resources for `slots` slots of this process.
+    /// Returns the resources of this process with `slots` slots.
     func room(slots: Int) throws -> HostRoom {
         HostRoom(
             slots: slots, threads: threads ?? HostRoom.machineThreads,
@@ -110,22 +110,22 @@ struct HostOptions: ParsableArguments {
     }
 }
 
-/// The resources of one process: its slots and their budget.
+/// The resources of one process's worker: its slots, and the processors and memory that they share.
 struct HostRoom {
     /// The number of processors that this process may use.
     static var machineThreads: Int { MachineLimits.current().processors.value }
     /// The megabytes that this process may use.
     static var machineMemoryMB: Int { MachineLimits.current().memoryMB }
 
-    /// The most concurrent jobs.
+    /// The maximum number of concurrent jobs.
     var slots = 1
-    /// The processors that jobs may reserve together.
+    /// The total number of processors that concurrent jobs may reserve.
     var threads = HostRoom.machineThreads
-    /// The megabytes that jobs may reserve together.
+    /// The total megabytes that concurrent jobs may reserve.
     var memoryMB = HostRoom.machineMemoryMB
-    /// The most concurrent jobs of each kind.
+    /// The maximum number of concurrent jobs by kind; kinds that are absent have no limit of their own.
     var kindLimits: [String: Int] = [:]
-    /// The most jobs to prefetch per slot.
+    /// The maximum number of jobs to prefetch per slot.
     var prefetch = 100
     /// The machine's capabilities for stages that require them.
     var offers: [String] = []
@@ -134,7 +134,7 @@ struct HostRoom {
     /// The longest a statement of the worker may run, in seconds.
     var statementSeconds = 60.0
 
-    /// Threads for a job without a reservation.
+    /// The number of threads of a job that reserves no processors.
     var threadsEach: Int { max(1, threads / slots) }
 
     /// The budget shared by the slots. With more slots than processors, a job without a reservation counts as 0
@@ -153,7 +153,8 @@ struct HostRoom {
             idleInTransactionTimeoutSeconds: min(60, max(1, leaseSeconds)))
     }
 
-    /// Returns one line for each stage in `jobs` that has unfinished jobs which reserve more than this process has.
+    /// Returns one line of text for each stage with an unfinished job that reserves more processors or memory than this
+    /// process has.
     func misfits(among jobs: [JobDetails]) -> [String] {
         let open = jobs.filter { ![.completed, .cancelled, .discarded].contains($0.state) }
         var lines: [String] = []

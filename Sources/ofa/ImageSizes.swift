@@ -27,7 +27,7 @@ enum ImageSizes {
         return sizes
     }
 
-    /// Returns the sizes in `text` as `read(_:)` does; throws also for sizes that `space` lacks.
+    /// Returns the sizes in `text` as `read(_:)` does. Also throws for sizes that `space` lacks.
     static func read(_ text: String?, of space: SearchSpace) throws -> [Int]? {
         let sizes = try read(text)
         try space.checkResolutions(sizes ?? [])

@@ -65,7 +65,7 @@ struct JobShow: ParsableCommand {
         }
     }
 
-    /// Prints the fields of a JSON object, one line each, or any other value after `name`.
+    /// Prints a JSON object as a table with one row per field, or any other value on one line after `name`.
     private func show(_ name: String, _ value: JSONValue) throws {
         guard case .object(let fields) = value else {
             return try Output.line("\(name): \(try Output.jsonText(value))")
@@ -80,7 +80,7 @@ struct JobShow: ParsableCommand {
         try Output.line()
     }
 
-    /// Describes how a job is queued: queue, priority, key, reservations, limits and times.
+    /// Returns lines that describe how a job is queued: queue, priority, key, reservations, limits and times.
     static func terms(_ job: JobDetails) -> [String] {
         var lane = "queue \(job.queue), priority \(job.priority)"
         if let key = job.key { lane += ", key \(key)" }
@@ -210,7 +210,7 @@ struct JobRetry: ParsableCommand {
         }
     }
 
-    /// Redrives the dead letters of a kind: makes the discarded jobs of this kind available again.
+    /// Makes all discarded jobs (dead letters) of a kind available again, and prints those that cannot be retried.
     private func redrive(_ kind: String, _ queue: JobQueue) throws {
         let redrive = try queue.retry(kind: kind)
         let refused = redrive.refused.sorted { $0.key < $1.key }

@@ -1,4 +1,4 @@
-// `ofa job log`: prints the newest log lines of a job or all lines, and can follow the log.
+// `ofa job log`: prints the newest lines of a job's log, or all lines; can follow the log until the job ends.
 
 import ArgumentParser
 import Foundation
@@ -21,7 +21,7 @@ struct JobLog: ParsableCommand {
 
     /// The job.
     @Argument(help: "The job's number.", completion: .jobs, transform: Number.id) var id: Int64
-    /// The number of newest lines to print.
+    /// How many of the newest lines to print.
     @Option(
         name: [.customShort("n"), .long], help: "How many of the newest lines.",
         transform: Number.whole(1...1_000_000))

@@ -1,4 +1,4 @@
-// `ofa jobs`: the jobs of the queue, by run and state.
+// `ofa jobs`: lists the jobs of the queue, optionally only those of one run, state or kind.
 
 import ArgumentParser
 import Artifacts
@@ -36,7 +36,7 @@ struct JobsCommand: ParsableCommand {
         help: "Only jobs of this kind.", completion: .stageKinds,
         transform: Word.name(of: StageKind.self))
     var kind: String?
-    /// The most jobs shown.
+    /// The maximum number of jobs to print.
     @Option(help: "The most jobs shown.", transform: Number.whole(1...1_000_000)) var limit = 1000
     /// The database.
     @OptionGroup var database: DatabaseOptions
@@ -87,11 +87,11 @@ struct JobDocument: Encodable {
     let priority, threads, memory_mb: Int
     /// The time limits of an attempt in seconds: in total, and without progress.
     let timeout_seconds, stall_seconds: Double?
-    /// Whether workers crashed on the job, so that the job will be run alone.
+    /// Whether workers crashed while they ran the job; such a job is then run alone.
     let quarantined: Bool
-    /// `attempts` counts the attempts begun, `lost` the attempts lost with their worker. The job is discarded when
-    /// attempt `max_attempts` fails; this number leaves out lost and released attempts. `crashes` counts towards
-    /// max_crashes.
+    /// `attempts` counts the attempts begun, and `lost` those that ended with the loss of their worker. The job is
+    /// discarded after `max_attempts` failed attempts; lost and released attempts do not count. `crashes` counts the
+    /// worker crashes that are held against the job; checkpoints and full hours of work reduce this number.
     let attempts, max_attempts, lost, crashes: Int
     /// The job's progress, in 0...1.
     let progress: Double?

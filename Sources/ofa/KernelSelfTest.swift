@@ -14,9 +14,10 @@ struct KernelSelfTest {
         let deviation: Double
     }
 
-    /// The largest deviation that rounding explains. In about 30 layers, the order of additions and fused operations
-    /// change sums of up to 1,000 products by some 30 · √1000 · 2⁻²⁴ ≈ 6e-5. Batch norms over few values may amplify
-    /// this tenfold. The deviation of a wrong kernel is about 1.
+    /// The largest deviation that rounding explains. Vector kernels add in another order and use fused operations; over
+    /// about 30 layers with sums of up to 1,000 products, this causes a relative difference of some
+    /// 30 · √1000 · 2⁻²⁴ ≈ 6e-5. Batch norms over few values may amplify this difference tenfold. A wrong kernel causes
+    /// a deviation of about 1.
     static let tolerance = 1e-3
 
     private static let images = 4

@@ -4,33 +4,33 @@
 import ArgumentParser
 import Devices
 
-/// The options for upper limits; limits that are not given are not set.
+/// The options for a device's upper limits; an option that is not given sets no limit.
 struct LimitOptions: ParsableArguments {
-    /// Latency in milliseconds.
+    /// The maximum latency of one batch, in milliseconds.
     @Option(
         help: "The most milliseconds for one batch, by the device's latency table.",
         transform: Number.limit)
     var maxLatencyMs: Double?
-    /// Live activations in KiB.
+    /// The maximum memory of activations that are live at the same time, for one batch, in KiB.
     @Option(
         help: "The most KiB of activations in memory at the same time, for one batch.",
         transform: Number.limit)
     var maxPeakMemoryKb: Double?
-    /// Stored weights in KiB.
+    /// The maximum size of the stored weights, in KiB.
     @Option(help: "The most KiB of stored weights.", transform: Number.limit) var maxFlashKb:
         Double?
-    /// Multiply-accumulates.
+    /// The maximum number of multiply-accumulates for one image.
     @Option(help: "The most multiply-accumulates for one image.", transform: Number.countLimit)
     var maxMacs: Int?
-    /// Parameters.
+    /// The maximum number of parameters.
     @Option(help: "The most parameters.", transform: Number.countLimit) var maxParams: Int?
-    /// Energy in millijoules.
+    /// The maximum energy of one batch, in millijoules.
     @Option(
         help: "The most millijoules for one batch, by an energy table or modelled.",
         transform: Number.limit)
     var maxEnergyMj: Double?
 
-    /// Returns `limits`, in which the limits given on the command line replace the others.
+    /// Returns `limits` after replacing those for which an option is given.
     func replacing(_ limits: Constraints = Constraints()) -> Constraints {
         Constraints(
             latencyMsMax: maxLatencyMs ?? limits.latencyMsMax,

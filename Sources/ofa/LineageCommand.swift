@@ -1,4 +1,4 @@
-// `ofa lineage`: ancestors and descendants of an artifact.
+// `ofa lineage`: prints the ancestors or the descendants of an artifact.
 
 import ArgumentParser
 import Artifacts
@@ -34,7 +34,7 @@ struct LineageOptions: ParsableArguments {
         help: "tree, dot, mermaid or json.", completion: Word.completion(LineageFormat.self),
         transform: Word.one(of: LineageFormat.self))
     var format: LineageFormat = .tree
-    /// The limit.
+    /// The maximum number of artifacts to print.
     @Option(help: "Artifacts shown at most.", transform: Number.whole(1...1_000_000)) var limit =
         Lineage.usualLimit
     /// The database.
@@ -42,11 +42,11 @@ struct LineageOptions: ParsableArguments {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// How many artifacts beyond `limit` a walk may visit, because shards of data sets are not shown.
+    /// How many artifacts beyond `limit` are read, because shards of data sets are read but not printed.
     private static let mostShards = 100_000
 
-    /// Prints the graph that `walk` returns for the artifact. A data set may have thousands of shards, which only the
-    /// JSON output lists.
+    /// Prints the graph that `walk` returns for the artifact and a limit. Only the JSON output lists the shards of data
+    /// sets, because a data set may have thousands.
     func show(_ walk: (Lineage, ArtifactID, Int) throws -> LineageGraph) throws {
         let connection = try database.connectToExisting()
         let root = try ArtifactsCommand.find(artifact.reference, connection)

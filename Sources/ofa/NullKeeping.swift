@@ -1,5 +1,5 @@
-// One rule for all JSON output: a field without a value is present as null. Swift's synthesised encoding omits such
-// fields, so a wrapping encoder writes the nulls.
+// In all JSON output, a field without a value is present as null. Swift's synthesised encoding omits such fields, so
+// the encoder in this file wraps another encoder and adds the nulls.
 import Foundation
 
 /// A value whose nil fields are encoded as null, recursively.
@@ -24,7 +24,7 @@ struct NullKeeping: Encodable {
     }
 }
 
-/// An encoder whose containers keep nulls.
+/// An encoder whose containers encode nil as null, in the format of the encoder `base`.
 private struct NullKeepingEncoder: Encoder {
     let base: any Encoder
     var codingPath: [any CodingKey] { base.codingPath }

@@ -94,7 +94,7 @@ enum Output {
         }
     }
 
-    /// Clears the screen before repeated output; has no effect if standard output is no capable terminal.
+    /// Clears the screen before repeated output; does nothing if standard output is not a terminal that can be cleared.
     static func clear() throws {
         if Screen.clears { try write("\u{1B}[H\u{1B}[2J") }
     }
@@ -135,7 +135,7 @@ enum Output {
             if isDue { writeError(Shown.line(text) + "\n") }
             return
         }
-        // A wrapped line could not be rewritten in place.
+        // The text is cut to one line of the terminal, because a wrapped line cannot be rewritten in place.
         let shown = Shown.cut(Shown.line(text), to: max(Screen.progressWidth - 1, 20))
         let cells = Shown.cells(shown)
         progressLength.withLock { length in
@@ -164,8 +164,9 @@ enum Output {
         }
     }
 
-    /// Returns the exit code of an error; a `CommandFailure` has its own. Otherwise 2 if a requested object does not
-    /// exist or is ambiguous, if no network meets the limits, or if artifacts do not belong together; else 1.
+    /// Returns the exit code of an error. A `CommandFailure` has its own code. For other errors the code is 2 if a
+    /// requested object does not exist or is ambiguous, if no network meets the limits, or if artifacts do not belong
+    /// together; else the code is 1.
     static func exitCode(of error: any Error) -> ExitCode {
         switch error {
         case let error as CommandFailure: error.exitCode
@@ -196,7 +197,7 @@ enum Output {
             let text = Shown.withoutPasswords(text)
             try FileHandle.standardError.write(contentsOf: Data(text.utf8))
         } catch {
-            // Standard error is closed: continue silently, because the work matters more.
+            // Standard error is closed. The command continues without messages.
         }
     }
 }

@@ -1,5 +1,6 @@
-// Output files of commands. `-` is standard output; an existing file is replaced only with --force; symbolic links are
-// followed. A failure leaves no partial file. `ofa db backup` uses only the checks, and renames its dump itself.
+// The files that commands write. `-` is standard output; an existing file is replaced only with --force; symbolic links
+// are followed. A failure leaves no partial file. `ofa db backup` uses only the checks here, and renames its dump
+// itself.
 import ArgumentParser
 import Foundation
 import Intake
@@ -16,14 +17,15 @@ struct OutputFile {
     let path: String
     private let replaces: Bool
 
-    /// The target of the path, after following links.
+    /// The path after following symbolic links.
     let target: String
 
     /// Whether the path stands for standard output.
     var isStandardOutput: Bool {
         ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].contains(path)
     }
-    /// Whether bytes go to standard output, a device or a pipe, which no finished file may replace.
+    /// Whether bytes are written directly to the target, because it is standard output, a device or a pipe. A regular
+    /// file is written beside its target first and then renamed.
     var isWrittenInPlace: Bool { isStandardOutput || isStream }
     /// The file's name in messages.
     var name: String { isStandardOutput ? "standard output" : path }
@@ -79,8 +81,7 @@ struct OutputFile {
     /// Writes a text.
     func write(_ text: String) throws { try write { try $0(Data(text.utf8)) } }
 
-    /// Whether the target is written in place instead of being replaced, because the target is a device, a pipe, or
-    /// below /dev or /proc.
+    /// Whether the target is a device, a pipe, or below /dev or /proc; such a target is written to, never replaced.
     private var isStream: Bool {
         if ["/dev/", "/proc/"].contains(where: { target.hasPrefix($0) }) { return true }
         var status = stat()

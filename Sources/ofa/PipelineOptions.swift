@@ -47,13 +47,13 @@ struct CheckedPipeline {
         return try EnqueuedRun(spec, JobQueue(connection), alongside: saveDevices)
     }
 
-    /// Prints notes about the file, and which of its data this machine lacks. Throws if data on this machine contradict
-    /// the file or, with `isHere`, if data are missing.
+    /// Prints notes about the file, and which of the file's data this machine lacks. Throws if data on this machine
+    /// contradict the file or, with `isHere`, if data are missing.
     func tell(isHere: Bool) throws {
         for note in definition.notes { Output.note("note: \(note)") }
         for line in definition.missingData() {
             if isHere {
-                // A line begins with the key of the folder.
+                // A line of `missingData` begins with the key whose value is the folder of the missing data.
                 throw CommandFailure.failed(
                     line, remedy: "say where the data are: --set \(line.prefix { $0 != ":" })=PATH")
             }
@@ -93,7 +93,7 @@ struct EnqueuedRun: Encodable {
     let name: String
     /// The run's number of stages.
     let stages: Int
-    /// Whether the run was created now, instead of found.
+    /// Whether the run was created now; false if an unfinished run was found.
     let isNew: Bool
 
     private enum CodingKeys: String, CodingKey {
@@ -101,7 +101,7 @@ struct EnqueuedRun: Encodable {
         case isNew = "new"
     }
 
-    /// Enqueues a run, with `body` in the same transaction, or finds the unfinished run of the same name and
+    /// Enqueues a run and calls `body` in the same transaction, or finds an unfinished run of the same name and
     /// definition.
     init(
         _ spec: RunSpec, _ queue: JobQueue, alongside body: (Connection) throws -> Void = { _ in }

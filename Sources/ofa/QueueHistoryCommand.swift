@@ -1,5 +1,5 @@
-// `ofa queue history`, `retention` and `audit`: the queue's history by day, retention periods, and
-// the consistency check.
+// `ofa queue history`, `retention` and `audit`: list or drop the days of the queue's history, set
+// retention periods, and check the queue's consistency.
 
 import ArgumentParser
 import Jobs
@@ -20,7 +20,7 @@ struct QueueHistory: ParsableCommand {
               ofa queue history --drop-older-than 90
             """)
 
-    /// The age in days beyond which days are dropped.
+    /// The age in days beyond which days of history are dropped; nil to list the days.
     @Option(
         help: ArgumentHelp("Drop days older than this many days.", valueName: "days"),
         transform: Number.whole(1...100_000))
@@ -54,8 +54,8 @@ struct QueueHistory: ParsableCommand {
 }
 
 extension QueueHistory {
-    /// Prints the dropped partitions, and the first partition that could not be dropped; prints `nothing` if there is
-    /// neither.
+    /// Prints the names of the dropped partitions, and of the first partition that is in use and could not be dropped.
+    /// Without either, prints the text `nothing`.
     static func tell(_ answer: DroppedHistory, nothing: String) throws {
         for name in answer.dropped { try Output.line("dropped \(name)") }
         if let name = answer.inUse {
@@ -86,12 +86,12 @@ struct QueueRetention: ParsableCommand {
               ofa queue retention --apply
             """)
 
-    /// The kind of data.
+    /// The kind of data whose period is set; nil to set none.
     @Argument(
         help: "history, meter or jobs.", completion: Word.completion(Retained.self),
         transform: Word.one(of: Retained.self))
     var what: Retained?
-    /// The retention period.
+    /// The retention period in days.
     @Argument(help: "How many days, or forever.", transform: Keep.read) var days: Keep?
     /// Whether to drop older data now.
     @Flag(help: "Drop older data now, as the schema's owner; otherwise workers do so hourly.")

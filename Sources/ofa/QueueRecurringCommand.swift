@@ -1,4 +1,4 @@
-// `ofa queue recurring`: lists and removes recurring runs; `ofa enqueue --every` adds a recurring run.
+// `ofa queue recurring`: lists and removes recurring runs. `ofa enqueue --every` adds one.
 
 import ArgumentParser
 import Foundation

@@ -23,15 +23,16 @@ final class QueueTeller: Sendable {
         var failed: Set<RunID> = []
     }
 
-    /// How often a run's state is polled after a job of the run failed; then the job's failure is reported alone.
+    /// How often a run's state is polled after one of its jobs has failed. If the run has not failed by then, only the
+    /// job's failure is reported.
     private static let looks = 6
 
     private let state = Mutex(State())
 
-    /// The runs of all events so far.
+    /// The runs of all jobs that the worker has claimed so far.
     var seen: Set<RunID> { state.withLock(\.runs) }
 
-    /// Handles an event, on any thread.
+    /// Handles an event of the worker; may be called on any thread.
     func hear(_ event: JobEvent) {
         switch event {
         case .claimed(let lease):
@@ -51,8 +52,9 @@ final class QueueTeller: Sendable {
         }
     }
 
-    /// Reports a job that failed for good, once its run has failed or was polled `looks` times; with `isLast`, at once.
-    /// Of each failed run only the first job is reported. A connection is opened only if a job failed.
+    /// Reports jobs that failed and will not be retried. Such a job is reported when its run has failed, when the run
+    /// has been polled `looks` times, or if `isLast`. Of each failed run only the first job is reported. `connect` is
+    /// called only if a job has failed.
     func tell(isLast: Bool = false, connect: () throws -> Connection) throws {
         var failures = state.withLock { state in
             defer { state.failures = [] }

@@ -1,4 +1,4 @@
-// `ofa report`: the results of a run.
+// `ofa report`: prints the results of a run, and can write them as an HTML page.
 
 import Accounting
 import ArgumentParser
@@ -23,12 +23,12 @@ struct ReportCommand: ParsableCommand {
               ofa report 3 --html report.html
             """)
 
-    /// The run.
+    /// The run; nil for the newest.
     @Argument(
         help: ArgumentHelp("The run's number; by default the newest.", valueName: "run"),
         completion: .runs, transform: Number.id)
     var runID: Int64?
-    /// The page's file.
+    /// The HTML file to write; nil for none.
     @Option(
         help: ArgumentHelp(
             "Write the report to this file as a page too; with - the page alone, on standard output.",
@@ -41,7 +41,8 @@ struct ReportCommand: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Collects the report, writes the page if requested, and prints.
+    /// Collects the report, writes the HTML page if a file is given, and prints the report. Exit code 2 if stored bytes
+    /// that belong to the report are damaged or missing.
     mutating func run() throws {
         let page = try html.map { try OutputFile($0, files, output) }
         let connection = try database.connectToExisting(takesLong: true)

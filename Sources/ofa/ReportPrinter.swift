@@ -12,8 +12,8 @@ enum ReportPrinter {
         if !file.isStandardOutput { Output.note("the report is in \(file.path)") }
     }
 
-    /// Prints the supernet's largest and smallest networks, the networks with their limits, and the
-    /// costs.
+    /// Prints the accuracy of the supernet's largest and smallest networks, the networks made for
+    /// devices with their limits, and the costs.
     static func show(_ report: RunReport) throws {
         let source = report.source.map { ", cut from run \($0)" } ?? ""
         try Output.line(
@@ -45,7 +45,7 @@ enum ReportPrinter {
                 + " ofa cost explain shows their derivation")
     }
 
-    /// Returns the limits that networks of a run miss, one line each; nil if no limit is missed.
+    /// Returns one line for each device limit that the device's network exceeds; nil if there is none.
     static func unmet(_ report: RunReport) -> String? {
         let lines = report.networks.flatMap { row in
             row.figures.limitRows.filter { $0.isMet == false }.map { limit in
@@ -59,7 +59,7 @@ enum ReportPrinter {
         return lines.isEmpty ? nil : lines.joined(separator: "\n")
     }
 
-    /// Describes the outcome of a second search.
+    /// Returns a text about a second search, which follows if the first network's measured latency exceeds the limit.
     private static func again(_ second: SecondSearch) -> String {
         let start =
             "the first network took \(amount(second.firstLatencyMs)) ms; searched again within"

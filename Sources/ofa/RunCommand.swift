@@ -25,7 +25,7 @@ struct RunCommand: ParsableCommand {
               ofa run pipelines/fashion-mnist-quick.yaml --workers 2 --memory-mb 4000 --limit train=1
             """)
 
-    /// The file.
+    /// The pipeline file and its overrides.
     @OptionGroup var pipeline: PipelineOptions
     @Option(
         help: "Concurrent jobs in this process; they share its cores.",

@@ -5,7 +5,7 @@ import Jobs
 
 /// A forecast of the end of a run.
 struct RunForecast {
-    /// The kind of every stage.
+    /// The kind of every stage, by the stage's name.
     private let kinds: [String: String]
     /// The average seconds of an attempt, by kind.
     private let usual: [String: Double]
@@ -30,8 +30,8 @@ struct RunForecast {
         self.workers = max(1, workers)
     }
 
-    /// Returns the seconds until the last stage ends: the longer of the critical path and the remaining work divided by
-    /// the number of workers. Nil if no work is left.
+    /// Returns the seconds until the last stage ends; nil if no work is left. The estimate is the larger of two times:
+    /// that of the longest chain of dependent stages, and that of all remaining work divided by the number of workers.
     func secondsLeft(_ status: RunStatus) -> Double? {
         var own: [String: Double] = [:]
         for stage in status.stages { own[stage.name] = seconds(stage, status) }

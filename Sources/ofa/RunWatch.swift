@@ -7,7 +7,7 @@ import Postgres
 
 /// Executes one run in this process and shows its progress.
 struct RunWatch {
-    /// The database of the workers.
+    /// The URL of the database.
     let url: String
     /// The connection that polls the run.
     let connection: Connection
@@ -45,7 +45,8 @@ struct RunWatch {
                 progress.tell(status)
                 if status.run.state != .running { break }
             }
-            // The worker may still wait for the database, so signals must still be handled.
+            // The drain is inside `withSignals`, because the worker may still wait for the database; a second signal
+            // must be able to end that wait.
             session.drain()
         }
         Output.endProgress()
@@ -59,7 +60,7 @@ struct RunWatch {
 
 /// Reports the progress of a run on standard error.
 protocol RunTeller {
-    /// Reports the changes since the last call.
+    /// Reports the changes between the previous call's status and `status`.
     mutating func tell(_ status: RunStatus)
 }
 
@@ -67,7 +68,7 @@ protocol RunTeller {
 struct RunProgress: RunTeller {
     private var told: [String: StageStatus.State] = [:]
 
-    /// Reports the changes since the last call.
+    /// Reports the changes between the previous call's status and `status`.
     mutating func tell(_ status: RunStatus) {
         for stage in status.stages where told[stage.name] != stage.state {
             told[stage.name] = stage.state

@@ -27,7 +27,7 @@ struct Span: ExpressibleByArgument, Equatable {
         }
     }
 
-    /// Parses a span for `@Option(transform:)`; an error states the form and the range.
+    /// Parses a span for `@Option(transform:)`; the error states the accepted form and range.
     @Sendable static func read(_ text: String) throws -> Span {
         guard let span = Span(argument: text) else {
             throw ValueFault(
@@ -64,11 +64,11 @@ struct Moment: Equatable {
     /// The point in time.
     let date: Date
 
-    /// The furthest a run may be scheduled ahead: ten years.
+    /// The longest time, in seconds, by which a run may be scheduled in advance: ten years.
     private static let longest: TimeInterval = 3.2e8
 
-    /// Parses a future time for `@Option(transform:)`; throws for other forms, for past times, and
-    /// beyond ten years.
+    /// Parses a future time for `@Option(transform:)`. Throws for other forms, for past times, and for
+    /// times more than ten years ahead.
     @Sendable static func read(_ text: String) throws -> Moment {
         var calendar = Calendar(identifier: .gregorian)
         let now = Date()
@@ -119,8 +119,8 @@ struct Moment: Equatable {
 
 /// The time zone of this process.
 enum LocalZone {
-    /// Returns the zone in TZ, or the machine's zone. Throws if TZ is a rule or an unknown name, because times of day
-    /// would otherwise silently be read as UTC.
+    /// Returns the zone that TZ names, or the machine's zone if TZ is not set. Throws if TZ is not the name of a known
+    /// zone, because times of day would otherwise silently be read as UTC.
     static func read(
         _ environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws(InputFault) -> TimeZone {

@@ -20,12 +20,12 @@ enum Screen {
     /// Whether standard output can be cleared.
     static var clears: Bool { isatty(1) == 1 && isClever }
 
-    /// Whether the terminal supports control sequences: not with `TERM=dumb` or without `TERM`.
+    /// Whether the terminal supports control sequences: `TERM` is set and is not `dumb`.
     private static var isClever: Bool { !["", "dumb"].contains(environment("TERM")) }
 
     private static var given: Int? {
         do { return try DecimalNumber.whole(environment("COLUMNS"), in: 20...10_000) } catch {
-            // A COLUMNS that is no width is ignored.
+            // A value of COLUMNS that is not a valid width is ignored.
             return nil
         }
     }

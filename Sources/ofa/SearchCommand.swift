@@ -42,13 +42,13 @@ struct SearchCommand: ParsableCommand {
     /// Whether to search the Pareto front of accuracy against one cost.
     @Flag(help: "Search the whole front of accuracy over one cost instead of one network.")
     var front = false
-    /// The cost against which the front gives accuracy.
+    /// The cost that the front trades against accuracy; nil for latency if there is a table.
     @Option(
         help: "The cost of the front: latency, macs or energy; latency if there is a table.",
         completion: Word.completion(ParetoFront.Axis.self),
         transform: Word.one(of: ParetoFront.Axis.self))
     var frontOver: ParetoFront.Axis?
-    /// The most networks scored for the front.
+    /// The maximum number of networks scored for the front.
     @Option(
         help:
             """
@@ -58,7 +58,7 @@ struct SearchCommand: ParsableCommand {
         transform: Number.whole(1...EvolutionarySearch.Options.mostFrontEvaluations)
     )
     var frontEvaluations: Int?
-    /// The resolutions to search.
+    /// The image sizes to search, separated by commas.
     @Option(
         help:
             """
@@ -67,7 +67,7 @@ struct SearchCommand: ParsableCommand {
             """
     )
     var resolutions: String?
-    /// The kind of device, which determines the number formats that memory and flash are computed with.
+    /// The kind of device. It determines the number formats from which memory and flash are computed.
     @Option(
         help:
             "The kind of device, which determines number formats: computer, phone or microcontroller.",
@@ -75,7 +75,7 @@ struct SearchCommand: ParsableCommand {
         transform: Word.one(of: DeviceTarget.Kind.self)
     )
     var kind = DeviceTarget.Kind.phone
-    /// The limits.
+    /// The device's limits, batch size, number formats and energies.
     @OptionGroup var terms: TargetOptions
     /// The seed.
     @Option(
@@ -214,7 +214,7 @@ struct SearchCommand: ParsableCommand {
         }
     }
 
-    /// The JSON answer.
+    /// The JSON answer for one network.
     private struct Answer: Encodable {
         let arch: SubnetConfig
         let predicted_accuracy: Double

@@ -1,5 +1,6 @@
-// `ofa space check`: checks, before anything is enqueued, that the networks of a space in a file can be built. Prints
-// the number of networks, the costs of the largest and the smallest network, and the memory that training takes.
+// `ofa space check`: reads a search space from a file and checks that its networks can be built, without enqueuing
+// anything. It prints the number of networks, the costs of the largest and the smallest network, and the memory that
+// training takes.
 import ArgumentParser
 import Foundation
 import Networks
@@ -19,7 +20,7 @@ struct SpaceCheck: ParsableCommand {
               ofa space check my-birds.yaml --batch 64
             """)
 
-    /// The file.
+    /// The YAML file with the space.
     @Argument(
         help: "A YAML file with the key space.", completion: .file(extensions: ["yaml", "yml"]))
     var file: String
@@ -70,7 +71,7 @@ struct SpaceCheck: ParsableCommand {
 
 /// The JSON answer of `ofa space check`.
 private struct SpaceReport: Encodable {
-    /// Memory of a training step.
+    /// The memory of a training step, in bytes.
     struct Training: Encodable {
         let batch, threads, bytes, weight_bytes, pass_bytes, working_bytes: Int
     }
@@ -93,7 +94,7 @@ private struct SpaceReport: Encodable {
         let shape = try NetworkShape(space, space.largest)
         let threads = ProcessInfo.processInfo.activeProcessorCount
         let pass = Network.trainingBytes(shape, images: batch, threads: threads)
-        // There are two batches of images: one is trained on while the next is read.
+        // Two batches of images are in memory: one is trained on while the next is read.
         let image = shape.resolution * shape.resolution * space.inputChannels
         let working = pass.working + 4 * 2 * batch * (image + space.classes)
         training = Training(

@@ -1,4 +1,4 @@
-// `ofa space`: lists search spaces, their layers, and their numbers of networks.
+// `ofa space`: lists search spaces, shows their layers, and counts their networks.
 import ArgumentParser
 import Networks
 import Pipelines
@@ -23,8 +23,8 @@ struct SpaceCommand: ParsableCommand {
         }
     }
 
-    /// Returns a line with the number of networks of a space. If the number of gene lists differs, a second line gives
-    /// that number.
+    /// Returns a line with the number of networks of a space. If several lists of genes give the same network, a second
+    /// line gives the number of lists.
     static func counted(_ space: SearchSpace, _ architectures: String, _ genotypes: String)
         -> [String]
     {

@@ -34,7 +34,7 @@ struct SpecializeCommand: ParsableCommand {
             "The devices, by name; more may follow, and the option may be repeated.",
             valueName: "name"), completion: .devices)
     var device: [String]
-    /// Further sets of limits, each for a separate network.
+    /// Sets of limits; each device gets one network for each set.
     @Option(
         help: ArgumentHelp(
             "Make a network for these limits, such as max-macs=3000000,max-flash-kb=200, which override the device's; may be repeated, one network each.",
@@ -62,7 +62,7 @@ struct SpecializeCommand: ParsableCommand {
     @OptionGroup var limits: LimitOptions
     /// Whether to execute the run in this process.
     @Flag(help: "Execute it here and print the networks.") var wait = false
-    /// The number of devices whose branches run at the same time.
+    /// The maximum number of devices that are processed at the same time.
     @Option(
         help: ArgumentHelp(
             "With --wait: the number of concurrent devices; by default this machine's processors.",
@@ -152,7 +152,7 @@ struct SpecializeCommand: ParsableCommand {
         if let unmet = ReportPrinter.unmet(report) { throw CommandFailure.notTrue(unmet) }
     }
 
-    /// Returns the devices with their effective limits; with budgets, each device once per budget.
+    /// Returns the devices with the limits of this run. With budgets, each device is returned once per budget.
     private func targets(_ connection: Connection) throws -> [StoredDevice] {
         let budgets = try budget.map(Budget.init)
         return try device.flatMap { name in
@@ -162,8 +162,8 @@ struct SpecializeCommand: ParsableCommand {
         }
     }
 
-    /// Returns `device`. A computer with a latency limit and no table gets the newest table measured on this machine,
-    /// if there is such a table.
+    /// Returns `device`. If it is a computer with a latency limit but no latency table, the returned device has the
+    /// newest table that was measured on this machine, if there is one.
     private func withTable(
         _ device: StoredDevice, _ sources: Specialization.Sources, _ connection: Connection
     ) throws -> StoredDevice {
@@ -180,13 +180,13 @@ struct SpecializeCommand: ParsableCommand {
             target: target, latencyTable: table, energyTable: device.energyTable)
     }
 
-    /// Returns resources with `workers` slots; by default with one slot per branch (device), but no more than
-    /// processors.
+    /// Returns the resources of this process with `workers` slots. The default is one slot per branch (device), but not
+    /// more slots than processors.
     private func room(for branches: Int) -> HostRoom {
         HostRoom(slots: workers ?? max(1, min(branches, HostRoom.machineThreads)))
     }
 
-    /// Returns the failure to report; limits that no network meets take precedence.
+    /// Returns the error for a run that did not complete: exit code 2 if no network meets a device's limits, else 1.
     private func failure(_ report: RunReport) -> CommandFailure {
         let problems = report.problems.filter { $0.state == .failed }.map(\.reason)
         let infeasible = problems.filter(StageFailure.isInfeasible)

@@ -1,4 +1,4 @@
-// `ofa status`: the stages of a run with state, progress, time left, attempts and energy so far.
+// `ofa status`: shows the stages of a run with state, progress, time left, attempts and energy so far.
 
 import Accounting
 import ArgumentParser
@@ -114,7 +114,7 @@ private struct Fleet {
     let workers: [WorkerStatus]
     let unserved: [UnservedJobs]
 
-    /// Workers with broken slots and jobs that no worker can take, one line each.
+    /// One line for each worker with broken slots, and for each kind of job that no worker can take.
     var lines: [String] {
         let crippled = workers.filter { $0.workingSlots < $0.slots }.map {
             "worker \($0.name) on \($0.host) (process \($0.process)): \($0.workingSlots) of \($0.slots) slots work; its output says why"
@@ -129,7 +129,7 @@ private struct Fleet {
 
 /// Describes the status of runs and stages.
 enum StatusText {
-    /// Returns a note for a run whose jobs were dropped; nil for other runs.
+    /// Returns a note for a run whose jobs were dropped at the end of their retention period; nil for other runs.
     static func dropped(_ run: RunSummary) -> String? {
         run.jobsDroppedAt.map { day in
             "its jobs were dropped on \(day.formatted(.iso8601.year().month().day())), as ofa queue retention says; its costs are kept: ofa cost \(run.id)"
@@ -150,7 +150,8 @@ enum StatusText {
         guard stage.state == .running, stage.progress > 0.02, let start = stage.startedAt else {
             return nil
         }
-        // The attempt times of parallel jobs sum to more than the elapsed time; with pauses between attempts, to less.
+        // The attempts of parallel jobs take more time in total than has elapsed; attempts with pauses between them
+        // take less. The smaller time is used.
         let spent = min(now.timeIntervalSince(start), stage.attemptSeconds)
         return spent * (1 - stage.progress) / stage.progress
     }

@@ -1,6 +1,6 @@
-// StopSignals: the first SIGTERM or Ctrl-C asks a command to end gracefully, and restores the default action of both
-// signals. A second signal then kills the command. The kill needs no thread and works even if threads hang, the disk is
-// full or the database is unreachable.
+// StopSignals: on the first SIGTERM or Ctrl-C, the signal handler asks the command to end gracefully and restores the
+// default action of both signals, so that a second signal kills the process. The kill needs no thread and works even if
+// threads hang, the disk is full or the database is unreachable.
 
 import Foundation
 import Synchronization

@@ -26,7 +26,7 @@ struct Table {
         let isNumber: Bool
         /// The importance of the column.
         let importance: Importance
-        /// The least width to which text is truncated.
+        /// The minimum width, in terminal cells, to which text is truncated.
         let least: Int
         /// Whether long text wraps instead of being truncated.
         var wraps = false
@@ -61,7 +61,8 @@ struct Table {
     var rows: [[String]] = []
 
     private static let gap = 2
-    /// The least width of texts if even the columns of high importance do not fit otherwise.
+    /// The minimum width of text columns that replaces `least` if only columns of high importance are left and do not
+    /// fit.
     private static let tightest = 8
 
     /// Makes a table without rows.
@@ -74,8 +75,8 @@ struct Table {
         layout(bold: bold, width: width).lines
     }
 
-    /// Lays the table out at most `width` characters wide, if possible: drops the least important columns, and
-    /// truncates long text with `…` or wraps the text.
+    /// Lays out the table in at most `limit` terminal cells per line, if possible. Drops the least important columns;
+    /// truncates long text with `…`, or wraps it.
     func layout(bold: Bool = false, width limit: Int? = nil) -> Layout {
         let cells = rows.map { row in
             columns.indices.map { $0 < row.count ? Shown.line(row[$0]) : "" }
@@ -179,7 +180,8 @@ enum Format {
             : "\(whole / 3600) h \(two(whole % 3600 / 60)) min"
     }
 
-    /// Formats the ratios of one column in percent with equal decimals: `45.20 %` above `0.41 %`.
+    /// Formats the ratios of one column in percent, all with the same number of decimals, such as `45.20 %` and
+    /// `0.41 %`.
     static func shares(_ values: [Double?]) -> [String] {
         ReportText.column(values.map { $0.map { 100 * $0 } }, unit: "%", atLeast: 1)
     }

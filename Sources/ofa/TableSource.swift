@@ -9,16 +9,16 @@ import Networks
 import Pipelines
 import Search
 
-/// The table options of a command.
+/// The options for the latency and energy tables of a command.
 struct TableOptions: ParsableArguments {
-    /// Latency tables.
+    /// The latency tables: folders, files or artifacts.
     @Option(
         parsing: .upToNextOption,
         help: ArgumentHelp(
             "A folder of latency tables, files like 192_lookup_table.yaml, 192.csv or 192.json, or an artifact.",
             valueName: "dir|file|id"), completion: .file())
     var latencyTable: [String] = []
-    /// Energy tables.
+    /// The energy tables: folders, files or artifacts.
     @Option(
         parsing: .upToNextOption,
         help: ArgumentHelp(
@@ -26,7 +26,7 @@ struct TableOptions: ParsableArguments {
         completion: .file())
     var energyTable: [String] = []
 
-    /// Runs `body`; errors about missing entries name the tables.
+    /// Calls `body`, and adds the names of the given tables to its errors about missing entries.
     func naming<Value>(_ body: () throws -> Value) throws -> Value {
         do { return try body() } catch let error as DeviceError where error.code == .missingLatency
         {
@@ -39,13 +39,14 @@ struct TableOptions: ParsableArguments {
     }
 }
 
-/// The tables of one command.
+/// Reads the tables of one command.
 struct TableSource {
     /// The database, for tables that are artifacts.
     let database: DatabaseOptions
-    /// The image sizes to read from folders: files named after other sizes are skipped. Nil reads all sizes.
+    /// The image sizes to read from folders; files named for other sizes are skipped. Nil reads all sizes.
     var resolutions: [Int]?
-    /// The space whose correction, if stored with a measured table, is applied; nil applies no correction.
+    /// The space of the networks. A correction that is stored with a measured table for this space is applied; nil
+    /// applies none.
     var space: SearchSpace?
     /// The batch size that a table must have if the table records a batch size; nil allows any.
     var batch: Int?

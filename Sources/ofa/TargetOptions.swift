@@ -1,10 +1,10 @@
-// Describes a device on the command line, for `ofa device add` and `ofa search`.
+// The options of `ofa device add` and `ofa search` that describe a device.
 
 import ArgumentParser
 import Devices
 
-/// The options for a device's limits and batch size, and for number formats and energies other than the defaults of the
-/// device's kind.
+/// The options for a device's limits, batch size, number formats and energies. Number formats and energies have
+/// defaults, which depend on the device's kind.
 struct TargetOptions: ParsableArguments {
     /// The limits.
     @OptionGroup var limits: LimitOptions
@@ -13,12 +13,12 @@ struct TargetOptions: ParsableArguments {
         help: "The batch size: latency, energy and peak memory are per batch.",
         transform: Number.whole(1...4096))
     var batch = 1
-    /// Bytes per weight.
+    /// Bytes per stored weight; nil for the default of the device's kind.
     @Option(
         help: "Bytes per stored weight; by default 4, or 1 on a microcontroller.",
         transform: Number.bytes)
     var bytesPerWeight: Int?
-    /// Bytes per activation.
+    /// Bytes per activation; nil for the default of the device's kind.
     @Option(
         help: "Bytes per activation; by default 4, or 1 on a microcontroller.",
         transform: Number.bytes)

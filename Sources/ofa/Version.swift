@@ -1,4 +1,4 @@
-// `ofa --version`: release, commit and kernels.
+// `ofa --version`: prints the release, the commit and the instruction set of the kernels.
 import CBuild
 import Tensors
 

@@ -1,5 +1,5 @@
-// The worker inside this process, shared by `ofa worker` and the commands that use `RunWatch`. SIGTERM and Ctrl-C drain
-// the worker: running jobs end, or save a checkpoint and are released. A second signal kills the process.
+// The worker that `ofa worker` and the commands with `RunWatch` run in this process. SIGTERM and Ctrl-C drain the
+// worker: running jobs end, or save a checkpoint and are released. A second signal kills the process.
 
 import Accounting
 import Dispatch
@@ -22,7 +22,7 @@ final class WorkSession: Sendable {
     /// The worker's first failure; nil if the worker has not failed.
     var failure: String? { failures.withLock(\.first) }
 
-    /// Starts a worker with the resources of `room`; `connection` is not used afterwards.
+    /// Starts a worker with the resources of `room`. `connection` is used only during this call.
     init(
         databaseURL: String, connection: Connection, room: HostRoom, kinds: [String]? = nil,
         run: RunID? = nil, untilIdle: Bool,
@@ -60,7 +60,7 @@ final class WorkSession: Sendable {
         }
     }
 
-    /// Waits until the worker has ended, at most `seconds`; returns whether the worker has ended.
+    /// Waits at most `seconds` for the end of the worker; returns whether the worker has ended.
     func wait(seconds: Double) -> Bool { running.wait(timeout: .now() + seconds) == .success }
 
     /// Drains the worker and waits until the worker has ended.
@@ -70,7 +70,7 @@ final class WorkSession: Sendable {
         running.wait()
     }
 
-    /// Calls `body`; SIGTERM and Ctrl-C meanwhile drain the worker, and a second signal kills the process.
+    /// Calls `body`. During the call, SIGTERM or Ctrl-C drains the worker, and a second signal kills the process.
     func withSignals<Result>(_ body: () throws -> Result) rethrows -> Result {
         try StopSignals.whileWorking(
             { [self] in

@@ -33,11 +33,11 @@ struct WorkerCommand: ParsableCommand {
               ofa worker --until-idle
             """)
 
-    /// Concurrent jobs.
+    /// The number of jobs that run at the same time.
     @Option(
         help: "Concurrent jobs; they share this machine's cores.", transform: Number.whole(1...64))
     var slots = 1
-    /// Kinds of stages, separated by commas.
+    /// The only kinds of stages to execute, separated by commas; nil for all kinds.
     @Option(
         help: "Only stages of these kinds, separated by commas; by default all.",
         completion: .stageKinds)
@@ -67,7 +67,7 @@ struct WorkerCommand: ParsableCommand {
         }
     }
 
-    /// Runs until drained, or until idle with `--until-idle`.
+    /// Runs until the worker is drained, or with `--until-idle` until no work is left.
     mutating func run() throws {
         let room = try host.room(slots: slots)
         let url = try database.url()
@@ -84,7 +84,7 @@ struct WorkerCommand: ParsableCommand {
                 "working \(kindList?.joined(separator: ", ") ?? "every kind of stage") on \(slots) slots, \(room.threads) processors and \(room.memoryMB) MB; Ctrl-C drains"
             )
             while !session.wait(seconds: 0.5) {
-                // While the database is unreachable, the teller tries again at the next turn of the loop.
+                // If the database is unreachable, the next iteration of the loop tries to report again.
                 do { try teller.tell(connect: connect) } catch let error as PostgresError
                     where error.isConnectionLoss
                 {}
