@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes sql/schema.sql, the schema that migrations, functions and views make, for readers. TidyTests fail if that file
-# is outdated. Partitions by day and month are omitted, because they change.
+# Writes sql/schema.sql, for people to read: the schema that migrations, functions and views make together. TidyTests
+# fail if that file is outdated. Partitions by day and month are omitted, because they depend on the date.
 #   ops/dump-schema.sh [OUTPUT_FILE [URL]]
 # Without a URL the script starts a private server with the built ofa (OFA, default .build/release/ofa).
 set -euo pipefail

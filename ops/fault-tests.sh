@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs the fault tests at full size; the seconds set how long or how many rounds some of them run. Prints each test's
-# number of disturbances and of jobs, and its verdict. Arguments: seconds (default 60), then arguments of `swift test`.
+# Runs the fault tests at full size. The first argument, in seconds (default 60), sets how long some tests run, or how
+# many rounds; further arguments are passed to `swift test`. Prints a table with each test's numbers of disturbances
+# (such as kills) and of jobs, and its verdict.
 #   ops/fault-tests.sh 600 --filter KillStorm
 # OFA_FAULT_SEED repeats one test's random choices; the test prints its seed.
 set -euo pipefail

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Feeds seeded mutations of ops/fuzz/corpus to every parser of data sets and pictures: a million inputs each, or as many
-# as the argument says (some 40 minutes for a million). A finding names its seed and case, and becomes a file of the
-# corpus. If this Swift toolchain's clang links libFuzzer, it then runs for SECONDS on the decoders of pictures.
+# Feeds seeded mutations of ops/fuzz/corpus to every parser of data sets and pictures: at least INPUTS inputs for each
+# (default a million, which takes some 40 minutes). A finding is printed with its seed and case; add its input to the
+# corpus. If the clang of this Swift toolchain links libFuzzer, libFuzzer then tests the picture decoders for SECONDS
+# (default 60).
 #   ops/fuzz.sh [INPUTS] [SECONDS]
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -19,7 +20,8 @@ ofa_setup
 flags=(-c release -Xswiftc -enable-testing)
 echo "ofa: building the tests in release" >&2
 swift build "${flags[@]}" --build-tests >&2
-# A test takes a share of OFA_FUZZ_CASES; the numbers are one over the smallest share of each suite.
+# Each test runs a fraction of OFA_FUZZ_CASES inputs. The number after a suite is the reciprocal of the smallest
+# fraction among the suite's tests.
 while read -r suite factor; do
     echo "ofa: $suite, at least $inputs inputs for every parser" >&2
     OFA_FUZZ_CASES=$((inputs * factor)) swift test "${flags[@]}" --skip-build --filter "$suite"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The second tour: installs missing packages, builds, draws a folder of pictures in .ofa/ (or OFA_HOME), trains one
-# supernet on it and specialises it for three devices. Arguments go to `ofa run`. With
-# `--set stages.data.folder=~/my-pictures --set space.classes=N` it learns your own pictures, and none are drawn.
+# The second demo: installs missing packages, builds, draws a folder of pictures in .ofa/ (or OFA_HOME), trains one
+# supernet on these pictures and specialises it for three devices. Arguments are passed to `ofa run`. With
+# `--set stages.data.folder=~/my-pictures --set space.classes=N` it trains on your own pictures, and draws none.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$here"

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Sourced by demo.sh, pictures.sh, test.sh and fault-tests.sh: checks that Swift is installed, and installs missing
-# packages of Debian or Ubuntu by apt-get, with sudo unless the user is root. If that is impossible, prints the exact
-# command.
+# Functions that the other scripts in ops source: they check that Swift is installed, and install missing packages of
+# Debian or Ubuntu with apt-get, using sudo unless the user is root. If the installation is impossible, they print the
+# command to run.
 
 ofa_packages=(pkg-config libpq-dev libssl-dev libopenblas-dev liblz4-dev zlib1g-dev libjpeg-dev libpng-dev postgresql dataset-fashion-mnist)
 # Packages for tests only.
 ofa_test_packages=(pgbouncer faketime)
 
-# Prints the given packages that are not installed.
+# Prints those of the given packages that are not installed.
 ofa_missing() {
     local package
     for package in "$@"; do
@@ -62,7 +62,7 @@ ofa_setup() {
     ofa_check_swift && ofa_install "${packages[@]}"
 }
 
-# Checks and installs what `ofa_setup` does, builds `ofa`, and sets `ofa` to its path.
+# Calls `ofa_setup`, builds the program ofa, and sets the variable `ofa` to the path of the program.
 ofa_build() {
     ofa_setup
     echo "ofa: building (a few minutes the first time)" >&2

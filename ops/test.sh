@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs what CI runs: installs packages, checks the format, builds in release and runs every test. The build may have no
-# warnings, and its import graph is checked. Arguments, such as --filter JobsTests, are passed to `swift test` and
-# select the tests to run. Leaves no server running.
+# Runs what CI runs: installs packages, checks the format, builds in release and runs every test. The script fails if
+# the build has warnings, or if a module imports a module that its target does not list. Arguments, such as
+# --filter JobsTests, are passed to `swift test` and select the tests to run. No server runs afterwards.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$here"
@@ -22,7 +22,7 @@ if grep -E '(Sources|Tests)/.*warning:' "$log"; then
     exit 1
 fi
 
-# Runs tests and lists failures again at the end, because the log has thousands of lines.
+# Runs tests. If some fail, their failures are printed again at the end, because the log has thousands of lines.
 run_tests() {
     if ! swift test "${flags[@]}" --skip-build "$@" > >(tee "$log") 2>&1; then
         sleep 1 # for the rest of the log

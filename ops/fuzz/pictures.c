@@ -1,6 +1,6 @@
-// A libFuzzer target for the picture parsers. It reads a header and decodes a view, checked or not,
-// as grey or RGB. Limits are small, so that a finding is an error in the code and not just a large
-// picture.
+// A libFuzzer target for the picture parsers. It reads a picture's header and decodes a view of the
+// picture (a resampled part), as grey or RGB, with or without a check of the rest of the file.
+// Limits are small, so that a finding is an error in the code and not just a large picture.
 //
 // ops/fuzz.sh builds and runs it.
 #include <stdlib.h>
@@ -10,7 +10,8 @@
 
 enum { SIDE = 40 };
 
-/// Plans one axis. The caller must free `*first` and `*weights`.
+/// Computes the resampling of one axis from `n` samples to SIDE, and in `*end` the number of input
+/// samples that it reads. The caller must free `*first` and `*weights`.
 static ofa_axis plan(int64_t n, int32_t **first, int32_t **weights, int32_t *end) {
     ofa_axis axis = {.count = SIDE};
     int32_t *length = malloc(SIDE * sizeof *length);
@@ -35,8 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         return 0;
     ofa_picture_view view;
     memset(&view, 0, sizeof view);
-    // The low bits of the size choose the variant, so that a corpus file always tests the same
-    // variant.
+    // The low bits of the input's size choose the variant, so that a file of the corpus always
+    // tests the same variant.
     view.channels = size & 1 ? 3 : 1;
     view.is_checked = size & 2 ? 1 : 0;
     view.x = size & 4 ? header.width / 3 : 0;
