@@ -26,11 +26,11 @@ struct CheckpointBench: ParsableCommand {
 
     /// The search space.
     @Option(help: "The search space.") var space = "ofa-mbv3-w1.0"
-    /// The total duration.
+    /// The total duration in minutes.
     @Option(help: "Minutes in all, half of them with checkpoints.") var minutes = 20.0
-    /// The checkpoint interval, as in a pipeline file.
+    /// The minimum seconds between checkpoints, like `checkpoint_seconds` in a pipeline file.
     @Option(help: "As checkpoint_seconds of a pipeline.") var checkpointSeconds = 20.0
-    /// The duration of a turn.
+    /// The seconds of a turn: a period of training with checkpoints, or one without.
     @Option(help: "Seconds of a turn.") var turnSeconds = 60.0
     /// Height and width of the images.
     @Option(help: "Height and width of the images, in pixels.") var resolution = 128
@@ -78,10 +78,9 @@ struct CheckpointReport: Encodable {
     let checkpointBytes: Int
     /// The largest growth of the database during the benchmark, in bytes.
     let grownBytes: Int
-    /// The growth as a multiple of `checkpointBytes`.
+    /// `grownBytes` as a multiple of `checkpointBytes`.
     let grownCheckpoints: Double
-    /// The seconds that saving the last checkpoint took, and the minimum of seconds between the starts of two
-    /// checkpoints.
+    /// The seconds that saving the last checkpoint took, and the minimum seconds between the starts of two checkpoints.
     let lastSeconds, intervalSeconds: Double
 
     /// The report as text.

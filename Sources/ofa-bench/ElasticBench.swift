@@ -5,7 +5,7 @@ import Metering
 import Networks
 import Tensors
 
-/// Times subnets inside their supernet and extracted from the supernet, in alternating passes.
+/// Times each subnet in two forms, in alternating passes: inside its supernet, and extracted from the supernet.
 struct ElasticBench: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -33,7 +33,7 @@ struct ElasticBench: ParsableCommand {
     /// Threads of the engine.
     @Option(help: "Threads of the engine.")
     var threads = MachineLimits.current().processors.value
-    /// The number of passes of either side: inside the supernet, and of the extracted network.
+    /// The number of passes inside the supernet; the extracted network runs as many.
     @Option(help: "Passes of either side.") var runs = 15
     /// Whether to time inference instead of training.
     @Flag(help: "Time inference instead of training.") var eval = false

@@ -39,7 +39,8 @@ struct PassReport: Encodable {
         let params, macs: Int, gflopPerPass: Double
         /// The rounds of our engine.
         var ours: Side
-        /// Bytes of our weights, of the gradients of all threads, and of the feature maps and tape of a pass.
+        /// Bytes of our weights, of the gradients of all threads, and of the feature maps and tape (values saved for
+        /// the backward pass) of a pass.
         let weightBytes, gradientBytes, workspaceBytes: Int
         /// The peer's name; nil if no peer ran.
         let peerName: String?

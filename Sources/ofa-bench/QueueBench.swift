@@ -31,7 +31,7 @@ struct QueueBench: ParsableCommand {
     @Option(help: "Bytes of a job's arguments.") var payload = 2
     /// The number of rounds of our queue, and of each peer.
     @Option(help: "Rounds, ours and the peer's in turn.") var rounds = 3
-    /// The number of child jobs of the fan-in.
+    /// The number of child jobs of the fan-in, after which one continuation runs.
     @Option(help: "Children of the fan-in.") var children = 10_000
     /// The number of jobs of the latency measurement.
     @Option(help: "Jobs of the latency measurement, one at a time.") var samples = 200

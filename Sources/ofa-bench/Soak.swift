@@ -9,7 +9,8 @@ import Tensors
 struct Soak {
     /// Children per fan-out.
     static let fanOut = 100
-    /// The numbers of plain and slow jobs of one run. A run also has a fan-out: a planner, children and a continuation.
+    /// The numbers of plain and slow jobs of one run. A run also has a fan-out: a job that adds children, the children,
+    /// and a continuation that runs after them.
     static let plain = 880, slow = 18
     private static let runJobs = plain + slow + fanOut + 2
 
