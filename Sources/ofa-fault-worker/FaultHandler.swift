@@ -19,7 +19,7 @@ struct FaultWork: Decodable {
     var expect: Int?
     /// The name of the stage whose results `collect` reads.
     var stage: String?
-    /// How many times `poison` kills its worker, or how many attempts of `fail` fail.
+    /// For `poison`, how many times the job kills its worker; for `fail`, how many attempts fail.
     var times: Int?
     /// The phase (compute, checkpoint, return or complete) in which `stop` freezes this process once.
     var phase: String?
