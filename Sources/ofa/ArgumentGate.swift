@@ -40,8 +40,8 @@ enum ArgumentGate {
         return arguments.first == "---completion" ? arguments : joiningNegatives(arguments)
     }
 
-    /// Returns the arguments, without `--json` if the arguments ask for help text (`help`, or a command that only has
-    /// subcommands). The parser accepts no options in a request for help.
+    /// Returns the arguments. If they ask for a help text (`help`, or a command that only has subcommands), `--json` is
+    /// left out, because the parser accepts no options in a request for help.
     static func asksForHelp(_ arguments: [String]) -> [String] {
         let rest = arguments.filter { $0 != "--json" }
         if rest.first == "help" { return rest }
@@ -143,7 +143,7 @@ enum Word {
         .list(Case.allCases.map(\.rawValue))
     }
 
-    /// Returns a parser like that of `one`, but which returns the raw value instead of the case.
+    /// Returns a parser like that of `one`, except that it returns the raw value instead of the case.
     static func name<Case>(of type: Case.Type) -> @Sendable (String) throws -> String
     where Case: RawRepresentable & CaseIterable & Sendable, Case.RawValue == String {
         { try one(of: Case.self)($0).rawValue }

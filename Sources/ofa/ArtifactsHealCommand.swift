@@ -162,7 +162,7 @@ struct ArtifactsHeal: ParsableCommand {
         let outcome: String
         /// The run that was started to recreate the bytes; nil if none was started.
         let run: RunID?
-        /// Why the artifact was not healed; nil in other cases.
+        /// Why the artifact was not healed; nil if it was healed, and for checkpoints.
         let reason: String?
         /// Another way to restore the bytes, if known.
         let remedy: String?

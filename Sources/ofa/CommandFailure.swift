@@ -36,12 +36,12 @@ struct CommandFailure: Remedied {
         CommandFailure(exitCode: ExitCode(1), code: code, reason: reason, remedy: remedy)
     }
 
-    /// Returns the failure that a requested object does not exist: exit code 2.
+    /// Returns the failure for a requested object that does not exist: exit code 2.
     static func notFound(_ reason: String, remedy: String? = nil) -> CommandFailure {
         CommandFailure(exitCode: ExitCode(2), code: "not_found", reason: reason, remedy: remedy)
     }
 
-    /// Returns the failure of a check: exit code 2.
+    /// Returns the failure for a condition that was checked and does not hold: exit code 2.
     static func notTrue(_ reason: String, remedy: String? = nil) -> CommandFailure {
         CommandFailure(exitCode: ExitCode(2), code: "not_true", reason: reason, remedy: remedy)
     }

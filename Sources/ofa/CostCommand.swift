@@ -24,12 +24,12 @@ struct CostOptions: ParsableArguments {
         help: ArgumentHelp("The run's number; by default all runs.", valueName: "run"),
         completion: .runs, transform: Number.id)
     var runID: Int64?
-    /// The earliest day.
+    /// The first day (UTC) of which attempts count, by the time at which they ended; nil for no limit.
     @Option(
         help: "Only attempts that ended on that day (UTC) or later, as 2026-01-31.",
         transform: CostOptions.date)
     var since: Date?
-    /// The version of the factors.
+    /// The version of the conversion factors, such as carbon intensities; nil for the newest.
     @Option(
         help: "The version of the factors; by default the newest.",
         transform: Number.whole(1...Int(Int32.max)))

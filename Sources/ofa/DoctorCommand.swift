@@ -71,7 +71,7 @@ struct DoctorCheck: Encodable {
     let state: State
     /// The finding as text.
     let detail: String
-    /// How to fix the problem; nil if there is none or no fix is known.
+    /// How to fix the problem; nil without a problem, or if no fix is known.
     var remedy: String?
 
     /// Returns the result of a check that found no problem.

@@ -17,7 +17,7 @@ struct LineageCommand: ParsableCommand {
 enum LineageFormat: String, CaseIterable {
     /// An indented tree.
     case tree
-    /// Graphviz.
+    /// A graph in DOT, the language of Graphviz.
     case dot
     /// A Mermaid flowchart.
     case mermaid

@@ -7,7 +7,7 @@ import Jobs
 struct RunForecast {
     /// The kind of every stage, by the stage's name.
     private let kinds: [String: String]
-    /// The average seconds of an attempt, by kind.
+    /// The average seconds of an attempt, by kind of job.
     private let usual: [String: Double]
     /// The number of jobs that run at once.
     private let workers: Int

@@ -15,7 +15,7 @@ struct SpecializeProgress: RunTeller {
     private var lastLine = ""
     private let misses: (String) throws -> Bool
 
-    /// Takes the devices by name; `misses` returns whether the network of a finished device misses a limit.
+    /// Takes the names of the devices. `misses` returns whether the network of a finished device exceeds a limit.
     init(
         devices: [String], forecast: RunForecast,
         misses: @escaping (String) throws -> Bool = { _ in false }
@@ -53,8 +53,8 @@ struct SpecializeProgress: RunTeller {
         }
     }
 
-    /// Returns whether the device's network misses a limit. If the query fails, returns false, because the final report
-    /// shows missed limits in any case.
+    /// Returns whether the device's network exceeds a limit. If the query fails, returns false, because the final
+    /// report shows exceeded limits in any case.
     private func isMissing(_ device: String) -> Bool {
         do { return try misses(device) } catch { return false }
     }

@@ -70,8 +70,8 @@ struct StatusCommand: ParsableCommand {
         }
     }
 
-    /// Returns the newest run that is not a healing run, or the newest healing run if there are no other runs. Exit
-    /// code 2 if there are no runs.
+    /// Returns the newest run that is not a healing run (of `ofa artifacts heal`), or the newest healing run if there
+    /// are no other runs. Exit code 2 if there are no runs.
     static func newest(_ queue: JobQueue) throws -> RunID {
         let runs = try queue.runs()
         guard let newest = runs.first(where: { !Healing.isHealing($0) }) ?? runs.first else {
@@ -109,7 +109,7 @@ struct StatusCommand: ParsableCommand {
     }
 }
 
-/// The living workers, and the jobs that no worker can take.
+/// The workers that are alive, and the waiting jobs that none of these workers can take.
 private struct Fleet {
     let workers: [WorkerStatus]
     let unserved: [UnservedJobs]

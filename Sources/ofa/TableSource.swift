@@ -45,8 +45,8 @@ struct TableSource {
     let database: DatabaseOptions
     /// The image sizes to read from folders; files named for other sizes are skipped. Nil reads all sizes.
     var resolutions: [Int]?
-    /// The space of the networks. A correction that is stored with a measured table for this space is applied; nil
-    /// applies none.
+    /// The search space of the networks. A measured table's stored correction for this space is applied; nil applies
+    /// none.
     var space: SearchSpace?
     /// The batch size that a table must have if the table records a batch size; nil allows any.
     var batch: Int?
