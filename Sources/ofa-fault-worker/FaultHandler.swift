@@ -66,7 +66,7 @@ struct FaultHandler: JobHandler {
         return JobOutput(result: "\(context.lease.ordinal)")
     }
 
-    /// Keeps a processor busy.
+    /// Keeps a processor busy for `seconds`.
     private static func spin(_ context: JobContext, _ work: FaultWork) throws -> JobOutput {
         let end = ContinuousClock.now + .seconds(work.seconds ?? 0)
         var number: UInt64 = 1

@@ -27,9 +27,9 @@ struct FaultWorkerCommand: ParsableCommand {
     @Option(help: "Only these kinds, separated by commas.") var kinds: String?
     /// The largest number of jobs prefetched for a slot.
     @Option(help: "The most jobs that are prefetched.") var prefetch = 1
-    /// How long a session lasts without a heartbeat.
+    /// How many seconds a session lasts without a heartbeat.
     @Option(help: "How long a session lasts without a heartbeat, in seconds.") var ttlSeconds = 2.0
-    /// The polling interval.
+    /// The longest polling interval, in seconds.
     @Option(help: "The longest polling interval, in seconds.") var pollSeconds = 0.1
     /// Whether to end when idle.
     @Flag(help: "End when no work is left.") var untilIdle = false
@@ -37,19 +37,19 @@ struct FaultWorkerCommand: ParsableCommand {
     @Option(name: .customLong("run"), help: "Only jobs of this run.") var runID: Int64?
     /// The file that gets a line for each metered attempt; the database gets a meter row as well.
     @Option(help: "A file that gets a line for each metered attempt.") var journal: String?
-    /// The statement timeout.
+    /// The statement timeout in seconds.
     @Option(help: "The longest a statement may run, in seconds.")
     var statementTimeoutSeconds: Double?
-    /// The lock timeout.
+    /// The lock timeout in seconds.
     @Option(help: "The longest a statement may wait for a lock, in seconds.")
     var lockTimeoutSeconds: Double?
-    /// The idle-in-transaction timeout.
+    /// The idle-in-transaction timeout in seconds.
     @Option(help: "The longest a transaction may wait for its next statement, in seconds.")
     var idleInTransactionTimeoutSeconds: Double?
-    /// How long to wait for the server's answer after a statement's time limit.
+    /// How many seconds to wait for the server's answer after a statement's time limit.
     @Option(help: "How long to wait for the server after a statement's time limit, in seconds.")
     var answerMarginSeconds: Double?
-    /// The longest pause between two attempts to connect.
+    /// The longest pause between two attempts to connect, in seconds.
     @Option(help: "The longest pause before another attempt to connect, in seconds.")
     var reconnectSeconds = 0.5
 
@@ -59,7 +59,8 @@ struct FaultWorkerCommand: ParsableCommand {
         guard ttlSeconds > 0 else { throw ValidationError("--ttl-seconds: more than 0") }
     }
 
-    /// Runs until drained, until idle, or until the test that started this process has ended.
+    /// Runs until the workers are drained, until no work is left (with `--until-idle`), or until the test that started
+    /// this process has ended.
     mutating func run() throws {
         guard let url = ProcessInfo.processInfo.environment["OFA_DATABASE_URL"] else {
             throw ValidationError("OFA_DATABASE_URL is not set")
@@ -112,7 +113,7 @@ struct FaultWorkerCommand: ParsableCommand {
         }
     }
 
-    /// Kills this process when the test that started the process has ended.
+    /// Starts a thread that kills this process when the test that started the process has ended.
     private static func endWithParent() {
         let parent = getppid()
         Thread.detachNewThread {
