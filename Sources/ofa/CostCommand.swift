@@ -57,7 +57,7 @@ struct CostOptions: ParsableArguments {
             let factors = try FactorSet.load(connection, version: factors)
             return (
                 try ledger.report(run: runID, by: grouping, since: start, factors: factors),
-                // The shares of devices would be wrong if only the costs from a given day on are selected.
+                // The costs of devices always cover whole runs, so they are left out if only a period is selected.
                 start == nil ? try ledger.branches(run: runID, factors: factors) : []
             )
         } catch let error as JobsError where error.code == .notFound {

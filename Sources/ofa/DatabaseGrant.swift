@@ -1,4 +1,4 @@
-// `ofa db grant`: gives a database role that does not own the schema the privileges to work, or only to read.
+// `ofa db grant`: lets a database role work with the database, or only read it. The role need not own the schema.
 import ArgumentParser
 import Jobs
 import Postgres

@@ -21,17 +21,17 @@ struct JobsCommand: ParsableCommand {
             often. ofa job show prints the reason, ofa job retry makes them available again.
             """)
 
-    /// The run.
+    /// The run whose jobs are listed; nil for the newest runs.
     @Option(
         name: .customLong("run"), help: ArgumentHelp("Only jobs of this run.", valueName: "run"),
         completion: .runs, transform: Number.id)
     var runID: Int64?
-    /// The state.
+    /// The state of the listed jobs; nil for all states.
     @Option(
         help: ArgumentHelp("Only jobs in this state: \(JobState.listed).", valueName: "state"),
         completion: Word.completion(JobState.self), transform: Word.one(of: JobState.self))
     var state: JobState?
-    /// The kind.
+    /// The kind of the listed jobs; nil for all kinds.
     @Option(
         help: "Only jobs of this kind.", completion: .stageKinds,
         transform: Word.name(of: StageKind.self))
@@ -90,8 +90,8 @@ struct JobDocument: Encodable {
     /// Whether workers crashed while they ran the job; such a job is then run alone.
     let quarantined: Bool
     /// `attempts` counts the attempts begun, and `lost` those that ended with the loss of their worker. The job is
-    /// discarded after `max_attempts` failed attempts; lost and released attempts do not count. `crashes` counts the
-    /// worker crashes that are held against the job; checkpoints and full hours of work reduce this number.
+    /// discarded after `max_attempts` failed attempts; lost and released attempts do not count. `crashes` counts worker
+    /// crashes during the job; checkpoints and full hours of an attempt reduce this number.
     let attempts, max_attempts, lost, crashes: Int
     /// The job's progress, in 0...1.
     let progress: Double?

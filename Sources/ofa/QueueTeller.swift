@@ -52,8 +52,8 @@ final class QueueTeller: Sendable {
         }
     }
 
-    /// Reports jobs that failed and will not be retried. Such a job is reported when its run has failed, when the run
-    /// has been polled `looks` times, or if `isLast`. Of each failed run only the first job is reported. `connect` is
+    /// Reports jobs that failed and will not be retried. Such a job is reported when its run has failed or has been
+    /// polled `looks` times; with `isLast`, at once. Of each failed run only the first job is reported. `connect` is
     /// called only if a job has failed.
     func tell(isLast: Bool = false, connect: () throws -> Connection) throws {
         var failures = state.withLock { state in

@@ -31,7 +31,7 @@ struct RunCommand: ParsableCommand {
         help: "Concurrent jobs in this process; they share its cores.",
         transform: Number.whole(1...64))
     var workers = 1
-    /// The resources of this process.
+    /// The resource limits and settings of this process's worker.
     @OptionGroup var host: HostOptions
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions

@@ -40,19 +40,19 @@ struct SpecializeCommand: ParsableCommand {
             "Make a network for these limits, such as max-macs=3000000,max-flash-kb=200, which override the device's; may be repeated, one network each.",
             valueName: "limits"))
     var budget: [String] = []
-    /// The run whose supernet to use.
+    /// The run whose supernet is used; nil for the newest run that has one.
     @Option(
         name: .customLong("run"),
         help: ArgumentHelp(
             "The run whose supernet to use; by default the newest with one.", valueName: "run"),
         completion: .runs, transform: Number.id)
     var runID: Int64?
-    /// The supernet to use, instead of the run's.
+    /// The artifact of the supernet to use instead of the run's.
     @Option(
         help: ArgumentHelp("Use this supernet instead, by artifact.", valueName: "artifact"),
         completion: .artifacts)
     var supernet: String?
-    /// The predictor to use, instead of the run's.
+    /// The artifact of the predictor to use instead of the run's.
     @Option(
         help: ArgumentHelp(
             "Search with this predictor instead, by artifact.", valueName: "artifact"),
@@ -68,7 +68,7 @@ struct SpecializeCommand: ParsableCommand {
             "With --wait: the number of concurrent devices; by default this machine's processors.",
             valueName: "n"), transform: Number.whole(1...64))
     var workers: Int?
-    /// The file of the report page.
+    /// The HTML file of the report; nil for none.
     @Option(
         help: ArgumentHelp(
             "With --wait: write the report to this file as a self-contained page; - is standard output.",

@@ -42,7 +42,7 @@ struct WorkerCommand: ParsableCommand {
         help: "Only stages of these kinds, separated by commas; by default all.",
         completion: .stageKinds)
     var kinds: String?
-    /// The resources of this process.
+    /// The resource limits and settings of this process's worker.
     @OptionGroup var host: HostOptions
     /// Whether to end when idle.
     @Flag(help: "End when no work is left.") var untilIdle = false
