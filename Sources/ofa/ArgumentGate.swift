@@ -251,7 +251,7 @@ enum Environment {
         }
     }
 
-    /// Throws if OFA_ZONE names a zone (a region of the power grid) for which the database has no factors.
+    /// Throws if OFA_ZONE names a zone (a country or `world`) for which the database has no carbon intensity.
     static func checkZone(_ connection: Connection) throws {
         guard try text("OFA_ZONE") != nil else { return }
         _ = try FactorSet.load(connection).zone(environment: ProcessInfo.processInfo.environment)
