@@ -25,8 +25,8 @@ public final class AttemptMeter: AttemptObserver {
         var reserved: [Int64: Int] = [:]
         /// The token of the attempt that runs on each thread.
         var threads: [ObjectIdentifier: Int64] = [:]
-        /// The usage of ended attempts by token, because a repeated transaction must write the same
-        /// usage again.
+        /// The usage of attempts that ended recently, by token. It is remembered because a
+        /// transaction that is repeated must write the same usage again.
         var ended: [Int64: AttemptUsage] = [:]
         var endedOrder: [Int64] = []
 
@@ -43,8 +43,8 @@ public final class AttemptMeter: AttemptObserver {
         }
     }
 
-    /// How many ended attempts are remembered. Few suffice, because a transaction is repeated soon
-    /// or never.
+    /// The number of ended attempts whose usage is remembered. A small number suffices, because a
+    /// transaction that is repeated at all is repeated soon.
     private static let remembered = 256
 
     /// An attempt that reserves no processors counts as holding `threadsPerAttempt` processors.
@@ -116,8 +116,8 @@ public final class AttemptMeter: AttemptObserver {
             let reading = try reader.read()
             books.withLock { $0.ledger.advance(to: reading) }
         } catch {
-            // The next reading covers this interval too. If a clock cannot be read at the end of
-            // the attempt either, `end` throws.
+            // Nothing is lost: the next reading covers all time since the last successful reading.
+            // If a clock cannot be read at the end of the attempt either, `end` throws.
         }
     }
 }

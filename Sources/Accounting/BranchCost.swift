@@ -39,8 +39,8 @@ extension CostLedger {
     static let newestRuns = 100
 
     /// Returns the branches of a run and of other runs that read its supernets; without `run`, the
-    /// branches of the newest runs that have branches. Branches are ordered by run, then by first
-    /// start. Errors: `unknownZone`.
+    /// branches of the newest runs that have branches. Branches are ordered by run, then by
+    /// the start of their first attempt. Errors: `unknownZone`.
     public func branches(run: Int64? = nil, factors: FactorSet) throws -> [BranchCost] {
         struct Branch: Hashable {
             let run: Int64, source: Int64?, device: String

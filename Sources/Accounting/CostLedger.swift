@@ -49,8 +49,8 @@ public struct CostLedger {
             zones: zones.sorted())
     }
 
-    /// Returns the mean duration of an attempt in seconds, by kind of job, over the newest accounts
-    /// (KindDurations).
+    /// Returns the mean duration of an attempt in seconds, by kind of job. The mean covers the
+    /// newest 2,000 rows of table `ofa.account` (statement KindDurations).
     public func secondsByKind() throws -> [String: Double] {
         Dictionary(
             try connection.query(.kindDurations).map {

@@ -59,7 +59,7 @@ public struct CostRow: Sendable, Equatable {
 public struct CostReport: Sendable, Equatable {
     /// How the attempts are grouped.
     public let grouping: CostGrouping
-    /// The groups, in the order of their first start.
+    /// The groups, in the order in which their first attempts started.
     public let rows: [CostRow]
     /// The factor set that was used.
     public let factors: FactorSet

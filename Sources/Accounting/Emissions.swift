@@ -30,8 +30,8 @@ public enum Emissions {
 
 /// Products of uncertain factors.
 public enum ProductInterval {
-    /// Returns the product of independent factors with its range. The relative error of a factor is
-    /// a ratio; the squares of the logarithms of these ratios add up.
+    /// Returns the product of independent factors with its range. The error of a factor is
+    /// ln(bound / value); the squares of these errors add up.
     ///
     /// low = v · exp(−√Σ ln²(v_i/low_i)), high = v · exp(√Σ ln²(high_i/v_i)). A factor of zero
     /// makes the product and its range zero.

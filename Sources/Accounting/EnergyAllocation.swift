@@ -25,14 +25,14 @@ public struct EnergyAllocation: Sendable, Equatable {
         }
     }
 
-    /// Splits idle energy in proportion to reservations, and energy of load in proportion to usage.
-    /// The energies may be in any unit.
+    /// Splits the idle energy `idle` in proportion to reservations, and the energy `load` of the
+    /// load in proportion to used processor time. The energies may be in any unit.
     ///
     /// `capacity` is the host's number of processors × the length of the interval. `busy` is the
     /// processor time that the host used. `othersReserved` is the processor time that other
     /// processes reserved. If the reservations exceed `capacity` (two workers each reserve the
     /// machine), all idle energy is split among the reservations. If the attempts' usage exceeds
-    /// `busy` (clocks differ), all energy of load is split among the attempts.
+    /// `busy` (clocks differ), all of `load` is split among the attempts.
     public init(
         idle: Int64, load: Int64, capacity: Int64, busy: Int64, othersReserved: Int64 = 0,
         shares: [Share]

@@ -139,8 +139,8 @@ public final class HostReservations: Sendable {
                 place -= 1
             }
         }
-        // If the write fails, other processes do not see the reservation and allocate too much idle
-        // energy to their attempts or to no attempt.
+        // If the write fails, other processes do not see the change, and split idle energy by the
+        // old reservation.
         _ = pwrite(descriptor, &bytes, bytes.count, 0)
     }
 }
