@@ -180,8 +180,8 @@ extension BlobStore {
         do { try connection.execute(.checkpointSpace) } catch let error as PostgresError
             where !error.isConnectionLoss
         {
-            // The role may lack the privilege, or a timeout may have passed. Then autovacuum frees
-            // the space.
+            // The database role may lack the privilege to vacuum, or a timeout may have passed.
+            // Then autovacuum frees the space.
         }
     }
 

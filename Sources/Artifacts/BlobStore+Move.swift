@@ -73,9 +73,8 @@ extension BlobStore {
         return isMoved
     }
 
-    /// Passes the stored chunks of a blob to `each` in order, after verifying each chunk. Errors:
-    /// `corrupt`; if only the chunks together do not match the digest, it is thrown after the last
-    /// chunk.
+    /// Passes the stored chunks of a blob to `each` in order, after verifying each chunk. After the
+    /// last chunk, verifies the digest of the blob. Errors: `corrupt`.
     private func copy(
         _ digest: Digest, _ info: BlobInfo, _ each: (Int, [UInt8]) throws -> Void
     ) throws {

@@ -202,6 +202,6 @@ public struct BlobStore {
 }
 
 extension ArtifactsError {
-    /// Whether stored bytes are damaged or missing.
+    /// Whether the error says that stored bytes are damaged or missing.
     public var isOfBytes: Bool { [.corrupt, .notFound, .collected].contains(code) }
 }

@@ -107,7 +107,8 @@ public enum LZ4Frame {
 }
 
 extension LZ4Frame {
-    /// Returns bytes as little-endian 32-bit words, without a remainder of up to three bytes.
+    /// Returns the little-endian 32-bit words of `bytes`. The last one to three bytes are left out
+    /// if they do not fill a word.
     static func words(_ bytes: [UInt8]) -> [UInt32] {
         let count = bytes.count / 4
         return [UInt32](unsafeUninitializedCapacity: count) { buffer, initialized in

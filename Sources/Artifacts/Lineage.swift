@@ -61,7 +61,8 @@ public struct Lineage {
 
 /// A lineage graph: artifacts and the edges among these artifacts.
 public struct LineageGraph: Sendable, Equatable {
-    /// An edge from an artifact that was read, in some role, to an artifact that was made from it.
+    /// An edge from an input to an output: the attempt that made the output read the input in a
+    /// role.
     public struct Edge: Sendable, Hashable, Codable {
         /// The artifact that was read.
         public var input: ArtifactID

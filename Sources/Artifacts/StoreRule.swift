@@ -57,7 +57,8 @@ public struct StoreRule: Sendable, Equatable, Codable {
         let here = BlobFolder.path(path)
         switch try BlobFolder.mark(in: here) {
         case nil:
-            // The current path is refused too if the folder is not mounted there.
+            // A folder without a marker file does not have the database's files. So even the
+            // current path is refused while the folder is not mounted there.
             if let before, try use(connection)[.folder] != nil {
                 throw ArtifactsError(
                     .conflict, "\(here) is not the folder whose files this database has",
