@@ -1,6 +1,6 @@
-// Compiles in commit.h, which the plugin CommitHeader rewrites before a build if the commit has
-// changed. A new commit recompiles this file and relinks the programs, but recompiles no Swift
-// module.
+// Returns the commit that commit.h defines. The plugin CommitHeader rewrites commit.h before a
+// build if the commit has changed. A new commit recompiles this file and relinks the programs, but
+// recompiles no Swift module.
 #include "CBuild.h"
 
 #if __has_include("commit.h")
