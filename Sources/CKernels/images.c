@@ -31,8 +31,8 @@ void ofa_patches(const float *x, int32_t height, int32_t width, int32_t channels
             }
 }
 
-// The reference for `ofa_views`, with which tests compare it, is a naive loop: every output pixel
-// reads its four source pixels.
+// Tests compare `ofa_views` with `ofa_crops`, a naive loop in which every output pixel reads its
+// four source pixels.
 static float pixel(const uint8_t *image, int32_t height, int32_t width, int32_t channels, int32_t y,
                    int32_t x, int32_t c, float scale, float offset) {
     if (y < 0 || y >= height || x < 0 || x >= width) return offset;
@@ -211,8 +211,8 @@ INLINE place_of_views place_in(float *scratch, int32_t width, int32_t channels, 
     return p;
 }
 
-/// Writes the rows of one view. If `changed`, each row first gets byte values; then `colour_row`
-/// changes the colours of the row and normalises it.
+/// Writes the rows of one view. If `changed`, each row is first written without normalisation; then
+/// `colour_row` changes the colours of the row and normalises it.
 INLINE void view_rows(const uint8_t *image, int32_t height, int32_t width, int32_t channels,
                       ofa_view view, int32_t changed, int32_t size, const float *scale,
                       const float *offset, float *out, place_of_views p) {
@@ -220,7 +220,7 @@ INLINE void view_rows(const uint8_t *image, int32_t height, int32_t width, int32
     // If output and source pixels coincide, bytes are converted without interpolation.
     const int32_t straight = !p.columns.blended && view.crop.step_x == 1 && p.columns.first >= 0 &&
                              p.columns.first + size <= width;
-    // The source row that each of `kept` holds; height + 1 means none.
+    // The number of the source row in each of the two buffers `p.kept`; height + 1 means none.
     int32_t held[2] = {height + 1, height + 1};
     for (int32_t oy = 0; oy < size; oy++, out += floats) {
         float sy = view.crop.top + view.crop.step_y * oy, fy = floorf(sy), wy = sy - fy;
@@ -235,9 +235,8 @@ INLINE void view_rows(const uint8_t *image, int32_t height, int32_t width, int32
         for (int32_t part = 0; part < (wy > 0 ? 2 : 1); part++) {
             int32_t slot = held[0] == y[part] ? 0 : held[1] == y[part] ? 1 : -1;
             if (slot < 0) {
-                // The slot of the row below must not be that of the row above, which was read
-                // before. The slot of the row above must not be that of the row below, if it is
-                // held.
+                // Row y[1] must not overwrite row y[0], which is used next. Row y[0] must not
+                // overwrite row y[1], if that row is in a buffer.
                 slot = part == 1 ? from[0] == p.kept[0] : held[0] == y[1];
                 read_row(image, height, width, channels, y[part], &p.columns, p.scales + channels,
                          p.offsets + channels, p.row);

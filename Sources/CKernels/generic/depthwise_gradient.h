@@ -161,9 +161,9 @@ INLINE gradient_pass pass_of(ofa_depthwise d, const ofa_upstream *u, const float
     return p;
 }
 
-/// A band of input rows top ..< top + rows of one image. Its input gradient reads the output
-/// gradients from output row `first` on. It contributes the sum over the output rows own ..< end to
-/// the filter gradient: the rows for which stride * row is in the band.
+/// A band of one image: the input rows `top` ..< `top + rows`. Its input gradient reads the output
+/// gradients from output row `first` on. The filter gradient is summed band by band: this band adds
+/// the output rows `own` ..< `end`, for which stride * row is in the band.
 typedef struct {
     int32_t image, top, rows, first, own, end;
 } gradient_band;

@@ -82,7 +82,8 @@ typedef struct {
     int32_t lines;
 } fetch;
 
-/// Removes lines to prefetch from `ahead` and returns them: at most `lines`, all of one array.
+/// Returns the next lines of `ahead` to prefetch, at most `lines`, all of one array, and removes
+/// these lines from `ahead`.
 INLINE fetch take_ahead(ofa_ahead *ahead, int32_t lines) {
     for (int32_t i = 0; i < OFA_AHEAD && lines > 0; i++)
         if (ahead->floats[i] > 0) {
