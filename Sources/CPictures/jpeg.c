@@ -76,7 +76,7 @@ static void on_message(j_common_ptr jpeg, int level) {
 
 static void print_nothing(j_common_ptr jpeg) { (void)jpeg; }
 
-/// Called by the library for each row of blocks. Refuses files with too many scans.
+/// Refuses files with too many scans. The library calls this function for each row of blocks.
 static void on_progress(j_common_ptr jpeg) {
     reader *r = jpeg->client_data;
     const int64_t scans = r->jpeg.input_scan_number;

@@ -9,8 +9,8 @@
 
 #include "rows.h"
 
-/// The largest width or height. It is libpng's own default; with it, each of libpng's row buffers
-/// takes at most 8 MB.
+/// The largest width or height, the same as libpng's default. With this limit, each of libpng's row
+/// buffers takes at most 8 MB.
 enum { MOST_SIDE = 1000000 };
 
 /// A PNG being read.
@@ -96,7 +96,8 @@ static void begin(reader *r, const uint8_t *bytes, int64_t count,
     png_set_benign_errors(r->png, 1);
     png_set_user_limits(r->png, MOST_SIDE, MOST_SIDE);
     png_set_chunk_malloc_max(r->png, 1 << 20);
-    // Skips all known chunks except IHDR, PLTE, tRNS, IDAT and IEND; then tRNS is skipped too.
+    // The first call skips all known chunks except IHDR, PLTE, tRNS, IDAT and IEND; the second
+    // call skips tRNS.
     png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
     png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, (png_const_bytep) "tRNS", 1);
     png_set_read_fn(r->png, r, give);
@@ -151,7 +152,7 @@ static void read_rows(reader *r, const ofa_picture_header *header, ofa_picture_v
             for (int32_t y = 0; y < header->height; y++)
                 png_read_row(r->png, view->whole + bytes * y, NULL);
         for (int32_t y = 0; y < header->height; y++) {
-            // The row is copied, because `take` may read one byte after its end.
+            // `take` gets a copy of the row, because it may read one byte after the row's end.
             memcpy(view->row, view->whole + bytes * y, (size_t)bytes);
             take(view, components, y, view->row);
         }

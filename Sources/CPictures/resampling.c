@@ -1,9 +1,9 @@
 // Resamples rows of bytes with integer weights, changes their colours and normalises them.
 //
-// When one row is resampled across (horizontally), a vector holds the channels of one pixel; when
-// four rows are, it holds those of one pixel of each row. When rows are resampled down
+// When one row is resampled across (horizontally), a vector holds one pixel. When four rows are
+// resampled across together, a vector holds one pixel of each row. When rows are resampled down
 // (vertically), a vector holds neighbouring bytes of a row. Tests compare the results with those of
-// the naive loops at the end.
+// the naive loops at the end of this file.
 #include "clones.h"
 #include "resampling.h"
 

@@ -129,7 +129,7 @@ void ofa_pixels_view(const uint8_t *pixels, const ofa_picture_header *header,
     for (int32_t y = 0; y < view->height; y++) {
         const uint8_t *row =
             pixels + ((int64_t)(view->y + y) * header->width + view->x) * components;
-        // The row is copied, because `ofa_view_take` may read one byte after its end.
+        // `ofa_view_take` gets a copy of the row, because it may read one byte after the row's end.
         memcpy(view->row, row, (size_t)(view->width * components));
         ofa_view_take(view, header->components, view->row);
     }

@@ -112,10 +112,10 @@ int32_t ofa_jpeg_write(const uint8_t *pixels, int32_t width, int32_t height, int
                        int32_t quality, uint8_t *out, int64_t room, int64_t *written,
                        ofa_picture_notes *notes);
 
-/// For an axis of n samples that is resampled to m outputs: finds the window of samples of each
-/// output from number `from` on, `count` outputs in all. `first` is the index of a window's first
-/// sample, `length` the number of its samples, at least 1. If `mirrored`, the last output comes
-/// first. Returns the greatest length. n is at most 2^30, m at most 2^40.
+/// For an axis of n samples that is resampled to m outputs: finds the window of samples from which
+/// each output is computed, for `count` outputs from output `from` on. `first` is the index of a
+/// window's first sample, `length` the number of its samples, at least 1. If `mirrored`, the last
+/// output comes first. Returns the greatest length. n is at most 2^30, m at most 2^40.
 int32_t ofa_axis_windows(int64_t n, int64_t m, int64_t from, int32_t count, int32_t mirrored,
                          int32_t *first, int32_t *length);
 /// Computes the weights of the windows that `ofa_axis_windows` found; `taps` is the greatest
