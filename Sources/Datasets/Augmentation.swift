@@ -6,7 +6,7 @@ import Tensors
 
 /// Random crops, mirroring and colours.
 public struct Augmentation: Sendable, Equatable {
-    /// How the part of an image is drawn.
+    /// How the crop of an image is drawn.
     public enum CropStyle: String, Codable, Sendable, CaseIterable {
         /// Area and aspect ratio are relative to those of the image; a crop that would not fit is clamped to
         /// the image. With `minArea` 1 the crop is the whole image.

@@ -78,7 +78,8 @@ struct BatchFailure: Sendable {
     /// The failure.
     let error: any Error
 
-    /// Sets `kept` to the failure `error` at `place`, if `kept` is nil or its place is after `place`.
+    /// Sets `kept` to the failure `error` at `place`, unless `kept` already has a failure at the same or an earlier
+    /// place.
     static func keep(_ kept: inout BatchFailure?, _ error: any Error, place: Int) {
         guard kept.map({ place < $0.place }) ?? true else { return }
         kept = BatchFailure(place: place, error: error)

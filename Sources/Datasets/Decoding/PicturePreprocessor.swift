@@ -108,7 +108,7 @@ public final class PicturePreprocessor {
 }
 
 extension PictureView {
-    /// Makes this view that of the whole picture; mirroring and colours do not change.
+    /// Makes this view show the whole picture, with the same mirroring and colour changes as before.
     fileprivate mutating func uncut(width: Int, height: Int) {
         var view = PictureView.whole(width: width, height: height)
         view.isMirrored = isMirrored

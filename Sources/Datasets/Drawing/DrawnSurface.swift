@@ -69,7 +69,7 @@ struct DrawnPattern {
         }
     }
 
-    /// Returns the value at `place`, at least 0, of a wave in -1...1 with period 1 and flat tops.
+    /// Returns the value at `place` of a wave with period 1, flat tops and values in -1...1. `place` is at least 0.
     private static func wave(_ place: Float) -> Float {
         clamped(2 * (abs(4 * part(place) - 2) - 1))
     }

@@ -19,7 +19,7 @@ public struct CIFARSource: DatasetSource {
 
     /// The most bytes that are read of the file with the class names.
     private static let mostNameBytes = 1 << 16
-    /// The most records of an import unit: 30 MB of pixels, as one file of CIFAR-10 has.
+    /// The most records of an import unit: as many as a file of CIFAR-10 has, 30 MB of pixels.
     private static let unitRecords = 10_000
 
     /// Where the files are.

@@ -57,8 +57,8 @@ public struct DatasetSurvey: Sendable, Equatable, Codable {
         }
     }
 
-    /// Throws if a class has no sample to train on; the error names these classes. `counts` is the number of training
-    /// samples of each class.
+    /// Throws if there are classes without a sample to train on; the error names these classes. `counts` is the number
+    /// of training samples of each class.
     ///
     /// Nothing can be learnt about such a class, and leaving the class out would change the indices of other classes.
     public static func refuseEmpty(

@@ -77,8 +77,8 @@ struct WebDatasetShard {
             }
             if let present { try finish(present, visit) }
         } catch {
-            // If the archive has a fault, incomplete samples before the fault are reported. If the
-            // visitor threw the error, it is not called again.
+            // If the archive has a fault, incomplete samples before the fault are reported. But if
+            // `visit` threw the error, `visit` is not called again.
             if !isStopped { try tellLacking(visit) }
             throw error
         }

@@ -67,7 +67,8 @@ public struct PartOverlap: Sendable {
                 first = index
                 continue
             }
-            // Entries with equal digests are sorted by part, so another part begins here.
+            // Entries with equal digests are sorted by part. So each part with this picture, after
+            // the first part, counts once.
             guard index > first, other.part != entries[index - 1].part else { continue }
             count += 1
             if pairs.count < Self.mostPairs { pairs.append((place(one), place(other))) }

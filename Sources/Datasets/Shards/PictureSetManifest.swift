@@ -44,7 +44,8 @@ public struct PictureSetManifest: Codable, Sendable, Equatable {
     public let normalization: PixelNormalization
     /// The number of pictures that could not be read and were left out, for each reason.
     public let refused: [String: Int]
-    /// The number of ignored files, which by name or kind are no pictures, for each reason.
+    /// The number of files that were ignored because their name or kind shows that they are no pictures, for each
+    /// reason.
     public let ignored: [String: Int]
     /// Identifies the content: sizes, classes and the shards' digests.
     public let fingerprint: String
