@@ -14,7 +14,7 @@ struct JointLimits {
     private let device: DeviceTarget
     /// The parts of networks in which every stage has its least depth.
     private let parts: [NetworkParts.Part]
-    /// After each part, the width genes that later parts share with this part and earlier parts.
+    /// For each part, the width genes that later parts share with this part or with earlier parts.
     private let shared: [[Int]]
 
     /// What one part adds to every limited sum, by state and choice of the part; nil for a forbidden choice.
@@ -155,8 +155,8 @@ struct JointLimits {
         return choice..<choice + 1
     }
 
-    /// Returns the partial networks that no other partial network dominates, sorted by the first cost. A result that is
-    /// too large for a set is thinned.
+    /// Returns the partial networks that no other partial network dominates, sorted by the first cost. If there are
+    /// more than `mostOfTwo` or `mostOfMore`, they are thinned evenly.
     private func unbeaten(_ partials: [Partial]) -> [Partial] {
         var kept: [Partial] = []
         let sorted = partials.sorted { $0.sums.lexicographicallyPrecedes($1.sums) }

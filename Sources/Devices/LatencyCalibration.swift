@@ -50,7 +50,8 @@ public struct LatencyCalibration: Sendable {
     private let factors: PartFactors
     /// The measurements, with canonical genes.
     let measurements: [Measurement]
-    /// The largest difference between two networks in the share of time that one class of parts takes, 0…1.
+    /// How much the networks differ, 0…1: the share of a network's time that a class of parts takes differs between
+    /// two networks by at most this value.
     let largestDifference: Double
 
     /// The common factor: time on the new device divided by time on the reference device.
@@ -79,7 +80,7 @@ public struct LatencyCalibration: Sendable {
             )
         }
         for one in measurements { try one.validate() }
-        // Canonical genes make equal networks compare equal, whatever genes their skipped layers were given.
+        // Canonical genes make equal networks compare equal even if the genes of skipped layers differ.
         let measurements = measurements.map {
             Measurement(arch: space.canonical($0.arch), latencyMs: $0.latencyMs)
         }

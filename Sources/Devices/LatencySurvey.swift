@@ -22,8 +22,8 @@ public struct LatencySurvey: Codable, Sendable {
     public private(set) var table: LatencyTable
     /// The networks timed as a whole at the finished image sizes.
     public private(set) var wholes: [Whole] = []
-    /// The number of entries measured at the finished image sizes, and the number of entries there that were given at
-    /// the start.
+    /// At the finished image sizes: the number of entries that were measured, and of those that were given at the
+    /// start.
     public private(set) var measuredEntries = 0, knownEntries = 0
     /// Number of disturbed timings of parts.
     public private(set) var outliers = 0
@@ -38,7 +38,7 @@ public struct LatencySurvey: Codable, Sendable {
     /// The most passes asked for in one visit of a network; `LatencyMeasurement` makes more if passes are short.
     private static let passesATurn = 3
     /// The number of sets of networks. The networks of each set together contain all missing parts. The sets are used
-    /// in turn, so that every part is timed after at least two different parts.
+    /// in turn, so that the part that runs just before a timed part is not always the same.
     private static let designs = 2
 
     /// Plans to time every part that `known` lacks at `resolutions`, at least `repeats` times. Also plans to time
@@ -168,8 +168,9 @@ public struct LatencySurvey: Codable, Sendable {
     }
 
     /// Returns `designs` sets of networks at full depth, one set after the other. The networks of one set together
-    /// contain all parts without an entry: every layer takes each of its missing choices in a random order, with widths
-    /// that cover every state of every part. The result is empty if the table lacks no part.
+    /// contain all parts without an entry: every layer takes each of its missing choices in a random order, and the
+    /// width genes take values that cover every state of every part (`NetworkParts.state`). The result is empty if the
+    /// table lacks no part.
     private func cover(_ space: SearchSpace) throws -> [NetworkShape] {
         let resolution = resolutions[size], space = space.uncoupled
         let missing = Set(try table.missingKeys(space, resolution: resolution))
