@@ -66,10 +66,9 @@ public final class AttemptMeter: AttemptObserver {
 
     deinit { sampler.end() }
 
-    /// Opens the account of an attempt. The slot that runs the attempt calls this on its own
-    /// thread.
+    /// Opens the account of an attempt. The thread that runs the attempt must call this.
     ///
-    /// A slot runs one attempt at a time. So if the previous attempt of this thread was never
+    /// A thread runs one attempt at a time. So if the previous attempt of this thread was never
     /// ended, the account of that attempt is closed here.
     public func start(_ lease: Lease) throws {
         let reading = try reader.read()

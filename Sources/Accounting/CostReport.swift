@@ -76,7 +76,7 @@ public enum CostGrouping: String, Sendable, CaseIterable {
     case stage
     /// By device target; the attempts that serve several targets are labelled `(shared)`.
     case device
-    /// By attempt: one row for each attempt that has a meter row; other attempts are summed.
+    /// By attempt: one row for each attempt that has a meter row, and rows of sums for the others.
     case attempt
     /// By machine.
     case host

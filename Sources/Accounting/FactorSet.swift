@@ -75,7 +75,8 @@ public struct FactorSet: Sendable, Equatable {
             intensities: Dictionary(zones, uniquingKeysWith: { first, _ in first }))
     }
 
-    /// Returns the carbon intensity of a zone. Errors: `unknownZone`, with the known zones.
+    /// Returns the carbon intensity of a zone. Errors: `unknownZone`, which names the zones of the
+    /// set.
     public func intensity(_ zone: String) throws(AccountingError) -> Factor {
         guard let factor = intensities[zone] else {
             let zones = intensities.keys.sorted()
