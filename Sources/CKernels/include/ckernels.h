@@ -176,7 +176,7 @@ typedef struct {
                                    const ofa_sum_sides *sides, int64_t rows, int32_t channels,
                                    float *g);
 
-    /// Returns the floats of a packed matrix of `depth` x `columns`.
+    /// Returns the number of floats in a packed matrix of `depth` x `columns`.
     int64_t (*packed_floats)(int32_t depth, int32_t columns);
 
     /// Packs the matrix with elements (k, j) = w[k * depth_stride + j * column_stride] * factor[j]
@@ -196,7 +196,7 @@ typedef struct {
     void (*outer_product)(const float *a, int64_t a_row, int32_t m, const float *b, int64_t b_row,
                           int32_t n, int32_t rows, float *c, int64_t c_row, ofa_ahead *ahead);
 
-    /// Returns the floats of scratch that `sparse_product` needs.
+    /// Returns the number of floats of scratch that `sparse_product` needs.
     int64_t (*sparse_scratch)(int32_t rows, int32_t depth);
 
     /// c (rows, columns) = act(a (rows, depth) · w (depth, columns) + shift) for an `a` with many
@@ -233,8 +233,8 @@ typedef struct {
                 float decay);
 } ofa_kernels;
 
-/// Returns the floats of scratch that a depthwise pass over `d` needs on one thread, for any
-/// instruction set.
+/// Returns the number of floats of scratch that a depthwise pass over `d` needs on one thread; the
+/// number suffices for every instruction set.
 int64_t ofa_depthwise_scratch(ofa_depthwise d);
 
 /// The numbers of bands into which depthwise passes cut an image: bands of output rows in the

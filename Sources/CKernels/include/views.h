@@ -32,7 +32,7 @@ typedef struct {
     int32_t saturation_first;  // 1: saturation before brightness; 0: after it
 } ofa_view;
 
-/// Returns the floats of scratch that `ofa_views` needs.
+/// Returns the number of floats of scratch that `ofa_views` needs.
 int64_t ofa_views_scratch(int32_t width, int32_t channels, int32_t size);
 
 /// Writes `count` views of uint8 images (H, W, C) with bilinear interpolation. Bytes outside the
