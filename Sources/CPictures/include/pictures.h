@@ -97,7 +97,7 @@ int32_t ofa_png_view(const uint8_t *bytes, int64_t count, const ofa_picture_limi
 void ofa_pixels_view(const uint8_t *pixels, const ofa_picture_header *header,
                      ofa_picture_view *view);
 
-/// The text and the first warning of `notes`.
+/// These two functions return the text of the fault and of the first warning in `notes`.
 const char *ofa_notes_text(const ofa_picture_notes *notes);
 const char *ofa_notes_warning(const ofa_picture_notes *notes);
 
