@@ -82,7 +82,7 @@ public struct ContactSheet: Sendable {
         return try PictureEncoder.png(page, width: width, height: height, channels: channels)
     }
 
-    /// Returns a picture that fits into a tile: scaled down, or enlarged by a whole factor.
+    /// Returns a picture that fits into a tile: scaled down, or enlarged by a factor that is an integer.
     private static func small(
         _ source: any ImageSource, _ picture: Int, _ tile: Int
     ) throws -> DecodedPicture {

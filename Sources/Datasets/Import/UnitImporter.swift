@@ -68,7 +68,7 @@ public final class UnitImporter {
         self.emit = emit
     }
 
-    /// Imports the sample of one event of `DatasetSource.read`, or notes what was refused or ignored. Collects some
+    /// Imports the sample of one event of `DatasetSource.read`, or counts what was refused or ignored. Collects some
     /// events before it imports them, so that their pictures are decoded at the same time. Errors: those of `emit`.
     public func take(_ event: SourceEvent) throws {
         var bytes = 0
