@@ -200,7 +200,7 @@ extension LatencyTable {
         return isPlain && key.count <= 200 ? String(Substring(key)) : nil
     }
 
-    /// Returns the text of the number after `label`; nil for another label or anything but a plain number.
+    /// Returns the text after `label` if it has only the characters of a number; nil for other text or another label.
     private static func number(_ line: Substring.UTF8View, _ label: String) -> Substring? {
         guard line.starts(with: label.utf8) else { return nil }
         let digits = line.dropFirst(label.utf8.count)
