@@ -25,8 +25,8 @@ public struct EnergyAllocation: Sendable, Equatable {
         }
     }
 
-    /// Splits the idle energy `idle` in proportion to reservations, and the energy `load` of the
-    /// load in proportion to used processor time. The energies may be in any unit.
+    /// Splits the energies `idle` and `load`: idle energy in proportion to reserved processor time,
+    /// load energy in proportion to used processor time. Both energies may be in any unit.
     ///
     /// `capacity` is the host's number of processors × the length of the interval. `busy` is the
     /// processor time that the host used. `othersReserved` is the processor time that other
