@@ -126,8 +126,8 @@ public struct WaitingBlob: Sendable {
 extension BlobStore {
     /// The kind with which checkpoints are stored; blobs of this kind get the class `checkpoint`.
     public static let checkpointKind = "checkpoint"
-    /// How many chunks one round trip sends: chunks with their data; rows of chunks whose data are
-    /// in the folder store.
+    /// How many chunks one round trip sends if it sends their data, and how many if their data are in
+    /// the folder store.
     private static let pipelinedChunks = 4, pipelinedRows = 500
 
     /// Stores bytes and returns their digest. If the bytes exist and are intact, only the row of
