@@ -23,7 +23,7 @@ enum { SUM_ROWS = 96 };
 enum { WIDEST = LANES == 8 ? 2 : 3 };
 
 /// Returns the width in vectors of the panel that starts at vector `v` of `vectors`: the widest
-/// that fits, but if four vectors remain, two, which leaves two for another panel.
+/// that fits. But the last four vectors become two panels of width 2, not one of 3 and one of 1.
 INLINE int32_t panel_vectors(int32_t v, int32_t vectors) {
     const int32_t left = vectors - v;
     return WIDEST == 3 && left == 4 ? 2 : left < WIDEST ? left : WIDEST;
