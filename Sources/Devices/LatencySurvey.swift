@@ -22,8 +22,8 @@ public struct LatencySurvey: Codable, Sendable {
     public private(set) var table: LatencyTable
     /// The networks timed as a whole at the finished image sizes.
     public private(set) var wholes: [Whole] = []
-    /// At the finished image sizes: the number of entries that were measured, and of those that were given at the
-    /// start.
+    /// At the finished image sizes: the number of entries that were measured, and the number of entries that were given
+    /// at the start.
     public private(set) var measuredEntries = 0, knownEntries = 0
     /// Number of disturbed timings of parts.
     public private(set) var outliers = 0
