@@ -26,9 +26,9 @@ INLINE void fill_affine(const float *x, int32_t height, int32_t width, int64_t c
     }
 }
 
-/// Fills a plane with the gradient dy of an `ofa_upstream` (ckernels.h). The plane has the same rows
-/// and columns as in `fill_affine`, and all its rows are written. `chunk`, `a`, `b` and `k` hold
-/// this chunk's channels of the upstream's fields.
+/// Fills a plane with the gradient dy of an `ofa_upstream` (ckernels.h). The plane has the same
+/// rows and columns as in `fill_affine`, and all its rows are written. `chunk`, `a`, `b` and `k`
+/// hold this chunk's channels of the upstream's fields.
 INLINE void fill_gradient(const float *d, const float *y, const upstream_chunk *chunk,
                           int32_t height, int32_t width, int64_t channels, M m, V a, V b, V k,
                           int32_t row, int32_t rows, int32_t column, int32_t columns, int kind,
