@@ -14,7 +14,8 @@ package struct NetworkParts: Sendable {
         package let leastDepth: Int
         /// The indices of the width genes that affect the part, ascending.
         package let widths: [Int]
-        /// Number of combinations of the part's kernel and expand genes, and of its width genes.
+        /// `choices`: the number of combinations of the part's kernel and expand genes. `states`: the number of
+        /// combinations of its width genes.
         package let choices, states: Int
         /// The index of the part's first entry in a table over all parts. A part has an entry for each state and
         /// choice, ordered by state, then by choice.
@@ -31,7 +32,7 @@ package struct NetworkParts: Sendable {
     package let widthCounts: [Int]
     private let space: SearchSpace
 
-    /// Finds the parts of networks of `space`, coupled or not.
+    /// Finds the parts of the networks of `space`, whose genes may be coupled.
     ///
     /// Errors: `invalidOption` for a space in which a depth gene changes layers of other stages, and the errors of
     /// `NetworkShape.init`.
@@ -164,7 +165,8 @@ package struct NetworkParts: Sendable {
         part.widths.reduce(0) { $0 * widthCounts[$1] + value($1) }
     }
 
-    /// Returns the index of a part's entry in a network of the space; nil if the network skips the part.
+    /// Returns the index, in a table over all parts, of the entry of `part` that the network `config` uses; nil if the
+    /// network skips the part.
     func entry(_ part: Part, in config: SubnetConfig) -> Int? {
         if let number = part.stage {
             let place = space.stages[number].depths.firstIndex(of: config.depths[number]) ?? 0

@@ -1,12 +1,13 @@
 // Corrects timings for changes of the machine's speed. Other tenants slow a shared processor by a third or more, for a
 // tenth of a second or for minutes, and the thread's CPU time includes the slowdown. So a reference network is timed
-// before and after every visit of a network. The times of the reference network show how fast the machine was and
-// whether its speed changed during the visit. The visit's timings are scaled to the undisturbed speed (`pace`). A
-// slowdown longer than the survey of one image size, about a minute, cannot be detected.
+// before and after every visit (a few consecutive passes of one network). The times of the reference network show how
+// fast the machine was and whether its speed changed during the visit. The visit's timings are scaled to the
+// undisturbed speed (`pace`). A slowdown that lasts longer than all visits at one image size, about a minute, cannot be
+// detected.
 //
-// On two processors that other tenants slowed by half most of the time, the tables of three surveys had mean errors of
-// 1.6, 0.9 and 1.1 % on 20 whole networks of ofa-mbv3-w1.0 at 224 pixels. Tables made of the fastest passes alone had
-// 18.3, 13.1 and 8.5 %.
+// On two processors that other tenants slowed by half most of the time, three latency tables had mean errors of 1.6,
+// 0.9 and 1.1 % on 20 networks of ofa-mbv3-w1.0 at 224 pixels. Three tables made of the fastest passes alone had mean
+// errors of 18.3, 13.1 and 8.5 %.
 
 /// Consecutive passes of one network, between two timings of the reference network.
 struct TimedVisit: Codable, Sendable, Equatable {
@@ -27,8 +28,8 @@ struct TimedVisit: Codable, Sendable, Equatable {
 struct PacedTimings: Equatable {
     /// The scaled milliseconds of every part in every pass.
     private(set) var all: [[Double]] = []
-    /// The passes that the mean is taken over. Candidates are the passes in calm visits, or all passes if no visit was
-    /// calm; the middle half of the candidates by total time is taken.
+    /// The passes whose times are averaged: of the passes in calm visits (of all passes if no visit was calm), those in
+    /// the middle half by total time.
     private(set) var counted: [[Double]]
     /// Number of passes in visits that were not calm.
     private(set) var disturbed = 0

@@ -12,9 +12,10 @@
 import Foundation
 import Networks
 
-/// One point of the grid of assumed relative standard deviations.
+/// Assumed relative standard deviations: one point of the grid.
 struct FactorDeviations: Hashable, Sendable {
-    /// The deviations of a class of parts, of one part on its own, and of one measurement.
+    /// The relative standard deviations of the factor of a class of parts, of the factor of one part within its
+    /// classes, and of one measured latency.
     var ofClasses, ofParts, ofMeasurements: Double
 
     /// The medians of the prior.
@@ -155,8 +156,8 @@ struct PartFactors: Sendable {
     /// The common factor.
     var common: Double { exp(models.reduce(0) { $0 + $1.weight * $1.kriging.mean }) }
 
-    /// Returns the predicted latency of `parts` together in milliseconds, and the standard deviation of the
-    /// prediction's error.
+    /// Returns the predicted latency of the network that consists of `parts`, and the standard deviation of the
+    /// prediction's error, both in milliseconds.
     func latencyMs(_ parts: [ReferencePart]) -> (mean: Double, deviation: Double) {
         let found = Shares(parts, parts.map { logFactor($0) })
         let overlaps = shares.map { found.overlap($0) }
