@@ -1,9 +1,9 @@
-// Reads files that users name: only regular files up to a size limit. Errors contain the message of
-// the operating system, not that of a library.
+// Reads files whose paths come from users: only regular files up to a size limit. Errors contain
+// the message of the operating system, not that of a library.
 
 import Foundation
 
-/// Reads files that users name.
+/// Reads files whose paths come from users.
 public enum FileBytes {
     /// The default size limit of a file.
     public static let mostBytes = 8 << 30

@@ -5,7 +5,7 @@
 public struct InputFault: Remedied, Equatable {
     /// The problem: a sentence without its subject, such as `is '064'`.
     public let reason: String
-    /// How to fix the input, such as `write a decimal number, such as 64`; nil if `reason`
+    /// How to fix the input, for example `write a decimal number, such as 64`; nil if `reason`
     /// suffices.
     public let remedy: String?
 

@@ -39,9 +39,9 @@ public indirect enum JSONNode: Sendable, Equatable {
     }
 
     /// Describes the first key of this value that appears twice or that `written` lacks; nil if
-    /// there is no such key. `written` is the decoded value, encoded again. A decoder ignores
-    /// duplicate and unknown keys, so this check finds them. Keys with the value null do not count
-    /// as missing.
+    /// there is no such key. `written` is the result of decoding this value and encoding it again:
+    /// a decoder ignores duplicate and unknown keys, so `written` lacks the unknown ones. A key
+    /// with the value null may be missing from `written`.
     public func stray(beside written: JSONNode) -> String? { stray(beside: written, path: "") }
 
     private func stray(beside written: JSONNode, path: String) -> String? {
@@ -134,9 +134,10 @@ public struct JSONReader {
     private let path: String
     private let members: [String: JSONNode]
 
-    /// Takes the object `node`. Throws if a key is duplicate or unknown; for an unknown key the
-    /// error suggests the nearest of the `known` keys. `path` is the object's path for errors, such
-    /// as `arch`; empty if the object is the whole text.
+    /// Makes a reader of the members of the object `node`. Throws if `node` is no object. Also
+    /// throws if a key is duplicate or unknown; for an unknown key the error suggests the nearest
+    /// of the `known` keys. `path` is the object's path for errors, such as `arch`; empty if the
+    /// object is the whole text.
     public init(_ node: JSONNode, path: String = "", known: [String]) throws(InputFault) {
         guard case .object(let list) = node else {
             throw InputFault(

@@ -3,7 +3,8 @@
 
 import Foundation
 
-/// Prepares text from outside for output. Stored text may be older than the rules of `TextRule`.
+/// Prepares text from outside for output. Stored text is prepared too: an older version of this
+/// program may have stored it without the checks of `TextRule`.
 public enum Shown {
     /// Returns whether a character could deceive a terminal or a reader. Such characters are
     /// control characters, line and paragraph separators, directional marks and overrides (Unicode

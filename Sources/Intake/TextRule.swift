@@ -21,8 +21,8 @@ public struct TextRule: Sendable, Equatable {
     /// Names of runs, stages, devices, data sets, queues and keys: one line of 1 to 200 characters.
     public static let name = TextRule(
         maxCharacters: 200, maxBytes: 1024, allowsLines: false, isRequired: true, isName: true)
-    /// Names that are composed of names, such as the stage of a device: one line of 1 to 500
-    /// characters.
+    /// Names that this program builds from other names, such as the name of a stage and the name of
+    /// a device: one line of 1 to 500 characters.
     public static let composed = TextRule(
         maxCharacters: 500, maxBytes: 2500, allowsLines: false, isRequired: true)
     /// Paths and URLs: one line of at most 4,096 bytes, which is Linux's PATH_MAX.
