@@ -3,7 +3,7 @@ import Intake
 
 /// A failure to read or write a file in another program's format.
 public struct InterchangeError: Remedied, Equatable {
-    /// The kinds of failure a caller may treat differently.
+    /// The kinds of failure that a caller may treat differently.
     public enum Code: String, Sendable {
         /// The file ends too early.
         case truncated

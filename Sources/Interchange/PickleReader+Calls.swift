@@ -98,8 +98,8 @@ extension PickleReader {
                     strides: try tuple(arguments[3]).map(int))))
     }
 
-    /// Returns the keys and values of an OrderedDict whose first argument is a list of pairs, as Python 2 wrote it.
-    /// Returns an empty array if the first argument is no list.
+    /// Returns the keys and values of an OrderedDict whose first argument is a list of pairs, which is the form that
+    /// Python 2 wrote. Returns an empty array if the first argument is no list.
     private func pairs(_ arguments: [Int]) throws -> [Int] {
         guard let first = arguments.first, case .list(let list) = values[first] else { return [] }
         return try list.flatMap { place in
@@ -111,9 +111,9 @@ extension PickleReader {
         }
     }
 
-    /// Returns the value of the persistent id at index `place`. The id ('storage', type, key, device, count) means a
-    /// storage of the file; older files add a sixth element, which describes a view and must be None. The id ('module',
-    /// …) means an opaque object.
+    /// Returns the value of the persistent id at index `place`. For an id ('storage', type, key, device, count), the
+    /// value is a storage of the file; in older files the id has a sixth element, which describes a view and must be
+    /// None. For an id ('module', …), the value is an opaque object.
     private func stored(_ place: Int) throws -> Pickle.Value {
         let parts = try tuple(place)
         if let first = parts.first, values[first] == .text("module") {

@@ -57,8 +57,8 @@ public enum TorchCheckpoint {
             ZipArchive.isArchive(bytes) ? try readArchive(bytes) : try readLegacy(bytes)
         var file = SafetensorsFile()
         var visited = 0
-        // Tied weights are several tensors in one storage, so all tensors together may have more floats than the file.
-        // More than eight times as many are refused as malicious.
+        // Tied weights are several tensors in one storage, so the tensors of a valid file may have more floats in total
+        // than the file contains. More than eight times as many are refused as malicious.
         var left = 2 * bytes.count
         func visit(_ place: Int, _ name: String, _ depth: Int) throws {
             visited += 1
@@ -237,7 +237,8 @@ public enum TorchCheckpoint {
             guard !overflow, !far, !high else { throw malformed }
             (count, last) = (product, sum)
         }
-        // A tensor with more elements than its storage repeats elements, which weights do not.
+        // A tensor with more elements than its storage would repeat elements. Weights never do, so such a tensor is
+        // refused.
         guard count == 0 || (last < tensor.storage.count && count <= tensor.storage.count) else {
             throw malformed
         }
