@@ -77,8 +77,8 @@ public final class AttemptSignal: Sendable {
 
     func drain() { state.withLock { $0.isDraining = true } }
 
-    /// Records that the job has saved a checkpoint. If the job had crashed workers and so ran alone
-    /// (in quarantine), other jobs may now run at the same time.
+    /// Records that the job has saved a checkpoint. This ends a quarantine: if the job ran alone
+    /// because it had crashed a worker before, other jobs may now run at the same time.
     public func noteCheckpoint() { state.withLock { $0.hasCheckpoint = true } }
 
     var hasCheckpoint: Bool { state.withLock { $0.hasCheckpoint } }

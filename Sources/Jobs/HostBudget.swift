@@ -12,7 +12,8 @@ public final class HostBudget: Sendable {
         public var threads: Int?
         /// The free memory in megabytes; nil means unlimited.
         public var memoryMB: Int?
-        /// The largest number of jobs to claim; at most 1 while a kind with a limit may be claimed.
+        /// The largest number of jobs to claim; at most 1 if the number of concurrent jobs is
+        /// limited for one of `kinds`.
         public var jobs: Int
         /// True if the process holds no job. Then a quarantined job (one that crashed workers) may
         /// be claimed, to run alone.

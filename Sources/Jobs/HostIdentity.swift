@@ -15,9 +15,10 @@ public struct HostIdentity: Sendable, Equatable {
         environment: ProcessInfo.processInfo.environment, name: ProcessInfo.processInfo.hostName,
         read: { FileManager.default.contents(atPath: $0) })
 
-    /// The identity is the first that is known of OFA_HOST, the machine id, the boot id and the
-    /// host name. In a container the machine id is skipped: it comes with the image, and may be the
-    /// same on all machines. All containers of a machine have the same boot id.
+    /// The identity is OFA_HOST if that variable is set, else the machine id, else the boot id,
+    /// else the host name. In a container the machine id is not used: it comes with the container's
+    /// image, and may be the same on all machines. All containers of a machine have the same boot
+    /// id.
     init(environment: [String: String], name: String, read: (String) -> Data?) {
         func word(_ path: String) -> String? {
             let text = read(path).map { String(decoding: $0, as: UTF8.self) } ?? ""

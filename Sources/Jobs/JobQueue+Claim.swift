@@ -35,10 +35,11 @@ public struct ClaimRequest: Sendable, Equatable {
 }
 
 extension JobQueue {
-    /// The time between two whole reads: claims that read every lane from its start, not from its
-    /// floor (`LaneFloors`). The time is `seconds`, or `timesItsLength` times the duration of the
-    /// last whole read if that is longer, or `afterFailure` seconds if the last whole read failed.
-    /// Only rows that were inserted by hand should be below a floor; whole reads find them.
+    /// The time between two whole reads. A whole read is a claim that reads every lane from its
+    /// start; other claims read from the lane's floor, below which no job should be available
+    /// (`LaneFloors`). The time is `seconds`, or `timesItsLength` times the duration of the last
+    /// whole read if that is longer, or `afterFailure` seconds if the last whole read failed. Whole
+    /// reads find available jobs below a floor, such as rows that were inserted by hand.
     static let wholeReads = (seconds: 60.0, timesItsLength: 200.0, afterFailure: 600.0)
 
     /// Leases up to `limit` available jobs of `kinds` to `session`, most urgent first; if `run` is
@@ -68,8 +69,8 @@ extension JobQueue {
         _ request: ClaimRequest
     ) throws -> (answers: [CompletionAnswer], leases: [Lease]) {
         if endings.isEmpty { return ([], try claim(session, request)) }
-        // The claim goes first, because the ends of attempts lock their runs until the commit, and
-        // the claim need not wait for these locks.
+        // The claim goes first, because statement AttemptsEnd locks the runs of the attempts until
+        // the commit, and the claim need not wait for these locks.
         let rows = try connection.pipeline(
             [claimRequest(session, request)] + notes
                 + [Self.request(ending: endings, session: session.uuid)] + records)
@@ -78,8 +79,8 @@ extension JobQueue {
         // Other workers are notified, because this claim may not have taken the jobs that became
         // available.
         if freed > 0 { try hint() }
-        // The first claim ran before the ends of attempts, so it did not see the jobs and permits
-        // that these ends freed.
+        // The first claim ran before the attempts ended, so it did not see the jobs and permits
+        // that became free when they ended.
         if leases.isEmpty { leases = try claim(session, request) }
         return (answers, leases)
     }

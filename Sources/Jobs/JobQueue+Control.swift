@@ -92,7 +92,7 @@ extension JobQueue {
         }
     }
 
-    /// Keeps the jobs of a run from being dropped by retention until the transaction ends. Errors:
+    /// Prevents retention from dropping the jobs of a run before the transaction ends. Errors:
     /// `wrongState` if the jobs were already dropped or marked for dropping.
     private func hold(run: RunID, _ connection: Connection) throws {
         guard try connection.queryOne(.runHold(run: run)).bool("kept") else {

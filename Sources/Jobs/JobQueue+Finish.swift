@@ -56,7 +56,8 @@ extension JobQueue {
     /// `endings`. `session` is the uuid of the session, or nil if the caller ends attempts of other
     /// workers (`rescue`).
     ///
-    /// `notes` run before and `records` after the ends, in the same transaction.
+    /// In the same transaction, the statements `notes` run before the attempts end, and the
+    /// statements `records` run afterwards.
     public func end(
         _ endings: [Ending], session: String?, notes: [Request] = [], records: [Request] = []
     ) throws -> [CompletionAnswer] {
@@ -318,8 +319,8 @@ private struct EndingColumns {
     init(_ kind: Ending.Kind) {
         switch kind {
         case .completed(let result, let fannedOut):
-            // A result that the database refuses would make the whole batch of ends fail. So this
-            // attempt alone ends as failed.
+            // A result that the database refuses would make the statement fail for all attempts of
+            // the batch. So this attempt ends as failed, and the others are not affected.
             do { try UnstorableOutput.check(result: result) } catch {
                 outcome = "failed"
                 reason = Self.kept("\(error)")

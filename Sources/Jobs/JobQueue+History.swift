@@ -30,8 +30,8 @@ public enum Retained: String, Codable, Sendable, CaseIterable {
 public struct DroppedHistory: Sendable, Equatable, Encodable {
     /// The dropped partitions.
     public var dropped: [String] = []
-    /// The first partition that could not be dropped because it is in use, such as by a backup. A
-    /// later call drops this partition and the newer ones of its kind.
+    /// The first partition that could not be dropped because it is in use, for example by a backup.
+    /// A later call drops this partition and the newer ones of its kind.
     public var inUse: String?
 
     private enum CodingKeys: String, CodingKey {
@@ -44,8 +44,8 @@ extension JobQueue {
     /// Partitions are created for `days` days in advance, for at most `atATime` of these days per
     /// transaction.
     static let daysAhead = (days: 60, atATime: 8)
-    /// How long dropping a partition waits for a lock, in milliseconds. Behind a pooler, this may
-    /// block writers for the same time.
+    /// How long dropping a partition waits for a lock, in milliseconds. Behind a pooler, writers
+    /// may be blocked during this wait.
     private static let dropPatience = 300
 
     /// Creates missing partitions for today and the next 60 days, for at most 8 of these days per
@@ -133,7 +133,8 @@ extension JobQueue {
             try connection.script("set lock_timeout = \(Self.dropPatience)")
         }
         defer {
-            // If this fails, the connection is lost, and with it the changed setting.
+            // The error is ignored: if this statement fails, the connection is lost, and the
+            // changed setting ends with the connection.
             do {
                 if !connection.isPooled { try connection.script("set lock_timeout = \(usual)") }
             } catch {}
@@ -163,8 +164,9 @@ extension JobQueue {
         }
     }
 
-    /// Marks one month as closed, so that its jobs are dropped: the month and all its runs ended at
-    /// least `days` days ago. Returns false if there is no such month.
+    /// Closes the oldest month that ended at least `days` days ago and whose runs have all ended at
+    /// least `days` days ago. The jobs of closed months may be dropped. Returns false if there is
+    /// no such month.
     private func closeMonth(olderThanDays days: Int) throws -> Bool {
         try transact { connection in
             guard let row = try connection.query(.monthClose(days: days)).first else {

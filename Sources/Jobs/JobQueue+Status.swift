@@ -56,7 +56,7 @@ extension JobQueue {
         run: RunID? = nil, state: JobState? = nil, kind: String? = nil, limit: Int = 1000
     ) throws -> [JobDetails] {
         // Cancelled and discarded jobs are found through table outcome, waiting and running jobs
-        // through table live. Both are few compared with all jobs.
+        // through table live. There are few such jobs compared with all jobs.
         let numbers: Request =
             switch state {
             case nil: .jobNumbers(run: run, kind: kind, most: limit)

@@ -29,7 +29,8 @@ public struct WorkerStatus: Codable, Sendable, Equatable {
     }
 }
 
-/// Waiting jobs that require capabilities which no living worker for their kind offers.
+/// Waiting jobs of one kind that no living worker can take, because no worker for this kind offers
+/// all capabilities that the jobs require.
 public struct UnservedJobs: Codable, Sendable, Equatable {
     /// The kind of the jobs and the capabilities that they require.
     public let kind: String
@@ -52,8 +53,9 @@ extension JobQueue {
         }
     }
 
-    /// Counts the waiting jobs that require capabilities which no living worker for their kind
-    /// offers, by kind and capabilities. With `run`, only jobs of this run count.
+    /// Counts, by kind and required capabilities, the waiting jobs that no living worker can take,
+    /// because no worker for the kind offers all of these capabilities. With `run`, only jobs of
+    /// this run count.
     public func unserved(run: RunID? = nil) throws -> [UnservedJobs] {
         try ask(.jobsUnserved(run: run)).map { row in
             UnservedJobs(

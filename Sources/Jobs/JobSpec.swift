@@ -96,7 +96,7 @@ public enum GroupRule: Codable, Sendable, Equatable {
     }
 }
 
-/// What happens to a job that waits for a group when the group ends badly.
+/// If a group ends badly: what happens to a job that waits for this group.
 public enum OnBad: String, Codable, Sendable, CaseIterable {
     /// The job is cancelled.
     case cancel

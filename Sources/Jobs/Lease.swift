@@ -89,7 +89,8 @@ public struct Beat: Sendable, Equatable {
     public var overdue: Set<Int64> = []
     /// The tokens of leases whose job made no progress within its stall timeout.
     public var stalled: Set<Int64> = []
-    /// Those of the given tokens whose lease the session still holds.
+    /// The tokens of leases that the session still holds; the other leases of the heartbeat are
+    /// over.
     public var held: Set<Int64> = []
     /// The duties that the session holds now.
     public var duties: Set<String> = []
@@ -117,7 +118,7 @@ public enum AttemptOutcome: String, Sendable, Codable, CaseIterable {
     case released
     /// The worker released the job before starting it.
     case unbegun
-    /// The worker's session ended before the attempt.
+    /// The worker's session ended while the attempt was running.
     case lost
 }
 

@@ -1,6 +1,6 @@
 // One round of the producer, which ends attempts and claims jobs in one transaction. If the server
-// refuses the transaction, the ends are written one by one, so that only the job whose end is
-// refused fails.
+// refuses the transaction, the attempts are ended one by one, so that a refused end makes only the
+// job of that attempt fail.
 import Foundation
 import Postgres
 
@@ -103,7 +103,7 @@ extension Producer {
         }
     }
 
-    /// Forgets the ends that were written, and releases the jobs whose end was refused (`fenced`).
+    /// Removes the attempts from `writing`, and releases the jobs whose end was refused (`fenced`).
     /// If another worker has the job, the release does nothing. If the lease had expired and a
     /// heartbeat has renewed the session, only this release frees the job.
     private mutating func settle(_ answers: [CompletionAnswer], _ session: String) throws {

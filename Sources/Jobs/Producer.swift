@@ -173,8 +173,8 @@ struct Producer {
         let claimed = try round(session, claims ? room(work, now) : nil)
         let events = work.events
         work = board.work
-        // `events` keeps its older value, so that an event that came meanwhile ends the next pause
-        // at once.
+        // `work.events` keeps the number from before the exchange: if an event came meanwhile, the
+        // next pause ends at once.
         work.events = events
         if claimed > 0 {
             idleSeconds = options.firstPollSeconds

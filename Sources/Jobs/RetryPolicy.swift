@@ -34,8 +34,9 @@ public struct RetryPolicy: Codable, Sendable, Equatable {
 }
 
 extension RetryPolicy {
-    /// The default policy. Most jobs have the default policy, so its stored form is kept for
-    /// comparison: parsing the JSON would take longer than a claim.
+    /// The default policy; `usualJSON` is its stored form. Most jobs have the default policy, and
+    /// comparing their JSON with `usualJSON` is faster than parsing it, which would take longer
+    /// than a claim.
     private static let usual = RetryPolicy()
     private static let usualJSON = Result {
         let encoder = JSONEncoder()

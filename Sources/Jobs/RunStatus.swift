@@ -138,8 +138,9 @@ public struct JobDetails: Codable, Sendable, Equatable {
     /// The number of attempts that were lost with their worker.
     public let lost: Int
     /// The crash count, which is compared with `JobSpec.maxCrashes`. It falls by one for each full
-    /// hour that an attempt lasts, and for an attempt's first checkpoint if its number exceeds the
-    /// numbers of all earlier checkpoints of the same name.
+    /// hour that an attempt lasts. It also falls by one for the first checkpoint of an attempt, if
+    /// the number of this checkpoint exceeds the numbers of all earlier checkpoints of the same
+    /// name.
     public let crashes: Int
     /// The largest number of attempts: if the last one fails, the job is discarded.
     public let maxAttempts: Int

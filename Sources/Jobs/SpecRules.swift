@@ -41,9 +41,9 @@ extension RunSpec {
         return run
     }
 
-    /// Checks `text` by `rule`. The default is the rule for stored names, because an older version
-    /// of this program may have stored the name with a device or a recurring run. New names were
-    /// checked on input.
+    /// Checks `text` by `rule`. The default is the rule for stored names, because the name may come
+    /// from a device or a recurring run that an older version of this program stored. New names
+    /// were checked on input.
     fileprivate static func checked(
         _ what: String, _ text: String, _ rule: TextRule = .name.stored
     ) throws -> String {
@@ -106,7 +106,8 @@ extension JobSpec {
     }
 }
 
-/// The error that a handler's output cannot be stored; a retry would return the same output.
+/// The error for a handler's output that cannot be stored. It is permanent, because a retry would
+/// return the same output.
 struct UnstorableOutput: PermanentError, CustomStringConvertible {
     let description: String
 

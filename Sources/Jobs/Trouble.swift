@@ -35,8 +35,8 @@ struct Trouble {
 
     /// Waits after an error, with exponential backoff. `unwritten` is the number of attempts whose
     /// ends are not written yet. Throws the error if the errors go on for longer than the policy
-    /// allows. A draining worker also throws the error if it holds no job and has no unwritten end,
-    /// or if the drain began at least half a minute ago.
+    /// allows. A draining worker also throws the error if it holds no job and `unwritten` is 0, or
+    /// if the drain began at least half a minute ago.
     mutating func wait(after error: any Error, unwritten: Int) throws {
         let now = board.clock(), began = since ?? now
         since = began

@@ -212,7 +212,8 @@ final class WorkerBoard: Sendable {
     /// Sets whether the lease keeper listens for hints; if so, the producer polls more slowly.
     func listens(_ isListening: Bool) { state.withLock { $0.isListening = isListening } }
 
-    /// Pauses the producer for at most `seconds`. An event after `events` was read ends the pause.
+    /// Pauses the producer for at most `seconds`. The pause ends early at an event that comes after
+    /// the caller has read the number `events`.
     func pause(seconds: Double, since events: Int) {
         _ = bell.take()
         if state.withLock({ $0.events != events }) { return }

@@ -23,10 +23,10 @@ public struct Duty: Sendable {
 
     /// What triggers a duty.
     enum Occasion: Sendable {
-        /// There is work, as the column of this name in the result of statement DutyLook says. The
+        /// The duty is due when statement DutyLook returns true in the column of this name. The
         /// duty runs on the producer's connection.
         case look(String)
-        /// A period has passed. The duty runs on its own thread with a temporary connection.
+        /// The duty is due once per period. It runs on its own thread with a temporary connection.
         case every(seconds: Double)
     }
 
