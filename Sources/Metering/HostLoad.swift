@@ -2,7 +2,7 @@
 
 import Foundation
 
-/// The processor time for which the host was busy since it started.
+/// The time that the host's processors have been busy since the host started.
 public enum HostLoad {
     /// Returns the busy time of all processors together, in nanoseconds; nil if /proc/stat cannot
     /// be read (not Linux).
