@@ -57,8 +57,8 @@ public struct NetworkShape: Sendable, Hashable {
         for definition in space.layers { append(definition, &cursor, config, space) }
     }
 
-    /// The same network with new indices of layers, numbers of blocks and numbers in names, all without gaps, as in an
-    /// extracted network.
+    /// The same network, renumbered without gaps as in an extracted network: the indices of layers, the numbers of
+    /// blocks, and the numbers at the ends of names.
     public var renumbered: NetworkShape {
         var result = self
         var blocks = 0

@@ -16,7 +16,7 @@ extension SearchSpace {
         public static let resolution = 1...4096
         /// Blocks of a stage.
         public static let depth = 1...64
-        /// Layers and stages of a family.
+        /// Number of layers and stages in the definition of a family.
         public static let layers = 3...256
         /// Middle channels of a block divided by its input or output channels.
         public static let ratio = 0.05...16.0

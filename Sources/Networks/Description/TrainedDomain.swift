@@ -132,11 +132,11 @@ extension SearchSpace {
     /// Returns the space restricted to the choices in `domain`. Layers keep their indices in the gene lists, so the
     /// networks of the result are networks of the whole space. A list of one choice does not change, and a list without
     /// any choice of the domain keeps its nearest choice (`TrainedDomain.kept`). Width genes are indices into lists of
-    /// widths, so these lists do not change, and `openWidths` restricts the genes. Errors: `invalidGene` if no image
-    /// size is left, or if lists of several kernel sizes exist and none of these sizes is in the domain; likewise for
+    /// widths, so these lists do not change, and `openWidths` restricts the genes. Errors: `invalidGene` if the domain
+    /// has no image size of the space, or none of the kernel sizes between which the space's genes choose; likewise for
     /// expand ratios and for depths.
     public func restricted(to domain: TrainedDomain) throws -> SearchSpace {
-        /// Returns whether some lists have several choices, but none of these choices is known.
+        /// Returns whether some lists have several choices, but none of these choices is in `known`.
         func isForeign<Value: Equatable>(_ lists: [[Value]], _ known: [Value]) -> Bool {
             let free = lists.filter { $0.count > 1 }
             return !free.isEmpty && !free.joined().contains(where: known.contains)

@@ -82,8 +82,8 @@ final class BottleneckRun: RunningLayer {
         return LayerInput(output)
     }
 
-    /// Runs a 1×1 convolution and its norm. Returns the output with the norm's map, or with the
-    /// identity if the norm was folded into the convolution.
+    /// Runs a 1×1 convolution and its norm. Returns the output and the `ChannelMap` (norm and activation) that
+    /// operators apply when they read the output; the map is the identity if the norm was folded into the convolution.
     private func pointwise(
         _ unit: Unit, _ input: MappedMap, output: FeatureMap, _ activation: Activation, inputs: Int
     ) -> MappedMap {

@@ -3,7 +3,8 @@
 
 import Tensors
 
-/// A convolution. The next layer applies its norm and activation, unless they are folded into the convolution.
+/// Runs the layer: the convolution writes its output, and the next layer applies the norm and the activation, unless
+/// both are folded into the convolution.
 final class ConvolutionRun: RunningLayer {
     private let weight: ParameterLayout.Parameter
     private let norm: NormLayer

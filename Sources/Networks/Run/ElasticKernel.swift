@@ -12,8 +12,8 @@ final class ElasticKernel {
     private let sizes: [Int]
     private unowned let context: NetworkContext
     private let stored: Int
-    /// `crops` holds the cropped filters before their matrices, one for each smaller kernel size; `work` holds two
-    /// temporaries.
+    /// `crops`: for each smaller kernel size, the cropped filter before it is multiplied by a transform matrix. `work`:
+    /// two temporaries.
     private let crops: [Storage]
     private let work: [Storage]
     /// The active filter; `gradient` is its gradient, nil until training starts.

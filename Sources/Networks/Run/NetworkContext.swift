@@ -114,7 +114,7 @@ final class NetworkContext {
         filters(parameter, in: tensor(parameter), outputs, inputs)
     }
 
-    /// Returns the same part of the weight's gradient as `filters` of the weight.
+    /// Returns, in place, the gradient of the part of a weight that `filters` returns.
     func gradientFilters(
         _ parameter: ParameterLayout.Parameter, outputs: Int, inputs: Int
     ) -> FilterSlice {

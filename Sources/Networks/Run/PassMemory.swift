@@ -35,8 +35,8 @@ final class PassMemory {
 
 extension Network {
     /// Returns the bytes of workspace that a pass over `images` images will take. A training pass is counted with
-    /// dropout; a pass without dropout takes a little less. The default of `mode` is `batch`, as in a recalibration,
-    /// which takes more than `running`.
+    /// dropout; a pass without dropout takes a little less. By default `mode` is `batch`, as in a recalibration; a pass
+    /// in mode `running` takes less.
     public static func workspaceBytes(
         _ shape: NetworkShape, images: Int, training: Bool, mode: NormMode? = nil
     ) -> Int {

@@ -50,7 +50,7 @@ public struct ParameterLayout: Sendable {
     public private(set) var parameters: [Parameter] = []
     /// The running statistics.
     public private(set) var statistics: [Parameter] = []
-    /// Floats of the two arenas.
+    /// The numbers of floats in the arena of parameters and in the arena of statistics.
     public private(set) var parameterCount = 0, statisticCount = 0
     /// How blocks are named and numbered in this layout.
     public let naming: Naming
