@@ -1,6 +1,6 @@
 // A cache of large blobs as files on this machine, so that shards can be memory-mapped. Every cached file can be
-// deleted at any time; a damaged shard is detected and fetched again. If the folder store has a blob in an unencoded
-// file, that file is used and nothing is copied.
+// deleted at any time; a damaged shard is detected and fetched again. If the store's folder on this machine has an
+// unencoded file of the blob, this file is used and nothing is copied.
 
 import Artifacts
 import Datasets
@@ -19,9 +19,9 @@ public struct BlobCache: Sendable {
     }
 
     /// Calls `open` with the path of a file that has the bytes of `digest`, and returns the result of `open`, which
-    /// must check the bytes. If the cache lacks the file, an unencoded file of the folder store is opened in place, so
-    /// that large data sets are not copied. Otherwise the blob is fetched into the cache. If `open` finds a file
-    /// damaged, the blob is fetched again.
+    /// must check the bytes. If the cache lacks the file, but the store's folder has the blob in an unencoded file,
+    /// this file is opened in place, so that large data sets are not copied. Otherwise the blob is fetched into the
+    /// cache. If `open` finds a file damaged, the blob is fetched again.
     func opened<Value>(
         _ digest: Digest, from store: BlobStore, _ open: (String) throws -> Value
     ) throws -> Value {
@@ -29,7 +29,8 @@ public struct BlobCache: Sendable {
             let file = try store.plainFile(of: digest)
         {
             do { return try open(file) } catch is DatasetError {
-                // The verified read below throws the store's own error, which names the artifact.
+                // The file is damaged. Then the read below, which verifies the bytes, throws an error of `store` that
+                // names the artifact.
             }
         }
         do {

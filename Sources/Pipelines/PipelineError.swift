@@ -14,7 +14,8 @@ public struct PipelineError: Remedied, Equatable {
         case invalidGraph
         /// An artifact that a stage or a command needs does not exist.
         case missingInput
-        /// Valid artifacts do not belong together, such as a predictor and another supernet.
+        /// Artifacts are valid but do not belong together, such as a supernet and a predictor that was fitted on
+        /// networks of another supernet.
         case mismatch
         /// No network of the space meets a device's limits.
         case infeasible

@@ -18,7 +18,8 @@ public struct FrontPlot: Sendable {
     private let heldOut, test, due: Reading?
     private let title: String
 
-    /// The size of the plot. Each size is shown at its own width, so that text has the same size on all screens.
+    /// The size of the plot. A page contains the plot in both sizes and shows the one that fits the screen: text in a
+    /// wide plot would be too small on a telephone.
     public enum Size: Sendable {
         /// 680 pixels wide, for screens of more than 760 pixels.
         case wide
