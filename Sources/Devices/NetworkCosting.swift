@@ -5,10 +5,10 @@ import Networks
 public struct NetworkCosting: Sendable {
     private let costs: LayerCosts
 
-    /// Precomputes the costs of every part of networks of `space` at `resolution`, any of 1…4096.
+    /// Precomputes the costs of every part of networks of `space` at `resolution`, which may be any number in 1…4096.
     ///
-    /// `energy` has the form of `table`, with millijoules instead of milliseconds. Errors: `missingLatency`, naming the
-    /// first key or the resolution that a table lacks.
+    /// `table` has the latencies in milliseconds; `energy` has the same form, with energies in millijoules. Errors:
+    /// `missingLatency`, naming the first key or the resolution that a table lacks.
     public init(
         _ space: SearchSpace, resolution: Int, table: LatencyTable?, energy: LatencyTable?
     ) throws {

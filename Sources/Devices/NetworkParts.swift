@@ -58,8 +58,8 @@ package struct NetworkParts: Sendable {
         entryCount = first
     }
 
-    /// Finds what one changed gene changes in a reference network. That network has full depth and the first choice of
-    /// every other gene.
+    /// Finds the parts of a reference network that change or disappear when one gene changes. The reference network has
+    /// full depth and the first choice of every other gene.
     private struct Probe {
         let space: SearchSpace
         let base: SubnetConfig

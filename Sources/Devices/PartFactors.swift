@@ -47,7 +47,7 @@ struct ReferencePart: Sendable {
     let name: String
     /// Milliseconds on the reference device.
     let milliseconds: Double
-    /// The part's classes, each with the relative size of the class's deviation.
+    /// The part's classes. A class of weight w deviates w times as much from the common factor as a class of weight 1.
     let classes: [(name: String, weight: Double)]
 
     init(_ key: LatencyKey, _ resolution: Int, _ milliseconds: Double) {
