@@ -252,8 +252,7 @@ public struct JSONReader {
 }
 
 extension DecodingError {
-    /// The problem and its field in the words of this program, because a decoder's message names
-    /// Swift types.
+    /// The problem and its field, in words for users: the decoder's message would name Swift types.
     public var told: String {
         func field(_ context: Context, _ more: [any CodingKey] = []) -> String {
             let keys = (context.codingPath + more).map { key in
