@@ -48,7 +48,7 @@ struct ZipArchive {
             at = next
         }
         self.entries = entries
-        // Entries must not overlap, or they could stand for more bytes than the file has.
+        // Entries must not overlap: overlapping entries could have more bytes in total than the file.
         var used = 0
         for range in entries.values.sorted(by: { $0.lowerBound < $1.lowerBound })
         where !range.isEmpty {
