@@ -16,8 +16,8 @@ public struct ClaimRequest: Sendable, Equatable {
     public var threads: Int?
     /// How many megabytes the claimed jobs may reserve together; nil means unlimited.
     public var memoryMB: Int?
-    /// True if the worker holds no other job: then a quarantined job is claimed first, and no other
-    /// job with it.
+    /// True if the worker holds no job. Then a quarantined job is claimed first, if there is one,
+    /// and no other job is claimed with it.
     public var alone: Bool
 
     /// `threads` and `memoryMB` nil mean unlimited, `run` nil means all runs.

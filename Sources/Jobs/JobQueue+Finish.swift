@@ -186,8 +186,8 @@ extension JobQueue {
 
     // MARK: The fence
 
-    /// Ends one attempt in one transaction: checks and locks the lease, runs `body`, writes the
-    /// end, and runs `records`.
+    /// Ends one attempt in one transaction: checks and locks the lease, runs `body`, records how
+    /// the attempt ended, and runs `records`.
     private func end(
         _ lease: Lease, _ ending: Ending, records: [Request] = [],
         _ body: ((Connection) throws -> Void)?

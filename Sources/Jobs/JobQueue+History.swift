@@ -5,7 +5,8 @@ import Foundation
 import Postgres
 import Schema
 
-/// One partition of a table: of attempts and log lines (history), of meter rows, or of jobs.
+/// One partition of a table of history (attempts or log lines), of meter rows, or of the jobs of
+/// runs.
 public struct HistoryDay: Codable, Sendable, Equatable {
     /// The partition's name, such as attempt_20261124.
     public let name: String

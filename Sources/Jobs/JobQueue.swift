@@ -51,8 +51,8 @@ public final class JobQueue {
     /// Runs a single statement without binds, with retries after a lost connection.
     func ask(_ statement: Statement) throws -> [Row] { try ask(Request(statement)) }
 
-    /// Notifies waiting workers of available jobs, at most every `hintSeconds`. Workers also poll,
-    /// so a hint only shortens their wait: it is sent after the commit, and may be lost.
+    /// Notifies waiting workers of available jobs, at most once per `hintSeconds`. Workers also
+    /// poll, so a hint only shortens their wait: it is sent after the commit, and may be lost.
     func hint() throws {
         let now = ContinuousClock.now
         if let hintedAt, now - hintedAt < .seconds(hintSeconds) {

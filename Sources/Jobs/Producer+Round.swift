@@ -142,7 +142,7 @@ extension Producer {
     }
 
     /// Writes the ends of the attempts for which `isMeant` returns true, one by one. If the server
-    /// refuses an end, only the job of that end fails.
+    /// refuses to write the end of an attempt, only the job of this attempt fails.
     private mutating func writeOneByOne(_ isMeant: (Finished) -> Bool) throws {
         while let one = writing.first(where: isMeant), let ending = one.ending {
             let (lease, session) = (one.lease, one.lease.sessionUUID)

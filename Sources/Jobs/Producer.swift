@@ -162,8 +162,8 @@ struct Producer {
         let isDue = work.doneSince.map { waits || work.isDraining || now - $0 >= Self.endSeconds }
         let ends = isDue == true || !writing.isEmpty
         let polls = now >= nextPoll || work.hints != seenHints
-        // If several jobs are prefetched per slot, jobs are claimed together with ends, before a
-        // slot has to wait for a job.
+        // If several jobs are prefetched per slot, the transaction that writes ends also claims
+        // jobs, before a slot has to wait for a job.
         let claims =
             !work.isDraining
             && (waits ? ends || polls : ends && polls && size > 1 && wanted(work, now) > 0)

@@ -154,7 +154,7 @@ public struct JobDetails: Codable, Sendable, Equatable {
     public let stallAt: Date?
     /// When the job ended; nil while it is unfinished.
     public let endedAt: Date?
-    /// Whether the job is available and has crashed workers: then it is run alone.
+    /// Whether the job is available and its crash count is above 0: such a job is run alone.
     public let isQuarantined: Bool
     /// Whether the worker that runs the job was asked to stop it.
     public let isCancelRequested: Bool

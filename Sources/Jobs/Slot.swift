@@ -1,6 +1,7 @@
 // Slot: a thread that runs handlers, one job after the other. It takes jobs from the `WorkerBoard`
-// and hands the ends of their attempts to the producer. It uses the queue itself only for handlers
-// that ask for a connection, and for jobs whose completion needs several round trips.
+// and hands the ends of their attempts to the producer. A slot has its own connection to the
+// database only for handlers that ask for a connection, and for jobs whose completion needs several
+// round trips.
 import Foundation
 import Postgres
 import Synchronization
@@ -9,7 +10,7 @@ import Synchronization
 final class Slot {
     /// The stack size of the thread, in bytes.
     static let stackBytes = 64 << 20
-    /// A connection that no handler asked for during this many seconds is closed.
+    /// The slot's connection is closed after this many seconds without use.
     static let idleSeconds = 10.0
 
     private let number: Int
@@ -129,8 +130,8 @@ final class Slot {
             notes: JobQueue.notes(of: held.lease, held.signal.takeNotes()), records: records)
     }
 
-    /// Completes a job whose completion needs several round trips. The slot does this itself,
-    /// because in the producer it would delay the ends of other jobs.
+    /// Completes a job whose completion needs several round trips. The slot completes such a job
+    /// itself: if the producer did, the other attempts that the producer has to end would wait.
     private func complete(_ held: WorkerBoard.Held, _ output: JobOutput) throws -> Finished {
         let notes = JobQueue.notes(of: held.lease, held.signal.takeNotes())
         let use = try observer?.end(held.lease, outcome: .completed)
