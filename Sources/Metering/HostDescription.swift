@@ -56,8 +56,8 @@ public struct HostDescription: Sendable, Equatable {
         var rating = ThermalDesign.of(cpuModel: model)
         if !isVirtual, rating == .assumed, vCPUs > 0 {
             // A bare-metal machine has the socket to itself. Its processor model is not in the
-            // table, so the rating is the assumed watts per thread times the machine's number of
-            // threads.
+            // table of ratings, so the rating is the assumed watts per thread times the machine's
+            // number of threads.
             rating = ThermalDesign(
                 watts: rating.watts * Double(vCPUs) / Double(rating.threads), threads: vCPUs,
                 source: "assumed: 2.19 W a thread")
