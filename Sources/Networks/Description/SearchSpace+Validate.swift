@@ -14,7 +14,7 @@ extension SearchSpace {
     }
 
     /// Checks that all `sizes` are image sizes of this space. Errors: `invalidResolution`, naming the first size that
-    /// is not.
+    /// the space does not have.
     public func checkResolutions(_ sizes: [Int]) throws {
         guard let other = sizes.first(where: { !resolutions.contains($0) }) else { return }
         throw NetworkError(

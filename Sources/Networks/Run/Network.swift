@@ -10,7 +10,7 @@ public final class Network {
     /// The engine that computes the passes.
     public let engine: any Engine
 
-    /// Times the layers of a pass; nil records nothing.
+    /// The clock that times the layers of every pass; nil for no timing.
     public var clock: PassClock?
 
     let widest: NetworkShape
@@ -28,7 +28,7 @@ public final class Network {
         /// One stream per image, which gives a number for each feature.
         public let streams: ImageStreams
 
-        /// Drops `rate` of the features with draws of `streams`.
+        /// Drops the share `rate` of the features, chosen by random numbers of `streams`.
         public init(rate: Float, streams: ImageStreams) {
             self.rate = rate
             self.streams = streams

@@ -74,7 +74,7 @@ final class NetworkContext {
         gradientTurns.reserve(as: other.gradientTurns)
     }
 
-    /// The most floats that passes have taken so far.
+    /// The most memory that passes have taken so far, in floats.
     var peakFloats: Int { workspace.peak + turns.peak + gradientTurns.peak }
 
     /// Returns the parameter or running statistic `name`, which must be in the layout.
