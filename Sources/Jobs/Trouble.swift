@@ -24,7 +24,7 @@ struct Trouble {
         self.board = board
     }
 
-    /// Returns the report that the worker waits for the database.
+    /// Returns the text that reports that the worker waits for the database.
     static func wait(_ worker: String, _ error: PostgresError) -> String {
         let what =
             if error.isReadOnly { "takes no writes" } else if error.isConnectionLoss {
