@@ -18,7 +18,7 @@ public struct NetworkError: Remedied, Equatable {
         case malformed
         /// A definition has an unknown layer type.
         case unknownLayer
-        /// A definition is invalid, such as an impossible width, kernel or list.
+        /// A definition is invalid: it has an impossible width, kernel, list or other value.
         case invalidSpace
         /// A weight array is missing, unknown or of another shape.
         case invalidWeights
