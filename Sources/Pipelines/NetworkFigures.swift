@@ -98,7 +98,7 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
         }
     }
 
-    /// The most bytes of class names in an artifact's metadata.
+    /// The size limit, in bytes, of the class names in an artifact's metadata.
     static let mostNameBytes = 64 << 10
 
     private static func standardError(_ share: Double, _ count: Int?) -> Double? {
@@ -160,7 +160,7 @@ public struct LimitRow: Sendable, Equatable, Encodable {
     public let unit: String
     /// The largest allowed value.
     public let limit: Double
-    /// The network's value by table, count or model; nil if unknown.
+    /// The network's value as predicted by a table, counted or modelled; nil if unknown.
     public let expected: Double?
     /// The measured value; nil if it cannot be measured.
     public let measured: Double?

@@ -118,7 +118,7 @@ public struct PipelineDefinition: Sendable {
         return devices
     }
 
-    /// Returns the bytes per number under `key`; nil if the key is missing.
+    /// Returns the value of `key`, which says how many bytes a stored number has; nil if the key is missing.
     private static func readBytes(_ key: String, _ entry: YAMLReader) throws -> Int? {
         guard let bytes = try entry.integer(key) else { return nil }
         guard DeviceTarget.numberSizes.contains(bytes) else {
