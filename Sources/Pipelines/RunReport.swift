@@ -38,7 +38,7 @@ public struct RunReport: Encodable, Sendable {
         public let reason: String
     }
 
-    /// A search result that cannot be read, so that its front is missing from the report.
+    /// A search result that cannot be read; the report lacks its front.
     public struct Unreadable: Encodable, Sendable, Equatable {
         /// The artifact.
         public let artifact: ArtifactID

@@ -6,8 +6,8 @@ import Networks
 import Search
 
 extension EvolutionarySearch.Options {
-    /// Makes the default options, with two values limited in proportion to the number of layers of `space`: the
-    /// patience, whose default is tuned for 20 layers, and the effort of a front.
+    /// Makes the default options, but limits `patience` and `frontEvaluations` to a number of networks proportional to
+    /// the number of layers of `space`; the default patience suits 20 layers.
     init(for space: SearchSpace) {
         self.init()
         let layers = max(space.layerCount, 1)

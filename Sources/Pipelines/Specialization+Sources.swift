@@ -53,8 +53,9 @@ extension Specialization {
     ///
     /// `supernet` and `predictor` are artifacts by number, digest or name: a supernet implies its newest predictor, and
     /// a predictor implies its supernet. A run that this version cannot read is skipped with a note, unless `run` names
-    /// it. Errors: `mismatch` for a predictor of another supernet or a supernet without a predictor, `missingInput` if
-    /// no predictor is found otherwise or an artifact is of another kind.
+    /// it. Errors: `mismatch` if the named predictor was fitted on another supernet, or if the named supernet has no
+    /// predictor; `missingInput` if no predictor is found although no supernet is named, or if a named artifact is of
+    /// another kind.
     public static func sources(
         _ connection: Connection, run: RunID? = nil, supernet: String? = nil,
         predictor: String? = nil, note: @escaping (String) -> Void = { _ in }
@@ -117,9 +118,9 @@ private struct SourceFinder {
         return artifact
     }
 
-    /// Returns the sources of the newest fitted predictor that meets all given conditions; nil if none does. The
-    /// conditions: `run` made the predictor, the predictor was fitted on networks of `supernet`, and `other` can
-    /// predict networks of the predictor's space.
+    /// Returns the sources of the newest fitted predictor that `run` made, that was fitted on networks of `supernet`,
+    /// and whose space lies in the domain of `other`; nil if there is no such predictor. An argument that is nil adds
+    /// no condition.
     private func newest(
         _ run: RunID?, _ supernet: Artifact?, predictedBy other: AccuracyPredictor?
     ) throws -> Specialization.Sources? {
@@ -134,8 +135,8 @@ private struct SourceFinder {
         }
     }
 
-    /// Returns the sources of a predictor; nil if its sources are incomplete. If this version cannot read the
-    /// predictor's run, notes that and returns nil; with `isNamed`, throws an error instead.
+    /// Returns the sources of a predictor; nil if its sources are incomplete. If this version cannot read the run that
+    /// made the predictor, throws if the user named the run (`isNamed`); otherwise calls `note` and returns nil.
     private func candidate(_ predictor: Artifact, isNamed: Bool) throws -> Specialization.Sources? {
         func passOver(_ error: some Error) throws {
             if isNamed { throw error }

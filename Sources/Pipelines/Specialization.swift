@@ -60,8 +60,9 @@ public struct Specialization: Sendable {
         return run("specialize-\(names)", definition, stages)
     }
 
-    /// Returns the stages of one device; the last of them makes the network. A table of this machine is measured once
-    /// per batch size, by a stage of the first device that needs it; `measured` has that stage's name by batch size.
+    /// Returns the stages of one device; the last of them makes the network. A latency table of this machine is
+    /// measured once for each batch size, by a stage of the first device that needs the table. `measured` maps each
+    /// batch size to the name of that stage.
     private static func branch(
         _ device: StoredDevice, _ sources: Sources, timing: StageTerms?,
         _ measured: inout [Int: String]

@@ -14,7 +14,7 @@ struct DatasetMetadata: Codable, Sendable, Equatable {
     /// The number of held-out images, and the seed that chose them.
     let heldOut: Int
     let splitSeed: UInt64
-    /// The form of the data set that became a picture set, whose artifact is a `PictureSetManifest`; nil for an image
+    /// The form of the imported data set, if the artifact is a `PictureSetManifest`; nil if the artifact is an image
     /// shard.
     var form: DatasetForm?
     /// The number of validation images, which are the last images of a picture set; only these can be held out. Nil if

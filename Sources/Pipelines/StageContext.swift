@@ -89,7 +89,7 @@ public final class StageContext {
         }
     }
 
-    /// Records many artifacts, none of them recorded before, as inputs of this attempt.
+    /// Records artifacts as inputs of this attempt; none of these artifacts may be recorded already.
     func noteRead(_ artifacts: [ArtifactID], as role: ArtifactRole) {
         readInputs += artifacts.map { Artifact.Input($0, role: role.rawValue) }
     }
@@ -199,7 +199,7 @@ public struct StageOutput {
         let name: String
         let digest: Digest
         let metadata: String
-        /// The device to which the artifact is assigned as its latency table; nil for other artifacts.
+        /// The device whose latency table this artifact becomes; nil for other artifacts.
         let tableOf: DeviceTarget?
 
         /// Makes an output; the bytes of `digest` must have been given to `StageContext.put`.

@@ -29,7 +29,8 @@ struct SupernetMetadata: Codable, Sendable, Equatable {
     var augmentation: Augmentation?
     /// The search space; nil in data of older versions.
     var definition: SearchSpace?
-    /// The norm of the last gradient that was used; nil if it is not finite, and in data of older versions.
+    /// The norm of the gradient of the last attempt's last step that was not skipped; nil without such a step, and in
+    /// data of older versions.
     var gradientNorm: Double?
 }
 
@@ -42,7 +43,7 @@ public enum CalibrationAugmentation: String, Codable, Sendable, CaseIterable {
 }
 
 extension StageContext {
-    /// Returns the weights of the supernet given as `role`. Errors: `mismatch` for a supernet of another space.
+    /// Returns the weights of the input `role`, a supernet. Errors: `mismatch` for a supernet of another space.
     func supernet(_ role: ArtifactRole = .supernet) throws -> Weights {
         let artifact = try input(role)
         struct Known: Decodable {
@@ -64,8 +65,8 @@ extension StageContext {
         return weights
     }
 
-    /// Returns the trained domain of the supernet given as `role`. If its artifact records none, returns the whole
-    /// space and logs this assumption.
+    /// Returns the trained domain of the input `role`, a supernet. If the supernet's artifact records no trained
+    /// domain, returns the whole space and logs this assumption.
     func trainedDomain(_ role: ArtifactRole = .supernet) throws -> TrainedDomain {
         let artifact = try input(role)
         if let known = try metadata(SupernetOrigin.self, of: artifact).trained { return known }
@@ -88,7 +89,8 @@ extension StageContext {
 
     /// Returns the augmentation of calibration images for networks of the input supernet.
     ///
-    /// Errors: `missingInput` if the training's augmentation is requested but not recorded.
+    /// Errors: `missingInput` if the augmentation of the training images is requested but the supernet's artifact does
+    /// not record it.
     func augmentation(_ wanted: CalibrationAugmentation?) throws -> Augmentation {
         guard wanted == .training else { return .none }
         struct Known: Decodable {

@@ -33,7 +33,8 @@ public enum ArtifactRole: String, Codable, Sendable, CaseIterable {
     /// A page about a run's results.
     case report
 
-    /// The role in which stages make the artifacts that can be read in this role.
+    /// The role of the output that an input of this role refers to: a `teacher` input is another stage's `supernet`
+    /// output; all other roles have the same name on both sides.
     var made: ArtifactRole { self == .teacher ? .supernet : self }
 }
 

@@ -29,7 +29,7 @@ extension StageParameters {
         public var store: PictureShard.Store?
         /// The most pixels of the shorter side of a stored picture; nil for no limit.
         public var size: Int?
-        /// How pictures get the size of a network's input; nil chooses by the data set's form.
+        /// How pictures are resized to a network's input; nil means that the data set's form decides.
         public var resize: PicturePreprocessor.Resizing?
         /// What happens if a picture cannot be read; nil for `stop`.
         public var onBadFile: OnBadFile?

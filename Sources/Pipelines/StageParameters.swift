@@ -65,9 +65,9 @@ public enum StageParameters: Codable, Sendable, Equatable {
 
     /// Measures a latency table of this machine.
     public struct MeasureDevice: Codable, Sendable, Equatable {
-        /// The device whose table and batch size are measured.
+        /// The device whose table is measured, at its batch size.
         public var device: DeviceTarget
-        /// The least number of timed passes per part.
+        /// The least number of timed passes per part of a network.
         public var repeats: Int
         /// The number of whole networks that are timed to check and correct the table.
         public var wholeNetworks: Int
@@ -92,7 +92,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
         public var network: String?
         /// The number of training images for batch-norm calibration.
         public var calibrationImages: Int
-        /// The known test offset; with nil, the network is also measured on held-out images.
+        /// The test offset (mean difference of test and held-out accuracy) of earlier networks; with nil, the network
+        /// is also measured on held-out images.
         public var testOffset: TestOffset?
         /// The augmentation of calibration images; nil for none.
         public var calibrationAugmentation: CalibrationAugmentation?
@@ -109,7 +110,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
     /// The default number of timed passes per part of a network.
     static let usualRepeats = 60
 
-    /// Returns the image sizes under `resolutions`, which must be the space's; nil if none are given.
+    /// Returns the image sizes under the key `resolutions`; nil if the key is missing. Each must be a resolution of the
+    /// space.
     private static func sizes(_ entry: YAMLReader, _ space: SearchSpace) throws -> [Int]? {
         guard let sizes = try entry.integers("resolutions", in: 1...4096) else { return nil }
         guard !sizes.isEmpty, sizes.allSatisfy(space.resolutions.contains) else {

@@ -42,7 +42,7 @@ private struct StageHandler: JobHandler {
         let isSaving = StageKind.savingCheckpoints.contains(lease.kind)
         let hasTables = output.made.contains { $0.tableOf != nil }
         guard hasTables || isSaving else {
-            // An attempt whose outputs are only records of artifacts can be ended in one batch with other attempts.
+            // This attempt writes only blobs and artifacts, so the worker may end this attempt and others in one batch.
             try Self.refuseDoubles(output.made)
             return JobOutput(
                 result: output.result, fanOut: output.fanOut,

@@ -1,5 +1,5 @@
-// What the queue must know of a stage's jobs: queue name, priority, reservations, limits and fan-out rule. The keys are
-// the same for all kinds of stages; missing keys take the queue's defaults.
+// The queue settings of a stage's jobs: queue name, priority, reservations, limits and fan-out rule. The keys are the
+// same for all kinds of stages; missing keys take the queue's defaults.
 
 import Foundation
 import Intake
@@ -17,9 +17,9 @@ public struct StageTerms: Codable, Sendable, Equatable {
     public var threads: Int?
     /// The megabytes of memory that a job reserves.
     public var memoryMB: Int?
-    /// The longest an attempt may take, in seconds.
+    /// The longest time that an attempt may take, in seconds.
     public var timeoutSeconds: Double?
-    /// The longest an attempt may go without progress, in seconds.
+    /// The longest time that an attempt may go without progress, in seconds.
     public var stallSeconds: Double?
     /// The number of failed attempts after which a job is discarded.
     public var maxAttempts: Int?

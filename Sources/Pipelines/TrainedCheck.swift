@@ -14,7 +14,8 @@ struct TrainedCheck {
     private let stages: [String: PipelineDefinition.Stage]
     private let entries: [String: YAMLReader]
 
-    /// Takes the stages of a file with a valid graph, and the mappings that the stages were read from, by name.
+    /// Takes the stages of a pipeline file, which must have a valid graph, and by stage name the YAML mappings that the
+    /// stages were read from.
     init(
         _ stages: [PipelineDefinition.Stage], _ entries: [String: YAMLReader], _ space: SearchSpace
     ) {

@@ -15,8 +15,8 @@ enum FitPredictorStage {
         try context.space.checkOrigin(of: "accuracies", samples.space, samples.definition)
         let curve = Curve(samples: samples.samples.count, method: parameters.method)
         let count = Double(samples.samples.count)
-        // `all` is the number of rows of all fits: the final fit, the fit without held-out subnets (somewhat fewer
-        // rows), and the fits of the learning curve.
+        // `all` is about the sum of the rows (measured subnets) over all fits: the final fit, the fit without held-out
+        // subnets (counted as if no subnet were held out), and the fits of the learning curve.
         let all = 2 * count + Double(curve.draws * curve.sizes.reduce(0, +))
         var done = 0.0
         func worked(_ rows: Double) throws {
@@ -64,8 +64,8 @@ enum FitPredictorStage {
         }
     }
 
-    /// The settings of the learning curve: each draw holds out a fifth of the samples; `mlp` has one draw, others have
-    /// five.
+    /// The settings of the learning curve: each draw holds out a fifth of the samples; `mlp` has one draw, other
+    /// methods have five.
     private struct Curve {
         let method: String
         let heldOut: Int

@@ -110,9 +110,9 @@ enum MaterialiseStage {
     }
 
     /// Runs a second search if the first network's measured latency exceeds the limit; otherwise returns nil. The
-    /// second search has a stricter limit on the latency by the table: limit × (the first network's latency by the
-    /// table / its measured latency), reduced by the table's mean relative error. `result` is nil if no network meets
-    /// the stricter limit or the first search's inputs are unknown.
+    /// second search has a stricter limit for the latency that the table predicts: limit × (predicted / measured
+    /// latency of the first network) × (1 - the table's mean relative error, at most 0.5). `result` is nil if no
+    /// network meets the stricter limit or the first search's inputs are unknown.
     private static func secondSearch(_ context: StageContext, _ choice: Choice, _ first: Cut) throws
         -> (record: SecondSearch, result: SearchResult?)?
     {

@@ -1,5 +1,6 @@
-// PictureImport: the jobs of an import that read the data set. The survey and the records of the child jobs are
-// artifacts, because they are too large for the arguments and results of jobs.
+// PictureImport: the jobs of an import that read the data set. The survey (the list of the data set's classes and
+// units) and the records of the child jobs are stored as artifacts, because they are too large for the arguments and
+// results of jobs.
 
 import Artifacts
 import Datasets
@@ -8,7 +9,7 @@ import Jobs
 
 /// The import of a data set as picture sets.
 struct PictureImport {
-    /// The result of a child job, which imports some units of the data set.
+    /// The result of a child job, which imports some units of the data set; a unit is a set of pictures or an archive.
     struct ChildResult: Codable, Sendable {
         /// The digest of the survey.
         let survey: Digest

@@ -20,7 +20,7 @@ enum TrainStage {
 
     /// A range of steps trained on one kind of engine. The exact bits of a step's result depend on the engine.
     struct Segment: Codable, Sendable, Equatable {
-        /// The half-open range of steps.
+        /// The first step of the range, and the step after the last.
         let from: Int
         var to: Int
         let instructionSet, blasCore: String
