@@ -1,7 +1,7 @@
-// Connection: one session with PostgreSQL through libpq. Statements are prepared at their first
-// use, and results are in the binary format, so that bytes, doubles and timestamps are exact. A
-// connection belongs to the thread that uses it, so it is not Sendable. Behind a pooler in
-// transaction mode (pgbouncer), no state is kept in the session: see Opening.
+// Connection: one session with PostgreSQL through libpq. Statements are prepared at their first use, and results are in
+// the binary format, so that bytes, doubles and timestamps are exact. A connection belongs to the thread that uses it,
+// so it is not Sendable. Behind a pooler in transaction mode (pgbouncer), this program stores no state in the session
+// (see Opening.swift).
 import CLibPQ
 import Foundation
 

@@ -70,7 +70,7 @@ public struct ConnectionTarget: Sendable, Equatable {
     /// The URL for display, in which passwords are `***`.
     public var shown: String { rendered(secret: "***") }
 
-    /// The URL without passwords, for programs that read them from a file or ask for them.
+    /// The URL without passwords, for programs that read passwords from a file or ask for them.
     public var withoutPasswords: String { rendered(secret: nil) }
 
     /// Whether the URL contains a password.
@@ -201,8 +201,8 @@ public struct ConnectionTarget: Sendable, Equatable {
         }
     }
 
-    /// Removes quoted text from a message of libpq, because it may be part of a password; the names
-    /// of options stay.
+    /// Removes quoted text from a message of libpq, because quoted text may be part of a password; the names of options
+    /// stay.
     private static func withoutQuotes(_ message: String) -> String {
         let known = Set(LibpqEnvironment.options.map(\.keyword) + ["=", "%00"])
         return Shown.line(message.trimmingCharacters(in: .whitespacesAndNewlines))

@@ -85,7 +85,7 @@ extension Connection {
         }
     }
 
-    /// Returns the error of a call that libpq rejected at once.
+    /// Returns the error of a libpq call that failed itself, without a result from the server.
     func sendFailure(_ handle: OpaquePointer, _ statement: String) -> PostgresError {
         PostgresError(
             Self.message(handle), statement: statement,

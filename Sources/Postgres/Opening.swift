@@ -62,8 +62,7 @@ extension Connection {
             close()
             throw error
         }
-        // Notices are ignored: libpq would print them to standard error, and a warning only repeats
-        // the next error.
+        // The server's notices and warnings are ignored; otherwise libpq would print them to standard error.
         PQsetNoticeProcessor(handle, { _, _ in }, nil)
     }
 

@@ -133,8 +133,8 @@ extension Connection {
             guard PQexitPipelineMode(handle) == 1 else { throw sendFailure(handle, name) }
             return try results.get()
         } catch {
-            // After an error that is not the error of a statement, the pipeline is unfinished, so
-            // the connection is closed.
+            // After an error of a statement, pipeline mode has ended and the connection stays usable. After any other
+            // error, results may be outstanding, so the connection is closed.
             if let handle = openHandle, PQpipelineStatus(handle) != PQ_PIPELINE_OFF { close() }
             throw error
         }

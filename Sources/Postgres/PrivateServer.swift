@@ -43,8 +43,8 @@ public final class PrivateServer {
     public let settings: [String]
     private let sharedFolder: String
 
-    /// If the user that runs the server cannot enter `home`, the data is put below `sharedFolder`.
-    /// This initialiser starts and writes nothing.
+    /// Describes the server of `home`; starts and writes nothing. If the user that runs the server cannot enter `home`,
+    /// the data is put below `sharedFolder`.
     public init(home: String, settings: [String] = [], sharedFolder: String = "/var/lib/ofa") {
         let url = URL(fileURLWithPath: home).standardizedFileURL
         self.home =
@@ -208,14 +208,13 @@ public final class PrivateServer {
         }
     }
 
-    /// Removes the folders that an interrupted initdb left behind. No such folder became a
-    /// database.
+    /// Removes the folders that an interrupted initdb left behind. None of these folders is a finished database.
     private func removeUnfinished(_ place: ServerPlace) throws {
         for name in try FileManager.default.contentsOfDirectory(atPath: place.folder)
         where name.hasPrefix("data.unfinished-") {
             let path = place.folder + "/" + name
-            // An initdb whose parent was killed may still write to the folder or remove it. After
-            // the folder is renamed, this initdb does not find it and ends.
+            // An initdb whose parent was killed may still write to the folder or remove the folder. After the folder is
+            // renamed, such an initdb does not find the folder and ends.
             let aside = "\(place.folder)/data.unfinished-\(getpid())-\(UUID().uuidString)"
             guard rename(path, aside) == 0 else {
                 if errno == ENOENT { continue }

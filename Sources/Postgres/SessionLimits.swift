@@ -43,10 +43,9 @@ public struct SessionLimits: Sendable, Equatable {
     ///
     /// With `isLocal` the settings apply only to the transaction, as required behind a pooler.
     func settingCalls(isLocal: Bool) -> String {
-        // A role, a database or the server configuration may set other values. The level is read
-        // committed, because under repeatable read a statement of the queue would not see rows that
-        // were committed while it waited. jit is off, because in short statements it costs more
-        // than it saves.
+        // A role, a database or the server configuration may set other values. The isolation level is read committed,
+        // because under repeatable read a statement of the queue would not see rows that were committed while it
+        // waited. jit is off, because in short statements it costs more than it saves.
         let settings = [
             ("search_path", "ofa, public"), ("timezone", "UTC"), ("client_min_messages", "warning"),
             ("default_transaction_isolation", "read committed"), ("jit", "off"),
