@@ -44,7 +44,7 @@ public struct Migrator {
         self.routines = routines
     }
 
-    /// How often a migration is tried if it conflicts with locks of running workers.
+    /// The most tries of a migration that conflicts with locks of running workers.
     private static let tries = 60
 
     /// Applies all missing migrations, functions and views in one transaction; returns the
