@@ -20,7 +20,7 @@ struct Climb {
     private static let cautions: [Float] = [0, 0.5, 2]
     /// The penalty of knapsacks at another resolution or width than the current network's.
     private static let usual: Float = 0.5
-    /// The most networks that one knapsack proposes, not counting networks for `lowerCosts`.
+    /// The most networks that one knapsack proposes, not counting the networks proposed for `lowerCosts` of `climb`.
     private static let proposals = 4
 
     private let layout: GeneLayout
@@ -122,8 +122,9 @@ struct Climb {
         return grounds
     }
 
-    /// Returns the costs of the `proposals` best sums. The costs from the limit downwards are also divided into ranges
-    /// of three steps; for each of the first `lowerCosts` ranges, the cost of the range's best sum is added.
+    /// Returns the costs, in steps of the knapsack, of the `proposals` best sums. Also returns the cost of the best sum
+    /// in each of `lowerCosts` ranges: each range is three steps wide, and the ranges follow each other from the limit
+    /// downwards.
     private func bestCosts(_ lowerCosts: Int) -> [Int] {
         var best: [(sum: Float, cost: Int)] = []
         for cost in (0...Knapsack.steps + Knapsack.beyond).reversed() {

@@ -46,10 +46,9 @@ public struct EvolutionarySearch: Sendable {
         public var furtherMutation = 0.8
         /// Spaces of at most this many networks are searched exhaustively.
         public var exhaustiveLimit: UInt64 = 20_000
-        /// The most networks scored for a whole front, by default in six evolutions. Results of independent evolutions
-        /// were compared with the best network that single searches found. Both evolutions of a pair missed this
-        /// network in 16 of 120 pairs, all four of a set in 15 of 1,820 sets, and all six of a set in 1 of 8,008 sets
-        /// (ops/docs/results.md).
+        /// The most networks scored for a whole front; the default is enough for six evolutions. In a test
+        /// (ops/docs/results.md), the best network known from single searches was missed by 16 of 120 pairs of
+        /// evolutions, by 15 of 1,820 sets of four, and by 1 of 8,008 sets of six.
         public var frontEvaluations = 43_200_000
         /// The most networks that one evolution of a front scores; with more networks, an evolution would rarely find
         /// better local optima (ops/docs/results.md). A larger `frontEvaluations` is divided evenly among several

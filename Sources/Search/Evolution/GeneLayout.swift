@@ -16,16 +16,16 @@ struct GeneLayout: Sendable {
     let stages: Int
     /// Number of width genes.
     let widths: Int
-    /// The largest number of values of a layer's gene: the kernels times the ratios of the layer's stage, counted
-    /// kernel-major.
+    /// The largest number of values of a layer's gene. Each value stands for one kernel size and one expand ratio of
+    /// the layer's stage; the ratio varies fastest.
     let choices: Int
-    /// The most depths that a stage has.
+    /// The largest number of values that a depth gene has.
     let depths: Int
     /// The largest number of values that a width gene has.
     let widthLevels: Int
     /// Number of values of every gene.
     let levels: [Int]
-    /// The indices of the genes that coupling does not determine.
+    /// The indices of all genes except coupled genes, whose values follow from the depths.
     let free: [Int]
     /// The stage of each layer.
     let stageOf: [Int]
@@ -37,8 +37,8 @@ struct GeneLayout: Sendable {
     private let endLayer: [Int]
     /// The number of layers that run, by stage and depth.
     private let active: [Int]
-    /// For each width gene, the allowed indices into the space's list of widths for the gene; of equal widths, only the
-    /// first index is listed.
+    /// For each width gene, the index in the space's list of widths that each value of the gene stands for; of equal
+    /// widths, only the first is listed.
     private let widthIndices: [[Int]]
     /// The one choice that all layers of a stage have, by stage and depth; empty unless genes are coupled.
     private let coupled: [UInt8]

@@ -1,5 +1,5 @@
 // Makes new networks for a search: draws random networks, redraws single genes, crosses parents, and repairs a network
-// that exceeds a limit: lowers its genes until it meets all limits.
+// that exceeds a limit by lowering genes until all limits are met.
 import Networks
 
 /// Draws and changes genes under limits.
@@ -44,8 +44,8 @@ struct GeneVariation {
         return genes
     }
 
-    /// Moves random genes to their previous values, one step at a time, until `limits` are met; returns false if
-    /// `mostSteps` steps do not suffice. The resolution gene stays within `resolutions`.
+    /// Moves random genes down their lists of values, one gene by one value per step, until `limits` are met; returns
+    /// false if `mostSteps` steps do not suffice. The resolution gene stays within `resolutions`.
     mutating func repair(
         _ genes: inout Genes, _ limits: LimitCosts, _ resolutions: ClosedRange<Int>
     ) -> Bool {
@@ -61,7 +61,7 @@ struct GeneVariation {
         UInt8(places.lowerBound + random.place(below: places.count))
     }
 
-    /// Returns the index of a random gene that is neither determined by coupling nor a skipped layer's.
+    /// Returns the index of a random gene, but never of a coupled gene or of a gene of a skipped layer.
     private mutating func gene(_ genes: Genes) -> Int {
         while true {
             let gene = layout.free[random.place(below: layout.free.count)]
@@ -87,8 +87,8 @@ struct GeneVariation {
         }
     }
 
-    /// Moves one random gene to its next value (`up`) or its previous value, if such a value exists; for a layer's
-    /// gene, moves the kernel or the ratio.
+    /// Moves one random gene one value up or down its list of values, if there is such a value; for a layer's gene,
+    /// moves the kernel or the ratio.
     private mutating func step(
         _ genes: inout Genes, up: Bool, _ resolutions: ClosedRange<Int>
     ) {

@@ -60,7 +60,7 @@ struct Knapsack {
         let depths = layout.space.stages[stage].depths.count
         let layers = layout.layers(of: stage, depth: depths - 1)
         var before = stage
-        /// Adds the depths with `count` active layers: their sums go into the row after the stage.
+        /// Enters the best sums of networks with `count` active layers in this stage into the row after the stage.
         func end(_ count: Int) {
             for depth in 0..<depths where layout.activeCount(stage, depth) == count {
                 let place = stage * layout.depths + depth

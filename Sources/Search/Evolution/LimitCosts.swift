@@ -14,7 +14,8 @@ struct LimitCosts: Sendable {
         let isPeak: Bool
         /// By resolution: the sum (or maximum) of the shares of the parts that no other gene affects.
         let fixed: [Double]
-        /// The shares of layers by resolution, layer, state of the width genes that affect the layer, and choice.
+        /// The shares of layers by resolution, layer, state (combination of values) of the width genes that affect the
+        /// layer, and choice.
         let shares: [Double]
         /// By resolution: the shares of the parts that depth or width genes affect, but no layer's gene.
         let others: [Double]
@@ -121,7 +122,7 @@ struct LimitCosts: Sendable {
         return copy
     }
 
-    /// Returns the state of a part's width genes.
+    /// Returns the index of the combination of values that the width genes of a part have; 0 without width genes.
     private func state(_ part: NetworkParts.Part, _ genes: Genes) -> Int {
         part.widths.isEmpty ? 0 : parts.state(part) { layout.widthIndex($0, genes) }
     }
@@ -182,8 +183,8 @@ struct LimitCosts: Sendable {
         return mixes
     }
 
-    /// Returns, for every limit, the fraction that a network uses of the limit minus the fixed costs; 0 for infinite
-    /// limits and for limits on peak memory.
+    /// Returns how much of each limit a network uses: (value - fixed costs) / (limit - fixed costs), or 1 if the fixed
+    /// costs use up the limit; 0 for infinite limits and for limits on peak memory.
     private func use(_ genes: Genes) -> [Double] {
         limited.map { quantity in
             if quantity.isPeak || !quantity.limit.isFinite { return 0 }

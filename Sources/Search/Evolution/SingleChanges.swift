@@ -71,8 +71,9 @@ struct SingleChanges {
             .min { layout.activeCount(stage, $0) < layout.activeCount(stage, $1) }
     }
 
-    /// Returns the differences of `scores` from `base`, the network's own score, as values for a knapsack and,
-    /// separately, for each resolution. `scores` are in the order of `networks`.
+    /// Returns the score differences that the single changes make: changes of layers, depths and widths as values for a
+    /// knapsack, and changes of the resolution as one value per resolution. `base` is the score of the unchanged
+    /// network, and `scores` are the scores of `networks`, in the same order.
     func values(_ base: Double, _ scores: [Double]) -> (Knapsack.Values, resolutions: [Float]) {
         var values = Knapsack.Values(
             layers: Array(repeating: 0, count: layout.layers * layout.choices),

@@ -20,7 +20,8 @@ extension AccuracyPredictor {
         /// The resolutions that have features, and the resolutions that the predictor was fitted on.
         var resolutions, fittedResolutions: [Int]
         var quality: FitQuality?
-        /// For dense layers, the number of units of every level; for additive models, the number of models.
+        /// For dense layers, the number of features, then the number of outputs of each layer; for additive models, a
+        /// list with the number of models as its only element.
         var sizes: [Int]
         var trained: TrainedDomain?
 
@@ -28,7 +29,8 @@ extension AccuracyPredictor {
             ArchitectureEncoder(definition, resolutions: resolutions)
         }
 
-        /// Names the first impossible value among those that reports and searches use; nil if all are possible.
+        /// Describes the first impossible value in the fields that reports and searches use; nil if all values are
+        /// possible.
         var fault: String? {
             if let quality, !quality.isPossible {
                 return "field quality holds figures that no fit has"

@@ -25,7 +25,8 @@ public struct AccuracyPredictor: Sendable, Hashable {
     public enum Method: Sendable, Hashable {
         /// A sum over the genes and a quadratic in the logarithm of the multiply-accumulates, fitted in closed form.
         case ridge
-        /// The model of `ridge`, and this many bootstrap models, whose standard deviation gives an uncertainty.
+        /// The model of `ridge`, and this many bootstrap models; the standard deviation of their predictions gives the
+        /// uncertainty.
         case ensemble(Int)
         /// Dense layers with rectifiers, fitted by Adam.
         case multilayer(AdamOptions)

@@ -9,7 +9,7 @@ struct DenseNetwork: Sendable, Hashable {
     /// Biases of every layer.
     var biases: [[Float]]
 
-    /// The number of units of every level: first the number of features, last 1.
+    /// The number of features, then the number of outputs of each layer; the last layer has one output.
     var sizes: [Int] { (weights.first.map { [$0.rows] } ?? []) + weights.map(\.columns) }
 
     /// Makes a network with random weights, uniform in ±1/√inputs, and zero biases.

@@ -141,8 +141,8 @@ struct PredictorStateDict {
         }
     }
 
-    /// Returns the layers with the first layer's inputs in the order of the published form; `sizes` inputs are for
-    /// image sizes.
+    /// Returns the layers with the first layer's inputs in the order of the published form; `sizes` is the number of
+    /// inputs that stand for image sizes.
     func inPublishedOrder(sizes: Int) -> [Layer] {
         guard form == .library, sizes > 0 else { return layers }
         var layers = layers

@@ -18,12 +18,12 @@ extension AccuracyPredictor {
     /// Makes a predictor from a state dict: weights (outputs, inputs) and biases of every layer, by name.
     ///
     /// `resolutions` are the image sizes that the predictor has inputs for, in the order of these inputs. Without
-    /// `resolutions`, eight size inputs of the published form stand for 112…224 in steps of 16, and the predictor is
-    /// assumed to be fitted on 160…224; otherwise there must be one size input for each size of the space. A predictor
-    /// without size inputs predicts only at the one size given; without `resolutions`, it predicts the same at every
-    /// size of the space. Errors: `malformed` for tensors that are no predictor of `space`, `outsideDomain` for sizes
-    /// that do not fit the inputs and for the published predictor with another space, `invalidOption` for a size given
-    /// twice.
+    /// `resolutions`, a predictor of the published form with eight size inputs is assumed to have inputs for 112…224 in
+    /// steps of 16 and to be fitted on 160…224; any other predictor with size inputs must have one input for each size
+    /// of the space. A predictor without size inputs predicts only at the one size given; without `resolutions`, it
+    /// predicts the same at every size of the space. Errors: `malformed` for tensors that are no predictor of `space`,
+    /// `outsideDomain` for sizes that do not fit the inputs and for the published predictor with another space,
+    /// `invalidOption` for a size given twice.
     public init(
         stateDict tensors: [String: (shape: [Int], values: [Float])], space: SearchSpace,
         resolutions: [Int]? = nil, source: String
@@ -54,8 +54,8 @@ extension AccuracyPredictor {
             fittedResolutions: sizes.fitted)
     }
 
-    /// Returns the known sizes of the published predictor. Errors: `outsideDomain` if `given` differs from the sizes of
-    /// the predictor's inputs.
+    /// Returns the image sizes that the published predictor has inputs for and those that it was fitted on. Errors:
+    /// `outsideDomain` if `given` differs from the sizes of the predictor's inputs.
     private static func publishedSizes(_ given: [Int]?, _ source: String) throws -> (
         features: [Int], fitted: [Int]
     ) {

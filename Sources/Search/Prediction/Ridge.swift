@@ -13,7 +13,8 @@ struct Ridge {
     /// The chosen penalty.
     let penalty: Double
 
-    /// The penalties tried: half a decade apart, from a negligible penalty to one that outweighs ten rows.
+    /// The penalties tried: half a decade apart, from a negligible penalty to a penalty that outweighs ten rows of
+    /// features.
     static let penalties = [0.03, 0.1, 0.3, 1, 3, 10, 30]
 
     /// Fits rows of features (at least one) to their targets, with the best of `penalties`.
