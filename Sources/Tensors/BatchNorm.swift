@@ -1,11 +1,11 @@
 // Batch norm in two parts. The operator that writes a feature map also computes sums per channel. These sums determine
 // a scale and a shift per channel, which the next operators apply while they read the feature map. So normalising needs
-// no pass over memory of its own.
+// no separate pass over memory.
 
 import Foundation
 
-/// The numbers per channel of one batch norm, for the operators that apply the norm and for the norm's gradient. The
-/// arrays are long enough for the widest subnet.
+/// The per-channel numbers of one batch norm: scale, shift, mean, inverse deviation, and the coefficients of the norm's
+/// gradient. The arrays are long enough for the widest subnet.
 public final class NormState {
     private let storage: Storage
     private let width: Int

@@ -67,8 +67,8 @@ extension CPUEngine {
         return found
     }
 
-    /// Adds `add`, the input's gradient from other paths, to the block's input gradient. Then adds the sums that
-    /// `wanted` asks for, which the norm before the convolution needs, to `sums`.
+    /// Adds `add`, the input's gradient from other paths, to the block's input gradient. Then adds to `sums` the sums
+    /// that `wanted` asks for; the norm before the convolution needs these sums.
     private func finish(
         _ block: GradientBlock, _ start: UnsafePointer<Float>, _ map: ChannelMap,
         add: UnsafePointer<Float>?, _ wanted: GradientSums, _ sums: UnsafeMutablePointer<Double>
@@ -119,7 +119,8 @@ private struct GradientBlock {
 
     var places: Int { images * rows * blocks.inWidth }
 
-    /// Computes the gradient at the convolution's output in the rows `reaching`.
+    /// Computes the gradient at the convolution's output in the output rows `reaching`, which depend on this block of
+    /// input rows.
     func fill(_ engine: CPUEngine, _ upstream: Upstream, _ norm: NormGradient?) {
         var from = upstream.part(
             image: image, row: reaching.lowerBound * blocks.outWidth, norm: norm)

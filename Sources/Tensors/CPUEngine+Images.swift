@@ -2,7 +2,7 @@
 
 import CKernels
 
-/// The part of a stored image that becomes one image of a batch, and the changes of its colours.
+/// The part of a stored image that becomes one image of a batch, and the changes of the colours.
 public struct Crop: Sendable, Equatable {
     /// The stored image's index in its `StoredImages`.
     public let index: Int
@@ -94,7 +94,7 @@ public struct StoredImages {
         }
     }
 
-    /// Returns the floats of scratch that `write` needs for crops of `size` x `size` pixels.
+    /// Returns the number of floats of scratch that `write` needs for crops of `size` x `size` pixels.
     public func scratchFloats(size: Int) -> Int {
         Int(ofa_views_scratch(Int32(width), Int32(channels), Int32(size)))
     }

@@ -73,7 +73,8 @@ public final class CPUEngine: Engine {
     /// The number of floats in a block of rows, which should fit in the second-level cache: 256 KB.
     static let blockFloats = 64 * 1024
 
-    /// Returns the rows in a block whose rows take `floats` floats each: a multiple of 16, at least 96, at most 2,048.
+    /// Returns the number of rows per block if each row takes `floats` floats: a multiple of 16, at least 96, at most
+    /// 2,048.
     static func blockRows(_ floats: Int) -> Int {
         min(2048, max(96, blockFloats / floats / 16 * 16))
     }
@@ -101,7 +102,7 @@ public final class CPUEngine: Engine {
         }
     }
 
-    /// Packs a matrix for `product`; the threads divide the columns of a larger matrix.
+    /// Packs a matrix for `product`; the threads divide the columns of a large matrix.
     func pack(
         _ from: UnsafePointer<Float>, depthStride: Int, columnStride: Int, depth: Int,
         columns: Int, factor: UnsafePointer<Float>?

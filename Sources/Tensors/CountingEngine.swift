@@ -13,8 +13,8 @@ public final class CountingEngine: Engine {
     /// Makes an engine that has counted nothing.
     public init() {}
 
-    /// Returns the bytes of working memory that the operators so far need on an engine of `threads` threads; the memory
-    /// of sums and losses is not included.
+    /// Returns the number of bytes of working memory that the operators so far need on an engine of `threads` threads;
+    /// the memory of sums and losses is not included.
     public func workingBytes(threads: Int) -> Int {
         4 * (threads * (room.scratch + room.partial) + room.packed + room.ordered)
     }

@@ -11,8 +11,8 @@
 public protocol Engine: EngineMemory {
     /// Records the times of operators; nil costs nothing.
     var profile: OperatorProfile? { get set }
-    /// Runs `body`, which is a part of a layer but not one operator; with a profile, records the time of `body` under
-    /// `name`.
+    /// Runs `body`, which is a part of a layer but not a single operator; with a profile, records the time of `body`
+    /// under `name`.
     func timed(_ name: StaticString, _ body: () -> Void)
 
     // MARK: Memory

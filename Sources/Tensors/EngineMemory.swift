@@ -13,7 +13,8 @@ public protocol EngineMemory: AnyObject {
     func fill(_ tensor: Tensor, with value: Float)
     /// Copies the values of `from` to `to`, which has as many values.
     func copy(_ from: Tensor, to: Tensor)
-    /// Returns, in this memory, a feature map that host code wrote; returns `map` itself if this is the host's memory.
+    /// Returns a copy of `map`, a feature map in host memory, in this memory; returns `map` itself if this is the
+    /// host's memory.
     func receive(_ map: FeatureMap) -> FeatureMap
 }
 

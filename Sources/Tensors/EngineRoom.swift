@@ -32,13 +32,13 @@ public struct EngineRoom: Equatable, Sendable {
         partial = max(partial, other.partial)
     }
 
-    /// Returns whether `other` needs no more than this.
+    /// Returns whether each size of `other` is at most the same size of this value.
     func holds(_ other: EngineRoom) -> Bool {
         scratch >= other.scratch && packed >= other.packed && ordered >= other.ordered
             && channels >= other.channels && images >= other.images && partial >= other.partial
     }
 
-    /// Returns the floats of a packed (depth, columns) matrix with the widest vectors.
+    /// Returns the number of floats of a packed (depth, columns) matrix, whose rows are padded for the widest vectors.
     static func packedFloats(_ depth: Int, _ columns: Int) -> Int {
         depth * ((columns + 15) / 16 * 16)
     }

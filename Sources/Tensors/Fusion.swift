@@ -18,7 +18,7 @@ public struct ConvolutionEnd {
         ConvolutionEnd(map: nil, residual: nil, mean: nil, center: center)
     }
 
-    /// Computes act(norm(output)) + residual, for norms whose map is already known. A depthwise
+    /// Computes act(norm(output)) + residual, for norms whose map is known before the convolution runs. A depthwise
     /// convolution also writes `mean` (images, channels), if given, and takes no residual.
     public static func folded(_ map: ChannelMap, residual: FeatureMap? = nil, mean: Tensor? = nil)
         -> ConvolutionEnd

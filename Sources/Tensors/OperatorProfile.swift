@@ -46,8 +46,8 @@ public final class OperatorProfile {
 }
 
 extension CPUEngine {
-    /// Runs `body`, which is a part of a layer but not one operator; with a profile, records the time of `body` under
-    /// `name`.
+    /// Runs `body`, which is a part of a layer but not a single operator; with a profile, records the time of `body`
+    /// under `name`.
     public func timed(_ name: StaticString, _ body: () -> Void) { timed(name, floats: 0, body) }
 
     /// Runs the operator `body`; with a profile, records its time, `flops` operations and `floats` floats moved under

@@ -1,4 +1,4 @@
-// The memory of a pass: the pass takes views of it one after the other and gives them back together.
+// The memory of a pass: the pass takes views of this memory one after the other and gives all views back together.
 
 /// A bump allocator over an engine's memory: a pass takes views, and the next pass begins with `reset`.
 ///
@@ -34,7 +34,7 @@ public final class Workspace {
         place = Mark()
     }
 
-    /// Returns the floats that a view of `count` floats occupies: whole lines of 64 bytes.
+    /// Returns the number of floats that a view of `count` floats occupies: whole lines of 64 bytes.
     public static func rounded(_ count: Int) -> Int { (count + 15) / 16 * 16 }
 
     /// Returns a view of `count` floats, aligned to 64 bytes; the values are undefined.
