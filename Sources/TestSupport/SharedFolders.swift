@@ -11,7 +11,7 @@ public enum SharedFolders {
         "no parity fixtures: set OFA_FIXTURES to their folders, separated by ':'"
 
     /// Returns the folder or file `name` of the published figures; nil if it does not exist. The figures are in
-    /// `OFA_PUBLISHED`, or else in `../shared/published`, seen from the package.
+    /// `OFA_PUBLISHED`, or else in `../shared/published`, relative to the package.
     public static func published(_ name: String) -> URL? {
         let root =
             environment("OFA_PUBLISHED").map { URL(filePath: $0) }

@@ -103,7 +103,7 @@ public final class TCPProxy: Sendable {
     /// Resets the counts.
     public func resetCounts() { state.resetCounts() }
 
-    /// Arms a fault, replacing a pending one; nil disarms.
+    /// Arms a fault, which replaces an armed fault that has not occurred yet; nil disarms the proxy.
     public func arm(_ fault: Fault?) { state.arm(fault) }
     /// Whether a fault is pending.
     public var isArmed: Bool { state.isArmed }

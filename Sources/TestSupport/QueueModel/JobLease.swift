@@ -6,7 +6,7 @@ import Jobs
 public struct JobLease: Hashable, Sendable {
     /// The limits given when the job was enqueued; times are whole seconds.
     public struct Limits: Hashable, Sendable {
-        /// The number of the last attempt; if the last attempt fails, the job is discarded.
+        /// How many attempts may fail; the last of these failures discards the job.
         public var maxAttempts: Int
         /// How many workers may crash on the job; the next crash discards the job.
         public var maxCrashes: Int
@@ -102,7 +102,7 @@ public struct JobLease: Hashable, Sendable {
         case finishCancelled(Fence)
         /// Cancellation is requested.
         case cancel
-        /// Another worker checks whether the attempt's session is over.
+        /// Another worker checks whether the attempt's session has expired.
         case rescue(isOver: Bool)
         /// Another worker checks whether a time limit of the attempt passed more than `ttl`, the session's term, ago.
         case deadline(now: Int, ttl: Int, pause: Int?)

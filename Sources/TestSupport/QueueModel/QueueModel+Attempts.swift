@@ -124,8 +124,8 @@ extension QueueModel {
         apply(.progress(token: token, now: now), to: attempts[token - 1].job)
     }
 
-    /// Ends the attempts whose session has expired, and the attempts that their worker did not stop at a time limit;
-    /// returns how many attempts it ended.
+    /// Ends the attempts whose session has expired, and the attempts that are more than their session's `ttlSeconds`
+    /// past a time limit; returns how many attempts it ended.
     public func rescue() -> Int {
         for index in sessions.indices
         where sessions[index].isAlive && sessions[index].beatAt + sessions[index].ttl < now {
@@ -146,8 +146,8 @@ extension QueueModel {
         }
     }
 
-    /// Applies the consequences of an attempt's end: the job's group may fire, and the run may end. If the run is to be
-    /// cancelled, its waiting jobs are cancelled.
+    /// Applies the consequences of an attempt's end: fires the job's group if its rule is decided, and ends the run if
+    /// all its groups have ended. If the run is to be cancelled, its waiting jobs are cancelled.
     private func settle(after number: Int) {
         let job = jobs[number]
         fire([job.group])

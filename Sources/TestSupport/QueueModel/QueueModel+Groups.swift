@@ -1,10 +1,11 @@
-// QueueModel: how groups fire and runs end, manual cancels and retries, and the visible state.
+// QueueModel: ends groups and runs, cancels and retries jobs on request, and returns the visible state.
 import Jobs
 
 extension QueueModel {
     // MARK: Firing
 
-    /// Fires groups whose rule is decided, each once, and releases or cancels their dependants.
+    /// Fires each of the groups whose rule is decided: sets the group's result, and releases or cancels the jobs and
+    /// stages that wait for the group. Skips groups that have fired already.
     func fire(_ numbers: [Int]) {
         var waiting = numbers
         while !waiting.isEmpty {
@@ -51,7 +52,7 @@ extension QueueModel {
         fire(endWaiting(jobs.indices.filter { jobs[$0].run == run }))
     }
 
-    /// Ends a running run if all its groups have fired and have no pending jobs.
+    /// Ends a running run if all its groups have a result and no pending jobs.
     func settle(run: Int) {
         let own = groups.filter { $0.run == run }
         guard runs[run - 1].state == .running,

@@ -1,6 +1,6 @@
 // QueueModel: an in-memory model of the queue, written from the queue's rules and not from the queue's SQL: jobs are
-// JobLease values; a group counts its jobs, fires once and releases its dependants. This file contains the state,
-// enqueuing, sessions and settings.
+// JobLease values; a group counts its jobs and, once its rule is decided, releases or cancels the jobs that wait for
+// the group. This file contains the state, enqueuing, sessions and settings.
 import Foundation
 import Jobs
 
@@ -121,7 +121,8 @@ public final class QueueModel: QueueUnderTest {
     }
 
     /// Applies an event to a job, and the resulting actions to the job's permit, its unique key and its group's counts.
-    /// Does not fire the group, even if the counts decide the group's rule: the caller must call `fire`.
+    /// Does not release jobs that wait for the group, even if the counts decide the group's rule: the caller must call
+    /// `fire`.
     @discardableResult
     func apply(_ event: JobLease.Event, to number: Int) -> CompletionAnswer {
         let step = jobs[number].lease.apply(event)

@@ -24,8 +24,8 @@ public protocol QueueUnderTest: AnyObject {
     func end(token: Int, _ end: AttemptEnd) throws -> CompletionAnswer
     /// Records progress of an attempt; `step` must differ each time.
     func progress(token: Int, step: Int) throws
-    /// Ends the attempts whose session has expired, and the attempts that their worker did not stop at a time limit;
-    /// returns how many attempts it ended.
+    /// Ends the attempts whose session has expired, and the attempts that are more than their session's `ttlSeconds`
+    /// past a time limit; returns how many attempts it ended.
     func rescue() throws -> Int
     /// Cancels a job.
     func cancel(job: String) throws -> CancelAnswer
