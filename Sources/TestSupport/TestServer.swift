@@ -47,7 +47,7 @@ public final class TestServer: Sendable {
         try TestServer.watch(home: home, server: try server.status())
         url = try server.start()
         let connection = try Connection(url: url, applicationName: "tests")
-        // A database's name cannot be a bind parameter, so these statements are built as texts.
+        // A database's name cannot be a bind parameter, so it is part of the text of these statements.
         try connection.script("CREATE DATABASE \(TestServer.template)", name: "CREATE DATABASE")
         connection.close()
         let migrated = try Connection(url: url(of: TestServer.template), applicationName: "tests")

@@ -34,8 +34,8 @@ extension SearchSpace {
 }
 
 extension Weights {
-    /// Keeps the inputs of activations away from kinks, so that finite differences are valid. The scales of norms
-    /// become small. Before a ReLU, every second channel is shifted far above 0, and the others far below.
+    /// Keeps the inputs of activations away from kinks, so that finite differences are valid. Shrinks the scales of
+    /// norms. Shifts every second channel before a ReLU far above 0, and the other channels far below 0.
     public func smooth() {
         for parameter in layout.parameters {
             let tensor = view(parameter)

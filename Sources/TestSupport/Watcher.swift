@@ -3,12 +3,12 @@
 import Foundation
 import Postgres
 
-/// Processes that outlive a test process to clean up.
+/// Starts processes that clean up after a test process has ended.
 public enum Watcher {
     /// Runs `script` with `arguments` (`$1`, `$2` and so on) once this process has ended.
     public static func afterEnd(run script: String, _ arguments: [String]) throws {
-        // Both sockets are close-on-exec from the start. Otherwise a server that is started at the same time would
-        // inherit this process's socket and keep it open.
+        // Both sockets are close-on-exec from the start. Otherwise a server that another thread starts at the same time
+        // would inherit this process's socket and keep it open.
         var ends: [Int32] = [0, 0]
         let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else {

@@ -26,8 +26,8 @@ struct WireReader {
     /// Starts a reader; only a client's first message is untyped.
     init(ofClient: Bool) { isUntyped = ofClient }
 
-    /// Adds bytes and returns the complete messages. `bareBytes` counts the answers to encryption requests that are
-    /// still to come, each a single byte; an answer decrements `bareBytes`.
+    /// Adds bytes and returns the complete messages. `bareBytes` is the number of answers to encryption requests that
+    /// have not arrived yet. Each answer is a single byte and decrements `bareBytes`.
     mutating func take(_ bytes: ArraySlice<UInt8>, bareBytes: inout Int) -> [WireMessage] {
         buffer += bytes
         var start = 0
