@@ -154,9 +154,9 @@ public final class Evaluator {
     }
 
     /// Measures subnets of the same image size on `images` of the loader's source. Each image is loaded once for all
-    /// subnets. The result of a subnet depends neither on the number of threads nor on the other subnets. `afterBatch`
-    /// is called on the caller's thread after each batch of this thread, with about the share of all batches that is
-    /// done.
+    /// subnets. The result of a subnet depends neither on the number of threads nor on the other subnets. The caller's
+    /// thread measures some of the batches; after each of these it calls `afterBatch` with the approximate share of all
+    /// batches that is done.
     ///
     /// Errors: `DatasetError` if a picture cannot be read, and those of `afterBatch`.
     public func measure(
@@ -165,7 +165,8 @@ public final class Evaluator {
     ) throws -> [Result] {
         let shapes = subnets.map(\.shape), size = Self.size(of: shapes)
         let batches = (images.count + batch - 1) / batch, next = Atomic<Int>(0)
-        // Batches are taken in order, so the earliest failure does not depend on the threads.
+        // The lanes take batches in order, so the earliest batch that fails does not depend on the threads. Its error
+        // is thrown.
         let failure = Mutex<(batch: Int, error: any Error)?>(nil)
         network.engine.onEachLane { thread in
             var index = 0

@@ -9,7 +9,7 @@ import Tensors
 
 /// Trains a supernet in one phase: the subnets that the phase allows.
 public final class Trainer {
-    /// The state from which training can be resumed with the same further steps.
+    /// The state of training between two steps. Training that is resumed from it takes the same further steps.
     public struct State: Sendable {
         /// Steps done.
         public var step: Int
@@ -225,7 +225,8 @@ public final class Trainer {
         network.engine.softmax(soft, classes: space.classes)
     }
 
-    /// Runs one subnet of the step forward and backward over one micro-batch, which adds to the gradients and losses.
+    /// Runs one subnet of the step forward and backward over one micro-batch. Adds to the gradients and losses of the
+    /// step.
     private func pass(
         _ images: FeatureMap, _ labels: [Int32], _ part: Int, _ subnet: Int
     ) throws {

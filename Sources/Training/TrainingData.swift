@@ -37,7 +37,7 @@ public final class TrainingData {
     }
 }
 
-/// The purposes of random streams; a purpose's number is the last word of its streams' counters.
+/// What a random stream is used for. The raw value is the low byte of the third number of `RandomStream.init`.
 enum Draw: Int {
     case order = 1, crops, subnet, resolution, dropout, calibration
 }

@@ -47,8 +47,8 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
     public var imagesPerPass: Int { microBatch ?? batch }
     /// Peak learning rate.
     public var learningRate: Double
-    /// Weight of the distillation loss against the full network's soft labels; 0 turns distillation
-    /// off.
+    /// Weight of the distillation loss, whose targets are the soft labels of the teacher's largest network; 0 turns
+    /// distillation off.
     public var distillation: Double
     /// Share of the target distributed evenly over all classes.
     public var labelSmoothing: Double
