@@ -64,7 +64,7 @@ struct ArchCost: ParsableCommand {
             "The accuracy predictor: a file, or an artifact.", valueName: "file|id"),
         completion: .file())
     var predictor: String?
-    /// The scale of the predictor's predictions.
+    /// Whether the predictor predicts fractions or percentages.
     @OptionGroup var scale: PredictorScale
     /// The database, for a table or predictor that is an artifact.
     @OptionGroup var database: DatabaseOptions

@@ -36,7 +36,7 @@ enum ArgumentGate {
         }
         try checkSubcommands(arguments, of: Ofa.self, path: "ofa")
         try checkRepeats(arguments)
-        // A completion request refers to the words as typed, so its words are not joined.
+        // The words of a completion request must stay as typed, so they are not joined.
         return arguments.first == "---completion" ? arguments : joiningNegatives(arguments)
     }
 

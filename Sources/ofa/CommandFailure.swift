@@ -1,4 +1,4 @@
-// Failures of commands. Exit codes: 0 done, 1 failed, 2 not found or not true, 64 usage. Scripts
+// Failures of commands. Exit codes: 0 done, 1 failed, 2 object not found or condition not true, 64 usage error. Scripts
 // get a code word, the message and the remedy.
 import Accounting
 import ArgumentParser
@@ -20,7 +20,7 @@ import Training
 
 /// A failure with exit code, problem and remedy, in one or two lines.
 struct CommandFailure: Remedied {
-    /// The exit code: 1 failed, 2 not found or not true.
+    /// The exit code: 1 failed, 2 object not found or condition not true.
     let exitCode: ExitCode
     /// A word for the kind of failure, for scripts.
     let code: String

@@ -24,7 +24,7 @@ struct CostOptions: ParsableArguments {
         help: ArgumentHelp("The run's number; by default all runs.", valueName: "run"),
         completion: .runs, transform: Number.id)
     var runID: Int64?
-    /// The first day (UTC) of which attempts count, by the time at which they ended; nil for no limit.
+    /// The first day (UTC): only attempts that ended on this day or later are counted; nil for no limit.
     @Option(
         help: "Only attempts that ended on that day (UTC) or later, as 2026-01-31.",
         transform: CostOptions.date)

@@ -164,7 +164,7 @@ struct DatabaseBackup: ParsableCommand {
     /// The file to write.
     @Argument(help: "The file to write; - is standard output.", completion: .file())
     var file: String
-    /// Whether a file is replaced.
+    /// Whether to replace an existing file.
     @OptionGroup var files: FileOptions
     /// The database.
     @OptionGroup var database: DatabaseOptions

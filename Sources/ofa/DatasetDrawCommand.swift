@@ -51,7 +51,7 @@ struct DatasetDraw: ParsableCommand {
     var test = 50
     /// The seed of the pictures.
     @Option(help: "The seed of the pictures (1).", transform: Number.seed) var seed: UInt64 = 1
-    /// The number of threads that draw; nil for this machine's processors.
+    /// The number of threads that draw; nil for one per processor.
     @Option(
         help: ArgumentHelp(
             "How many threads draw; by default this machine's processors.", valueName: "n"),

@@ -92,8 +92,8 @@ struct DeviceAdd: ParsableCommand {
         let energies = try GivenTable(given.energyTable, .energyTable, target, database)
         let connection = try database.connect()
         try check(target, latencies, energies, DeviceStore(connection))
-        // Tables and device are saved in one transaction: artifacts cannot be deleted, so no table may be stored
-        // without its device.
+        // Tables and device are saved in one transaction. Otherwise a failure could leave a table without its device,
+        // and artifacts cannot be deleted.
         try connection.transaction { connection in
             let devices = DeviceStore(connection)
             try devices.save(

@@ -91,8 +91,8 @@ struct DeviceMeasure: ParsableCommand {
         }
     }
 
-    /// The mean relative error above which the command advises to measure kept entries again. New tables have errors of
-    /// 0.4 to 3 %.
+    /// If the table's mean relative error on whole networks exceeds this value, the command advises to measure the
+    /// table's earlier entries again. New tables have errors of 0.4 to 3 %.
     private static let largeError = 0.05
 
     private func show(_ found: MeasurementDocument.Measurement) throws {

@@ -10,13 +10,13 @@ import Postgres
 
 /// The options for the resources of this process's worker.
 struct HostOptions: ParsableArguments {
-    /// The total number of processors that concurrent jobs may reserve; nil for this machine's.
+    /// The total number of processors that concurrent jobs may reserve; nil for all that this process may use.
     @Option(
         help: ArgumentHelp(
             "The most processors for jobs of this process; by default this machine's.",
             valueName: "n"), transform: Number.whole(1...4096))
     var threads: Int?
-    /// The total megabytes that concurrent jobs may reserve; nil for this machine's.
+    /// The total megabytes that concurrent jobs may reserve; nil for all that this process may use.
     @Option(
         name: .customLong("memory-mb"),
         help: ArgumentHelp(

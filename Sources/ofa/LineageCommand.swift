@@ -42,7 +42,7 @@ struct LineageOptions: ParsableArguments {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// How many artifacts beyond `limit` are read, because shards of data sets are read but not printed.
+    /// How many artifacts to read beyond `limit`, because shards of data sets are read but not printed.
     private static let mostShards = 100_000
 
     /// Prints the graph that `walk` returns for the artifact and a limit. Only the JSON output lists the shards of data

@@ -1,5 +1,5 @@
-// The output of every command: results on standard output (JSON or tables), everything else on
-// standard error. Exit codes: 0 done, 1 failed, 2 not found or not true, 64 usage.
+// The output of every command: results on standard output (JSON or tables), everything else on standard error. Exit
+// codes: 0 done, 1 failed, 2 object not found or condition not true, 64 usage error.
 import ArgumentParser
 import Artifacts
 import Foundation

@@ -20,7 +20,7 @@ struct PredictorCommand: ParsableCommand {
         subcommands: [PredictorImport.self, PredictorShow.self])
 }
 
-/// The scale of a predictor's predictions.
+/// Whether a predictor predicts fractions or percentages.
 struct PredictorScale: ParsableArguments {
     /// Whether to divide the predictions by 100.
     @Flag(help: "The predictor was fitted elsewhere and predicts percentages: divide by 100.")
@@ -159,7 +159,7 @@ struct PredictorImport: ParsableCommand {
             """
     )
     var resolutions: String?
-    /// The scale of the predictor's predictions.
+    /// Whether the predictor predicts fractions or percentages.
     @OptionGroup var scale: PredictorScale
     /// The artifact's name.
     @Option(help: "The artifact's name; by default the file's.") var name: String?
@@ -168,7 +168,7 @@ struct PredictorImport: ParsableCommand {
         name: [.short, .customLong("output")],
         help: "Write a file instead of an artifact; - is standard output.", completion: .file())
     var outputFile: String?
-    /// Whether a file is replaced.
+    /// Whether to replace an existing file.
     @OptionGroup var files: FileOptions
     /// The database.
     @OptionGroup var database: DatabaseOptions
@@ -221,7 +221,7 @@ struct PredictorShow: ParsableCommand {
     /// The image sizes of a checkpoint.
     @Option(help: "Image sizes of a state dict, in the order of its inputs.")
     var resolutions: String?
-    /// The scale of the predictor's predictions.
+    /// Whether the predictor predicts fractions or percentages.
     @OptionGroup var scale: PredictorScale
     /// The database.
     @OptionGroup var database: DatabaseOptions

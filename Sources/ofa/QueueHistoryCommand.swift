@@ -30,7 +30,7 @@ struct QueueHistory: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Prints the kept days, or drops old days and prints the dropped days.
+    /// Prints the days of history, or drops old days and prints the dropped days.
     mutating func run() throws {
         let queue = JobQueue(try database.connectToExisting(takesLong: true))
         if let dropOlderThan {

@@ -1,4 +1,4 @@
-// `ofa queue permits` and `ofa queue limit`: how many jobs may use a device, a licence or a GPU at once.
+// `ofa queue permits` and `ofa queue limit`: show and set how many jobs may use a device, a licence or a GPU at once.
 
 import ArgumentParser
 import Jobs

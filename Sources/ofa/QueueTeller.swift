@@ -23,8 +23,8 @@ final class QueueTeller: Sendable {
         var failed: Set<RunID> = []
     }
 
-    /// How often a run's state is polled after one of its jobs has failed. If the run has not failed by then, only the
-    /// job's failure is reported.
+    /// How many times a run's state is polled after one of its jobs has failed. If the run has not failed by then, only
+    /// the job's failure is reported.
     private static let looks = 6
 
     private let state = Mutex(State())

@@ -34,7 +34,7 @@ struct ReportCommand: ParsableCommand {
             "Write the report to this file as a page too; with - the page alone, on standard output.",
             valueName: "file"), completion: .file())
     var html: String?
-    /// Whether a file is replaced.
+    /// Whether to replace an existing file.
     @OptionGroup var files: FileOptions
     /// The database.
     @OptionGroup var database: DatabaseOptions

@@ -35,7 +35,7 @@ struct SearchCommand: ParsableCommand {
         help: ArgumentHelp("The accuracy predictor: a file, or an artifact.", valueName: "file|id"),
         completion: .file())
     var predictor: String
-    /// The scale of the predictor's predictions.
+    /// Whether the predictor predicts fractions or percentages.
     @OptionGroup var scale: PredictorScale
     /// Latency and energy tables.
     @OptionGroup var given: TableOptions

@@ -105,7 +105,7 @@ struct SpecializeCommand: ParsableCommand {
     }
 
     /// Enqueues the run; with `--wait` executes the run and prints the report. Exit code 2 if no network meets a
-    /// device's limits, or if a network that the run made misses a limit.
+    /// device's limits, or if a network of the run exceeds a limit.
     mutating func run() throws {
         let page = try html.map { try OutputFile($0, files, output) }
         let url = try database.url()

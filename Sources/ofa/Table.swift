@@ -61,8 +61,8 @@ struct Table {
     var rows: [[String]] = []
 
     private static let gap = 2
-    /// The minimum width of text columns that replaces `least` if only columns of high importance are left and do not
-    /// fit.
+    /// The minimum width of text columns, used instead of `least` if only columns of high importance remain and these
+    /// do not fit.
     private static let tightest = 8
 
     /// Makes a table without rows.

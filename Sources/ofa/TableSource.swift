@@ -62,8 +62,8 @@ struct TableSource {
         return try space.map { table.corrected(for: try $0.tableName) } ?? table
     }
 
-    /// Returns the table artifact that `reference` names; nil if a file has this path, or if `reference` contains a
-    /// slash or a dot.
+    /// Returns the table artifact that `reference` names; nil if `reference` is the path of a file, or contains a slash
+    /// or a dot.
     ///
     /// Errors: exit code 2 if there is no such artifact, 1 if the artifact is of another kind.
     func artifact(_ reference: String, _ role: ArtifactRole) throws -> Artifact? {

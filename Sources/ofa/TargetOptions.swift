@@ -48,7 +48,7 @@ struct TargetOptions: ParsableArguments {
         return target
     }
 
-    /// Returns the given energies, completed by `published`; nil if no energy is given.
+    /// Returns the energies that the options set, completed by `published`; nil if the options set none.
     private func energy(_ published: EnergyModel) -> EnergyModel? {
         guard pjPerMac ?? pjPerWeightByte ?? pjPerActivationByte != nil else { return nil }
         return EnergyModel(
