@@ -10,7 +10,7 @@ struct LoaderReport: Encodable {
         let augmentation: String
         /// The images per second that the loader's threads make.
         let imagesPerS: Double
-        /// MB (1e6 bytes) per second that the loader reads of stored images, and that it writes to batches.
+        /// MB (1e6 bytes) per second: of stored images that the loader reads, and of batches that it writes.
         let readMbPerS: Double, writtenMbPerS: Double
         /// The loader's rate divided by the rate of training.
         let timesTraining: Double

@@ -112,7 +112,7 @@ struct PassBench {
             warmup: options.warmup)
     }
 
-    /// Prints a warning if the largest of one side's round medians exceeds the smallest by more than a quarter.
+    /// Prints a warning if the medians of one side's rounds differ by more than a quarter of the smallest median.
     private func warn(_ choice: ArchChoice, _ side: String, _ rounds: [Double]) {
         let spread = Statistics(rounds).spread
         if spread > 1.25 {

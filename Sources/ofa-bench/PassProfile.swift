@@ -9,7 +9,8 @@ struct PassProfile: Encodable {
         let place, name: String
         /// The number of calls.
         let calls: Int
-        /// Seconds, floating-point operations, and the least bytes read and written, of all calls.
+        /// Totals of all calls: seconds, floating-point operations, and bytes read or written. The bytes are a lower
+        /// bound: each call counts a byte once.
         let seconds: Double, flops: Int, bytes: Int
     }
 
@@ -23,7 +24,7 @@ struct PassProfile: Encodable {
         let ms: Double, share: Double
         /// GFLOP, and GFLOP per second.
         let gflop: Double, gflopPerS: Double
-        /// The least MB (1e6 bytes) read and written, and GB per second.
+        /// MB (1e6 bytes) read or written, a lower bound, and GB per second.
         let mb: Double, gbPerS: Double
     }
 

@@ -35,14 +35,14 @@ struct QueueBench: ParsableCommand {
     @Option(help: "Children of the fan-in.") var children = 10_000
     /// The number of jobs of the latency measurement.
     @Option(help: "Jobs of the latency measurement, one at a time.") var samples = 200
-    /// Seconds of the drain while another connection holds an old snapshot open; 0 skips it.
+    /// Seconds of a drain while another connection holds an old snapshot open; 0 skips this measurement.
     @Option(help: "Seconds of a drain with and without an old snapshot held open; 0 leaves it out.")
     var heldSeconds = 0.0
 
     /// The number of jobs whose dead rows already exist when the drain with an old snapshot starts.
     @Option(help: "Jobs whose dead rows exist when that drain starts.")
     var heldDead = 0
-    /// Seconds of training while heartbeats are timed; 0 skips it.
+    /// Seconds of training while heartbeats are timed; 0 skips this measurement.
     @Option(
         help:
             "Seconds for which a job trains on every core while heartbeats are timed; 0 leaves it out."
@@ -50,12 +50,12 @@ struct QueueBench: ParsableCommand {
     var heartbeatSeconds = 0.0
     /// The number of workers to kill.
     @Option(help: "Workers that are killed while they hold a job; 0 leaves it out.") var crashes = 0
-    /// Whether to drain pipeline stages instead of the other measurements.
+    /// Whether to measure only the drain of pipeline stages.
     @Flag(
         help:
             "Drain stages with the production handler instead: --jobs without an artifact, then as many with one each."
     ) var stages = false
-    /// The number of idle processes to observe instead of the other measurements; 0 skips it.
+    /// The number of idle processes to observe; if it is not 0, nothing else is measured.
     @Option(help: "Observe this many idle processes with 8 slots each instead; 0 leaves it out.")
     var idle = 0
     /// The observation time of idle processes.
@@ -64,8 +64,7 @@ struct QueueBench: ParsableCommand {
     @Flag(help: "Run the published queues in turn, on the same server.") var peer = false
     /// The names of the published queues to run.
     @Option(help: "pgqueuer, procrastinate or all.") var peers = "pgqueuer"
-    /// The number of attempts in a database that is filled to time commands, instead of the other measurements; 0
-    /// skips it.
+    /// The number of attempts in a database that is filled to time commands; if it is not 0, nothing else is measured.
     @Option(
         help:
             "Only fill a database with this many metered attempts, such as 1000000, and time commands that read it."

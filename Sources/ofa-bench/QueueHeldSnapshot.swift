@@ -1,5 +1,5 @@
-// QueueHeldSnapshot: compares throughput while an old snapshot of another transaction retains every dead row with
-// throughput without such a snapshot.
+// QueueHeldSnapshot: compares the throughput of the queue with and without an old snapshot of another transaction,
+// which keeps every dead row from being vacuumed.
 import Foundation
 import Jobs
 import Postgres

@@ -49,7 +49,7 @@ struct QueueReport {
 
     private func figures(_ lines: [QueuePeer.Line]) -> PeerFigures {
         let theirs = Statistics(lines.map(\.jobsPerS)).median
-        // Rounds alternate: each round of the peer is compared with our round just before it.
+        // Rounds alternate: round i of the peer is compared with our round i, which ran before it.
         let ratios = zip(ours, lines).map { $0.jobsPerS / $1.jobsPerS }
         return PeerFigures(
             jobsPerS: theirs, walBytesPerJob: Statistics(lines.map(\.walBytesPerJob)).median,
