@@ -10,8 +10,8 @@
 
 enum { SIDE = 40 };
 
-/// Computes the resampling of one axis from `n` samples to SIDE, and in `*end` the number of input
-/// samples that it reads. The caller must free `*first` and `*weights`.
+/// Computes the resampling of one axis from `n` samples to SIDE, and sets `*end` to the number of
+/// input samples that the resampling reads. The caller must free `*first` and `*weights`.
 static ofa_axis plan(int64_t n, int32_t **first, int32_t **weights, int32_t *end) {
     ofa_axis axis = {.count = SIDE};
     int32_t *length = malloc(SIDE * sizeof *length);
