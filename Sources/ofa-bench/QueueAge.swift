@@ -1,5 +1,5 @@
-// QueueAge: fills a database with a history of runs, which takes minutes, then times everyday commands that read this
-// history.
+// QueueAge: fills a database with a history of runs, then times everyday commands that read this history. Filling takes
+// minutes.
 import Foundation
 import Postgres
 
