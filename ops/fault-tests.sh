@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the fault tests at full size. The first argument, in seconds (default 60), sets how long some tests run, or how
-# many rounds; further arguments are passed to `swift test`. Prints a table with each test's numbers of disturbances
-# (such as kills) and of jobs, and its verdict.
+# Runs the fault tests at full size. The first argument, in seconds (default 60), sets how long some tests run, and how
+# many rounds others run; further arguments are passed to `swift test`. Prints a table with each test's numbers of
+# disturbances (such as kills) and of jobs, and its verdict.
 #   ops/fault-tests.sh 600 --filter KillStorm
 # OFA_FAULT_SEED repeats one test's random choices; the test prints its seed.
 set -euo pipefail
