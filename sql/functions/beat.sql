@@ -4,8 +4,8 @@
 -- lists those of `p_duties` that the session holds for the next `p_duty_seconds`. A session takes over a duty that the
 -- previous holder has not renewed in time.
 --
--- The worker passes its leases. A search by session would also read the dead rows of past leases, which cannot be
--- vacuumed while an old snapshot exists.
+-- The worker passes its leases, because a search by session would also read the dead rows of past leases, which cannot
+-- be vacuumed while an old snapshot exists.
 create or replace function ofa.beat(p_session uuid, p_working_slots int, p_jobs bigint[], p_tokens bigint[],
   p_duties text[], p_duty_seconds float8)
 returns table (token bigint, cancelled boolean, overdue boolean, stalled boolean, duties text[]) language plpgsql
@@ -24,7 +24,7 @@ begin
     with mine as materialized (
       select name from ofa.duty
       where name = any (p_duties) and (session_id = v_session or held_until < v_now
-        -- An end so far in the future means that the clock was set back after the holder renewed the duty.
+        -- A time so far in the future means that the clock was set back after the holder renewed the duty.
         or held_until > v_now + interval '1 hour')
       order by name for update skip locked
     ), held as (

@@ -1,8 +1,8 @@
--- Cancels the jobs of a run that are not running, and fires the groups whose rule is then met. The run must be locked
--- and marked for cancellation. For the cancel request itself `p_owners` is NULL, and the function reads all jobs of the
--- run. For attempts that end after the request, `p_owners` lists the ended jobs that may have fanned out. Then the
--- function reads only ofa.live and the jobs that wait for these fan-outs: the request has cancelled all other waiting
--- jobs.
+-- Cancels the jobs of a run that are not running, and fires the groups that are then decided (see ofa.fire). The run
+-- must be locked and marked for cancellation. For the cancel request itself `p_owners` is NULL, and the function reads
+-- all jobs of the run. For attempts that end after the request, `p_owners` lists the ended jobs that may have fanned
+-- out. Then the function reads only ofa.live and the jobs that wait for these fan-outs: the request has cancelled all
+-- other waiting jobs.
 create or replace function ofa.cancel_waiting(p_run bigint, p_owners bigint[]) returns void language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
 set enable_hashjoin = off set enable_mergejoin = off as $$

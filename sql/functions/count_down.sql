@@ -1,6 +1,7 @@
 -- Applies the consequences of ended attempts: frees permits and unique keys, updates the ledger and the counters of
--- groups, fires groups whose rule is met, cancels waiting jobs of runs with a cancel request, and ends runs. `p_grew`
--- is true if one of the attempts may have added a fan-out. Returns how many jobs became available or scheduled.
+-- groups, fires groups that are then decided (see ofa.fire), cancels waiting jobs of runs with a cancel request, and
+-- ends runs. `p_grew` is true if one of the attempts may have added a fan-out. Returns how many jobs became available
+-- or scheduled.
 create or replace function ofa.count_down(p_jobs bigint[], p_tokens bigint[], p_runs bigint[], p_counts ofa.end_count[],
   p_spent ofa.spent[], p_grew boolean) returns int language plpgsql as $$
 declare

@@ -1,6 +1,7 @@
--- Fires those of the groups `p_groups`, all of one run, whose rule is met and that have not fired yet. Jobs that depend
--- on a fired group become available or scheduled, or are cancelled, and their groups may fire in turn. Returns how many
--- jobs became available or scheduled. The run must be locked.
+-- Fires those of the groups `p_groups`, all of one run, that are decided (all jobs have ended, or the quorum has
+-- completed) and have not fired yet. Firing sets `good`: whether the group ended well. The jobs that depend on the
+-- group then become available or scheduled, or are cancelled, and their groups may fire in turn. Returns how many jobs
+-- became available or scheduled. The run must be locked.
 create or replace function ofa.fire(p_groups bigint[]) returns int language plpgsql as $$
 declare
   v_month int := (select month from ofa.job_group where id = p_groups[1]);

@@ -1,5 +1,6 @@
--- Copies sums of past days of the ledger (ofa.spent) to ofa.spent_day; returns how many rows it inserted. The days are
--- those after the newest day in ofa.spent_day, without today and yesterday, to which transactions may still add.
+-- Adds up past days of the ledger (ofa.spent) over all runs and inserts the sums into ofa.spent_day; returns how many
+-- rows it inserted. The days are those after the newest day in ofa.spent_day, without yesterday and today, because
+-- transactions may still add to these two days.
 create or replace function ofa.fold_days() returns int language plpgsql as $$
 declare
   v_rows int;

@@ -1,6 +1,7 @@
--- Returns the lanes from which a claim may take jobs now, most urgent first: the lanes of the kinds `p_kinds` whose
--- jobs reserve at most `p_threads` and `p_memory_mb` (NULL: unbounded) and require only capabilities in `p_offers`,
--- whose queue is not paused, and whose concurrency key, if any, has a free permit.
+-- Returns the lanes from which a claim may take jobs now, most urgent first. The jobs of a lane (a row of ofa.lane)
+-- have the same kind, queue, priority, concurrency key, reservations and required capabilities. Returns only lanes of
+-- the kinds `p_kinds` whose jobs reserve at most `p_threads` and `p_memory_mb` (NULL: unbounded) and require only
+-- capabilities in `p_offers`, whose queue is not paused, and whose concurrency key, if any, has a free permit.
 create or replace function ofa.open_lanes(p_kinds text[], p_offers text[], p_threads int, p_memory_mb int)
 returns int[] language plpgsql stable as $$
 begin

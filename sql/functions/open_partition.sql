@@ -1,6 +1,6 @@
--- Creates the partition `p_name` of a table if it is missing; returns how many it created (0 or 1). The partition is
--- created as a table and then attached, because attaching takes only a share update exclusive lock on the partitioned
--- table, which blocks neither reads nor writes.
+-- Creates the partition `<p_table>_<p_name>` of the table `p_table` if the partition is missing; returns how many
+-- partitions it created (0 or 1). The partition is created as a table and then attached, because attaching takes only a
+-- share update exclusive lock on the partitioned table, which blocks neither reads nor writes.
 create or replace function ofa.open_partition(p_table text, p_name text, p_from text, p_to text)
 returns int language plpgsql as $$
 declare

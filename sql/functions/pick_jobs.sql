@@ -1,8 +1,8 @@
 -- Locks up to `p_limit` available jobs of the lanes `p_open` and no other rows: most urgent first, then in the order in
 -- which they became available. In total the jobs reserve at most `p_threads` and `p_memory_mb` (NULL: unbounded).
--- `p_floors` has for each of `p_lanes` the `seq` below which no job is available. Returns the row location (ctid) and
--- the concurrency key of each job. With `p_alone`, a quarantined job (`crashes` > 0) is picked first, and alone, so
--- that a further crash affects no other job. Without `p_alone`, no quarantined job is picked.
+-- `p_floors` has for each of `p_lanes` (ids of ofa.lane) the `seq` below which no job is available. Returns the row
+-- location (ctid) and the concurrency key of each job. With `p_alone`, a quarantined job (`crashes` > 0) is picked
+-- first, and alone, so that a further crash affects no other job. Without `p_alone`, no quarantined job is picked.
 create or replace function ofa.pick_jobs(p_open int[], p_run bigint, p_limit int, p_threads int, p_memory_mb int,
   p_alone boolean, p_lanes int[], p_floors bigint[], out spots tid[], out keys int[]) language plpgsql as $$
 #variable_conflict use_column
@@ -54,7 +54,7 @@ begin
   join ofa.lane on lane.id = ready.lane_id;
   if spots is not null then return; end if;
 
-  -- Other transactions have locked all of these jobs. Jobs are taken from the first lane that has unlocked jobs.
+  -- If other transactions have locked all of these jobs, jobs are taken from the first lane that has unlocked jobs.
   for v_place in 1 .. cardinality(v_lanes) loop
     select array_agg(spot), array_agg(key) into spots, keys from ofa.ready_jobs(
       v_lanes[v_place:v_place], v_floors[v_place:v_place], v_limits[v_place:v_place], p_run, true);

@@ -1,7 +1,7 @@
 -- Statements of Adoption, which migrates a database from before the schema was final. The old schema is renamed to
 -- ofa_before, its data is copied to the new schema, and ofa_before is dropped, all in one transaction. Such databases
 -- are of two kinds. In the older kind the ledger is computed from attempts; its figures are first copied to
--- ofa_adopted. In the other kind the ledger is stored, as in the new schema (it "stands alone"). Tables that both
+-- ofa_adopted. In the other kind the ledger "stands alone": it is stored, as in the new schema. Tables that both
 -- schemas have are copied with the columns of the old table, because these columns differ between databases.
 
 -- name: AdoptionWorkers :one

@@ -8,8 +8,8 @@ select * from ofa_api_1.claim_blob(@digest::bytea, @blob_class::text, @store::te
   @stored_bytes::bigint, @chunks::int, @filter::text, @codec::text, @anew::boolean);
 
 -- name: BlobTouch :exec
--- Records that the bytes of a stored blob were put again, and makes the blob lasting if `blob_class` is lasting; does
--- nothing if the bytes were collected.
+-- Sets `put_at` of a stored blob to now, because its bytes were put again, and makes the blob lasting if `blob_class`
+-- is lasting; does nothing if the bytes were collected.
 select where ofa_api_1.touch_blob(@digest::bytea, @blob_class::text);
 
 -- name: BlobPromote :exec

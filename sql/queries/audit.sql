@@ -1,7 +1,7 @@
 -- The audit checks invariants of the queue. They hold in every snapshot, also while workers run.
 
 -- name: Audit :many
--- Recounts counters and checks invariants; each row that it returns is a violation.
+-- Recounts counters and checks invariants; each returned row is a violation.
 select 'group ' || job_group.id || ' counters' as subject,
   format('pending %s ok %s bad %s expected %s, recounted %s %s %s %s',
     job_group.pending, job_group.ok, job_group.bad, job_group.expected,

@@ -15,8 +15,8 @@ select digest from ofa_api_1.lock_blobs(@digests::text[], true) as digest;
 select * from ofa_api_1.remove_checkpoint_blobs(@digests::text[]);
 
 -- name: BlobOrphans :many
--- Returns the blobs after the digest `after` that are not referenced and were last put more than `grace_seconds` ago
--- and before the oldest running attempt began: at most `limit`, ordered by digest.
+-- Returns blobs that are not referenced and were last put more than `grace_seconds` ago and before the oldest running
+-- attempt began. Returns at most `limit` blobs, ordered by digest, with digests greater than `after`.
 select encode(digest, 'hex') as digest, stored_bytes from ofa.blob
 where digest > decode(@after::text, 'hex')
   and put_at < ofa.now() - make_interval(secs => @grace_seconds::float8)
@@ -63,8 +63,8 @@ select named.id, named.kind, named.name, encode(named.digest, 'hex') as digest, 
 from named order by named.id;
 
 -- name: BlobCollect :many
--- Turns blobs into tombstones; the blobs must be locked. Returns the changed blobs, each with the store that held its
--- bytes.
+-- Marks blobs as collected: their rows remain as tombstones, without bytes. The blobs must be locked. Returns the
+-- marked blobs, each with the store that held its bytes.
 select * from ofa_api_1.collect_blobs(@digests::text[]);
 
 -- name: BlobsChunksDelete :exec

@@ -1,6 +1,6 @@
 -- name: DeviceSave :exec
--- Adds a device target or replaces it. A NULL for the latency or energy table keeps the stored table, unless the batch
--- size changes: then the device has no such table.
+-- Adds a device target or replaces it. A NULL for the latency or energy table keeps the stored table or, if the batch
+-- size changes, removes the table from the device.
 select ofa_api_1.save_device(@name::text, @target::jsonb, @latency_table::bigint?, @energy_table::bigint?);
 
 -- name: DeviceGet :one

@@ -7,7 +7,8 @@ select ofa_api_1.add_group(@run::bigint, @stage::text, @owner_job::bigint?, @nee
   @on_bad::text) as id;
 
 -- name: GroupEdgeInsert :exec
--- Makes the stage `child` wait for the stage `parent`; `on_bad` says what happens to `child` if `parent` ends badly.
+-- Makes the stage `child` wait for the stage `parent`; `on_bad` says what happens to `child` if `parent` ends badly
+-- (its `good` is false).
 select ofa_api_1.add_edge(@parent::bigint, @child::bigint, @on_bad::text);
 
 -- name: GroupAddJobs :one
@@ -18,8 +19,8 @@ select ofa_api_1.add_jobs(@run::bigint, @group::bigint, @specs::json, @path::int
   @is_inner::boolean, @released::boolean) as jobs;
 
 -- name: GroupFire :one
--- Fires those of the groups `groups`, all of one run, whose rule is met and that have not fired yet; returns how many
--- jobs became available or scheduled. The run must be locked.
+-- Fires those of the groups `groups`, all of one run, that are decided (all jobs have ended, or the quorum has
+-- completed) and have not fired yet; returns how many jobs became available or scheduled. The run must be locked.
 select ofa_api_1.fire_groups(@groups::bigint[]) as freed;
 
 -- name: GroupNextOrdinal :one

@@ -11,8 +11,8 @@ select * from ofa_api_1.claim(@session::uuid, @kinds::text[], @run::bigint?, @li
   @memory_mb::int?, @alone::boolean, @lanes::int[], @floors::bigint[]);
 
 -- name: LaneIsEmptyBelow :one
--- Returns whether a lane has no available job from `floor` up to, but not including, `mark`, so that later claims may
--- start at `mark`.
+-- Returns whether a lane has no available job (quarantined jobs aside) with `floor` <= `seq` < `mark`. If it has none,
+-- later claims may start at `mark`.
 select not exists (
   select from ofa.live where lane_id = @lane::int and state = 'available' and crashes = 0
     and seq >= @floor::bigint and seq < @mark::bigint) as empty;
@@ -31,7 +31,8 @@ select * from ofa_api_1.end_attempts(@session::uuid?, @jobs::bigint[], @tokens::
   @energies_low::bigint?[], @energies_high::bigint?[]);
 
 -- name: LeaseOutcome :many
--- Returns the outcome of an ended attempt by its token, for a worker that repeats an end whose response was lost.
+-- Returns the outcome of the ended attempt that has this token, for a worker that repeats its request to end the
+-- attempt, because it received no response to the first request.
 select tried.outcome
 from ofa.session, ofa.attempts_of(array[@job::bigint], session.opened_at, ofa.now()) as tried
 where tried.token = @token::bigint and tried.session_id = session.id and session.uuid = @session::uuid;
@@ -41,15 +42,14 @@ where tried.token = @token::bigint and tried.session_id = session.id and session
 select where ofa_api_1.cancel_running(@job::bigint);
 
 -- name: JobEndWaiting :one
--- Cancels a job that is not running, and fires groups whose rule is then met. `ended` is false if the job is running,
--- has ended already, or is locked by another transaction. The job's run must be locked.
+-- Cancels a job that is not running, and fires groups that are then decided (see ofa.fire). `ended` is false if the job
+-- is running, has ended already, or is locked by another transaction. The job's run must be locked.
 select * from ofa_api_1.cancel_job(@job::bigint, @reason::text);
 
 -- name: JobsLost :many
--- Returns up to 200 running jobs: jobs of sessions that are over, and up to 100 jobs that passed their timeout or stall
--- timeout more than a session term (`ttl`) ago although their session is not over. The first select starts from the
--- sessions: a start from ofa.live would also read the dead rows of past leases, which cannot be vacuumed while an old
--- snapshot exists.
+-- Returns up to 200 running jobs: jobs of sessions that are over, and up to 100 jobs of other sessions, whose timeout
+-- or stall timeout passed more than the session's term (`ttl`) ago. The first select starts from the sessions: a start
+-- from ofa.live would also read the dead rows of past leases, which cannot be vacuumed while an old snapshot exists.
 select lost.job_id, true as lost
 from (select id from ofa.session where state <> 'alive' and not swept offset 0) as over
 cross join lateral (
@@ -70,7 +70,7 @@ order by 1 limit 200;
 select * from ofa_api_1.lock_lost_job(@job::bigint);
 
 -- name: SessionSweep :exec
--- Sets `swept` for the sessions that are over and hold no lease.
+-- Sets `swept` for the sessions that are over and hold no lease, so that searches for lost jobs skip these sessions.
 select ofa_api_1.sweep_sessions();
 
 -- name: JobReopen :one
@@ -176,7 +176,8 @@ select exists (
     and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)) as present;
 
 -- name: SessionOrphans :many
--- Returns the orphaned leases of a session: the worker lost the response to the claim, so `known` lacks their tokens.
+-- Returns the orphaned leases of a session: their tokens are not in `known`, because the worker never received the
+-- response to its claim.
 select live.job_id, live.token from ofa.live join ofa.session on session.id = live.session_id
 where session.uuid = @session::uuid and live.state = 'running' and live.token <> all (@known::bigint[])
 order by live.job_id;

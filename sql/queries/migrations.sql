@@ -40,7 +40,7 @@ create table if not exists ofa.migration (
   version int primary key check (version > 0),
   name text not null,
   checksum text not null check (checksum <> ''),
-  -- The earliest migration that a program must know to work with this database.
+  -- After this migration, programs still work with the database if their own last migration is `serves` or later.
   serves int not null check (serves between 1 and version),
   applied_at timestamptz not null default now()
 );
@@ -50,7 +50,8 @@ create table if not exists ofa.migration (
 select encode(sha256(convert_to(@text::text, 'UTF8')), 'hex') as checksum;
 
 -- name: SchemaState :many
--- Returns the applied migrations in order, then the applied functions and views, each with the edition of its set.
+-- Returns the applied migrations in order, then the applied functions and views. `number` is the version of a
+-- migration, or the edition of the set that a function or view came from.
 select version as number, name, checksum, serves, applied_at, true as is_migration from ofa.migration
 union all
 select edition, name, checksum, 0, applied_at, false from ofa.routine

@@ -60,8 +60,8 @@ from ofa.recurring order by name;
 select * from ofa_api_1.lock_recurring();
 
 -- name: RecurringAdvance :exec
--- Moves the next due time of a recurring run into the future, by whole periods. Records that the run `run` was enqueued
--- for it (NULL: none was enqueued this time).
+-- Moves the next due time of a recurring run into the future, by whole periods. Records `run` as the last run that was
+-- enqueued for the recurring run (NULL: none was enqueued this time).
 select ofa_api_1.advance_recurring(@name::text, @run::bigint?);
 
 -- name: DutyLook :one
@@ -89,7 +89,7 @@ select not exists (
     and done_at between ofa.now() - make_interval(secs => @seconds::float8) and ofa.now()) as due;
 
 -- name: DutyDone :exec
--- Records that a duty was done.
+-- Records that a duty (a maintenance task, done by one worker at a time) was done now.
 select ofa_api_1.finish_duty(@name::text);
 
 -- name: PartitionsAhead :one
@@ -98,7 +98,7 @@ select ofa_api_1.finish_duty(@name::text);
 select ofa_api_1.open_days(@days::int, @most::int) as made;
 
 -- name: FoldDays :one
--- Copies sums of past days of the ledger to ofa.spent_day; returns how many rows it inserted there.
+-- Adds up past days of the ledger and inserts the sums into ofa.spent_day; returns how many rows it inserted.
 select ofa_api_1.fold_days() as rows;
 
 -- name: HistoryList :many

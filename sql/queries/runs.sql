@@ -2,7 +2,7 @@
 
 -- name: RunInsert :many
 -- Creates a run and returns its id. Returns no row if there is an unfinished run with the same name and definition
--- hash, or a run of the request `request`.
+-- hash, or if the request `request` has created a run already.
 select id from ofa_api_1.add_run(@name::text, @definition::text, @definition_hash::text, @request::uuid?) as id;
 
 -- name: RunOfRequest :many
@@ -32,8 +32,8 @@ select where ofa_api_1.cancel_run(@run::bigint);
 select exists (select from ofa.live where run_id = @run::bigint and state <> 'running') as present;
 
 -- name: RunCancelWaiting :exec
--- Cancels those jobs of the run `run` that are not running, and fires the groups whose rule is then met. The run must
--- be locked and marked for cancellation. Jobs that another transaction has locked are skipped.
+-- Cancels those jobs of the run `run` that are not running, and fires the groups that are then decided (see ofa.fire).
+-- The run must be locked and marked for cancellation. Jobs that another transaction has locked are skipped.
 select ofa_api_1.cancel_waiting(@run::bigint);
 
 -- name: RunSettle :one

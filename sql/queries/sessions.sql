@@ -7,8 +7,8 @@ select * from ofa_api_1.open_session(@name::text, @identity::text, @host::text, 
   @version::text, @slots::int, @kinds::text[], @offers::text[], @duties::text[]);
 
 -- name: SessionBeat :many
--- Records a heartbeat of a worker's session. Returns an instruction for each given lease and the duties that the
--- session holds, or no row if the session is over.
+-- Records a heartbeat of a worker's session. Returns an instruction for each given lease, and the duties that the
+-- session holds; returns no row if the session is over.
 select * from ofa_api_1.beat(@session::uuid, @working_slots::int, @jobs::bigint[], @tokens::bigint[], @duties::text[],
   @duty_seconds::float8);
 
@@ -33,8 +33,8 @@ where session.state = 'alive' and session.beat_at + session.ttl > ofa.now()
 order by session.id;
 
 -- name: JobsUnserved :many
--- For each kind of job and set of required capabilities that no living worker for this kind offers, returns how many
--- jobs wait; `run` NULL means any run.
+-- Counts the waiting jobs that require capabilities which no living worker for their kind offers together, by kind and
+-- required capabilities; `run` NULL means any run.
 select lane.kind, lane.requires, count(*)::bigint as jobs
 from ofa.lane join ofa.live on live.lane_id = lane.id
 where lane.requires <> '{}' and live.state <> 'running' and (@run::bigint? is null or live.run_id = @run::bigint?)

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/add_edge.sql.
     static let api1AddEdge = Routine(
-        name: "api_1/add_edge", checksum: "af28c4835d99cfc62c509499fe794d8b6f796bc82c5ce2a64581486f59653841", sql: #"""
+        name: "api_1/add_edge", checksum: "8a46a7ee219e7d10c97ff95afbdb92add669152f7022c1a5ca0bde5ff55a61a1", sql: #"""
         -- Makes the stage `p_child` wait for the stage `p_parent`; `p_on_bad` says what happens to `p_child` if `p_parent` ends
-        -- badly.
+        -- badly (its `good` is false).
         create or replace function ofa_api_1.add_edge(p_parent bigint, p_child bigint, p_on_bad text) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

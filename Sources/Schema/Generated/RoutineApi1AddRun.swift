@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/add_run.sql.
     static let api1AddRun = Routine(
-        name: "api_1/add_run", checksum: "cb5c3bfb1ad1ff4c9ebc93950f6e409873c9d5985b49cee7446ffd502b676423", sql: #"""
+        name: "api_1/add_run", checksum: "09f0f5d796701908f044dea402ccdc93e7189f77c96a59466a9aa44187e6dab1", sql: #"""
         -- Creates a run and returns its id. Returns no row if there is an unfinished run with the same name and definition
-        -- hash, or a run of the request `p_request`.
+        -- hash, or if the request `p_request` has created a run already.
         create or replace function ofa_api_1.add_run(p_name text, p_definition text, p_definition_hash text, p_request uuid)
         returns setof bigint
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/advance_recurring.sql.
     static let api1AdvanceRecurring = Routine(
-        name: "api_1/advance_recurring", checksum: "8cf7a8c19b23ee0fedda709d8444197feecfd14a0832c383ee46cf58b00f62a5", sql: #"""
-        -- Moves the next due time of a recurring run into the future, by whole periods. Records that the run `p_run` was
-        -- enqueued for it (NULL: none was enqueued this time).
+        name: "api_1/advance_recurring", checksum: "1f470950e0f7547fefe34f97dc052646d12f4b312349f8fa3f6de4b36c8333da", sql: #"""
+        -- Moves the next due time of a recurring run into the future, by whole periods. Records `p_run` as the last run that
+        -- was enqueued for the recurring run (NULL: none was enqueued this time).
         create or replace function ofa_api_1.advance_recurring(p_name text, p_run bigint) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/beat.sql.
     static let api1Beat = Routine(
-        name: "api_1/beat", checksum: "cd162a4eecac8096330eb4d2704f9ef96b956cd01d0b71fdc98fe8601d1eb194", sql: #"""
-        -- Records a heartbeat of a worker's session. Returns an instruction for each given lease and the duties that the
-        -- session holds, or no row if the session is over: see ofa.beat.
+        name: "api_1/beat", checksum: "eaecc23f12c52e156a069af701b13e7af03487dca5f857222ea9ccab9f7f7025", sql: #"""
+        -- Records a heartbeat of a worker's session. Returns an instruction for each given lease, and the duties that the
+        -- session holds; returns no row if the session is over: see ofa.beat.
         create or replace function ofa_api_1.beat(p_session uuid, p_working_slots int, p_jobs bigint[], p_tokens bigint[],
           p_duties text[], p_duty_seconds float8)
         returns table (token bigint, cancelled boolean, overdue boolean, stalled boolean, duties text[])

@@ -4,10 +4,10 @@
 extension Routine {
     /// The routine sql/functions/api_1/cancel_job.sql.
     static let api1CancelJob = Routine(
-        name: "api_1/cancel_job", checksum: "34b36294508b612243b747d43445e2aecb1cf41ba316e688101cd60fa89e12ef", sql: #"""
-        -- Cancels a job that is not running, and fires groups whose rule is then met. `ended` is false if the job is running,
-        -- has ended already, or is locked by another transaction; `freed` is how many jobs became available or scheduled. The
-        -- job's run must be locked.
+        name: "api_1/cancel_job", checksum: "56b953610a4fc85790f99cb393a917b1317ed17bbee9ea0230c610d859ac58a6", sql: #"""
+        -- Cancels a job that is not running, and fires groups that are then decided (see ofa.fire). `ended` is false if the job
+        -- is running, has ended already, or is locked by another transaction; `freed` is how many jobs became available or
+        -- scheduled. The job's run must be locked.
         create or replace function ofa_api_1.cancel_job(p_job bigint, p_reason text) returns table (ended boolean, freed int)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         declare

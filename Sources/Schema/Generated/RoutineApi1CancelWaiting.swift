@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/cancel_waiting.sql.
     static let api1CancelWaiting = Routine(
-        name: "api_1/cancel_waiting", checksum: "5461c669cf552605b9fe66ea179191203bf3f8e1cfb737b04b58e4555c9da8aa", sql: #"""
-        -- Cancels those jobs of the run `p_run` that are not running, and fires the groups whose rule is then met. The run must
-        -- be locked and marked for cancellation. Jobs that another transaction has locked are skipped.
+        name: "api_1/cancel_waiting", checksum: "6ae9bf5559983119ba1b0b50a4e1cbd2897010d5dcc932abd019e486cd7bdcca", sql: #"""
+        -- Cancels those jobs of the run `p_run` that are not running, and fires the groups that are then decided (see
+        -- ofa.fire). The run must be locked and marked for cancellation. Jobs that another transaction has locked are skipped.
         create or replace function ofa_api_1.cancel_waiting(p_run bigint) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

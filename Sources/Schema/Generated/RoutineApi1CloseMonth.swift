@@ -4,12 +4,12 @@
 extension Routine {
     /// The routine sql/functions/api_1/close_month.sql.
     static let api1CloseMonth = Routine(
-        name: "api_1/close_month", checksum: "1c565e1f9deeda7def4747885755bc2588202554cd38f7313b6dfa8b980c426d", sql: #"""
+        name: "api_1/close_month", checksum: "5dfc86f139fc536e4fac8ff3c6c2b08d596be94db3cdc5f1bbc3259fc1b7e49e", sql: #"""
         -- Closes the oldest month that ended at least `p_days` days ago and whose runs all ended at least `p_days` days ago.
-        -- Then the month's jobs may be dropped. Returns the month, or no row if there is none. The arguments of jobs that made
-        -- artifacts are copied to ofa.recipe. A retry of jobs locks the month of their run (hold_month). So either this
-        -- function waits for the retry and then finds the run unfinished, or the retry finds the month closed. Raises
-        -- invalid_parameter_value if `p_days` is less than 1.
+        -- The partitions of a closed month's jobs may be dropped. Returns the closed month, or no row if there is no such
+        -- month. The arguments of jobs that made artifacts are copied to ofa.recipe. A retry of jobs locks the month of their
+        -- run (hold_month). So either this function waits for the retry and then finds the run unfinished, or the retry finds
+        -- the month closed. Raises invalid_parameter_value if `p_days` is less than 1.
         create or replace function ofa_api_1.close_month(p_days int) returns setof int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         declare

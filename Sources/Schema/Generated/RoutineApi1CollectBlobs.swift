@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/collect_blobs.sql.
     static let api1CollectBlobs = Routine(
-        name: "api_1/collect_blobs", checksum: "e3be915b3c3aebc340738817d9d5073272332d199bc3149eb91b6d668ace3295", sql: #"""
-        -- Turns the blobs `p_digests` (in hexadecimal) into tombstones; the blobs must be locked. Returns the changed blobs,
-        -- each with the store that held its bytes.
+        name: "api_1/collect_blobs", checksum: "ffa37695f1cb82d11e3dec5867d3e744ead703bfbd0f41f18a2d71a8d79de437", sql: #"""
+        -- Marks the blobs `p_digests` (in hexadecimal) as collected: their rows remain as tombstones, without bytes. The blobs
+        -- must be locked. Returns the marked blobs, each with the store that held its bytes.
         create or replace function ofa_api_1.collect_blobs(p_digests text[]) returns table (digest text, store text)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         #variable_conflict use_column

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/finish_duty.sql.
     static let api1FinishDuty = Routine(
-        name: "api_1/finish_duty", checksum: "0d90a08c6a1bc3e3280a42cca07af14c443f63d98ea738199a2271062282bc52", sql: #"""
-        -- Records that a duty was done.
+        name: "api_1/finish_duty", checksum: "032e5f30232767d180b1fe075c25a7dc10b09abd0546c5cb4d3eae61d7d0df2d", sql: #"""
+        -- Records that a duty (a maintenance task, done by one worker at a time) was done now.
         create or replace function ofa_api_1.finish_duty(p_name text) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

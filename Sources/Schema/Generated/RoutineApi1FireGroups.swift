@@ -4,9 +4,10 @@
 extension Routine {
     /// The routine sql/functions/api_1/fire_groups.sql.
     static let api1FireGroups = Routine(
-        name: "api_1/fire_groups", checksum: "600fed2ade8b7ab25dc196d2c762e6eb9eff781b999963d47e8be77eef0731e2", sql: #"""
-        -- Fires those of the groups `p_groups`, all of one run, whose rule is met and that have not fired yet: see ofa.fire.
-        -- Returns how many jobs became available or scheduled. The run must be locked.
+        name: "api_1/fire_groups", checksum: "3d3b1252b336bf5b90b4e7bd757b7fbcba1c0f6b20887557176bbb59971a1d08", sql: #"""
+        -- Fires those of the groups `p_groups`, all of one run, that are decided (all jobs have ended, or the quorum has
+        -- completed) and have not fired yet: see ofa.fire. Returns how many jobs became available or scheduled. The run must be
+        -- locked.
         create or replace function ofa_api_1.fire_groups(p_groups bigint[]) returns int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

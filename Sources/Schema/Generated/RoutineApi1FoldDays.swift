@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/fold_days.sql.
     static let api1FoldDays = Routine(
-        name: "api_1/fold_days", checksum: "5a8b1b3be44a6b9d8e4489722b44aa2129366b226f5698135346bb9804d4813e", sql: #"""
-        -- Copies sums of past days of the ledger to ofa.spent_day; returns how many rows it inserted: see ofa.fold_days.
+        name: "api_1/fold_days", checksum: "553b3cc64cbc74e2f26194bdb453315790ee87ea970ce0551ee0d368ebb1d33c", sql: #"""
+        -- Adds up past days of the ledger and inserts the sums into ofa.spent_day; returns how many rows it inserted: see
+        -- ofa.fold_days.
         create or replace function ofa_api_1.fold_days() returns int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

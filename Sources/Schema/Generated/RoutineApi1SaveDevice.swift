@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/save_device.sql.
     static let api1SaveDevice = Routine(
-        name: "api_1/save_device", checksum: "26730b09ef2d42d9d81951e56d8f36185ab3d93cfea6feb40c11b6fcb3ec3901", sql: #"""
-        -- Adds a device target or replaces it. A NULL for the latency or energy table keeps the stored table, unless the batch
-        -- size changes: then the device has no such table.
+        name: "api_1/save_device", checksum: "73424d7e2fd4492268d7dd369e78fb574c690f25c354c180d144e2d7bdabeba7", sql: #"""
+        -- Adds a device target or replaces it. A NULL for the latency or energy table keeps the stored table or, if the batch
+        -- size changes, removes the table from the device.
         create or replace function ofa_api_1.save_device(p_name text, p_target jsonb, p_latency_table bigint,
           p_energy_table bigint)
         returns void

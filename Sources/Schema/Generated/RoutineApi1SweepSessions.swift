@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/sweep_sessions.sql.
     static let api1SweepSessions = Routine(
-        name: "api_1/sweep_sessions", checksum: "68e15679cf3d4a09854ca6e3dbfbe87c893a674cd47559c830dff2033d08d5dd", sql: #"""
-        -- Sets `swept` for the sessions that are over and hold no lease.
+        name: "api_1/sweep_sessions", checksum: "67954f675fea89b75dbb1d82e0389c6202a26496b940730a68fdd98646c470c2", sql: #"""
+        -- Sets `swept` for the sessions that are over and hold no lease, so that searches for lost jobs skip these sessions.
         create or replace function ofa_api_1.sweep_sessions() returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

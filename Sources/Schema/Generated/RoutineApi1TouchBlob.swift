@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/touch_blob.sql.
     static let api1TouchBlob = Routine(
-        name: "api_1/touch_blob", checksum: "2e3d126e34ee8f3fbe3071b155c43f5f8974a16dfec285e80cc131d2e4668521", sql: #"""
-        -- Records that the bytes of a stored blob were put again, and makes the blob lasting if `p_class` is lasting; returns
-        -- false if the bytes were collected.
+        name: "api_1/touch_blob", checksum: "0b62bc4232f6c1a375ca7467beed983a6e161a282db729cf6fc4680c002d7922", sql: #"""
+        -- Sets `put_at` of a stored blob to now, because its bytes were put again, and makes the blob lasting if `p_class` is
+        -- lasting; returns false if the bytes were collected.
         create or replace function ofa_api_1.touch_blob(p_digest bytea, p_class text) returns boolean
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,15 +4,15 @@
 extension Routine {
     /// The routine sql/functions/beat.sql.
     static let beat = Routine(
-        name: "beat", checksum: "4bf32a0d104a55a3dde0dbabbc1f97d634bd67531fd50c0bd476616f36d1f153", sql: #"""
+        name: "beat", checksum: "e6602ea68c245af8523eb29229928dbc2af2034374953337f7737dc1746b5e3b", sql: #"""
         -- Records a heartbeat of the session `p_session`; returns no row if the session is over. Otherwise returns a row for
         -- each given lease (`p_jobs` with `p_tokens`), or a single row if no lease is given. In each row, `cancelled`,
         -- `overdue` and `stalled` say whether and why the job must stop; `token` is NULL if the lease is over. Every row also
         -- lists those of `p_duties` that the session holds for the next `p_duty_seconds`. A session takes over a duty that the
         -- previous holder has not renewed in time.
         --
-        -- The worker passes its leases. A search by session would also read the dead rows of past leases, which cannot be
-        -- vacuumed while an old snapshot exists.
+        -- The worker passes its leases, because a search by session would also read the dead rows of past leases, which cannot
+        -- be vacuumed while an old snapshot exists.
         create or replace function ofa.beat(p_session uuid, p_working_slots int, p_jobs bigint[], p_tokens bigint[],
           p_duties text[], p_duty_seconds float8)
         returns table (token bigint, cancelled boolean, overdue boolean, stalled boolean, duties text[]) language plpgsql
@@ -31,7 +31,7 @@ extension Routine {
             with mine as materialized (
               select name from ofa.duty
               where name = any (p_duties) and (session_id = v_session or held_until < v_now
-                -- An end so far in the future means that the clock was set back after the holder renewed the duty.
+                -- A time so far in the future means that the clock was set back after the holder renewed the duty.
                 or held_until > v_now + interval '1 hour')
               order by name for update skip locked
             ), held as (

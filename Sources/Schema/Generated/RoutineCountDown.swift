@@ -4,10 +4,11 @@
 extension Routine {
     /// The routine sql/functions/count_down.sql.
     static let countDown = Routine(
-        name: "count_down", checksum: "b2d23bd78f732e8b10071968bcb2c6e67375a5b3c8e3cb09125fb00504edb9f6", sql: #"""
+        name: "count_down", checksum: "357caa01cf720c3a1c88f847bc359d89ab42e3144dc00d731753f9eb04cb77b1", sql: #"""
         -- Applies the consequences of ended attempts: frees permits and unique keys, updates the ledger and the counters of
-        -- groups, fires groups whose rule is met, cancels waiting jobs of runs with a cancel request, and ends runs. `p_grew`
-        -- is true if one of the attempts may have added a fan-out. Returns how many jobs became available or scheduled.
+        -- groups, fires groups that are then decided (see ofa.fire), cancels waiting jobs of runs with a cancel request, and
+        -- ends runs. `p_grew` is true if one of the attempts may have added a fan-out. Returns how many jobs became available
+        -- or scheduled.
         create or replace function ofa.count_down(p_jobs bigint[], p_tokens bigint[], p_runs bigint[], p_counts ofa.end_count[],
           p_spent ofa.spent[], p_grew boolean) returns int language plpgsql as $$
         declare

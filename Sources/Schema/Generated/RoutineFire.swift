@@ -4,10 +4,11 @@
 extension Routine {
     /// The routine sql/functions/fire.sql.
     static let fire = Routine(
-        name: "fire", checksum: "5848fbf89c277621e912080913b9d9e0eabf39452936447787979b862061cf00", sql: #"""
-        -- Fires those of the groups `p_groups`, all of one run, whose rule is met and that have not fired yet. Jobs that depend
-        -- on a fired group become available or scheduled, or are cancelled, and their groups may fire in turn. Returns how many
-        -- jobs became available or scheduled. The run must be locked.
+        name: "fire", checksum: "4e50ae4613b2edfc72548369940cde94c6320c7d52ffce485f349f5de8495e7b", sql: #"""
+        -- Fires those of the groups `p_groups`, all of one run, that are decided (all jobs have ended, or the quorum has
+        -- completed) and have not fired yet. Firing sets `good`: whether the group ended well. The jobs that depend on the
+        -- group then become available or scheduled, or are cancelled, and their groups may fire in turn. Returns how many jobs
+        -- became available or scheduled. The run must be locked.
         create or replace function ofa.fire(p_groups bigint[]) returns int language plpgsql as $$
         declare
           v_month int := (select month from ofa.job_group where id = p_groups[1]);

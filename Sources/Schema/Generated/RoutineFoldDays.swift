@@ -4,9 +4,10 @@
 extension Routine {
     /// The routine sql/functions/fold_days.sql.
     static let foldDays = Routine(
-        name: "fold_days", checksum: "30633f9a71a3435b65ecc88950dd65e26b0d62f676133b842926537ff52232c4", sql: #"""
-        -- Copies sums of past days of the ledger (ofa.spent) to ofa.spent_day; returns how many rows it inserted. The days are
-        -- those after the newest day in ofa.spent_day, without today and yesterday, to which transactions may still add.
+        name: "fold_days", checksum: "891a7a2866d63ac452485c5255a7a4358e25a9a9bf62efc61856db6fdc7b177e", sql: #"""
+        -- Adds up past days of the ledger (ofa.spent) over all runs and inserts the sums into ofa.spent_day; returns how many
+        -- rows it inserted. The days are those after the newest day in ofa.spent_day, without yesterday and today, because
+        -- transactions may still add to these two days.
         create or replace function ofa.fold_days() returns int language plpgsql as $$
         declare
           v_rows int;

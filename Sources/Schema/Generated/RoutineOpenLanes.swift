@@ -4,10 +4,11 @@
 extension Routine {
     /// The routine sql/functions/open_lanes.sql.
     static let openLanes = Routine(
-        name: "open_lanes", checksum: "bb590fa70a039c6b2b15319e5ba5dbb40c0b9341cb993f193b55d9df97d67698", sql: #"""
-        -- Returns the lanes from which a claim may take jobs now, most urgent first: the lanes of the kinds `p_kinds` whose
-        -- jobs reserve at most `p_threads` and `p_memory_mb` (NULL: unbounded) and require only capabilities in `p_offers`,
-        -- whose queue is not paused, and whose concurrency key, if any, has a free permit.
+        name: "open_lanes", checksum: "aa46d42fe4f2eb1aefc69f130367b925e7bd44499f5c9ea9f61d412e5dc968f7", sql: #"""
+        -- Returns the lanes from which a claim may take jobs now, most urgent first. The jobs of a lane (a row of ofa.lane)
+        -- have the same kind, queue, priority, concurrency key, reservations and required capabilities. Returns only lanes of
+        -- the kinds `p_kinds` whose jobs reserve at most `p_threads` and `p_memory_mb` (NULL: unbounded) and require only
+        -- capabilities in `p_offers`, whose queue is not paused, and whose concurrency key, if any, has a free permit.
         create or replace function ofa.open_lanes(p_kinds text[], p_offers text[], p_threads int, p_memory_mb int)
         returns int[] language plpgsql stable as $$
         begin

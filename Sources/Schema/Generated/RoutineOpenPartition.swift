@@ -4,10 +4,10 @@
 extension Routine {
     /// The routine sql/functions/open_partition.sql.
     static let openPartition = Routine(
-        name: "open_partition", checksum: "358364885e955823706c61c9152b3f070d7d18c99d9f521bb66d3bef21c9964a", sql: #"""
-        -- Creates the partition `p_name` of a table if it is missing; returns how many it created (0 or 1). The partition is
-        -- created as a table and then attached, because attaching takes only a share update exclusive lock on the partitioned
-        -- table, which blocks neither reads nor writes.
+        name: "open_partition", checksum: "85e19640de511a35049b7355ef387ac36f8b5943667550d1df3f1cdb9fa42eb2", sql: #"""
+        -- Creates the partition `<p_table>_<p_name>` of the table `p_table` if the partition is missing; returns how many
+        -- partitions it created (0 or 1). The partition is created as a table and then attached, because attaching takes only a
+        -- share update exclusive lock on the partitioned table, which blocks neither reads nor writes.
         create or replace function ofa.open_partition(p_table text, p_name text, p_from text, p_to text)
         returns int language plpgsql as $$
         declare

@@ -133,10 +133,10 @@ extension Request {
         order by started_at, token, label;
         """#)
 
-    /// Sums costs by run and device target. `source` is the run that made the supernet: the newest other run whose supernet
-    /// the row's run reads, else the row's run itself if it made a supernet, else NULL. If `run` is given, the rows are
-    /// those of `run` and of the runs whose source is `run`. If `run` is NULL, the rows are those of the newest runs with
-    /// device targets, at most `newest` runs.
+    /// Sums costs by run, device target and zone. Each run has a `source`, the run whose supernet it uses: the newest other
+    /// run from which it reads a supernet, else the run itself if it made a supernet, else NULL. If `run` is not NULL,
+    /// returns the rows of `run` and of the runs whose source is `run`. If `run` is NULL, returns the rows of the newest
+    /// runs with device targets, at most `newest` runs.
     public static func costBranches(run: Int64?, newest: Int, version: Int) -> Request {
         Request(costBranchesStatement, [run.map { .int($0) } ?? .null, .int(newest), .int(version)])
     }

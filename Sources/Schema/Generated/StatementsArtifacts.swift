@@ -14,8 +14,8 @@ extension Request {
           $5::bigint, $6::int, $7::text, $8::text, $9::boolean);
         """#)
 
-    /// Records that the bytes of a stored blob were put again, and makes the blob lasting if `blob_class` is lasting; does
-    /// nothing if the bytes were collected.
+    /// Sets `put_at` of a stored blob to now, because its bytes were put again, and makes the blob lasting if `blob_class`
+    /// is lasting; does nothing if the bytes were collected.
     public static func blobTouch(digest: [UInt8], blobClass: String) -> Request {
         Request(blobTouchStatement, [.bytes(digest), .text(blobClass)])
     }

@@ -3,7 +3,7 @@
 import Postgres
 
 extension Statement {
-    /// Recounts counters and checks invariants; each row that it returns is a violation.
+    /// Recounts counters and checks invariants; each returned row is a violation.
     public static let audit = Statement(name: "Audit", sql: #"""
         select 'group ' || job_group.id || ' counters' as subject,
           format('pending %s ok %s bad %s expected %s, recounted %s %s %s %s',

@@ -39,8 +39,8 @@ extension Request {
         select * from ofa_api_1.remove_checkpoint_blobs($1::text[]);
         """#)
 
-    /// Returns the blobs after the digest `after` that are not referenced and were last put more than `grace_seconds` ago
-    /// and before the oldest running attempt began: at most `limit`, ordered by digest.
+    /// Returns blobs that are not referenced and were last put more than `grace_seconds` ago and before the oldest running
+    /// attempt began. Returns at most `limit` blobs, ordered by digest, with digests greater than `after`.
     public static func blobOrphans(after: String, graceSeconds: Double, limit: Int) -> Request {
         Request(blobOrphansStatement, [.text(after), .double(graceSeconds), .int(limit)])
     }
@@ -99,8 +99,8 @@ extension Request {
         from named order by named.id;
         """#)
 
-    /// Turns blobs into tombstones; the blobs must be locked. Returns the changed blobs, each with the store that held its
-    /// bytes.
+    /// Marks blobs as collected: their rows remain as tombstones, without bytes. The blobs must be locked. Returns the
+    /// marked blobs, each with the store that held its bytes.
     public static func blobCollect(digests: [String]) -> Request {
         Request(blobCollectStatement, [.textArray(digests)])
     }

@@ -12,8 +12,8 @@ extension Statement {
 }
 
 extension Request {
-    /// Adds a device target or replaces it. A NULL for the latency or energy table keeps the stored table, unless the batch
-    /// size changes: then the device has no such table.
+    /// Adds a device target or replaces it. A NULL for the latency or energy table keeps the stored table or, if the batch
+    /// size changes, removes the table from the device.
     public static func deviceSave(name: String, target: String, latencyTable: Int64?, energyTable: Int64?) -> Request {
         Request(deviceSaveStatement, [.text(name), .json(target), latencyTable.map { .int($0) } ?? .null, energyTable.map { .int($0) } ?? .null])
     }

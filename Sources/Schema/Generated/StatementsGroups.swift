@@ -13,7 +13,8 @@ extension Request {
           $7::text) as id;
         """#)
 
-    /// Makes the stage `child` wait for the stage `parent`; `on_bad` says what happens to `child` if `parent` ends badly.
+    /// Makes the stage `child` wait for the stage `parent`; `on_bad` says what happens to `child` if `parent` ends badly
+    /// (its `good` is false).
     public static func groupEdgeInsert(parent: Int64, child: Int64, onBad: String) -> Request {
         Request(groupEdgeInsertStatement, [.int(parent), .int(child), .text(onBad)])
     }
@@ -32,8 +33,8 @@ extension Request {
           $6::boolean, $7::boolean) as jobs;
         """#)
 
-    /// Fires those of the groups `groups`, all of one run, whose rule is met and that have not fired yet; returns how many
-    /// jobs became available or scheduled. The run must be locked.
+    /// Fires those of the groups `groups`, all of one run, that are decided (all jobs have ended, or the quorum has
+    /// completed) and have not fired yet; returns how many jobs became available or scheduled. The run must be locked.
     public static func groupFire(groups: [Int64]) -> Request {
         Request(groupFireStatement, [.intArray(groups)])
     }

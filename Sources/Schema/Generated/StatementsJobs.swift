@@ -8,10 +8,9 @@ extension Statement {
         select ofa_api_1.promote_jobs(1000) as promoted;
         """#)
 
-    /// Returns up to 200 running jobs: jobs of sessions that are over, and up to 100 jobs that passed their timeout or stall
-    /// timeout more than a session term (`ttl`) ago although their session is not over. The first select starts from the
-    /// sessions: a start from ofa.live would also read the dead rows of past leases, which cannot be vacuumed while an old
-    /// snapshot exists.
+    /// Returns up to 200 running jobs: jobs of sessions that are over, and up to 100 jobs of other sessions, whose timeout
+    /// or stall timeout passed more than the session's term (`ttl`) ago. The first select starts from the sessions: a start
+    /// from ofa.live would also read the dead rows of past leases, which cannot be vacuumed while an old snapshot exists.
     public static let jobsLost = Statement(name: "JobsLost", sql: #"""
         select lost.job_id, true as lost
         from (select id from ofa.session where state <> 'alive' and not swept offset 0) as over
@@ -28,7 +27,7 @@ extension Statement {
         order by 1 limit 200;
         """#)
 
-    /// Sets `swept` for the sessions that are over and hold no lease.
+    /// Sets `swept` for the sessions that are over and hold no lease, so that searches for lost jobs skip these sessions.
     public static let sessionSweep = Statement(name: "SessionSweep", sql: #"""
         select ofa_api_1.sweep_sessions();
         """#)
@@ -45,8 +44,8 @@ extension Request {
           $6::int, $7::boolean, $8::int[], $9::bigint[]);
         """#)
 
-    /// Returns whether a lane has no available job from `floor` up to, but not including, `mark`, so that later claims may
-    /// start at `mark`.
+    /// Returns whether a lane has no available job (quarantined jobs aside) with `floor` <= `seq` < `mark`. If it has none,
+    /// later claims may start at `mark`.
     public static func laneIsEmptyBelow(lane: Int, floor: Int64, mark: Int64) -> Request {
         Request(laneIsEmptyBelowStatement, [.int(lane), .int(floor), .int(mark)])
     }
@@ -77,7 +76,8 @@ extension Request {
           $17::bigint[], $18::bigint[]);
         """#)
 
-    /// Returns the outcome of an ended attempt by its token, for a worker that repeats an end whose response was lost.
+    /// Returns the outcome of the ended attempt that has this token, for a worker that repeats its request to end the
+    /// attempt, because it received no response to the first request.
     public static func leaseOutcome(job: Int64, token: Int64, session: String) -> Request {
         Request(leaseOutcomeStatement, [.int(job), .int(token), .uuid(session)])
     }
@@ -95,8 +95,8 @@ extension Request {
         select where ofa_api_1.cancel_running($1::bigint);
         """#)
 
-    /// Cancels a job that is not running, and fires groups whose rule is then met. `ended` is false if the job is running,
-    /// has ended already, or is locked by another transaction. The job's run must be locked.
+    /// Cancels a job that is not running, and fires groups that are then decided (see ofa.fire). `ended` is false if the job
+    /// is running, has ended already, or is locked by another transaction. The job's run must be locked.
     public static func jobEndWaiting(job: Int64, reason: String) -> Request {
         Request(jobEndWaitingStatement, [.int(job), .text(reason)])
     }
@@ -271,7 +271,8 @@ extension Request {
             and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)) as present;
         """#)
 
-    /// Returns the orphaned leases of a session: the worker lost the response to the claim, so `known` lacks their tokens.
+    /// Returns the orphaned leases of a session: their tokens are not in `known`, because the worker never received the
+    /// response to its claim.
     public static func sessionOrphans(session: String, known: [Int64]) -> Request {
         Request(sessionOrphansStatement, [.uuid(session), .intArray(known)])
     }

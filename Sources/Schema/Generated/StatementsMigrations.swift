@@ -48,13 +48,14 @@ extension Statement {
           version int primary key check (version > 0),
           name text not null,
           checksum text not null check (checksum <> ''),
-          -- The earliest migration that a program must know to work with this database.
+          -- After this migration, programs still work with the database if their own last migration is `serves` or later.
           serves int not null check (serves between 1 and version),
           applied_at timestamptz not null default now()
         );
         """#)
 
-    /// Returns the applied migrations in order, then the applied functions and views, each with the edition of its set.
+    /// Returns the applied migrations in order, then the applied functions and views. `number` is the version of a
+    /// migration, or the edition of the set that a function or view came from.
     public static let schemaState = Statement(name: "SchemaState", sql: #"""
         select version as number, name, checksum, serves, applied_at, true as is_migration from ofa.migration
         union all

@@ -66,7 +66,7 @@ extension Statement {
           exists (select from ofa.recurring where next_at <= ofa.now()) as recurring;
         """#)
 
-    /// Copies sums of past days of the ledger to ofa.spent_day; returns how many rows it inserted there.
+    /// Adds up past days of the ledger and inserts the sums into ofa.spent_day; returns how many rows it inserted.
     public static let foldDays = Statement(name: "FoldDays", sql: #"""
         select ofa_api_1.fold_days() as rows;
         """#)
@@ -133,8 +133,8 @@ extension Request {
         select where ofa_api_1.remove_recurring($1::text);
         """#)
 
-    /// Moves the next due time of a recurring run into the future, by whole periods. Records that the run `run` was enqueued
-    /// for it (NULL: none was enqueued this time).
+    /// Moves the next due time of a recurring run into the future, by whole periods. Records `run` as the last run that was
+    /// enqueued for the recurring run (NULL: none was enqueued this time).
     public static func recurringAdvance(name: String, run: Int64?) -> Request {
         Request(recurringAdvanceStatement, [.text(name), run.map { .int($0) } ?? .null])
     }
@@ -152,7 +152,7 @@ extension Request {
             and done_at between ofa.now() - make_interval(secs => $2::float8) and ofa.now()) as due;
         """#)
 
-    /// Records that a duty was done.
+    /// Records that a duty (a maintenance task, done by one worker at a time) was done now.
     public static func dutyDone(name: String) -> Request {
         Request(dutyDoneStatement, [.text(name)])
     }

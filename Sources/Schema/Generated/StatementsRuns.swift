@@ -4,7 +4,7 @@ import Postgres
 
 extension Request {
     /// Creates a run and returns its id. Returns no row if there is an unfinished run with the same name and definition
-    /// hash, or a run of the request `request`.
+    /// hash, or if the request `request` has created a run already.
     public static func runInsert(name: String, definition: String, definitionHash: String, request: String?) -> Request {
         Request(runInsertStatement, [.text(name), .text(definition), .text(definitionHash), request.map { .uuid($0) } ?? .null])
     }
@@ -62,8 +62,8 @@ extension Request {
         select exists (select from ofa.live where run_id = $1::bigint and state <> 'running') as present;
         """#)
 
-    /// Cancels those jobs of the run `run` that are not running, and fires the groups whose rule is then met. The run must
-    /// be locked and marked for cancellation. Jobs that another transaction has locked are skipped.
+    /// Cancels those jobs of the run `run` that are not running, and fires the groups that are then decided (see ofa.fire).
+    /// The run must be locked and marked for cancellation. Jobs that another transaction has locked are skipped.
     public static func runCancelWaiting(run: Int64) -> Request {
         Request(runCancelWaitingStatement, [.int(run)])
     }

@@ -33,8 +33,8 @@ extension Request {
           $6::text, $7::int, $8::text[], $9::text[], $10::text[]);
         """#)
 
-    /// Records a heartbeat of a worker's session. Returns an instruction for each given lease and the duties that the
-    /// session holds, or no row if the session is over.
+    /// Records a heartbeat of a worker's session. Returns an instruction for each given lease, and the duties that the
+    /// session holds; returns no row if the session is over.
     public static func sessionBeat(session: String, workingSlots: Int, jobs: [Int64], tokens: [Int64], duties: [String], dutySeconds: Double) -> Request {
         Request(sessionBeatStatement, [.uuid(session), .int(workingSlots), .intArray(jobs), .intArray(tokens), .textArray(duties), .double(dutySeconds)])
     }
@@ -51,8 +51,8 @@ extension Request {
         select ofa_api_1.close_session($1::uuid);
         """#)
 
-    /// For each kind of job and set of required capabilities that no living worker for this kind offers, returns how many
-    /// jobs wait; `run` NULL means any run.
+    /// Counts the waiting jobs that require capabilities which no living worker for their kind offers together, by kind and
+    /// required capabilities; `run` NULL means any run.
     public static func jobsUnserved(run: Int64?) -> Request {
         Request(jobsUnservedStatement, [run.map { .int($0) } ?? .null])
     }

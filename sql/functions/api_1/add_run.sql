@@ -1,5 +1,5 @@
 -- Creates a run and returns its id. Returns no row if there is an unfinished run with the same name and definition
--- hash, or a run of the request `p_request`.
+-- hash, or if the request `p_request` has created a run already.
 create or replace function ofa_api_1.add_run(p_name text, p_definition text, p_definition_hash text, p_request uuid)
 returns setof bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -1,5 +1,5 @@
--- Moves the next due time of a recurring run into the future, by whole periods. Records that the run `p_run` was
--- enqueued for it (NULL: none was enqueued this time).
+-- Moves the next due time of a recurring run into the future, by whole periods. Records `p_run` as the last run that
+-- was enqueued for the recurring run (NULL: none was enqueued this time).
 create or replace function ofa_api_1.advance_recurring(p_name text, p_run bigint) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,5 +1,5 @@
--- Records a heartbeat of a worker's session. Returns an instruction for each given lease and the duties that the
--- session holds, or no row if the session is over: see ofa.beat.
+-- Records a heartbeat of a worker's session. Returns an instruction for each given lease, and the duties that the
+-- session holds; returns no row if the session is over: see ofa.beat.
 create or replace function ofa_api_1.beat(p_session uuid, p_working_slots int, p_jobs bigint[], p_tokens bigint[],
   p_duties text[], p_duty_seconds float8)
 returns table (token bigint, cancelled boolean, overdue boolean, stalled boolean, duties text[])

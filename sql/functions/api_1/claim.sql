@@ -3,10 +3,10 @@
 -- over. Rows are returned in no order: the caller sorts them by priority and seq.
 --
 -- `p_threads` and `p_memory_mb` bound the total reservations (NULL: unbounded). `p_floors` has for each of `p_lanes`
--- the `seq` below which no job is available. With `p_alone`, a quarantined job (`crashes` > 0) is claimed first, and
--- alone. If no job can be picked, due jobs are made available and the pick is repeated. A claim that finds neither
--- available nor due jobs locks and writes nothing. The planner settings of this function also apply in the functions
--- that it calls.
+-- (ids of ofa.lane) the `seq` below which no job is available. With `p_alone`, a quarantined job (`crashes` > 0) is
+-- claimed first, and alone. If no job can be picked, due jobs are made available and the pick is repeated. A claim that
+-- finds neither available nor due jobs locks and writes nothing. The planner settings of this function also apply in
+-- the functions that it calls.
 create or replace function ofa_api_1.claim(p_session uuid, p_kinds text[], p_run bigint, p_limit int, p_threads int,
   p_memory_mb int, p_alone boolean, p_lanes int[], p_floors bigint[])
 returns table (job_id bigint, run_id bigint, token bigint, attempt int, max_attempts int, crashes int,

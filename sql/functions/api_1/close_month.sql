@@ -1,8 +1,8 @@
 -- Closes the oldest month that ended at least `p_days` days ago and whose runs all ended at least `p_days` days ago.
--- Then the month's jobs may be dropped. Returns the month, or no row if there is none. The arguments of jobs that made
--- artifacts are copied to ofa.recipe. A retry of jobs locks the month of their run (hold_month). So either this
--- function waits for the retry and then finds the run unfinished, or the retry finds the month closed. Raises
--- invalid_parameter_value if `p_days` is less than 1.
+-- The partitions of a closed month's jobs may be dropped. Returns the closed month, or no row if there is no such
+-- month. The arguments of jobs that made artifacts are copied to ofa.recipe. A retry of jobs locks the month of their
+-- run (hold_month). So either this function waits for the retry and then finds the run unfinished, or the retry finds
+-- the month closed. Raises invalid_parameter_value if `p_days` is less than 1.
 create or replace function ofa_api_1.close_month(p_days int) returns setof int
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

@@ -1,5 +1,5 @@
--- Turns the blobs `p_digests` (in hexadecimal) into tombstones; the blobs must be locked. Returns the changed blobs,
--- each with the store that held its bytes.
+-- Marks the blobs `p_digests` (in hexadecimal) as collected: their rows remain as tombstones, without bytes. The blobs
+-- must be locked. Returns the marked blobs, each with the store that held its bytes.
 create or replace function ofa_api_1.collect_blobs(p_digests text[]) returns table (digest text, store text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column

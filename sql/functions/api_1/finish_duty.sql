@@ -1,4 +1,4 @@
--- Records that a duty was done.
+-- Records that a duty (a maintenance task, done by one worker at a time) was done now.
 create or replace function ofa_api_1.finish_duty(p_name text) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,5 +1,5 @@
--- Adds a device target or replaces it. A NULL for the latency or energy table keeps the stored table, unless the batch
--- size changes: then the device has no such table.
+-- Adds a device target or replaces it. A NULL for the latency or energy table keeps the stored table or, if the batch
+-- size changes, removes the table from the device.
 create or replace function ofa_api_1.save_device(p_name text, p_target jsonb, p_latency_table bigint,
   p_energy_table bigint)
 returns void
