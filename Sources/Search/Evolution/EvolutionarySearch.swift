@@ -11,7 +11,7 @@ import Tensors
 public struct SearchResult: Codable, Hashable, Sendable {
     /// The best network; skipped layers hold 0.
     public var arch: SubnetConfig
-    /// The network's predicted accuracy.
+    /// The network's score: with a predictor, its predicted accuracy in 0…1.
     public var predictedAccuracy: Double
     /// The network's costs on the device.
     public var metrics: NetworkMetrics
@@ -108,10 +108,12 @@ public struct EvolutionarySearch: Sendable {
     ) throws -> SearchResult {
         try predictor.checkSearch(space)
         let score = try predictor.score(layout)
-        return try run(geneScore: { population in
+        var result = try run(geneScore: { population in
             try stop()
             return try score(population)
         })
+        result.predictedAccuracy = AccuracyPredictor.limited(result.predictedAccuracy)
+        return result
     }
 
     /// Searches for the network with the largest score; `score` maps a batch of networks to their scores in the same

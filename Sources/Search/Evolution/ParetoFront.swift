@@ -60,9 +60,14 @@ extension EvolutionarySearch {
         progress: (Double) throws -> Void = { _ in }
     ) throws -> ParetoFront {
         try predictor.checkSearch(space)
-        return try front(
+        var front = try front(
             geneScore: { try predictor.score(layout) }, over: axis, threads: threads,
             progress: progress)
+        for place in front.networks.indices {
+            front.networks[place].predictedAccuracy = AccuracyPredictor.limited(
+                front.networks[place].predictedAccuracy)
+        }
+        return front
     }
 
     /// Returns the front of any score, of which larger values are better. `score` maps a batch of networks to their

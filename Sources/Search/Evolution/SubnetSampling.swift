@@ -146,7 +146,7 @@ public enum SubnetSampling {
         _ count: Int, from candidates: [SubnetConfig], after measured: [AccuracySample],
         predictor: AccuracyPredictor, space: SearchSpace
     ) throws -> [SubnetConfig] {
-        let predicted = try predictor.predict(candidates)
+        let predicted = try predictor.unlimited(candidates)
         let deviations = try predictor.uncertainties(candidates)
         var known = try measured.map {
             (macs: Double(try NetworkCost(space.uncoupled, $0.config).macs), accuracy: $0.accuracy)

@@ -196,13 +196,21 @@ public struct AccuracyPredictor: Sendable, Hashable {
         }
     }
 
-    /// Returns the predicted top-1 accuracies of `configs`; a prediction may be slightly outside 0…1. Errors:
-    /// `outsideDomain` for a network of another space, a resolution that the predictor was not fitted on, or a gene
-    /// outside the trained domain.
+    /// Returns the predicted top-1 accuracies of `configs`, limited to 0…1. Errors: `outsideDomain` for a network of
+    /// another space, a resolution that the predictor was not fitted on, or a gene outside the trained domain.
     public func predict(_ configs: [SubnetConfig]) throws -> [Double] {
+        try unlimited(configs).map(Self.limited)
+    }
+
+    /// Returns what `predict` returns, without the limits: the model itself may leave 0…1, most of all for the networks
+    /// that a search likes best.
+    func unlimited(_ configs: [SubnetConfig]) throws -> [Double] {
         for config in configs { try checkDomain(config) }
         return try unguarded(configs)
     }
+
+    /// Returns the prediction of a model, limited to 0…1, the range of accuracies.
+    static func limited(_ prediction: Double) -> Double { min(1, max(0, prediction)) }
 
     /// Returns the predicted standard deviation of each prediction's error; nil for a model of dense layers.
     public func uncertainties(_ configs: [SubnetConfig]) throws -> [Double]? {

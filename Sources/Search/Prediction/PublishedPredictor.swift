@@ -115,8 +115,8 @@ extension AccuracyPredictor {
 }
 
 extension AccuracyPredictor {
-    /// Returns the range of the predictions for a hundred random networks of `space` at the sizes that the predictor
-    /// was fitted on; an infinite range if a prediction is not finite.
+    /// Returns the range of the unlimited predictions for a hundred random networks of `space` at the sizes that the
+    /// predictor was fitted on; an infinite range if a prediction is not finite.
     func range(_ space: SearchSpace) throws -> ClosedRange<Double> {
         var stream = RandomStream(seed: 23)
         let known = try trainedPart(of: space)
@@ -125,7 +125,7 @@ extension AccuracyPredictor {
             config.resolution = fittedResolutions[number % fittedResolutions.count]
             return config
         }
-        let answers = try predict(configs)
+        let answers = try unlimited(configs)
         guard let least = answers.min(), let most = answers.max(),
             answers.allSatisfy(\.isFinite)
         else { return -Double.infinity...Double.infinity }

@@ -51,6 +51,25 @@ import Testing
         #expect(quality.rows == tinyNetworks.count)
     }
 
+    @Test("no prediction leaves 0…1, in a search and on a front neither, where the model does")
+    func limits() throws {
+        let steep = samples().map {
+            AccuracySample(
+                config: $0.config, accuracy: min(1, max(0, 12 * ($0.accuracy - 0.6) - 0.1)))
+        }
+        let predictor = try AccuracyPredictor.fit(steep, space: tinySpace)
+        let model = try predictor.unlimited(tinyNetworks)
+        #expect(try #require(model.max()) > 1)
+        #expect(try predictor.predict(tinyNetworks) == model.map { min(1, max(0, $0)) })
+        let search = try EvolutionarySearch(
+            space: tinySpace,
+            device: DeviceTarget(name: "macs", kind: .computer, limits: Constraints()))
+        #expect(try search.run(predictor: predictor).predictedAccuracy == 1)
+        let front = try search.front(predictor: predictor, over: .macs).networks
+        #expect(front.allSatisfy { (0...1).contains($0.predictedAccuracy) })
+        #expect(front.last?.predictedAccuracy == 1)
+    }
+
     @Test("resolutions and spaces it was not fitted on are refused")
     func domain() throws {
         let predictor = try AccuracyPredictor.fit(samples([24]), space: tinySpace)
@@ -232,7 +251,7 @@ import Testing
             $0 + value("10.weight", 0, $1) * second[$1]
         }
         for count in [1, 17] {
-            let predicted = try predictor().predict(Array(repeating: config, count: count))
+            let predicted = try predictor().unlimited(Array(repeating: config, count: count))
             // Sums of at most ten numbers below 10 in another order.
             #expect(predicted.allSatisfy { abs($0 - Double(expected)) < 1e-5 })
         }

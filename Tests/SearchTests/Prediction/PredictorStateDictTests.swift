@@ -51,7 +51,7 @@ import Testing
             stateDict: tensors, space: tinySpace, resolutions: [16, 24], source: "p")
         // Size 24 is feature 1; kernel features begin at 2 with two a layer, ratios at 10.
         let expected = 1 + (2 + 1) + (2 + 4) + (10 + 1) + (10 + 4) + 0.5
-        #expect(try predictor.predict([config]) == [expected])
+        #expect(try predictor.unlimited([config]) == [expected])
         #expect(try AccuracyPredictor(bytes: predictor.encoded(), source: "p") == predictor)
     }
 
@@ -67,7 +67,7 @@ import Testing
         ]
         let predictor = try AccuracyPredictor(
             stateDict: tensors, space: tinySpace, resolutions: [16, 24], source: "p")
-        #expect(try predictor.predict([config]) == [35.25 + 0.5])
+        #expect(try predictor.unlimited([config]) == [35.25 + 0.5])
     }
 
     @Test("the published form: kernels, then ratios, then sizes")
@@ -76,7 +76,7 @@ import Testing
         let predictor = try AccuracyPredictor(
             stateDict: tensors, space: tinySpace, resolutions: [16, 24], source: "p")
         let expected = (0 + 1) + (0 + 4) + (8 + 1) + (8 + 4) + 17 + 0.5
-        #expect(try predictor.predict([config]) == [expected])
+        #expect(try predictor.unlimited([config]) == [expected])
     }
 
     @Test("as many sizes as the file has inputs for them, in the order given")
@@ -88,13 +88,13 @@ import Testing
         }
         var config = config
         config.resolution = 192
-        #expect(try predictor(four, [128, 160, 192, 224]).predict([config]) == [26 + 18])
-        #expect(try predictor(four, [224, 192, 160, 128]).predict([config]) == [26 + 17])
+        #expect(try predictor(four, [128, 160, 192, 224]).unlimited([config]) == [26 + 18])
+        #expect(try predictor(four, [224, 192, 160, 128]).unlimited([config]) == [26 + 17])
         #expect(
             try predictor(four, [128, 160, 192, 224]).fittedResolutions == [128, 160, 192, 224])
         config.resolution = 176
         #expect(throws: SearchError.self) {
-            try predictor(four, [128, 160, 192, 224]).predict([config])
+            try predictor(four, [128, 160, 192, 224]).unlimited([config])
         }
         #expect(
             message(four, [160, 192])
@@ -106,10 +106,10 @@ import Testing
         // As many as the space has are the space's.
         let two: Tensors = ["0.weight": numbered(2), "0.bias": bias([0])]
         config.resolution = 24
-        #expect(try predictor(two, nil).predict([config]) == [26 + 17])
+        #expect(try predictor(two, nil).unlimited([config]) == [26 + 17])
 
         let one: Tensors = ["0.weight": numbered(1), "0.bias": bias([0])]
-        #expect(try predictor(one, [24]).predict([config]) == [26 + 16])
+        #expect(try predictor(one, [24]).unlimited([config]) == [26 + 16])
         #expect(message(one, [24, 16]).contains("has inputs for 1 image size, and 2 were given"))
     }
 
@@ -118,13 +118,13 @@ import Testing
         let none: Tensors = ["0.weight": numbered(0), "0.bias": bias([0])]
         let fixed = try AccuracyPredictor(
             stateDict: none, space: tinySpace, resolutions: [24], source: "p")
-        #expect(try fixed.predict([config]) == [26])
+        #expect(try fixed.unlimited([config]) == [26])
         var other = config
         other.resolution = 16
-        #expect(throws: SearchError.self) { try fixed.predict([other]) }
+        #expect(throws: SearchError.self) { try fixed.unlimited([other]) }
         #expect(message(none, [16, 24]).contains("has inputs for no image size, and 2 were given"))
         let blind = try AccuracyPredictor(stateDict: none, space: tinySpace, source: "p")
-        #expect(try blind.predict([config, other]) == [26, 26])
+        #expect(try blind.unlimited([config, other]) == [26, 26])
         #expect(blind.fittedResolutions == tinySpace.resolutions)
         // It cannot say which of two sizes is better.
         #expect(throws: SearchError.self) {
@@ -156,7 +156,7 @@ import Testing
             for (name, tensor) in tensors.shuffled(using: &stream) { dictionary[name] = tensor }
             let predictor = try AccuracyPredictor(
                 stateDict: dictionary, space: tinySpace, resolutions: [16, 24], source: "p")
-            #expect(try predictor.predict([config]) == [1.5])
+            #expect(try predictor.unlimited([config]) == [1.5])
         }
     }
 
@@ -199,7 +199,7 @@ import Testing
         #expect(refused?.message.contains("in percent: say --percent") == true)
         let scaled = try raw.inPercent(tinySpace, "p")
         try scaled.checkScale(tinySpace, "p")
-        #expect(abs(try scaled.predict([config])[0] - 0.55) < 1e-6)
+        #expect(abs(try scaled.unlimited([config])[0] - 0.55) < 1e-6)
         #expect(throws: SearchError.self) { try scaled.inPercent(tinySpace, "p") }
         // Neither shares nor percent: refused, whatever is said.
         for base: Float in [7500, -200] {
