@@ -34,12 +34,20 @@ TEXT
 fuzzer=$(mktemp -d)
 trap 'rm -rf "$fuzzer"' EXIT
 clang=$(dirname "$(readlink -f "$(command -v swift)")")/clang
-if ! "$clang" -O1 -g -fsanitize=fuzzer,address,undefined -ISources/CPictures -ISources/CPictures/include \
-    ops/fuzz/pictures.c Sources/CPictures/*.c -ljpeg -lpng -lm -o "$fuzzer/pictures" 2>"$fuzzer/log"; then
+sanitizers=-fsanitize=fuzzer,address,undefined
+echo 'int LLVMFuzzerTestOneInput(const unsigned char *b, unsigned long n) { return b && n > 1 ? 0 : 0; }' >"$fuzzer/try.c"
+if ! "$clang" "$sanitizers" "$fuzzer/try.c" -o "$fuzzer/try" 2>"$fuzzer/log"; then
     echo "ofa: libFuzzer does not link with $clang; skipped:" >&2
     head -3 "$fuzzer/log" >&2
     exit
 fi
-mkdir "$fuzzer/found"
-"$fuzzer/pictures" -max_len=65536 -rss_limit_mb=512 -max_total_time="$seconds" -print_final_stats=1 \
-    -artifact_prefix="$fuzzer/" "$fuzzer/found" ops/fuzz/corpus/jpeg ops/fuzz/corpus/png
+"$clang" -O1 -g "$sanitizers" -ISources/CPictures -ISources/CPictures/include \
+    ops/fuzz/pictures.c Sources/CPictures/*.c -ljpeg -lpng -lm -o "$fuzzer/pictures"
+mkdir "$fuzzer/found" "$fuzzer/findings"
+if ! "$fuzzer/pictures" -max_len=65536 -rss_limit_mb=512 -max_total_time="$seconds" -print_final_stats=1 \
+    -artifact_prefix="$fuzzer/findings/" "$fuzzer/found" ops/fuzz/corpus/jpeg ops/fuzz/corpus/png; then
+    kept=$(mktemp -d)
+    cp "$fuzzer"/findings/* "$kept"
+    echo "ofa: libFuzzer found something; the input is in $kept: add it to ops/fuzz/corpus" >&2
+    exit 1
+fi
