@@ -10,8 +10,6 @@ public struct AccountingError: Remedied, Equatable {
         case unknownZone
         /// No factor set has this version.
         case unknownFactorSet
-        /// An argument is malformed.
-        case badInput
     }
 
     /// The kind of the failure.
