@@ -120,13 +120,13 @@ extension CostRow {
     public struct Document: Sendable, Encodable {
         /// The row.
         public var row: CostRow
-        /// The name of the field with the label, such as `stage`.
+        /// The name of the JSON field that holds the row's label, such as `stage`.
         public var labelName: String
         /// The share of the row in the energy of the table; nil if the share is unknown.
         public var share: Double?
 
-        /// `labelName` is the name of the field with the label, `share` the share of the row in the
-        /// energy of the table.
+        /// `labelName` names the JSON field that holds the row's label; `share` is the share of the row in
+        /// the energy of the table.
         public init(row: CostRow, labelName: String, share: Double? = nil) {
             self.row = row
             self.labelName = labelName

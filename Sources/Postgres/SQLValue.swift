@@ -10,7 +10,7 @@ public enum SQLValue: Sendable, Equatable {
     /// A real or double precision. (A numeric column arrives as `text`; `Row` reads it as text or
     /// as a number.)
     case double(Double)
-    /// Text, or a value of a type that is transferred as text.
+    /// Text, or a value of a type without a case of its own, such as numeric.
     case text(String)
     /// A boolean.
     case bool(Bool)
