@@ -26,7 +26,7 @@ public struct ConnectionTarget: Sendable, Equatable {
 
     /// The URL for libpq, without `ofa_pooled`.
     public let libpqText: String
-    /// The pooler mode, the value of `ofa_pooled`.
+    /// Whether a pooler in transaction mode is expected: the value of the option `ofa_pooled`.
     public let pooling: Pooling
     /// The options of the URL, as libpq parses them.
     let settings: [Setting]

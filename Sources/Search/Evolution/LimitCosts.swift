@@ -35,7 +35,8 @@ struct LimitCosts: Sendable {
     private let layerParts: [NetworkParts.Part?]
     /// The largest number of states (combinations of width values) that affect one layer.
     private let states: Int
-    /// The parts that depth or width genes affect but no layer's gene, each with its first entry in `Limited.others`.
+    /// The parts that only depth genes or width genes affect. `first` is the offset of the part's entries in the block
+    /// of a resolution in `Limited.others`.
     private let others: [(part: NetworkParts.Part, first: Int)]
     private var limited: [Limited]
 
