@@ -148,7 +148,7 @@ begin
     with mine as materialized (
       select name from ofa.duty
       where name = any (p_duties) and (session_id = v_session or held_until < v_now
-        -- The holder renewed the duty before the clock was set back.
+        -- A time so far in the future means that the clock was set back after the holder renewed the duty.
         or held_until > v_now + interval '1 hour')
       order by name for update skip locked
     ), held as (
@@ -282,7 +282,7 @@ begin
     v_freed := v_freed + ofa.fire(v_fire[v_place:v_place]);
   end loop;
   foreach v_run in array coalesce(v_cancelled, '{}') loop
-    -- The ended jobs may have added fan-outs with blocked continuations after the cancel request.
+    -- After the cancel request, the ended jobs may have added fan-outs, for which blocked jobs wait.
     perform ofa.cancel_waiting(v_run, case when p_grew then p_jobs else '{}' end);
   end loop;
   if v_settle or v_cancelled is not null then
@@ -505,7 +505,7 @@ begin
     where month = v_month and id = v_group and fired_at is null and (pending = 0 or rule = 'quorum' and ok >= quorum)
     returning good, on_bad, stage, 'stage ' || stage || ' ended badly' as reason into v_fired;
     continue when not found;
-    -- If the group is a fan-out, the continuation waits for the group.
+    -- If the group is a fan-out, a job (the continuation) may wait for the group.
     select array_agg(id) into v_children from ofa.job where month = v_month and waits_for = v_group;
     if v_children is not null then
       if v_fired.good or v_fired.on_bad = 'run' then
@@ -571,7 +571,7 @@ begin
   execute format('grant usage on schema ofa to %I', p_role);
   execute format('grant select on all tables in schema ofa to %I', p_role);
   execute format('alter default privileges in schema ofa grant select on tables to %I', p_role);
-  -- The statements in sql/queries that only read call these functions.
+  -- Read-only statements in sql/queries call these functions.
   execute format('grant execute on function ofa.now(), ofa.attempts_of(bigint[], timestamptz, timestamptz) to %I', p_role);
   if p_works then
     -- Usage of the schema suffices to execute its functions, including those of later versions.
@@ -807,7 +807,7 @@ begin
   from ofa.ready_jobs(v_share_lanes, v_share_floors, v_shares, p_run, true) as ready
   join ofa.lane on lane.id = ready.lane_id;
   if spots is not null then return; end if;
-  -- Other transactions have locked all of these jobs. Jobs are taken from the first lane that has unlocked jobs.
+  -- If other transactions have locked all of these jobs, jobs are taken from the first lane that has unlocked jobs.
   for v_place in 1 .. cardinality(v_lanes) loop
     select array_agg(spot), array_agg(key) into spots, keys from ofa.ready_jobs(
       v_lanes[v_place:v_place], v_floors[v_place:v_place], v_limits[v_place:v_place], p_run, true);
@@ -999,7 +999,8 @@ begin
       p_chunk_raw_bytes, p_sha256, p_data);
   end if;
   -- v_made gets the indices of the attempts that completed within a day of now. v_others gets the jobs of attempts that
-  -- are not running and have no end within a day of now. A running attempt was fenced and is in neither array.
+  -- are not running and have no end within a day of now. An attempt that is still running was fenced, and is in neither
+  -- array.
   select array_agg(place) filter (where tried.outcome = 'completed'),
     array_agg(given.job) filter (where tried.token is null and not exists (
       select from ofa.live where live.job_id = any (array[given.job]) and live.token = given.token))
