@@ -4,10 +4,12 @@
 
 /// A convolution's weight and the prefix of its batch norm.
 struct UnitNames {
-    let weight, norm: String
+    /// The unit's own name, and the names of its arrays.
+    let name, weight, norm: String
 
     /// Makes the names of the unit called `part`; `isElastic` doubles the suffixes.
     init(_ part: String, isElastic: Bool) {
+        name = part
         weight = isElastic ? "\(part).conv.conv.weight" : "\(part).conv.weight"
         norm = isElastic ? "\(part).bn.bn" : "\(part).bn"
     }
