@@ -146,7 +146,8 @@ let package = Package(
             ]
         ),
         .testTarget(
-            name: "InterchangeTests", dependencies: ["Interchange", "Networks", "TestSupport"]),
+            name: "InterchangeTests",
+            dependencies: ["Interchange", "Networks", "Tensors", "TestSupport"]),
         .testTarget(
             name: "JobsTests",
             dependencies: ["Intake", "Jobs", "Schema", "Postgres", "TestSupport"],

@@ -1,0 +1,101 @@
+// Writes networks, and parts of networks, as ONNX models: IR version 8, operators of version 17, float weights. The
+// numbers of fields and types are those of onnx.proto: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
+// The same graph and metadata give the same bytes.
+import Networks
+
+/// An ONNX model of one network or of a part of one.
+public struct ONNXModel: Sendable {
+    /// The normalisation of pixels inside a model: (byte / 255 − mean) / deviation, by channel.
+    public struct Pixels: Sendable, Equatable {
+        /// Mean and standard deviation of byte / 255, one per channel.
+        public let mean, deviation: [Float]
+
+        /// Takes one mean and one positive deviation per channel.
+        public init(mean: [Float], deviation: [Float]) {
+            self.mean = mean
+            self.deviation = deviation
+        }
+    }
+
+    /// The names of a model's input and output.
+    public static let inputName = "input", outputName = "output"
+
+    /// The operators.
+    public let graph: OperatorGraph
+    /// The graph's name.
+    public let name: String
+    /// If set, the input has bytes (N, C, H, W) of raw pixels, which the model normalises; otherwise the input has
+    /// normalised floats.
+    public var pixels: Pixels?
+    /// The model's metadata by key.
+    public var metadata: [String: String]
+
+    /// Takes the operators, and a name and metadata for the file.
+    public init(
+        _ graph: OperatorGraph, name: String, pixels: Pixels? = nil,
+        metadata: [String: String] = [:]
+    ) {
+        self.graph = graph
+        self.name = name
+        self.pixels = pixels
+        self.metadata = metadata
+    }
+
+    /// The bytes of the file.
+    public var encoded: [UInt8] {
+        var model = ProtobufMessage()
+        model.add(1, 8)  // ir_version
+        model.add(2, "ofa")  // producer_name
+        model.add(7, graphMessage)
+        model.add(8) { $0.add(2, 17) }  // opset_import: version 17 of the default domain
+        for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
+            model.add(14) { entry in
+                entry.add(1, key)
+                entry.add(2, value)
+            }
+        }
+        return model.encoded
+    }
+
+    private var graphMessage: ProtobufMessage {
+        var writer = GraphWriter(first: Self.inputName, last: Self.outputName)
+        if let pixels { writer.normalise(pixels) }
+        for (index, node) in graph.nodes.enumerated() {
+            writer.add(node, isLast: index == graph.nodes.count - 1)
+        }
+        if graph.nodes.isEmpty { writer.addIdentity() }
+        var message = ProtobufMessage()
+        for node in writer.nodes { message.add(1, node) }
+        message.add(2, name)
+        for tensor in writer.tensors { message.add(5, tensor) }
+        message.add(
+            11,
+            Self.valueInfo(Self.inputName, graph.inputShape, type: pixels == nil ? .float : .byte))
+        message.add(12, Self.valueInfo(Self.outputName, graph.outputShape, type: .float))
+        return message
+    }
+
+    /// The element types of a tensor.
+    enum ElementType: Int {
+        case float = 1
+        case byte = 2
+    }
+
+    /// Describes an input or output of `shape`; the number of images `N` is free.
+    private static func valueInfo(_ name: String, _ shape: [Int], type: ElementType)
+        -> ProtobufMessage
+    {
+        var info = ProtobufMessage()
+        info.add(1, name)
+        info.add(2) { value in
+            value.add(1) { tensor in
+                tensor.add(1, type.rawValue)
+                tensor.add(2) { dimensions in
+                    dimensions.add(1) { $0.add(2, "N") }
+                    for extent in shape { dimensions.add(1) { $0.add(1, extent) } }
+                }
+            }
+        }
+        return info
+    }
+}
