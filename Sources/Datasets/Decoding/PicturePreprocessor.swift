@@ -68,6 +68,16 @@ public final class PicturePreprocessor {
             to: { _ in .floats(floats, scale: scale, offset: offset) })
     }
 
+    /// Writes the evaluation view of a picture file, read to its end to find all damage, as image 0 of
+    /// `map`, which is square. Errors: those of `train`.
+    public func evaluate(_ file: [UInt8], to map: FeatureMap) throws {
+        try file.withUnsafeBytes { bytes in
+            try map.withImage(0) { floats in
+                try evaluate(.encoded(bytes), size: map.height, isChecked: true, to: floats)
+            }
+        }
+    }
+
     /// Writes the evaluation view as bytes of shape (size, size, channels), which can be stored and
     /// normalised later. Errors: those of `train`.
     public func evaluate(

@@ -63,6 +63,18 @@ public struct PictureView: Sendable, Equatable {
         return view
     }
 
+    /// The largest central part of the picture that has the shape of `size`, resampled to `size`.
+    public static func central(width: Int, height: Int, size: (height: Int, width: Int))
+        -> PictureView
+    {
+        let isWide = width * size.height > height * size.width
+        let cutWidth = isWide ? max(1, height * size.width / size.height) : width
+        let cutHeight = isWide ? height : max(1, width * size.height / size.width)
+        return PictureView(
+            x: (width - cutWidth) / 2, y: (height - cutHeight) / 2, width: cutWidth,
+            height: cutHeight, resizedWidth: size.width, resizedHeight: size.height)
+    }
+
     /// The whole picture, scaled down so that its shorter side has `shorterSide` pixels. Smaller
     /// pictures are not scaled.
     public static func shrunk(width: Int, height: Int, shorterSide: Int) -> PictureView {

@@ -40,7 +40,7 @@ final class PictureReader: ImageReader {
 }
 
 /// Crops pictures of one size as `ImageShard` crops its images.
-private final class FixedPictures {
+final class FixedPictures {
     private let height, width: Int
     private let factors, offsets: [Float]
     private let decoder: PictureDecoder
@@ -48,6 +48,7 @@ private final class FixedPictures {
     private var crops: [Crop] = []
     private var scratch = Storage(count: 0)
 
+    /// Takes the size of every picture.
     init(height: Int, width: Int, _ normalization: PixelNormalization) {
         self.height = height
         self.width = width
@@ -56,6 +57,17 @@ private final class FixedPictures {
         decoder = PictureDecoder(channels: normalization.mean.count)
     }
 
+    /// Writes pixels of every picture's size as image 0 of `map`, which is square.
+    func write(_ pixels: [UInt8], to map: FeatureMap) throws {
+        try pixels.withUnsafeBytes { bytes in
+            try write(
+                .pixels(bytes, width: width, height: height, channels: decoder.channels), 0,
+                of: BatchRequest([0], size: map.height), to: map)
+        }
+    }
+
+    /// Writes the picture as image `place` of a request to `map`. Errors: why the picture is refused; `wrongDimensions`
+    /// for a picture of another size.
     func write(
         _ source: PictureDecoder.Source, _ place: Int, of request: BatchRequest, to map: FeatureMap
     ) throws {
