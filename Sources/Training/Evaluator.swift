@@ -50,7 +50,7 @@ public final class Evaluator {
 
     /// The state of one thread: a network with shared weights on its own single-threaded engine.
     /// Images are independent, so threads share only the number of the next batch.
-    private final class Lane {
+    final class Lane {
         let network: Network
         private var loader: BatchLoader?
         /// The results by batch and subnet.
@@ -86,7 +86,7 @@ public final class Evaluator {
 
     private let network: Network
     private let batch, calibrationBatch: Int
-    private let lanes: [Lane]
+    let lanes: [Lane]
 
     /// Prepares to measure and calibrate subnets of `network`. `measure` runs batches of `batch` images, one at a time
     /// on each lane (thread) of the network's engine; `calibrate` runs batches of `calibrationBatch` images, which the
@@ -163,7 +163,29 @@ public final class Evaluator {
         _ subnets: [Calibrated], loader: BatchLoader, images: [Int],
         afterBatch: (Double) throws -> Void = { _ in }
     ) throws -> [Result] {
-        let shapes = subnets.map(\.shape), size = Self.size(of: shapes)
+        for lane in lanes { lane.found.removeAll(keepingCapacity: true) }
+        try eachBatch(
+            subnets.map(\.shape), loader: loader, images: images, afterBatch: afterBatch
+        ) { lane, index, inputs, labels in
+            for (number, subnet) in subnets.enumerated() {
+                let answer = lane.answer(subnet, inputs, labels)
+                lane.found.append(
+                    (index, number, answer.hard * Double(labels.count), answer.correct))
+            }
+        }
+        return results(subnets.count, images: images.count)
+    }
+
+    /// Makes the batches of `images` at the size of `shapes`, and calls `body` with each on one of the lanes: with the
+    /// number of the batch, the images and their labels. `afterBatch` is called as `measure` says.
+    ///
+    /// Errors: those of the loader and of the closures; of several, that of the earliest batch.
+    func eachBatch(
+        _ shapes: [NetworkShape], loader: BatchLoader, images: [Int],
+        afterBatch: (Double) throws -> Void,
+        _ body: (Lane, Int, FeatureMap, [Int32]) throws -> Void
+    ) throws {
+        let size = Self.size(of: shapes)
         let batches = (images.count + batch - 1) / batch, next = Atomic<Int>(0)
         // The lanes take batches in order, so the earliest batch that fails does not depend on the threads. Its error
         // is thrown.
@@ -171,7 +193,6 @@ public final class Evaluator {
         network.engine.onEachLane { thread in
             var index = 0
             let lane = self.lanes[thread], loader = lane.loader(as: loader)
-            lane.found.removeAll(keepingCapacity: true)
             lane.network.reserve(shapes, images: min(batch, images.count), training: false)
             do {
                 while true {
@@ -180,11 +201,7 @@ public final class Evaluator {
                     let slice = images[index * batch..<min((index + 1) * batch, images.count)]
                     let (inputs, labels) = try loader.batch(
                         slice, size: size, engine: lane.network.engine)
-                    for (number, subnet) in subnets.enumerated() {
-                        let answer = lane.answer(subnet, inputs, labels)
-                        lane.found.append(
-                            (index, number, answer.hard * Double(slice.count), answer.correct))
-                    }
+                    try body(lane, index, inputs, labels)
                     // Lane 0 runs on the caller's thread.
                     if thread == 0 { try afterBatch(Double(index + 1) / Double(batches)) }
                 }
@@ -195,7 +212,6 @@ public final class Evaluator {
             }
         }
         if let failure = failure.withLock({ $0 }) { throw failure.error }
-        return results(subnets.count, images: images.count)
     }
 
     /// Returns the results of all lanes together, summed in the order of batches.

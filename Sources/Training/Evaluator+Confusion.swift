@@ -1,0 +1,117 @@
+// Measures one subnet in detail: top-1, top-5, loss, and how often each class is taken for each other.
+
+import Datasets
+import Foundation
+import Networks
+import Synchronization
+import Tensors
+
+/// How often images of each class were taken for each class.
+public struct Confusion: Sendable, Equatable {
+    /// The number of classes.
+    public let classes: Int
+    /// The number of images of class i that were taken for class j, at index i · classes + j.
+    public fileprivate(set) var counts: [Int]
+    /// The number of images whose class was among the five most probable classes.
+    public fileprivate(set) var amongFive = 0
+    /// The sum of the cross entropies.
+    fileprivate var lossSum = 0.0
+
+    /// Makes a table without images.
+    public init(classes: Int) {
+        self.classes = classes
+        counts = Array(repeating: 0, count: classes * classes)
+    }
+
+    /// The number of images.
+    public var images: Int { counts.reduce(0, +) }
+    /// The share of images whose class was the most probable class; 0 without images.
+    public var top1: Double { share((0..<classes).reduce(0) { $0 + self[$1, $1] }) }
+    /// The share of images whose class was among the five most probable classes; 0 without images.
+    public var top5: Double { share(amongFive) }
+    /// The mean cross entropy; 0 without images.
+    public var loss: Double { images > 0 ? lossSum / Double(images) : 0 }
+
+    /// The number of images of class `actual` that were taken for class `predicted`.
+    public subscript(actual: Int, predicted: Int) -> Int { counts[actual * classes + predicted] }
+
+    /// The number of images of a class.
+    public func images(of label: Int) -> Int { (0..<classes).reduce(0) { $0 + self[label, $1] } }
+
+    /// The number of images that were taken for a class.
+    public func predictions(of label: Int) -> Int {
+        (0..<classes).reduce(0) { $0 + self[$1, label] }
+    }
+
+    private func share(_ count: Int) -> Double {
+        images > 0 ? Double(count) / Double(images) : 0
+    }
+
+    /// Adds the answer for an image of class `label`.
+    public mutating func add(_ answer: Answer, label: Int) {
+        counts[label * classes + answer.predicted] += 1
+        if answer.isAmongFive { amongFive += 1 }
+        lossSum += answer.loss
+    }
+
+    /// The answer of a network for one image.
+    public struct Answer: Sendable, Equatable {
+        /// The most probable class.
+        public let predicted: Int
+        /// Whether the image's class is among the five most probable classes.
+        public let isAmongFive: Bool
+        /// The cross entropy.
+        public let loss: Double
+
+        /// Evaluates the logits of an image of class `label`. Of equal logits, that of the lower class counts as the
+        /// larger.
+        public init(_ logits: ArraySlice<Float>, label: Int) {
+            let start = logits.startIndex, own = logits[start + label]
+            var best = start, before = 0
+            for index in logits.indices {
+                if logits[index] > logits[best] { best = index }
+                if logits[index] > own || logits[index] == own && index < start + label {
+                    before += 1
+                }
+            }
+            predicted = best - start
+            isAmongFive = before < 5
+            let largest = Double(logits[best])
+            let sum = logits.reduce(0.0) { $0 + exp(Double($1) - largest) }
+            loss = log(sum) + largest - Double(own)
+        }
+    }
+}
+
+extension Evaluator {
+    /// Measures one subnet as `measure` does, and tells the classes apart. The result does not depend on the number of
+    /// threads.
+    ///
+    /// Errors: `DatasetError` if a picture cannot be read, and those of `afterBatch`.
+    public func confusion(
+        _ subnet: Calibrated, loader: BatchLoader, images: [Int],
+        afterBatch: (Double) throws -> Void = { _ in }
+    ) throws -> Confusion {
+        let classes = subnet.shape.classes
+        typealias Part = (batch: Int, answers: [(answer: Confusion.Answer, label: Int)])
+        let parts = Mutex<[Part]>([])
+        try eachBatch([subnet.shape], loader: loader, images: images, afterBatch: afterBatch) {
+            lane, index, inputs, labels in
+            let logits = lane.network.withStatistics(subnet.statistics) {
+                let tensor = lane.network.forward(inputs, subnet.shape, mode: .running)
+                return lane.network.engine.download(tensor)
+            }
+            let answers = labels.enumerated().map { place, label in
+                let own = logits[place * classes..<(place + 1) * classes]
+                return (answer: Confusion.Answer(own, label: Int(label)), label: Int(label))
+            }
+            parts.withLock { $0.append((index, answers)) }
+        }
+        // The losses are added in the order of the batches.
+        var whole = Confusion(classes: classes)
+        for (_, answers) in parts.withLock({ $0.sorted { $0.batch < $1.batch } }) {
+            for (answer, label) in answers { whole.add(answer, label: label) }
+        }
+        return whole
+    }
+}
