@@ -57,6 +57,9 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     /// names have more than `mostNameBytes` bytes. The exported weights have all names.
     public var classNames: [String]?
 
+    /// How images become the network's input.
+    public var input: NetworkInput?
+
     /// The second search, made because the first network's measured latency exceeded the limit; nil if there was no
     /// second search.
     public var again: SecondSearch?

@@ -38,6 +38,7 @@ struct Ofa: ParsableCommand {
             ArchCommand.self,
             SpaceCommand.self,
             ArtifactsCommand.self,
+            ExportCommand.self,
             DatasetCommand.self,
             GCCommand.self,
             LineageCommand.self,

@@ -38,6 +38,9 @@ enum MaterialiseStage {
         figures.testOffset = parameters.testOffset
         figures.calibrationAugmentation = parameters.calibrationAugmentation ?? .whole
         figures.definition = context.space
+        figures.input = NetworkInput(
+            normalization: cutter.images.normalization,
+            fixedSize: cutter.images.data.loader.source.fixedSize)
         let names = cutter.images.classNames.map(\.description)
         if !names.isEmpty, names.reduce(0, { $0 + $1.utf8.count }) <= NetworkFigures.mostNameBytes {
             figures.classNames = names

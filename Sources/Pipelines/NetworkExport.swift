@@ -1,0 +1,108 @@
+// Writes stored networks in the formats of other programs, with metadata about their origin.
+
+import Artifacts
+import Datasets
+import Foundation
+import Interchange
+import Networks
+
+/// The bytes of a stored network in a format of other programs.
+public enum NetworkExport {
+    /// A file format.
+    public enum Format: String, CaseIterable, Sendable {
+        /// ONNX with float weights.
+        case onnx
+        /// The stored bytes: safetensors with the names of the reference code.
+        case safetensors
+    }
+
+    /// Returns the bytes of `network` in `format`. With `normalises`, an ONNX model takes pixels and normalises them
+    /// itself; safetensors hold weights only, and do not depend on it. The same artifact gives the same bytes.
+    public static func bytes(
+        of network: StoredNetwork, _ format: Format, normalises: Bool = false
+    ) throws -> [UInt8] {
+        switch format {
+        case .safetensors: return network.bytes
+        case .onnx:
+            let normalization = network.input.normalization
+            return ONNXModel(
+                try OperatorGraph(network.shape, network.weights), name: network.artifact.name,
+                pixels: normalises
+                    ? .init(mean: normalization.mean, deviation: normalization.deviation) : nil,
+                metadata: try metadata(of: network, normalises: normalises)
+            ).encoded
+        }
+    }
+
+    /// An input of the attempt that extracted a network.
+    struct Parent: Encodable {
+        let role, kind, name, digest: String
+    }
+
+    private struct Lineage: Encodable {
+        let stage: String?
+        let inputs: [Parent]
+    }
+
+    private struct Accuracy: Encodable {
+        let test: Double
+        let test_images: Int?
+        let predicted, predicted_error, held_out: Double?
+        let held_out_images: Int?
+    }
+
+    /// The artifacts that a network was made from, ordered by role. Digests identify them in every database, unlike
+    /// numbers of artifacts and runs.
+    static func parents(of network: StoredNetwork) -> [Parent] {
+        network.inputs.sorted { $0.key.rawValue < $1.key.rawValue }.map { role, artifact in
+            Parent(
+                role: role.rawValue, kind: artifact.kind, name: artifact.name,
+                digest: artifact.digest.hex)
+        }
+    }
+
+    /// Returns the metadata of an ONNX model; the keys are listed in ops/docs/files.md.
+    static func metadata(of network: StoredNetwork, normalises: Bool) throws -> [String: String] {
+        let figures = network.figures
+        var metadata = [
+            "name": network.artifact.name,
+            "digest": network.artifact.digest.hex,
+            "space": network.space.name,
+            "architecture": try JSONText.encode(figures.arch),
+            "resolution": "\(network.shape.resolution)",
+            "input": normalises ? "pixels" : "normalised",
+            "normalisation": try JSONText.encode(network.input.normalization),
+            "preprocessing": network.input.words(resolution: network.shape.resolution),
+            "accuracy": try JSONText.encode(
+                Accuracy(
+                    test: figures.testAccuracy, test_images: figures.testImages,
+                    predicted: figures.predictedAccuracy,
+                    predicted_error: figures.accuracyUncertainty,
+                    held_out: figures.heldOutAccuracy, held_out_images: figures.heldOutImages)),
+            "lineage": try JSONText.encode(
+                Lineage(
+                    stage: network.artifact.producer?.stage, inputs: parents(of: network))),
+        ]
+        if !network.classNames.isEmpty {
+            metadata["classes"] = try JSONText.encode(network.classNames)
+        }
+        return metadata
+    }
+}
+
+extension NetworkInput {
+    /// How a picture becomes a square of `resolution` pixels, in words.
+    func words(resolution: Int) -> String {
+        let colour = normalization.mean.count == 1 ? "grey" : "RGB"
+        guard let height, let width else {
+            let shorter = Int((Double(resolution) / 0.875).rounded(.up))
+            return
+                "\(colour); resize the shorter side to \(shorter) pixels (bilinear), then cut out the"
+                + " central \(resolution) x \(resolution)"
+        }
+        return height == resolution && width == resolution
+            ? "\(colour); pictures of \(width) x \(height) pixels as they are"
+            : "\(colour); resize the whole picture of \(width) x \(height) pixels to \(resolution) x"
+                + " \(resolution) (bilinear)"
+    }
+}

@@ -1,0 +1,283 @@
+// The model card of an exported network: a page in Markdown about its data, accuracy, limits, costs and use
+// (Mitchell et al., Model Cards for Model Reporting, FAT* 2019).
+
+import Accounting
+import Artifacts
+import Foundation
+import Intake
+import Jobs
+import Networks
+import Postgres
+
+/// A model card.
+public struct ModelCard {
+    /// The exported file that a card is about.
+    public struct File {
+        /// The name of the file.
+        public let name: String
+        /// The format.
+        public let format: NetworkExport.Format
+        /// The number of bytes, and their digest.
+        public let bytes: Int
+        public let digest: Digest
+        /// Whether the model normalises pixels itself.
+        public let normalises: Bool
+
+        /// Takes the properties in their order.
+        public init(
+            name: String, format: NetworkExport.Format, bytes: Int, digest: Digest, normalises: Bool
+        ) {
+            self.name = name
+            self.format = format
+            self.bytes = bytes
+            self.digest = digest
+            self.normalises = normalises
+        }
+    }
+
+    private let network: StoredNetwork
+    private let file: File
+    /// The costs of all stages for the network's device, and of the whole run that trained its supernet; nil if unknown.
+    private let branch, training: CostRow?
+    /// The run that trained the supernet.
+    private let trainingRun: Int64?
+
+    /// Collects the costs of `network`, whose export is `file`. Errors: `unknownZone`, and those of the database.
+    public init(
+        _ network: StoredNetwork, file: File, _ connection: Connection, factors: FactorSet
+    ) throws {
+        self.network = network
+        self.file = file
+        let ledger = CostLedger(connection)
+        branch = try network.artifact.producer.flatMap { producer in
+            // A network for no device has the cost of its own stage.
+            try ledger.branches(run: producer.run, factors: factors).first {
+                $0.run == producer.run && $0.device == network.figures.device
+            }?.cost
+                ?? ledger.report(run: producer.run, by: .stage, factors: factors).rows.first {
+                    $0.label == producer.stage
+                }
+        }
+        trainingRun = network.inputs[.supernet]?.producer?.run
+        training = try trainingRun.map {
+            try ledger.report(run: $0, by: .stage, factors: factors).total
+        }
+    }
+
+    private var figures: NetworkFigures { network.figures }
+
+    /// The card in Markdown.
+    public var markdown: String {
+        let sections = [
+            heading, section("Data", data), section("Accuracy", accuracy),
+            section("Limits", limits), section("Cost of a prediction", costs),
+            section("Energy and carbon to make it", making), section("Use", use),
+            section("Origin", origin),
+            section(
+                "Licence", ["Not stated: the owner of the data and the weights fills this in."]),
+        ]
+        return sections.joined(separator: "\n") + "\n"
+    }
+
+    private var heading: String {
+        """
+        # \(Self.safe(network.artifact.name))
+
+        An image classifier of \(network.shape.classes) classes, cut from a once-for-all supernet of space \
+        \(Self.safe(network.space.name)) for \(target).
+
+        """
+    }
+
+    private var target: String {
+        figures.target == nil
+            ? "no device (\(Self.safe(figures.device)) of its space)"
+            : "device \(Self.safe(figures.device)) (\(figures.target?.kind.rawValue ?? ""))"
+    }
+
+    private func section(_ title: String, _ lines: [String]) -> String {
+        (["## \(title)", ""] + lines + [""]).joined(separator: "\n")
+    }
+
+    private var data: [String] {
+        var rows: [[String]] = []
+        for role in [ArtifactRole.dataset, .testImages] {
+            guard let artifact = network.inputs[role] else { continue }
+            rows.append([
+                role == .dataset ? "training" : "test", Self.safe(artifact.name),
+                Self.images(artifact),
+                "`\(artifact.digest.hex)`",
+            ])
+        }
+        let table =
+            rows.isEmpty
+            ? ["The data sets are not recorded."]
+            : Self.table(["Part", "Artifact", "Images", "SHA-256"], rows)
+        let names = network.classNames.prefix(100).map { Self.safe($0.description) }
+        let more = network.classNames.count > names.count ? ", …" : ""
+        return table + ["", "Input: \(network.input.words(resolution: network.shape.resolution))."]
+            + (names.isEmpty ? [] : ["", "Classes: " + names.joined(separator: ", ") + more + "."])
+    }
+
+    private var accuracy: [String] {
+        func row(_ name: String, _ share: Double?, _ error: Double?, _ images: Int?) -> [String]? {
+            share.map { share in
+                [
+                    name,
+                    ReportText.percent(share)
+                        + (error.map { " ± " + ReportText.decimal(100 * $0, 2) } ?? ""),
+                    images.map(ReportText.grouped) ?? "–",
+                ]
+            }
+        }
+        let rows = [
+            row("test images", figures.testAccuracy, figures.testError, figures.testImages),
+            row(
+                "held-out images", figures.heldOutAccuracy, figures.heldOutError,
+                figures.heldOutImages),
+            row("predicted", figures.predictedAccuracy, figures.accuracyUncertainty, nil),
+        ].compactMap { $0 }
+        return Self.table(["Top-1", "Accuracy", "Images"], rows) + ["", "± is one standard error."]
+    }
+
+    private var limits: [String] {
+        let rows = figures.limitRows.map { limit in
+            [
+                "`\(limit.name)`", "\(ReportText.amount(limit.limit)) \(limit.unit)",
+                limit.value.map { "\(ReportText.amount($0)) \(limit.unit)" } ?? "not known",
+                limit.isMet.map { $0 ? "met" : "not met" } ?? "not known",
+            ]
+        }
+        return rows.isEmpty
+            ? ["The network was made without limits."]
+            : Self.table(["Limit", "At most", "Needs", ""], rows)
+    }
+
+    private var costs: [String] {
+        func milliseconds(_ value: Double?) -> String {
+            value.map { ReportText.amount($0) + " ms" } ?? "not known"
+        }
+        let rows: [[String]] = [
+            ["multiply-accumulates", ReportText.grouped(figures.macs)],
+            ["parameters", ReportText.grouped(figures.params)],
+            ["flash", ReportText.bytes(figures.flashBytes)],
+            ["peak memory of activations", ReportText.bytes(figures.peakActivationBytes)],
+            ["latency of a batch by table", milliseconds(figures.tableLatencyMs)],
+            ["latency of a batch, measured", milliseconds(figures.latencyMs)],
+            [
+                "energy of a batch, by table or model",
+                figures.energyMJ.map { ReportText.amount($0) + " mJ" } ?? "not known",
+            ],
+        ]
+        return Self.table(["Cost", "Value"], rows) + ["", Self.safe(figures.assumption) + "."]
+    }
+
+    private var making: [String] {
+        var rows: [[String]] = []
+        for (name, cost) in [
+            ("this network", branch),
+            (trainingRun.map { "run \($0), which trained its supernet" } ?? "", training),
+        ] {
+            guard let cost else { continue }
+            guard cost.gaps < cost.attempts else {
+                rows.append([name, "not metered", "not metered"])
+                continue
+            }
+            let energy = [cost.energy.microjoules, cost.energy.low, cost.energy.high].map {
+                ReportText.amount(Double($0) / 1e6)
+            }
+            let grams = [cost.grams, cost.gramsLow, cost.gramsHigh].map(ReportText.amount)
+            rows.append([
+                name, "\(energy[0]) J (\(energy[1])…\(energy[2]))",
+                "\(grams[0]) g (\(grams[1])…\(grams[2]))",
+            ])
+        }
+        guard !rows.isEmpty else { return ["Not recorded."] }
+        return Self.table(["What", "Energy", "CO2e"], rows) + [
+            "",
+            "Energy of computing without the building's overhead; CO2e with it. All networks of the supernet share"
+                + " the cost of its training. `ofa cost explain` shows formulas and factors.",
+        ]
+    }
+
+    private var use: [String] {
+        switch file.format {
+        case .safetensors:
+            return [
+                "Weights and running statistics with the names of the reference code"
+                    + " (`safetensors.numpy.load_file`); `ofa classify` runs the network."
+            ]
+        case .onnx:
+            let size = network.shape.resolution, channels = network.space.inputChannels
+            let type = file.normalises ? "uint8" : "float32"
+            let values = file.normalises ? "pixels 0 to 255" : "normalised pixels"
+            return [
+                "Input `input`: \(type) of shape (N, \(channels), \(size), \(size)), \(values). Output `output`: float32"
+                    + " logits of shape (N, \(network.shape.classes)).", "",
+                "```python", "import numpy, onnxruntime",
+                "session = onnxruntime.InferenceSession(\"\(Self.quoted(file.name))\")",
+                "images = numpy.zeros((1, \(channels), \(size), \(size)), \"\(type)\")",
+                "logits = session.run(None, {\"input\": images})[0]",
+                "metadata = session.get_modelmeta().custom_metadata_map  # classes, normalisation",
+                "```",
+            ]
+        }
+    }
+
+    private var origin: [String] {
+        let artifact = network.artifact
+        var rows = [
+            ["file", "\(Self.safe(file.name)), \(ReportText.grouped(file.bytes)) bytes"],
+            ["SHA-256 of the file", "`\(file.digest.hex)`"],
+            ["artifact", "\(artifact.id), `\(artifact.digest.hex)`"],
+        ]
+        if let producer = artifact.producer {
+            rows.append([
+                "made by",
+                "stage \(Self.safe(producer.stage)) of run \(producer.run), job \(producer.job)",
+            ])
+        }
+        rows += NetworkExport.parents(of: network).map {
+            [Self.safe($0.role), "\(Self.safe($0.name)), `\($0.digest)`"]
+        }
+        let arch = network.figures.arch
+        func list(_ values: [Double]) -> String {
+            values.map(SearchSpace.text).joined(separator: " ")
+        }
+        let genes = [
+            ("kernels", arch.kernelSizes.map(Double.init)), ("expand", arch.expandRatios),
+            ("depths", arch.depths.map(Double.init)), ("widths", arch.widths.map(Double.init)),
+            ("resolution", [Double(arch.resolution)]),
+        ]
+        rows.append([
+            "architecture",
+            genes.filter { !$0.1.isEmpty }.map { "\($0) \(list($1))" }.joined(separator: "; "),
+        ])
+        return Self.table(["What", "Value"], rows)
+    }
+
+    /// Returns how many images a data set has, from its artifact's metadata.
+    private static func images(_ artifact: Artifact) -> String {
+        struct Known: Decodable { let images: Int }
+        do {
+            return ReportText.grouped(
+                try JSONText.decode(Known.self, from: artifact.metadataJSON, what: "").images)
+        } catch {
+            return "–"
+        }
+    }
+
+    private static func table(_ head: [String], _ rows: [[String]]) -> [String] {
+        ([head, head.map { _ in "---" }] + rows).map { "| " + $0.joined(separator: " | ") + " |" }
+    }
+
+    /// Returns a text from outside on one line, with Markdown's characters escaped.
+    private static func safe(_ text: String) -> String {
+        Shown.line(text).map { "\\`*_{}[]<>()#+|!~&".contains($0) ? "\\\($0)" : "\($0)" }.joined()
+    }
+
+    /// Returns a text for a quoted literal of Python.
+    private static func quoted(_ text: String) -> String {
+        Shown.line(text).replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
+    }
+}

@@ -1,0 +1,93 @@
+// `ofa export`: writes a network in a format of other programs, with a model card beside it.
+
+import Accounting
+import ArgumentParser
+import Artifacts
+import Foundation
+import Pipelines
+import Postgres
+
+/// Writes a network as ONNX or safetensors.
+struct ExportCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export",
+        abstract: "Writes a network as ONNX or safetensors, with a model card beside it.",
+        discussion: """
+            An ONNX model has batch norms folded into its convolutions, takes any number of images, and its metadata \
+            names classes, normalisation, accuracy and origin (ops/docs/files.md). The card is FILE.md.
+
+            Example:
+              ofa export phone-network --format onnx -o phone.onnx
+              ofa export 12 --format onnx --normalise -o phone.onnx
+            """)
+
+    /// The JSON answer.
+    struct Answer: Encodable {
+        let artifact: Int64
+        let digest: Digest
+        let format, file: String
+        let bytes: Int
+        let sha256: Digest
+        let card: String?
+    }
+
+    /// The network.
+    @OptionGroup var artifact: ArtifactArgument
+    /// The file format.
+    @Option(
+        help: "onnx or safetensors.", completion: Word.completion(NetworkExport.Format.self),
+        transform: Word.one(of: NetworkExport.Format.self))
+    var format: NetworkExport.Format = .onnx
+    /// Whether an ONNX model normalises pixels itself.
+    @Flag(help: "ONNX only: the model takes bytes of pixels, 0 to 255, and normalises them itself.")
+    var normalise = false
+    /// The file.
+    @Option(
+        name: [.customShort("o"), .customLong("output")],
+        help: "The file to write; - for standard output, without a card.", completion: .file())
+    var file: String
+    /// Whether to replace existing files.
+    @OptionGroup var files: FileOptions
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    mutating func validate() throws {
+        if normalise, format != .onnx {
+            throw ValidationError(
+                "--normalise is for ONNX: \(format.rawValue) holds weights only",
+                remedy: "omit it, or give --format onnx")
+        }
+    }
+
+    mutating func run() throws {
+        let target = try OutputFile(file, files, output)
+        let card =
+            target.isWrittenInPlace ? nil : try OutputFile(file + ".md", files, output)
+        let connection = try database.connectToExisting()
+        let found = try ArtifactsCommand.find(artifact.reference, connection)
+        let network = try StoredNetwork(
+            found, connection, cache: BlobCache(folder: DatabaseOptions.home + "/cache"))
+        let bytes = try NetworkExport.bytes(of: network, format, normalises: normalise)
+        let sum = Digest.of(bytes)
+        try target.write { try $0(Data(bytes)) }
+        if let card {
+            let page = try ModelCard(
+                network,
+                file: ModelCard.File(
+                    name: URL(filePath: file).lastPathComponent, format: format,
+                    bytes: bytes.count, digest: sum, normalises: normalise),
+                connection, factors: try FactorSet.load(connection))
+            try card.write(page.markdown)
+        }
+        if target.isStandardOutput { return }
+        let answer = Answer(
+            artifact: found.id.rawValue, digest: found.digest, format: format.rawValue, file: file,
+            bytes: bytes.count, sha256: sum, card: card?.path)
+        try Output.answer(answer, output) {
+            try Output.line("\(file): \(Format.grouped(bytes.count)) bytes, sha256 \(sum.hex)")
+            if let card { try Output.line("\(card.path): its model card") }
+        }
+    }
+}
