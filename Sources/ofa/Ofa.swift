@@ -39,6 +39,8 @@ struct Ofa: ParsableCommand {
             SpaceCommand.self,
             ArtifactsCommand.self,
             ExportCommand.self,
+            EvaluateCommand.self,
+            ClassifyCommand.self,
             DatasetCommand.self,
             GCCommand.self,
             LineageCommand.self,

@@ -1,0 +1,94 @@
+// Measures a stored network, or a subnet of a stored supernet, on images of a data set.
+
+import Datasets
+import Foundation
+import Networks
+import Tensors
+import Training
+
+/// The result of measuring one network.
+public struct NetworkEvaluation {
+    /// The network's genes.
+    public let arch: SubnetConfig
+    /// How often each class was taken for each class.
+    public let confusion: Confusion
+    /// The seconds that the measurement took: making the images and running the network.
+    public let seconds: Double
+    /// How many training images the batch norms were calibrated on; nil for a network's own statistics.
+    public let calibrationImages: Int?
+
+    /// Images per second.
+    public var imagesPerSecond: Double { Double(confusion.images) / max(seconds, 1e-9) }
+
+    /// How a supernet's subnet is calibrated.
+    public struct Calibration {
+        /// The training images, their number, and the seed that chooses them.
+        let data: EvaluationImages
+        let count: Int
+        let seed: UInt64
+
+        /// Calibrates on `count` of the images of `data`, chosen by `seed`.
+        public init(_ data: EvaluationImages, count: Int, seed: UInt64) {
+            self.data = data
+            self.count = count
+            self.seed = seed
+        }
+    }
+
+    /// Measures a stored network with its own statistics. `progress` gets the share of images that is done.
+    ///
+    /// Errors: `mismatch` for images that the network cannot take; those of the images.
+    public init(
+        of network: StoredNetwork, on images: EvaluationImages, threads: Int,
+        progress: (Double) throws -> Void
+    ) throws {
+        try images.check(network.space)
+        let engine = try CPUEngine(threads: threads)
+        let running = Network(network.weights, widest: network.shape, engine: engine)
+        try self.init(
+            Evaluator.Calibrated(network.shape, statistics: network.weights.statistics),
+            Evaluator(running), network.figures.arch, images, network.input.normalization,
+            calibrationImages: nil, progress)
+    }
+
+    /// Calibrates the batch norms of the subnet `arch` of a supernet, and measures the subnet. `progress` gets the share
+    /// of images that is done, of calibration and measurement together.
+    ///
+    /// Errors: `mismatch` for images that the network cannot take; those of the images and of the genes.
+    public init(
+        of arch: SubnetConfig, in supernet: StoredSupernet, on images: EvaluationImages,
+        _ calibration: Calibration, threads: Int, progress: (Double) throws -> Void
+    ) throws {
+        try images.check(supernet.space)
+        let engine = try CPUEngine(threads: threads)
+        let network = try Network(supernet: supernet.weights, of: supernet.space, engine: engine)
+        let shape = try NetworkShape(supernet.space, arch), data = calibration.data
+        let normalization =
+            try supernet.normalization ?? data.source.normalization(of: data.images)
+        let evaluator = Evaluator(network), count = min(calibration.count, data.images.count)
+        let share = Double(count) / Double(count + images.images.count)
+        let calibrated = try evaluator.calibrate(
+            [shape],
+            data: TrainingData(
+                BatchLoader(data.source, normalization: normalization), images: data.images),
+            count: count, seed: calibration.seed
+        ) { try progress(share * $0) }
+        try self.init(
+            calibrated[0], evaluator, arch, images, normalization, calibrationImages: count
+        ) { try progress(share + (1 - share) * $0) }
+    }
+
+    private init(
+        _ subnet: Evaluator.Calibrated, _ evaluator: Evaluator, _ arch: SubnetConfig,
+        _ images: EvaluationImages, _ normalization: PixelNormalization, calibrationImages: Int?,
+        _ progress: (Double) throws -> Void
+    ) throws {
+        self.arch = arch
+        self.calibrationImages = calibrationImages
+        let clock = ContinuousClock(), start = clock.now
+        confusion = try evaluator.confusion(
+            subnet, loader: BatchLoader(images.source, normalization: normalization),
+            images: images.images, afterBatch: progress)
+        seconds = (clock.now - start) / .seconds(1)
+    }
+}

@@ -1,0 +1,192 @@
+// Networks leave: one run's networks are exported, evaluated and shown pictures.
+import Datasets
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct ExportCommandTests {
+    /// Images, a supernet, and its largest and smallest networks.
+    private static let pipeline =
+        CommandPlace.tiny.components(separatedBy: "  accuracy:")[0]
+            + """
+              largest:
+                kind: materialise
+                needs: [full]
+                network: largest
+                calibration_images: 64
+              smallest:
+                kind: materialise
+                needs: [full]
+                network: smallest
+                calibration_images: 64
+
+            """
+
+    private let place: CommandPlace
+
+    init() throws {
+        place = try CommandPlace(images: true)
+        try place.write(Self.pipeline)
+        let run = try place.ofa("run", "tiny.yaml")
+        try #require(run.status == 0, "\(run.errors)")
+    }
+
+    /// The metadata of a network.
+    private func figures(_ name: String) throws -> [String: Any] {
+        try #require(try place.document("artifacts", "show", name)["metadata"] as? [String: Any])
+    }
+
+    private func bytes(_ file: String) throws -> [UInt8] {
+        [UInt8](try Data(contentsOf: place.folder.appending(path: file)))
+    }
+
+    /// The IDX test images as PNG files, `count` of them.
+    private func pictures(_ count: Int) throws -> [String] {
+        let images = try IDX(
+            path: place.folder.appending(path: "data/t10k-images-idx3-ubyte.gz").path, rank: 3)
+        return try (0..<count).map { number in
+            let name = "picture-\(number).png"
+            let pixels = Array(images.values[number * 784..<(number + 1) * 784])
+            let png = try PictureEncoder.png(pixels, width: 28, height: 28, channels: 1)
+            try Data(png).write(to: place.folder.appending(path: name))
+            return name
+        }
+    }
+
+    @Test("a network is exported with a card, twice with the same bytes; evaluated and tried")
+    func journey() throws {
+        try export()
+        try refusals()
+        try evaluateNetwork()
+        try evaluateSupernet()
+        try classify()
+    }
+
+    private func export() throws {
+        let name = "fashion-mbv3-largest"
+        let answer = try place.document("export", name, "--format", "onnx", "-o", "a.onnx")
+        #expect(answer["bytes"] as? Int == (try bytes("a.onnx")).count)
+        #expect(answer["card"] as? String == "a.onnx.md")
+        let card = String(decoding: try bytes("a.onnx.md"), as: UTF8.self)
+        for words in [
+            "# fashion-mbv3-largest", "tiny-dataset", "| test images |", "Energy and carbon",
+            "onnxruntime.InferenceSession(\"a.onnx\")", "float32 of shape (N, 1, 28, 28)",
+            answer["sha256"] as? String ?? "-", answer["digest"] as? String ?? "-",
+            "made without limits",
+        ] { #expect(card.contains(words), "\(words)") }
+        _ = try place.document("export", name, "--format", "onnx", "-o", "b.onnx")
+        let model = try bytes("a.onnx")
+        #expect(try bytes("b.onnx") == model, "the same network gives the same bytes")
+        let text = String(decoding: model, as: UTF8.self)
+        for key in ["digest", "architecture", "accuracy", "lineage", "normalisation", "resolution"]
+        {
+            #expect(text.contains(key), "\(key)")
+        }
+        #expect(text.contains("pictures of 28 x 28 pixels as they are"))
+        _ = try place.document("export", name, "--normalise", "-o", "c.onnx")
+        #expect(try bytes("c.onnx") != model)
+        let pixels = String(decoding: try bytes("c.onnx.md"), as: UTF8.self)
+        #expect(pixels.contains("uint8 of shape (N, 1, 28, 28), pixels 0 to 255"))
+        _ = try place.document("export", name, "--format", "safetensors", "-o", "a.safetensors")
+        _ = try place.document("artifacts", "get", name, "-o", "got.safetensors")
+        #expect(try bytes("a.safetensors") == bytes("got.safetensors"))
+        let streamed = try place.ofa("export", name, "-o", "-")
+        #expect(streamed.status == 0 && streamed.output.utf8.count > 1000)
+    }
+
+    private func refusals() throws {
+        let again = try place.ofa("export", "fashion-mbv3-largest", "-o", "a.onnx")
+        #expect(again.status == 1 && again.errors.contains("--force"), "\(again.errors)")
+        try Data().write(to: place.folder.appending(path: "d.onnx.md"))
+        let card = try place.ofa("export", "fashion-mbv3-largest", "-o", "d.onnx")
+        #expect(card.status == 1 && card.errors.contains("d.onnx.md exists"), "\(card.errors)")
+        #expect(!FileManager.default.fileExists(atPath: place.folder.path + "/d.onnx"))
+        let data = try place.ofa("export", "tiny-dataset", "-o", "e.onnx")
+        #expect(data.status == 1 && data.errors.contains("not a network"), "\(data.errors)")
+        #expect(try place.ofa("export", "gone", "-o", "e.onnx").status == 2)
+        let mixed = try place.ofa(
+            "export", "fashion-mbv3-largest", "--format", "safetensors", "--normalise", "-o", "e")
+        #expect(mixed.status == 64 && mixed.errors.contains("weights only"), "\(mixed.errors)")
+    }
+
+    private func evaluateNetwork() throws {
+        let name = "fashion-mbv3-smallest"
+        let answer = try place.document(
+            "evaluate", name, "--dataset", "tiny-dataset", "--per-class", "--confusion", "c.svg")
+        let expected = try #require(try figures(name)["testAccuracy"] as? Double)
+        #expect(answer["top1"] as? Double == expected)
+        let (top1, top5) = (answer["top1"] as? Double ?? 2, answer["top5"] as? Double ?? -1)
+        #expect(top5 >= top1 && top5 <= 1 && answer["images"] as? Int == 100)
+        #expect(
+            (answer["loss"] as? Double ?? 0) > 0 && (answer["images_per_s"] as? Double ?? 0) > 0)
+        #expect(answer["calibration_images"] is NSNull)
+        let classes = try #require(answer["per_class"] as? [[String: Any]])
+        #expect(classes.count == 10 && classes.allSatisfy { $0["images"] as? Int == 10 })
+        let right = classes.compactMap { $0["recall"] as? Double }.reduce(0, +) / 10
+        #expect(abs(right - expected) < 1e-12)
+        let svg = String(decoding: try bytes("c.svg"), as: UTF8.self)
+        #expect(svg.hasPrefix("<svg") && svg.contains(" of 10</title>"))
+        let train = try place.document(
+            "evaluate", name, "--dataset", "tiny-test-images", "--split", "held-out",
+            "--images", "30")
+        #expect(train["images"] as? Int == 30 && train["per_class"] is NSNull)
+        let table = try place.ofa("evaluate", name, "--dataset", "tiny-dataset", "--per-class")
+        #expect(table.status == 0 && table.output.contains("top-5"), "\(table.errors)")
+        let odd = try place.ofa(
+            "evaluate", name, "--dataset", "tiny-dataset", "--arch", "largest")
+        #expect(odd.status == 64 && odd.errors.contains("for supernets"), "\(odd.errors)")
+        let wrong = try place.ofa("evaluate", name, "--dataset", name)
+        #expect(wrong.status == 1 && wrong.errors.contains("not a data set"), "\(wrong.errors)")
+    }
+
+    /// The subnet of the supernet is calibrated as the extracted network was, so both are equally good.
+    private func evaluateSupernet() throws {
+        let supernets = try place.list("artifacts", "list", "--kind", "supernet")
+        let supernet = "\(try #require(supernets.last?["id"] as? Int))"
+        let expected = try figures("fashion-mbv3-largest")
+        let genes = String(
+            decoding: try JSONSerialization.data(withJSONObject: try #require(expected["arch"])),
+            as: UTF8.self)
+        for arch in ["largest", genes] {
+            let answer = try place.document(
+                "evaluate", supernet, "--arch", arch, "--dataset", "tiny-dataset",
+                "--calibration-images", "64", "--seed", "3")
+            #expect(answer["top1"] as? Double == expected["testAccuracy"] as? Double)
+            #expect(answer["calibration_images"] as? Int == 64)
+        }
+        let none = try place.ofa("evaluate", supernet, "--dataset", "tiny-dataset")
+        #expect(none.status == 64 && none.errors.contains("--arch largest"), "\(none.errors)")
+        let bad = try place.ofa(
+            "evaluate", supernet, "--arch", #"{"ks":[3],"e":[3],"d":[2],"r":28}"#, "--dataset",
+            "tiny-dataset")
+        #expect(bad.status == 1 && bad.errors.contains("--arch"), "\(bad.errors)")
+    }
+
+    private func classify() throws {
+        let name = "fashion-mbv3-largest", files = try pictures(20)
+        let run = try place.ofa(["classify", name, "--json", "--top", "10"] + files)
+        #expect(run.status == 0, "\(run.errors)")
+        var right = 0
+        for (number, line) in run.lines.enumerated() {
+            let answer = try #require(
+                try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+            #expect(answer["file"] as? String == files[number] && answer["error"] is NSNull)
+            #expect((answer["milliseconds"] as? Double ?? 0) > 0)
+            let classes = try #require(answer["classes"] as? [[String: Any]])
+            let shares = classes.compactMap { $0["probability"] as? Double }
+            #expect(shares.count == 10 && abs(shares.reduce(0, +) - 1) < 1e-9)
+            #expect(shares == shares.sorted(by: >))
+            if classes[0]["name"] as? String == "\(number % 10)" { right += 1 }
+        }
+        #expect(run.lines.count == 20)
+        let first = try place.document(
+            "evaluate", name, "--dataset", "tiny-dataset", "--images", "20")
+        #expect(
+            first["top1"] as? Double == Double(right) / 20, "as the evaluation of the same images")
+        try Data("no picture".utf8).write(to: place.folder.appending(path: "odd.png"))
+        let mixed = try place.ofa("classify", name, "odd.png", "gone.png", files[0])
+        #expect(mixed.status == 1 && mixed.errors.contains("odd.png"), "\(mixed.errors)")
+        #expect(mixed.errors.contains("gone.png") && mixed.errors.contains("2 of 3 pictures"))
+        #expect(mixed.output.hasPrefix("picture-0.png: "), "\(mixed.output)")
+    }
+}
