@@ -39,3 +39,5 @@ fi
 # Fault tests run separately: they freeze and kill their processes, which would delay other tests on two cores.
 run_tests --skip '^FaultTests\.'
 run_tests --filter '^FaultTests\.'
+echo "ofa: comparing exported models in other runtimes" >&2
+ops/check-onnx.sh

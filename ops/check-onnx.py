@@ -1,0 +1,104 @@
+# The Python half of check-onnx.sh: `prepare` makes images, `compare` runs exported models in other runtimes.
+import gzip
+import pathlib
+import sys
+
+import numpy
+
+SIZES = (32, 40, 48, 56, 64)  # of the fixtures' networks
+MEAN = numpy.array([0.485, 0.456, 0.406], numpy.float32)  # as in ONNXExportTests
+DEVIATION = numpy.array([0.229, 0.224, 0.225], numpy.float32)
+TOLERANCE = 1e-4  # of a logit's error, relative to the largest logit of the network
+IMAGES = {"fashion": 2000, "pictures": 200}
+
+
+def pictures_of_fashion(folder):
+    """Returns the first test images of Fashion-MNIST as grey pictures."""
+    from PIL import Image
+
+    raw = gzip.open(pathlib.Path(folder) / "t10k-images-idx3-ubyte.gz").read()
+    pixels = numpy.frombuffer(raw, numpy.uint8, offset=16).reshape(-1, 28, 28)
+    return [Image.fromarray(image) for image in pixels[: IMAGES["fashion"]]]
+
+
+def pictures_of_folder(folder):
+    """Returns the drawn test pictures."""
+    from PIL import Image
+
+    files = sorted(pathlib.Path(folder).glob("test/*/*.jpg"))
+    return [Image.open(file) for file in files[: IMAGES["pictures"]]]
+
+
+def prepare(out, fashion, drawn):
+    """Writes all pictures at each size, as bytes (N, size, size, 3)."""
+    sets = {"fashion": pictures_of_fashion(fashion), "pictures": pictures_of_folder(drawn)}
+    for name, pictures in sets.items():
+        assert len(pictures) == IMAGES[name], f"{name}: {len(pictures)} pictures"
+        for size in SIZES:
+            square = [numpy.asarray(p.convert("RGB").resize((size, size))) for p in pictures]
+            numpy.stack(square).tofile(f"{out}/{name}-{size}.u8")
+
+
+def runtimes(path):
+    """Yields a name and a function from images to logits, for each runtime."""
+    import onnxruntime
+    import openvino
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+    yield "onnxruntime", lambda images: session.run(None, {"input": images})[0]
+    core = openvino.Core()
+    # Without this OpenVINO may compute in 16 bits on processors that have them.
+    model = core.compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    yield "openvino", lambda images: model(images)[0]
+
+
+def compare(out):
+    """Checks every model; prints a line for each family and exits with 1 if one fails."""
+    import onnx
+
+    failures, families = [], {}
+    for path in sorted(pathlib.Path(out).glob("*.onnx")):
+        name = path.stem.removesuffix("-pixels")
+        onnx.checker.check_model(str(path), full_check=True)
+        metadata = {p.key: p.value for p in onnx.load(path).metadata_props}
+        size, takes_bytes = int(metadata["resolution"]), path.stem != name
+        family = families.setdefault(name.rsplit("-", 1)[0], {"models": 0, "images": 0, "runs": {}})
+        family["models"] += 1
+        for kind, count in IMAGES.items():
+            pixels = numpy.fromfile(f"{out}/{kind}-{size}.u8", numpy.uint8)
+            pixels = pixels.reshape(count, size, size, 3)
+            ours = numpy.fromfile(f"{out}/{name}-{kind}.f32", "<f4").reshape(count, -1)
+            if takes_bytes:
+                pixels = pixels[:100]  # the graph is the same after its normalisation
+                images = pixels.transpose(0, 3, 1, 2)
+            else:
+                family["images"] += count
+                images = (pixels.astype(numpy.float32) / 255 - MEAN) / DEVIATION
+                images = images.transpose(0, 3, 1, 2)
+            images, ours = numpy.ascontiguousarray(images), ours[: len(images)]
+            for runtime, run in runtimes(path):
+                parts = [run(images[start : start + 100]) for start in range(0, len(images), 100)]
+                theirs = numpy.concatenate(parts)
+                error = float(abs(theirs - ours).max() / abs(ours).max())
+                other = int((theirs.argmax(1) != ours.argmax(1)).sum())
+                record = family["runs"].setdefault(runtime, {"error": 0.0, "other": 0})
+                record["error"] = max(record["error"], error)
+                record["other"] += other
+                if error > TOLERANCE or other > 0:
+                    failures.append(f"{path.name} on {kind}, {runtime}: error {error:.2e}, {other} other top-1")
+    for name, family in families.items():
+        runs = "; ".join(
+            f"{runtime}: largest error {record['error']:.1e} of the largest logit, {record['other']} other top-1"
+            for runtime, record in family["runs"].items()
+        )
+        print(f"check-onnx: {name}: {family['models']} models, {family['images']} images; {runs}")
+    for failure in failures:
+        print(f"check-onnx: FAILED: {failure}", file=sys.stderr)
+    if failures or len(families) < 3:
+        sys.exit(f"check-onnx: {len(failures)} failures, {len(families)} families")
+
+
+if __name__ == "__main__":
+    {"prepare": prepare, "compare": compare}[sys.argv[1]](*sys.argv[2:])
