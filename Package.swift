@@ -50,6 +50,11 @@ let package = Package(
                     "-O3", "-fno-math-errno", "-Xclang", "-debug-info-kind=line-tables-only",
                 ])
             ]),
+        .target(
+            name: "CBlobs",
+            cSettings: [
+                .unsafeFlags(["-O3", "-Xclang", "-debug-info-kind=line-tables-only"])
+            ]),
         .target(name: "CProcessors"),
         .target(name: "CBuild", plugins: ["CommitHeader"]),
         .plugin(name: "CommitHeader", capability: .buildTool(), path: "Sources/CommitHeader"),
@@ -74,7 +79,7 @@ let package = Package(
         .target(name: "Jobs", dependencies: ["Intake", "Schema", "Postgres"]),
         .target(
             name: "Artifacts",
-            dependencies: ["Intake", "Jobs", "Schema", "Postgres", "CLZ4", "CCrypto"]),
+            dependencies: ["Intake", "Jobs", "Schema", "Postgres", "CLZ4", "CCrypto", "CBlobs"]),
         .target(
             name: "Accounting",
             dependencies: ["Intake", "Artifacts", "Jobs", "Schema", "Metering", "Postgres"]),

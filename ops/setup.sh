@@ -5,7 +5,7 @@
 
 ofa_packages=(pkg-config libpq-dev libssl-dev libopenblas-dev liblz4-dev zlib1g-dev libjpeg-dev libpng-dev postgresql dataset-fashion-mnist)
 # Packages for tests only.
-ofa_test_packages=(pgbouncer faketime)
+ofa_test_packages=(pgbouncer faketime lz4)
 
 # Prints those of the given packages that are not installed.
 ofa_missing() {

@@ -35,6 +35,8 @@ public struct ArtifactDocument: Sendable, Codable, Equatable {
     public var filter: String?
     /// The blob's codec.
     public var codec: String?
+    /// The digest of the blob that a recipe or a delta needs; absent if the bytes are stored whole.
+    public var parent: Digest?
     /// Where the bytes are stored: `database` or `folder`.
     public var store: String?
     /// When the bytes were collected (deleted), in ISO 8601.
@@ -44,7 +46,7 @@ public struct ArtifactDocument: Sendable, Codable, Equatable {
 
     enum CodingKeys: String, CodingKey {
         case id, kind, name, role, digest, metadata, run, job, attempt, stage, filter, codec, store,
-            pinned
+            parent, pinned
         case createdAt = "created_at"
         case rawBytes = "raw_bytes"
         case blobBytes = "blob_bytes"
@@ -72,5 +74,6 @@ public struct ArtifactDocument: Sendable, Codable, Equatable {
         blobBytes = blob.storedBytes
         filter = blob.coding.filter.rawValue
         codec = blob.coding.codec.rawValue
+        parent = blob.parent
     }
 }

@@ -116,6 +116,13 @@ public struct ArtifactStore {
         throw Self.notFound(reference)
     }
 
+    /// Returns the newest artifact with these bytes; nil if there is none.
+    public func newest(of digest: Digest) throws -> Artifact? {
+        try connection.query(
+            .artifactByDigest(first: digest.bytes, last: digest.bytes, most: 1)
+        ).first.map { try Artifact($0) }
+    }
+
     /// An artifact with the properties of its blob.
     public struct Stored: Sendable {
         /// The artifact.

@@ -11,6 +11,13 @@ public struct BlobCoding: Sendable, Equatable {
         case none
         /// The bit shuffle of 4-byte elements.
         case bitshuffle
+        /// A delta: XOR with the decoded bytes of the parent, then the bit shuffle.
+        case xor
+        /// A recipe: what is stored are instructions that make the bytes from those of the parent.
+        case recipe
+
+        /// Whether this filter shuffles bits.
+        var shuffles: Bool { self == .bitshuffle || self == .xor }
     }
 
     /// How the filtered bytes are compressed.
@@ -66,16 +73,20 @@ public struct BlobCoding: Sendable, Equatable {
         return best
     }
 
-    /// Encodes a chunk. Errors: `codec`.
+    /// Encodes a chunk; the chunk of a delta is already the XOR of both chunks. Errors: `codec`.
     public func encode(_ chunk: [UInt8]) throws(ArtifactsError) -> [UInt8] {
         switch codec {
         case .none: return chunk
-        case .lz4: return try LZ4Frame.compress(filtered(chunk, BitShuffle.shuffle))
+        case .lz4:
+            return try LZ4Frame.compress(filter.shuffles ? BitShuffle.shuffle(chunk) : chunk)
         }
     }
 
-    /// Decodes a chunk to its `count` bytes. Errors: `corrupt` if the chunk is damaged.
-    public func decode(_ stored: [UInt8], count: Int) throws(ArtifactsError) -> [UInt8] {
+    /// Decodes a chunk to its `count` bytes; that of a delta is the XOR of both chunks. Errors:
+    /// `corrupt` if the chunk is damaged. A `decoder` for many chunks saves memory allocations.
+    public func decode(
+        _ stored: [UInt8], count: Int, with decoder: LZ4Decoder? = nil
+    ) throws(ArtifactsError) -> [UInt8] {
         switch codec {
         case .none:
             guard stored.count == count else {
@@ -84,15 +95,13 @@ public struct BlobCoding: Sendable, Equatable {
             }
             return stored
         case .lz4:
-            return try filtered(LZ4Frame.decompress(stored, count: count), BitShuffle.unshuffle)
-        }
-    }
-
-    private func filtered(_ bytes: [UInt8], _ transform: ([UInt32]) -> [UInt32]) -> [UInt8] {
-        switch filter {
-        case .none: bytes
-        case .bitshuffle:
-            LZ4Frame.bytes(transform(LZ4Frame.words(bytes)), tail: bytes[(bytes.count / 4 * 4)...])
+            let bytes: [UInt8]
+            if let decoder {
+                bytes = try decoder.decompress(stored, count: count)
+            } else {
+                bytes = try LZ4Frame.decompress(stored, count: count)
+            }
+            return filter.shuffles ? BitShuffle.unshuffle(bytes) : bytes
         }
     }
 
@@ -108,16 +117,20 @@ public struct BlobCoding: Sendable, Equatable {
         let dtype: String
         /// The digest of the decoded bytes of the blob.
         let sha256: Digest
+        /// The digest of the parent's decoded bytes; nil if the blob has no parent.
+        let parent: Digest?
     }
 
     /// Returns the skippable frame that ends the stream of a blob; nil for an uncompressed blob.
-    func trailer(digest: Digest) throws -> [UInt8]? {
+    func trailer(digest: Digest, parent: Digest? = nil) throws -> [UInt8]? {
         guard codec == .lz4 else { return nil }
-        let size = filter == .bitshuffle ? BitShuffle.elementSize : 1
+        let size = filter.shuffles ? BitShuffle.elementSize : 1
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         let json = try encoder.encode(
-            Trailer(filter: filter, typesize: size, dtype: "uint\(size * 8)", sha256: digest))
+            Trailer(
+                filter: filter, typesize: size, dtype: "uint\(size * 8)", sha256: digest,
+                parent: parent))
         return LZ4Frame.skippable(Array(json))
     }
 }

@@ -34,6 +34,9 @@ public struct BlobInfo: Sendable, Equatable {
     public let coding: BlobCoding
     /// The number of chunks, including the trailer.
     public let chunks: Int
+    /// The blob from whose bytes a recipe or a delta makes these bytes; nil if they are stored whole
+    /// or not at all.
+    public let parent: Digest?
     /// When the row of the blob was inserted.
     public let createdAt: Date
     /// When the bytes were collected; nil while they are stored.
@@ -58,6 +61,7 @@ public struct BlobInfo: Sendable, Equatable {
         storedBytes = try row.int("stored_bytes")
         coding = BlobCoding(filter: filter, codec: codec)
         chunks = try row.int("chunks")
+        parent = try row.optionalBytes("parent").map { try Digest(bytes: $0) }
         createdAt = try row.date(column)
         collectedAt = try row.optionalDate("collected_at")
     }

@@ -29,8 +29,8 @@ private struct BlobSource {
     }
 }
 
-/// One blob that is to be stored: source, digest and coding.
-private struct BlobPut {
+/// One blob that is to be stored whole: source, digest and coding.
+private struct BlobPut: StorableBlob {
     let source: BlobSource
     let digest: Digest
     let coding: BlobCoding
@@ -85,6 +85,20 @@ private struct BlobPut {
     }
 }
 
+/// A blob in the form in which it is to be stored.
+protocol StorableBlob {
+    /// The digest of the decoded bytes.
+    var digest: Digest { get }
+    /// The retention class.
+    var blobClass: BlobClass { get }
+    /// The number of chunks, including the trailer.
+    var chunks: Int { get }
+    /// Returns the statement that inserts the row of the blob, or updates and locks the row.
+    func claim(_ place: BlobPlace, storedBytes: Int) -> Request
+    /// Passes the encoded chunks to `body` in order.
+    func forEachChunk(_ body: (ChunkEntry, [UInt8]) throws -> Void) throws
+}
+
 /// Properties of a stored chunk.
 struct ChunkEntry {
     let ordinal, rawBytes, storedBytes: Int
@@ -128,7 +142,7 @@ extension BlobStore {
     public static let checkpointKind = "checkpoint"
     /// How many chunks one round trip sends if it sends their data, and how many if their data are in
     /// the folder store.
-    private static let pipelinedChunks = 4, pipelinedRows = 500
+    static let pipelinedChunks = 4, pipelinedRows = 500
 
     /// Stores bytes and returns their digest. If the bytes exist and are intact, only the row of
     /// their blob is updated; damaged bytes are replaced.
@@ -166,7 +180,7 @@ extension BlobStore {
     }
 
     /// Returns the row of a blob and the rule of the folder store, if they exist.
-    private func look(_ digest: Digest) throws -> (row: Row?, rule: StoreRule?) {
+    func look(_ digest: Digest) throws -> (row: Row?, rule: StoreRule?) {
         let looked = try connection.pipeline([
             .blobGet(digest: digest.bytes), Request(.storeGet),
         ])
@@ -197,7 +211,7 @@ extension BlobStore {
 
     private func put(_ source: BlobSource, elementSize: Int, kind: String) throws -> Digest {
         let digest = try source.digest()
-        let blobClass: BlobClass = kind == Self.checkpointKind ? .checkpoint : .lasting
+        let blobClass = Self.blobClass(of: kind)
         while true {
             let (row, rule) = try look(digest)
             let state = try row == nil ? State.missing : state(of: digest)
@@ -212,18 +226,20 @@ extension BlobStore {
                 forFirstChunk: try source.ranges.first.map(source.read) ?? [],
                 elementSize: elementSize)
             let put = try BlobPut(source, digest, coding, blobClass, replaces: isDamaged)
-            let isStored =
-                if let rule, rule.takes(kind: kind, bytes: source.count) {
-                    try store(put, try BlobFolder(id: rule.id, path: rule.path))
-                } else if row == nil, put.chunks <= Self.pipelinedChunks,
-                    !connection.isInTransaction
-                {
-                    try storeAtOnce(put)
-                } else {
-                    try store(put)
-                }
-            if isStored { return digest }
+            let takes = rule?.takes(kind: kind, bytes: source.count) == true
+            if try store(put, isNew: row == nil, into: takes ? rule : nil) { return digest }
         }
+    }
+
+    /// Stores a blob in the folder of `rule` or, if that is nil, in the database; `isNew` says that
+    /// the blob had no row. Returns false if another transaction has just stored the same bytes.
+    func store(_ put: some StorableBlob, isNew: Bool, into rule: StoreRule?) throws -> Bool {
+        if let rule {
+            return try store(put, try BlobFolder(id: rule.id, path: rule.path))
+        }
+        let isSmall = put.chunks <= Self.pipelinedChunks
+        return try isNew && isSmall && !connection.isInTransaction
+            ? storeAtOnce(put) : store(put)
     }
 
     /// Records that bytes that exist already were put again; returns false if the bytes were
@@ -244,7 +260,7 @@ extension BlobStore {
 
     /// Stores a small new blob in the database in one round trip; returns false if another
     /// transaction has just stored it.
-    private func storeAtOnce(_ put: BlobPut) throws -> Bool {
+    private func storeAtOnce(_ put: some StorableBlob) throws -> Bool {
         var stored = 0
         var rows: [Request] = []
         try put.forEachChunk { entry, data in
@@ -262,7 +278,7 @@ extension BlobStore {
 
     /// Stores a blob in the database; returns false if another transaction has just stored the same
     /// bytes.
-    private func store(_ put: BlobPut) throws -> Bool {
+    private func store(_ put: some StorableBlob) throws -> Bool {
         try inTransaction { connection in
             guard let blobClass = try claim(put, .database) else { return false }
             var stored = 0
@@ -283,7 +299,7 @@ extension BlobStore {
 
     /// Inserts the row of the blob, or locks the row and deletes the blob's old chunks; returns the
     /// blob's class. Returns nil if another transaction has just stored the bytes.
-    private func claim(_ put: BlobPut, _ place: BlobPlace) throws -> String? {
+    private func claim(_ put: some StorableBlob, _ place: BlobPlace) throws -> String? {
         guard let row = try connection.query(put.claim(place, storedBytes: 0)).first else {
             return nil
         }
@@ -297,7 +313,7 @@ extension BlobStore {
 
     /// Stores a blob in the folder store: the file is complete and renamed before the row is
     /// committed. Returns false if another transaction has just stored the same bytes.
-    private func store(_ put: BlobPut, _ folder: BlobFolder) throws -> Bool {
+    private func store(_ put: some StorableBlob, _ folder: BlobFolder) throws -> Bool {
         let part = try folder.part()
         defer { part.discard() }
         var entries: [ChunkEntry] = []

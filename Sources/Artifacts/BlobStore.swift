@@ -12,11 +12,18 @@ import Schema
 /// The blobs of one database, whose bytes are in the database or in its folder store.
 public struct BlobStore {
     let connection: Connection
+    /// Makes the bytes of blobs that are stored as recipes; nil if this store cannot.
+    let maker: BlobRecipe.Maker?
 
-    /// Uses the database of `connection`.
-    public init(_ connection: Connection) {
+    /// Uses the database of `connection`; `maker` makes the bytes of blobs that are stored as
+    /// recipes. Programs use the `init` of Pipelines, which knows recipes of networks.
+    public init(_ connection: Connection, maker: BlobRecipe.Maker?) {
         self.connection = connection
+        self.maker = maker
     }
+
+    /// A store that cannot read blobs that are stored as recipes.
+    init(_ connection: Connection) { self.init(connection, maker: nil) }
 
     /// Returns the properties of a blob; nil if it does not exist.
     public func info(_ digest: Digest) throws -> BlobInfo? {
@@ -68,25 +75,24 @@ public struct BlobStore {
                 : "ofa artifacts heal \(id) recreates them, or says how")
     }
 
+    /// Returns the verified bytes of a blob; errors do not name an artifact.
+    func unnamed(_ digest: Digest) throws -> [UInt8] {
+        var bytes = [UInt8]()
+        try readUnnamed(digest) { bytes += $0 }
+        return bytes
+    }
+
     private func readUnnamed(_ digest: Digest, _ each: ([UInt8]) throws -> Void) throws {
-        guard let info = try info(digest) else {
-            throw ArtifactsError(
-                .notFound, "its bytes are not here: there is no blob \(digest.short)")
-        }
-        if let date = info.collectedAt {
-            throw ArtifactsError(
-                .collected, "its bytes were collected on \(date.formatted(.iso8601))")
-        }
-        let chunks = ChunkReader(digest, self)
+        let reader = try BlobReader(digest, self)
         var stream = DigestStream(), count = 0
-        for ordinal in 0..<info.chunks {
-            let raw = try chunks.next(ordinal, info)
+        while let raw = try reader.next() {
             stream.update(raw)
             count += raw.count
             try each(raw)
         }
-        guard count == info.rawBytes else {
-            throw Self.corrupt(digest, "it has \(count) bytes, its row says \(info.rawBytes)")
+        guard count == reader.info.rawBytes else {
+            throw Self.corrupt(
+                digest, "it has \(count) bytes, its row says \(reader.info.rawBytes)")
         }
         let found = stream.digest()
         guard found == digest else {

@@ -34,50 +34,7 @@ public enum LZ4Frame {
 
     /// Decompresses one frame of exactly `count` bytes. Errors: `corrupt` if the frame is damaged.
     public static func decompress(_ frame: [UInt8], count: Int) throws(ArtifactsError) -> [UInt8] {
-        var context: OpaquePointer?
-        let created = LZ4F_createDecompressionContext(&context, UInt32(LZ4F_VERSION))
-        if let failure = errorName(created) {
-            throw ArtifactsError(.codec, "LZ4 could not start to decompress: \(failure)")
-        }
-        defer { LZ4F_freeDecompressionContext(context) }
-        var failure: String?
-        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
-            frame.withUnsafeBytes { source in
-                failure = decompress(
-                    context, source, into: UnsafeMutableRawBufferPointer(buffer), &written)
-            }
-        }
-        if let failure { throw ArtifactsError(.corrupt, failure) }
-        return bytes
-    }
-
-    /// Runs the decompressor until the frame ends; returns the problem, or nil.
-    private static func decompress(
-        _ context: OpaquePointer?, _ source: UnsafeRawBufferPointer,
-        into target: UnsafeMutableRawBufferPointer, _ written: inout Int
-    ) -> String? {
-        var read = 0
-        written = 0
-        while true {
-            var room = target.count - written
-            var left = source.count - read
-            let hint = LZ4F_decompress(
-                context, target.baseAddress.map { $0 + written }, &room,
-                source.baseAddress.map { $0 + read }, &left, nil)
-            if let failure = errorName(hint) { return "the LZ4 frame is damaged (\(failure))" }
-            written += room
-            read += left
-            if hint == 0 { break }
-            if room == 0 && left == 0 {
-                return read == source.count
-                    ? "the LZ4 frame is cut short after \(source.count) bytes"
-                    : "the LZ4 frame holds more than the \(target.count) bytes expected"
-            }
-        }
-        if written != target.count {
-            return "the LZ4 frame holds \(written) bytes, \(target.count) were expected"
-        }
-        return read == source.count ? nil : "\(source.count - read) bytes follow the LZ4 frame"
+        try LZ4Decoder().decompress(frame, count: count)
     }
 
     /// The magic number of a skippable frame. The number, and the payload size that follows it, are
@@ -101,31 +58,107 @@ public enum LZ4Frame {
         (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * UInt32($0))) }
     }
 
-    private static func errorName(_ code: Int) -> String? {
+    fileprivate static func errorName(_ code: Int) -> String? {
         LZ4F_isError(code) == 0 ? nil : String(cString: LZ4F_getErrorName(code))
     }
 }
 
-extension LZ4Frame {
-    /// Returns the little-endian 32-bit words of `bytes`. The last one to three bytes are left out
-    /// if they do not fill a word.
-    static func words(_ bytes: [UInt8]) -> [UInt32] {
-        let count = bytes.count / 4
-        return [UInt32](unsafeUninitializedCapacity: count) { buffer, initialized in
-            bytes.withUnsafeBytes { source in
-                UnsafeMutableRawBufferPointer(buffer).copyMemory(
-                    from: UnsafeRawBufferPointer(rebasing: source[0..<(count * 4)]))
+/// Decompresses frames one after the other. One decoder for many frames saves the memory that liblz4
+/// allocates for each. Only one thread at a time may use a decoder.
+public final class LZ4Decoder {
+    private let context: OpaquePointer
+    private var options: LZ4F_decompressOptions_t
+
+    /// With `skipsChecksums`, the checksums of frames are not compared: for frames that were already
+    /// compared with a digest (if liblz4 is older than 1.9.4, they are compared nevertheless).
+    /// Errors: `codec`.
+    public init(skipsChecksums: Bool = false) throws(ArtifactsError) {
+        var created: OpaquePointer?
+        let failure = LZ4Frame.errorName(
+            LZ4F_createDecompressionContext(&created, UInt32(LZ4F_VERSION)))
+        guard failure == nil, let created else {
+            throw ArtifactsError(
+                .codec, "LZ4 could not start to decompress: \(failure ?? "no memory")")
+        }
+        context = created
+        options = ofa_lz4_options(skipsChecksums ? 1 : 0)
+    }
+
+    deinit { LZ4F_freeDecompressionContext(context) }
+
+    /// Decompresses one frame of exactly `count` bytes. Errors: `corrupt` if the frame is damaged.
+    public func decompress(_ frame: [UInt8], count: Int) throws(ArtifactsError) -> [UInt8] {
+        var failure: String?
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
+            frame.withUnsafeBytes { source in
+                failure = decompress(source, into: UnsafeMutableRawBufferPointer(buffer), &written)
             }
-            initialized = count
+        }
+        if let failure {
+            LZ4F_resetDecompressionContext(context)
+            throw ArtifactsError(.corrupt, failure)
+        }
+        return bytes
+    }
+
+    /// Runs the decompressor until the frame ends; returns the problem, or nil.
+    private func decompress(
+        _ source: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer,
+        _ written: inout Int
+    ) -> String? {
+        var read = 0
+        written = 0
+        while true {
+            var room = target.count - written
+            var left = source.count - read
+            let hint = LZ4F_decompress(
+                context, target.baseAddress.map { $0 + written }, &room,
+                source.baseAddress.map { $0 + read }, &left, &options)
+            if let failure = LZ4Frame.errorName(hint) {
+                return "the LZ4 frame is damaged (\(failure))"
+            }
+            written += room
+            read += left
+            if hint == 0 { break }
+            if room == 0 && left == 0 {
+                return read == source.count
+                    ? "the LZ4 frame is cut short after \(source.count) bytes"
+                    : "the LZ4 frame holds more than the \(target.count) bytes expected"
+            }
+        }
+        if written != target.count {
+            return "the LZ4 frame holds \(written) bytes, \(target.count) were expected"
+        }
+        return read == source.count ? nil : "\(source.count - read) bytes follow the LZ4 frame"
+    }
+}
+
+extension LZ4Frame {
+    /// Returns what `body` writes: as many bytes as it reads.
+    static func mapped(
+        _ bytes: [UInt8],
+        _ body: (UnsafePointer<UInt8>, Int64, UnsafeMutablePointer<UInt8>) -> Void
+    ) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: bytes.count) { buffer, initialized in
+            bytes.withUnsafeBufferPointer { source in
+                // An empty array may have no address.
+                guard let from = source.baseAddress, let to = buffer.baseAddress else { return }
+                body(from, Int64(source.count), to)
+            }
+            initialized = bytes.count
         }
     }
 
-    /// Returns the bytes of little-endian 32-bit words, followed by `tail`.
-    static func bytes(_ words: [UInt32], tail: ArraySlice<UInt8>) -> [UInt8] {
-        var bytes = [UInt8]()
-        bytes.reserveCapacity(words.count * 4 + tail.count)
-        words.withUnsafeBytes { bytes.append(contentsOf: $0) }
-        bytes.append(contentsOf: tail)
-        return bytes
+    /// Returns the XOR of two arrays of the same length.
+    static func xor(_ bytes: [UInt8], _ others: [UInt8]) -> [UInt8] {
+        precondition(bytes.count == others.count, "XOR of arrays of two lengths")
+        return [UInt8](unsafeUninitializedCapacity: bytes.count) { buffer, initialized in
+            bytes.withUnsafeBufferPointer { first in
+                others.withUnsafeBufferPointer { second in
+                    for index in first.indices { buffer[index] = first[index] ^ second[index] }
+                }
+            }
+            initialized = bytes.count
+        }
     }
 }

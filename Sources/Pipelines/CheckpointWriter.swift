@@ -156,6 +156,7 @@ private final class SharedCheckpoint: @unchecked Sendable {
     func serve() {
         let clock = ContinuousClock()
         var connection: Connection?
+        var base: Digest?
         while let draft = next() {
             let began = clock.now
             var pace = CheckpointPace()
@@ -166,7 +167,8 @@ private final class SharedCheckpoint: @unchecked Sendable {
                     try connection
                     ?? Connection(url: url, applicationName: "ofa checkpoints", limits: limits)
                 connection = open
-                try CheckpointBlob.save(draft, lease, open, giveUp: isCancelled)
+                base = try CheckpointBlob.save(
+                    draft, lease, open, base: base, giveUp: isCancelled)
                 onSaved()
                 pace.cpu =
                     open.isOnThisMachine
@@ -199,17 +201,23 @@ private final class SharedCheckpoint: @unchecked Sendable {
 /// Stores a checkpoint: the training's state as a blob, and a row that refers to the blob.
 enum CheckpointBlob {
     /// Stores the bytes of a state, then the checkpoint's row. The row's transaction also removes the blobs of
-    /// superseded checkpoints, and fails if the lease was lost. Errors: `JobInterruption.fenced` if the lease was lost.
+    /// superseded checkpoints, and fails if the lease was lost. The bytes are stored as a delta to `base` if that saves a
+    /// tenth. Returns the base of the next checkpoint: the newest that is stored whole. Errors:
+    /// `JobInterruption.fenced` if the lease was lost.
     static func save(
         _ draft: CheckpointWriter.Draft, _ lease: Lease, _ connection: Connection,
-        giveUp: () -> Bool
-    ) throws {
+        base: Digest? = nil, giveUp: () -> Bool
+    ) throws -> Digest {
         let bytes = try encoded(draft.state)
         let blobs = BlobStore(connection)
-        let digest = try connection.withReconnect(
+        let (digest, parent) = try connection.withReconnect(
             ReconnectPolicy(waitsForWrites: true), giveUp: giveUp
         ) { _ in
-            try blobs.put(bytes, elementSize: 4, kind: BlobStore.checkpointKind)
+            let kind = BlobStore.checkpointKind
+            let digest =
+                try base.map { try blobs.put(bytes, kind: kind, base: $0) }
+                ?? blobs.put(bytes, elementSize: 4, kind: kind)
+            return (digest, try blobs.info(digest)?.parent)
         }
         var removed: RemovedBlobs?
         let answer = try JobQueue(connection, policy: ReconnectPolicy(waitsForWrites: true))
@@ -227,6 +235,7 @@ enum CheckpointBlob {
             }
         guard answer != .fenced else { throw JobInterruption.fenced }
         if let removed { try blobs.afterRemoving(removed) }
+        return parent ?? digest
     }
 
     /// Encodes a state as safetensors.

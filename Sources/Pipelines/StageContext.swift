@@ -115,6 +115,13 @@ public final class StageContext {
         return digest
     }
 
+    /// Stores the bytes of an artifact, or the recipe that makes them if that is far smaller; returns their digest.
+    func put(_ bytes: [UInt8], as role: ArtifactRole, recipe: BlobRecipe) throws -> Digest {
+        try patiently {
+            try blobs.put(bytes, elementSize: 4, kind: role.rawValue, recipe: recipe)
+        }
+    }
+
     /// Returns the verified bytes whose digest is `digest`.
     public func bytes(_ digest: Digest) throws -> [UInt8] {
         if let blob = waiting.first(where: { $0.digest == digest }) { return blob.bytes }

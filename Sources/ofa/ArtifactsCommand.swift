@@ -100,10 +100,8 @@ struct ArtifactsShow: ParsableCommand {
                 "stage \($0.stage) of run \($0.run), job \($0.job), attempt \($0.token)"
             }
             let stored =
-                document.blobBytes.map { bytes in
-                    "\(Format.bytes(bytes)) as \(document.filter ?? "none") + \(document.codec ?? "none")"
-                        + (document.store.map { ", in the \($0)" } ?? "")
-                } ?? document.collectedAt.map { "collected on \($0.formatted(.iso8601))" }
+                try Self.storage(document, connection)
+                ?? document.collectedAt.map { "collected on \($0.formatted(.iso8601))" }
             table.rows = [
                 ["artifact", "\(document.id)"], ["kind", document.kind], ["name", document.name],
                 ["digest", document.digest.hex],
@@ -116,6 +114,23 @@ struct ArtifactsShow: ParsableCommand {
             table.rows += dataset?.rows ?? []
             try Output.table(table)
         }
+    }
+
+    /// Returns how the bytes of an artifact are stored; nil if they are not.
+    private static func storage(
+        _ document: ArtifactDocument, _ connection: Connection
+    ) throws -> String? {
+        guard let bytes = document.blobBytes else { return nil }
+        let place = document.store.map { ", in the \($0)" } ?? ""
+        guard let parent = document.parent else {
+            let coding = "\(document.filter ?? "none") + \(document.codec ?? "none")"
+            return "\(Format.bytes(bytes)) as \(coding)\(place)"
+        }
+        let origin = try ArtifactStore(connection).newest(of: parent)
+        let name = origin.map { "\($0.kind) #\($0.id)" } ?? "blob \(parent.short)"
+        let form = document.filter == BlobCoding.Filter.recipe.rawValue ? "recipe" : "delta"
+        return "\(form) of \(name), \(Format.bytes(bytes))"
+            + " for \(Format.bytes(document.rawBytes ?? 0))\(place)"
     }
 }
 

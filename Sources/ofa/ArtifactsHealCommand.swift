@@ -22,9 +22,9 @@ private struct BlobStates {
         return state
     }
 
-    /// Checks the blob of `digest` again, after a healing.
+    /// Checks the blob of `digest` again, after a healing. That may also have healed blobs that are recipes of it.
     mutating func again(_ digest: Digest) throws -> BlobStore.State {
-        known[digest] = nil
+        known = known.filter { $0.value == .whole }
         return try state(of: digest)
     }
 }

@@ -31,7 +31,7 @@ import Testing
             let id = try store.insert(
                 Artifact.New(
                     kind: isSupernet ? "supernet" : "subnet", name: "a",
-                    digest: BlobStore(metered.connection).put(
+                    digest: BlobStore(metered.connection, maker: nil).put(
                         Array("\(lease.token)".utf8), elementSize: 1), run: lease.runID,
                     job: lease.jobID, token: lease.token, stage: lease.stage),
                 inputs: isSupernet ? [] : made.map { [Artifact.Input($0, role: "supernet")] } ?? [])

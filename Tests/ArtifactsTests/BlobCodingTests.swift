@@ -49,7 +49,10 @@ import Testing
             try BlobCoding(filter: .bitshuffle, codec: .lz4).trailer(digest: digest))
         let payload = try #require(LZ4Frame.skippablePayload(frame))
         let trailer = try JSONDecoder().decode(BlobCoding.Trailer.self, from: Data(payload))
-        #expect(trailer == .init(filter: .bitshuffle, typesize: 4, dtype: "uint32", sha256: digest))
+        #expect(
+            trailer
+                == .init(
+                    filter: .bitshuffle, typesize: 4, dtype: "uint32", sha256: digest, parent: nil))
         #expect(try BlobCoding(filter: .none, codec: .none).trailer(digest: digest) == nil)
     }
 }

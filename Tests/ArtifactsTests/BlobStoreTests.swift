@@ -40,6 +40,37 @@ import Testing
         }
     }
 
+    @Test("lz4 -d of a stored blob gives its filtered bytes")
+    func lz4() throws {
+        guard FileManager.default.isExecutableFile(atPath: "/usr/bin/lz4") else {
+            return print("skipped: there is no /usr/bin/lz4 (apt-get install lz4)")
+        }
+        var random = WordStream(state: 77)
+        let bytes = random.weights(600_000)
+        let digest = try store.put(bytes, elementSize: 4)
+        #expect(try store.info(digest)?.coding == BlobCoding(filter: .bitshuffle, codec: .lz4))
+        let stored = try connection.queryOne(
+            Statement(
+                name: "Stored",
+                sql: "select string_agg(data, '' order by ordinal) as bytes from ofa.blob_chunk")
+        ).bytes("bytes")
+        let path = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString).path
+        try Data(stored).write(to: URL(filePath: path))
+        defer { unlink(path) }
+        let process = Process(), output = Pipe()
+        process.executableURL = URL(filePath: "/usr/bin/lz4")
+        process.arguments = ["-d", "-c", "-q", path]
+        process.standardOutput = output
+        try process.run()
+        let plain = [UInt8](try output.fileHandleForReading.readToEnd() ?? Data())
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
+        let filtered = stride(from: 0, to: bytes.count, by: BlobCoding.chunkBytes).flatMap {
+            BitShuffle.shuffle(Array(bytes[$0...].prefix(BlobCoding.chunkBytes)))
+        }
+        #expect(plain == filtered)
+    }
+
     @Test("a second put of the same bytes changes nothing")
     func again() throws {
         let bytes = Array(String(repeating: "once for all ", count: 1000).utf8)

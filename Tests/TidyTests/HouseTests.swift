@@ -67,7 +67,7 @@ enum House {
     func foreignImports() {
         let homes = [
             "CLibPQ": "Postgres", "COpenBLAS": "Tensors", "CKernels": "Tensors",
-            "CLZ4": "Artifacts", "CCrypto": "Artifacts", "CZlib": "Datasets",
+            "CLZ4": "Artifacts", "CCrypto": "Artifacts", "CBlobs": "Artifacts", "CZlib": "Datasets",
             "CJPEG": "Datasets", "CPNG": "Datasets", "CPictures": "Datasets",
             "CAllocationCounter": "TestSupport",
             "CProcessors": "Metering", "CBuild": "ofa",

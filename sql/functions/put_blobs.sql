@@ -18,7 +18,8 @@ begin
     select digest, raw_bytes, stored_bytes, chunks, filter, codec from chosen order by digest
     on conflict (digest) do update
     set class = 'lasting', store = 'database', raw_bytes = excluded.raw_bytes, stored_bytes = excluded.stored_bytes,
-      chunks = excluded.chunks, filter = excluded.filter, codec = excluded.codec, put_at = ofa.now(), collected_at = null
+      chunks = excluded.chunks, filter = excluded.filter, codec = excluded.codec, parent = null, put_at = ofa.now(),
+      collected_at = null
     where blob.collected_at is not null
     returning digest, class
   )

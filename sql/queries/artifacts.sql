@@ -7,6 +7,24 @@
 select * from ofa_api_1.claim_blob(@digest::bytea, @blob_class::text, @store::text, @raw_bytes::bigint,
   @stored_bytes::bigint, @chunks::int, @filter::text, @codec::text, @anew::boolean);
 
+-- name: BlobClaimDerived :many
+-- Inserts the row of a blob that is about to be stored as a recipe or a delta of the blob `parent`, whose bytes are
+-- protected from garbage collection until the transaction ends. If the row exists and its bytes were collected, updates
+-- and locks it. Returns the blob's class and whether its row was inserted (`fresh`); returns no row if the bytes are
+-- stored already, or if those of the parent are not stored.
+select * from ofa_api_1.claim_derived_blob(@digest::bytea, @blob_class::text, @store::text, @raw_bytes::bigint,
+  @stored_bytes::bigint, @chunks::int, @filter::text, @codec::text, @parent::bytea);
+
+-- name: BlobDepth :one
+-- Returns the number of ancestors of a blob that recipes and deltas need, counting at most 100.
+with recursive line (digest, depth) as (
+  select parent, 1 from ofa.blob where digest = @digest::bytea and parent is not null
+  union all
+  select blob.parent, depth + 1 from line join ofa.blob on blob.digest = line.digest
+  where blob.parent is not null and depth < 100
+)
+select coalesce(max(depth), 0) as depth from line;
+
 -- name: BlobTouch :exec
 -- Sets `put_at` of a stored blob to now, because its bytes were put again, and makes the blob lasting if `blob_class`
 -- is lasting; does nothing if the bytes were collected.
@@ -32,7 +50,7 @@ select ofa_api_1.remove_chunks(array[encode(@digest::bytea, 'hex')]);
 
 -- name: BlobGet :many
 -- Returns the row of a blob.
-select class, store, raw_bytes, stored_bytes, chunks, filter, codec, created_at, collected_at
+select class, store, raw_bytes, stored_bytes, chunks, filter, codec, parent, created_at, collected_at
 from ofa.blob where digest = @digest::bytea;
 
 -- name: BlobHold :many
@@ -87,7 +105,7 @@ order by id;
 -- name: ArtifactListStored :many
 -- Returns the artifacts of ArtifactList, each with the row of its blob and the reason of its pin.
 select artifact.id, kind, name, role, artifact.digest, metadata, run_id, job_id, token, stage, artifact.created_at,
-  blob.class, store, raw_bytes, stored_bytes, chunks, filter, codec, blob.created_at as blob_created_at, collected_at,
+  blob.class, store, raw_bytes, stored_bytes, chunks, filter, codec, parent, blob.created_at as blob_created_at, collected_at,
   pin.reason as pinned
 from ofa.artifact
 left join ofa.blob on blob.digest = artifact.digest

@@ -10,8 +10,8 @@ select digest from ofa_api_1.lock_blobs(@digests::text[], false) as digest;
 select digest from ofa_api_1.lock_blobs(@digests::text[], true) as digest;
 
 -- name: CheckpointBlobsRemove :many
--- Deletes those of the given blobs that are of class checkpoint and not referenced; returns the deleted blobs. All
--- given blobs must be locked.
+-- Deletes those of the given blobs that are of class checkpoint and not referenced, then those of their parents that
+-- were only referenced by them; returns the deleted blobs. All given blobs must be locked.
 select * from ofa_api_1.remove_checkpoint_blobs(@digests::text[]);
 
 -- name: BlobOrphans :many
@@ -24,6 +24,7 @@ where digest > decode(@after::text, 'hex')
   and not exists (select from ofa.artifact where artifact.digest = blob.digest)
   and not exists (select from ofa.checkpoint where checkpoint.digest = blob.digest)
   and not exists (select from ofa.pin where pin.digest = blob.digest)
+  and not exists (select from ofa.blob as derived where derived.parent = blob.digest)
 order by blob.digest limit @limit::int;
 
 -- name: BlobOrphansRemove :many
@@ -50,6 +51,8 @@ with named as (
 select named.id, named.kind, named.name, encode(named.digest, 'hex') as digest, named.store, named.stored_bytes,
   case
     when exists (select from ofa.pin where pin.digest = named.digest) then 'it is pinned'
+    when exists (select from ofa.blob as derived where derived.parent = named.digest)
+      then 'a recipe needs it'
     when exists (select from ofa.run where run.id = named.run_id and run.state = 'running')
       then 'its run is unfinished'
     when named.id = any (@needed::bigint[]) then 'an unfinished run reads it'

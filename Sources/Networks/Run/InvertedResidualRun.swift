@@ -205,13 +205,4 @@ final class InvertedResidualRun: RunningLayer {
         tape.input.finishGradient(sums)
         return dinput
     }
-
-    /// Writes the depthwise filter of `shape` (channels, kernel * kernel), derived by the transform
-    /// matrices, to `target`.
-    func bakeFilter(_ shape: Layer.InvertedResidual, into target: Tensor) {
-        kernel.activate(kernel: shape.kernel, channels: shape.middleWidth)
-        context.engine.transpose(
-            kernel.filter(shape.kernel, shape.middleWidth), rows: shape.kernel * shape.kernel,
-            columns: shape.middleWidth, output: target)
-    }
 }

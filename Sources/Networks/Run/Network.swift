@@ -216,13 +216,4 @@ extension Network {
     public var touchedRanges: [(role: ParameterLayout.Role, range: Range<Int>)] {
         context.touchedRanges
     }
-
-    /// Writes the filters of a block's active kernel size (channels, kernel · kernel), derived by
-    /// the transform matrices, to `target`.
-    func bakeFilter(of block: Layer.InvertedResidual, at place: Int, into target: Tensor) {
-        guard let layer = layers[place] as? InvertedResidualRun else {
-            preconditionFailure("no inverted residual block at place \(place)")
-        }
-        layer.bakeFilter(block, into: target)
-    }
 }

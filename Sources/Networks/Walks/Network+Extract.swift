@@ -14,21 +14,31 @@ extension Network {
         return (Network(weights, widest: renumbered, engine: engine), renumbered)
     }
 
-    /// Returns the weights of one subnet with `statistics` (laid out as the supernet's) as running statistics, in a
-    /// layout of their own: blocks are numbered without gaps and names are plain.
+    /// Returns the weights of one subnet, as `Weights.extract` does.
+    public func extract(_ shape: NetworkShape, statistics: Storage) -> Weights {
+        weights.extract(shape, statistics: statistics)
+    }
+}
+
+extension Weights {
+    /// The version of `extract`. It is raised by every change after which equal supernets give other bytes.
+    public static let slicerVersion = 1
+
+    /// Returns the weights of one subnet of this supernet with `statistics` (laid out as the supernet's) as running
+    /// statistics, in a layout of their own: blocks are numbered without gaps and names are plain. The values are the
+    /// same on every machine.
     public func extract(_ shape: NetworkShape, statistics: Storage) -> Weights {
         let target = shape.renumbered
         let copier = WeightCopier(
-            from: weights, statistics: statistics,
-            to: Weights(ParameterLayout(target, naming: .extracted), in: engine))
-        for (from, to) in zip(shape.placed, target.placed) { copy(from, to.layer, copier) }
+            from: self, statistics: statistics,
+            to: Weights(ParameterLayout(target, naming: .extracted), in: memory))
+        for (from, to) in zip(shape.layers, target.layers) { copy(from, to, copier) }
         return copier.target
     }
 
-    private func copy(_ from: NetworkShape.Placed, _ to: Layer, _ copier: WeightCopier) {
-        let naming = weights.layout.naming
-        let place = from.place
-        switch from.layer {
+    private func copy(_ from: Layer, _ to: Layer, _ copier: WeightCopier) {
+        let naming = layout.naming
+        switch from {
         case .convolution(let from):
             guard case .convolution(let to) = to else { return }
             copier.copy(from.names(naming), to.names(.extracted))
@@ -37,7 +47,7 @@ extension Network {
             copier.copy(from.names(naming), to.names(.extracted))
         case .invertedResidual(let from):
             guard case .invertedResidual(let to) = to else { return }
-            copy(from, at: place, to, copier)
+            copy(from, to, copier)
         case .bottleneck(let from):
             guard case .bottleneck(let to) = to else { return }
             let (names, others) = (BottleneckNames(from, naming), BottleneckNames(to, .extracted))
@@ -55,14 +65,13 @@ extension Network {
     }
 
     private func copy(
-        _ from: Layer.InvertedResidual, at place: Int, _ to: Layer.InvertedResidual,
-        _ copier: WeightCopier
+        _ from: Layer.InvertedResidual, _ to: Layer.InvertedResidual, _ copier: WeightCopier
     ) {
-        let names = BlockNames(from, weights.layout.naming), others = BlockNames(to, .extracted)
+        let names = BlockNames(from, layout.naming), others = BlockNames(to, .extracted)
         if from.hasExpansion { copier.copy(names.expand, others.expand) }
         copier.copyNorm(names.depthwise.norm, others.depthwise.norm)
         if let target = copier.target.layout.parameter(others.depthwise.weight) {
-            bakeFilter(of: from, at: place, into: copier.target.view(target))
+            memory.upload(filter(of: from, names), to: copier.target.view(target))
         }
         if from.seHidden != nil {
             for part in ["reduce.weight", "reduce.bias", "expand.weight", "expand.bias"] {
@@ -70,6 +79,42 @@ extension Network {
             }
         }
         copier.copy(names.project, others.project)
+    }
+
+    /// Returns the filters (channels, kernel · kernel) of a block's kernel size: the centre of the next larger filter,
+    /// times a transform matrix if the supernet has one. Unlike `ElasticKernel`, whose sums depend on the instruction
+    /// set, this sums in order and in double precision, so that every machine extracts the same values.
+    private func filter(of block: Layer.InvertedResidual, _ names: BlockNames) -> [Float] {
+        guard let weight = layout.parameter(names.depthwise.weight) else { return [] }
+        let channels = block.middleWidth
+        var size = weight.shape[2]
+        var current = memory.download(view(weight))
+        for smaller in block.kernelSizes.sorted(by: >)
+        where smaller < size && smaller >= block.kernel {
+            let side = smaller * smaller, border = (size - smaller) / 2
+            var crop = [Float](repeating: 0, count: channels * side)
+            for index in crop.indices {
+                let row = index % side / smaller + border, column = index % smaller + border
+                crop[index] = current[(index / side * size + row) * size + column]
+            }
+            current = crop
+            if names.transforms.contains(where: { $0.larger == size && $0.smaller == smaller }),
+                let place = layout.parameter(names.transform(size, smaller))
+            {
+                let matrix = memory.download(view(place))
+                for index in current.indices {
+                    let first = index / side * side, row = index % side * side
+                    var sum = 0.0
+                    for tap in 0..<side {
+                        // A product of two floats is exact in double precision.
+                        sum += Double(crop[first + tap]) * Double(matrix[row + tap])
+                    }
+                    current[index] = Float(sum)
+                }
+            }
+            size = smaller
+        }
+        return Array(current.prefix(channels * size * size))
     }
 }
 

@@ -94,9 +94,14 @@ enum MaterialiseStage {
             if !images.classNames.isEmpty {
                 metadata["classes"] = try JSONText.encode(images.classNames)
             }
-            let bytes = try supernet.extract(shape, statistics: statistics).safetensors(
-                metadata: metadata)
-            let digest = try context.put(bytes, as: .subnet)
+            let weights = supernet.extract(shape, statistics: statistics)
+            let recipe = SubnetRecipe(
+                weights, space: context.space, arch: config, metadata: metadata)
+            let bytes = try weights.safetensors(metadata: metadata)
+            let digest = try context.put(
+                bytes, as: .subnet,
+                recipe: BlobRecipe(
+                    try recipe.encoded(), parent: try context.input(.supernet).digest))
             context.job.progress(
                 fraction: 0.4, message: "weights stored, measuring on test images")
             // The network that is measured is the stored one: its bytes are read back and verified, and the network

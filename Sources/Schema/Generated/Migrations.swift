@@ -5,5 +5,6 @@ extension Migration {
     /// Every migration, in the order they are applied.
     public static let all: [Migration] = [
         .baseline0001,
+        .derivedBlobs0002,
     ]
 }

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/claim_blob.sql.
     static let api1ClaimBlob = Routine(
-        name: "api_1/claim_blob", checksum: "1efaa56d8e1ff74d8ae5a9f9741dbae66cc94be05fae2e35019714d9d7f33eda", sql: #"""
-        -- Inserts the row of a blob whose bytes are about to be stored. If the row exists, updates and locks it, provided that
+        name: "api_1/claim_blob", checksum: "5cebe6db3e15a9c7cc0b510407a6b6ce95fef55955f69a5cb6bba57ba84b2095", sql: #"""
+        -- Inserts the row of a blob whose bytes are about to be stored whole. If the row exists, updates and locks it, provided that
         -- the blob's bytes were collected or `p_anew` says to replace them. Returns the blob's class and whether its row was
         -- inserted (`fresh`); returns no row if the bytes are stored already and are not to be replaced.
         create or replace function ofa_api_1.claim_blob(p_digest bytea, p_class text, p_store text, p_raw_bytes bigint,
@@ -20,7 +20,8 @@ extension Routine {
           set class = case when excluded.class = 'lasting' or blob.class = 'lasting' and blob.collected_at is null
               then 'lasting' else 'checkpoint' end,
             store = excluded.store, raw_bytes = excluded.raw_bytes, stored_bytes = excluded.stored_bytes,
-            chunks = excluded.chunks, filter = excluded.filter, codec = excluded.codec, put_at = ofa.now(), collected_at = null
+            chunks = excluded.chunks, filter = excluded.filter, codec = excluded.codec, parent = null, put_at = ofa.now(),
+            collected_at = null
           where blob.collected_at is not null or p_anew
           returning blob.class, blob.xmax = 0;
         end

@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/api_1/remove_orphans.sql.
     static let api1RemoveOrphans = Routine(
-        name: "api_1/remove_orphans", checksum: "1443f32387cbc906b878f4ed438e7e606212eea2c755c18f32c6fd0c4fb6c9d9", sql: #"""
+        name: "api_1/remove_orphans", checksum: "c9d3dcde13ebfe598276e43bdfcc43597933264783b86cfc512d224c73e66ca6", sql: #"""
         -- Deletes those of the blobs `p_digests` (in hexadecimal) that are not referenced and were last put more than
         -- `p_grace_seconds` ago and before the oldest running attempt began; returns the deleted blobs. All given blobs must be
         -- locked.
@@ -20,6 +20,7 @@ extension Routine {
             and not exists (select from ofa.artifact where artifact.digest = blob.digest)
             and not exists (select from ofa.checkpoint where checkpoint.digest = blob.digest)
             and not exists (select from ofa.pin where pin.digest = blob.digest)
+            and not exists (select from ofa.blob as derived where derived.parent = blob.digest)
           returning encode(blob.digest, 'hex'), blob.store, blob.stored_bytes;
         end
         $$;

@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/put_blobs.sql.
     static let putBlobs = Routine(
-        name: "put_blobs", checksum: "9a97aa457549fe095f8fe10a98231e3787be53b2864368c16cb1317129cd69ad", sql: #"""
+        name: "put_blobs", checksum: "88062ba2c0e3f7259b7cbe055958145bf35ed3017022b027bc86c1b0f90f611d", sql: #"""
         -- Stores blobs with their chunks in the database. Blobs whose bytes were collected are stored again; blobs whose bytes
         -- are stored already stay unchanged. `p_chunks` is the number of chunks of each blob. If a blob is given twice,
         -- possibly with different codings, the first is stored. Rows are written in the order of their digests, so that two
@@ -25,7 +25,8 @@ extension Routine {
             select digest, raw_bytes, stored_bytes, chunks, filter, codec from chosen order by digest
             on conflict (digest) do update
             set class = 'lasting', store = 'database', raw_bytes = excluded.raw_bytes, stored_bytes = excluded.stored_bytes,
-              chunks = excluded.chunks, filter = excluded.filter, codec = excluded.codec, put_at = ofa.now(), collected_at = null
+              chunks = excluded.chunks, filter = excluded.filter, codec = excluded.codec, parent = null, put_at = ofa.now(),
+              collected_at = null
             where blob.collected_at is not null
             returning digest, class
           )

@@ -14,6 +14,32 @@ extension Request {
           $5::bigint, $6::int, $7::text, $8::text, $9::boolean);
         """#)
 
+    /// Inserts the row of a blob that is about to be stored as a recipe or a delta of the blob `parent`, whose bytes are
+    /// protected from garbage collection until the transaction ends. If the row exists and its bytes were collected, updates
+    /// and locks it. Returns the blob's class and whether its row was inserted (`fresh`); returns no row if the bytes are
+    /// stored already, or if those of the parent are not stored.
+    public static func blobClaimDerived(digest: [UInt8], blobClass: String, store: String, rawBytes: Int64, storedBytes: Int64, chunks: Int, filter: String, codec: String, parent: [UInt8]) -> Request {
+        Request(blobClaimDerivedStatement, [.bytes(digest), .text(blobClass), .text(store), .int(rawBytes), .int(storedBytes), .int(chunks), .text(filter), .text(codec), .bytes(parent)])
+    }
+    private static let blobClaimDerivedStatement = Statement(name: "BlobClaimDerived", sql: #"""
+        select * from ofa_api_1.claim_derived_blob($1::bytea, $2::text, $3::text, $4::bigint,
+          $5::bigint, $6::int, $7::text, $8::text, $9::bytea);
+        """#)
+
+    /// Returns the number of ancestors of a blob that recipes and deltas need, counting at most 100.
+    public static func blobDepth(digest: [UInt8]) -> Request {
+        Request(blobDepthStatement, [.bytes(digest)])
+    }
+    private static let blobDepthStatement = Statement(name: "BlobDepth", sql: #"""
+        with recursive line (digest, depth) as (
+          select parent, 1 from ofa.blob where digest = $1::bytea and parent is not null
+          union all
+          select blob.parent, depth + 1 from line join ofa.blob on blob.digest = line.digest
+          where blob.parent is not null and depth < 100
+        )
+        select coalesce(max(depth), 0) as depth from line;
+        """#)
+
     /// Sets `put_at` of a stored blob to now, because its bytes were put again, and makes the blob lasting if `blob_class`
     /// is lasting; does nothing if the bytes were collected.
     public static func blobTouch(digest: [UInt8], blobClass: String) -> Request {
@@ -62,7 +88,7 @@ extension Request {
         Request(blobGetStatement, [.bytes(digest)])
     }
     private static let blobGetStatement = Statement(name: "BlobGet", sql: #"""
-        select class, store, raw_bytes, stored_bytes, chunks, filter, codec, created_at, collected_at
+        select class, store, raw_bytes, stored_bytes, chunks, filter, codec, parent, created_at, collected_at
         from ofa.blob where digest = $1::bytea;
         """#)
 
@@ -157,7 +183,7 @@ extension Request {
     }
     private static let artifactListStoredStatement = Statement(name: "ArtifactListStored", sql: #"""
         select artifact.id, kind, name, role, artifact.digest, metadata, run_id, job_id, token, stage, artifact.created_at,
-          blob.class, store, raw_bytes, stored_bytes, chunks, filter, codec, blob.created_at as blob_created_at, collected_at,
+          blob.class, store, raw_bytes, stored_bytes, chunks, filter, codec, parent, blob.created_at as blob_created_at, collected_at,
           pin.reason as pinned
         from ofa.artifact
         left join ofa.blob on blob.digest = artifact.digest

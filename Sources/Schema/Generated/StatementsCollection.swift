@@ -30,8 +30,8 @@ extension Request {
         select digest from ofa_api_1.lock_blobs($1::text[], true) as digest;
         """#)
 
-    /// Deletes those of the given blobs that are of class checkpoint and not referenced; returns the deleted blobs. All
-    /// given blobs must be locked.
+    /// Deletes those of the given blobs that are of class checkpoint and not referenced, then those of their parents that
+    /// were only referenced by them; returns the deleted blobs. All given blobs must be locked.
     public static func checkpointBlobsRemove(digests: [String]) -> Request {
         Request(checkpointBlobsRemoveStatement, [.textArray(digests)])
     }
@@ -52,6 +52,7 @@ extension Request {
           and not exists (select from ofa.artifact where artifact.digest = blob.digest)
           and not exists (select from ofa.checkpoint where checkpoint.digest = blob.digest)
           and not exists (select from ofa.pin where pin.digest = blob.digest)
+          and not exists (select from ofa.blob as derived where derived.parent = blob.digest)
         order by blob.digest limit $3::int;
         """#)
 
@@ -86,6 +87,8 @@ extension Request {
         select named.id, named.kind, named.name, encode(named.digest, 'hex') as digest, named.store, named.stored_bytes,
           case
             when exists (select from ofa.pin where pin.digest = named.digest) then 'it is pinned'
+            when exists (select from ofa.blob as derived where derived.parent = named.digest)
+              then 'a recipe needs it'
             when exists (select from ofa.run where run.id = named.run_id and run.state = 'running')
               then 'its run is unfinished'
             when named.id = any ($5::bigint[]) then 'an unfinished run reads it'

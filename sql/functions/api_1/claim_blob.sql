@@ -1,4 +1,4 @@
--- Inserts the row of a blob whose bytes are about to be stored. If the row exists, updates and locks it, provided that
+-- Inserts the row of a blob whose bytes are about to be stored whole. If the row exists, updates and locks it, provided that
 -- the blob's bytes were collected or `p_anew` says to replace them. Returns the blob's class and whether its row was
 -- inserted (`fresh`); returns no row if the bytes are stored already and are not to be replaced.
 create or replace function ofa_api_1.claim_blob(p_digest bytea, p_class text, p_store text, p_raw_bytes bigint,
@@ -13,7 +13,8 @@ begin
   set class = case when excluded.class = 'lasting' or blob.class = 'lasting' and blob.collected_at is null
       then 'lasting' else 'checkpoint' end,
     store = excluded.store, raw_bytes = excluded.raw_bytes, stored_bytes = excluded.stored_bytes,
-    chunks = excluded.chunks, filter = excluded.filter, codec = excluded.codec, put_at = ofa.now(), collected_at = null
+    chunks = excluded.chunks, filter = excluded.filter, codec = excluded.codec, parent = null, put_at = ofa.now(),
+    collected_at = null
   where blob.collected_at is not null or p_anew
   returning blob.class, blob.xmax = 0;
 end

@@ -13,6 +13,7 @@ begin
     and not exists (select from ofa.artifact where artifact.digest = blob.digest)
     and not exists (select from ofa.checkpoint where checkpoint.digest = blob.digest)
     and not exists (select from ofa.pin where pin.digest = blob.digest)
+    and not exists (select from ofa.blob as derived where derived.parent = blob.digest)
   returning encode(blob.digest, 'hex'), blob.store, blob.stored_bytes;
 end
 $$;

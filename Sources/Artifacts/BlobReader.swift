@@ -1,0 +1,97 @@
+// Reads the decoded bytes of one blob piece by piece, however they are stored: whole, as a delta or
+// as a recipe. Each stored chunk is verified; the caller compares all bytes with the digest.
+
+import Foundation
+import Postgres
+
+/// Reads a blob from its first byte to its last.
+final class BlobReader {
+    /// The properties of the blob.
+    let info: BlobInfo
+    private let digest: Digest
+    private let store: BlobStore
+    private let chunks: ChunkReader
+    private var ordinal = 0
+    /// The reader of the parent of a delta.
+    private var parent: BlobReader?
+    /// The bytes that a recipe made, and how many of them were returned.
+    private var made: (bytes: [UInt8], returned: Int)?
+
+    /// Begins at the first byte. Errors: `notFound`, `collected`.
+    init(_ digest: Digest, _ store: BlobStore) throws {
+        guard let info = try store.info(digest) else {
+            throw ArtifactsError(
+                .notFound, "its bytes are not here: there is no blob \(digest.short)")
+        }
+        if let date = info.collectedAt {
+            throw ArtifactsError(
+                .collected, "its bytes were collected on \(date.formatted(.iso8601))")
+        }
+        self.digest = digest
+        self.info = info
+        self.store = store
+        chunks = ChunkReader(digest, store)
+    }
+
+    /// Returns the next bytes, at most those of one chunk; nil at the end. Errors: `corrupt`,
+    /// `collected`, `file`; `codec` for a recipe that this program cannot read.
+    func next() throws -> [UInt8]? {
+        switch info.coding.filter {
+        case .none, .bitshuffle: return try stored()
+        case .xor: return try stored().map { try original($0) }
+        case .recipe:
+            let (bytes, start) = try made ?? (make(), 0)
+            let end = min(start + BlobCoding.chunkBytes, bytes.count)
+            made = (bytes, end)
+            return start < end ? Array(bytes[start..<end]) : nil
+        }
+    }
+
+    /// Returns the next chunk as it was encoded; nil after the last.
+    private func stored() throws -> [UInt8]? {
+        while ordinal < info.chunks {
+            defer { ordinal += 1 }
+            let bytes = try chunks.next(ordinal, info)
+            // The trailer has no bytes.
+            if !bytes.isEmpty { return bytes }
+        }
+        return nil
+    }
+
+    /// Returns the bytes of a chunk of a delta.
+    private func original(_ delta: [UInt8]) throws -> [UInt8] {
+        try ofParent { digest in
+            let reader = try parent ?? BlobReader(digest, store)
+            parent = reader
+            guard let base = try reader.next(), base.count == delta.count else {
+                throw BlobStore.corrupt(digest, "its length is not that of its delta")
+            }
+            return LZ4Frame.xor(delta, base)
+        }
+    }
+
+    /// Returns the bytes that the recipe makes.
+    private func make() throws -> [UInt8] {
+        guard let maker = store.maker else {
+            throw ArtifactsError(
+                .codec, "blob \(digest.short) is a recipe, which this program cannot follow",
+                remedy: "read it with ofa")
+        }
+        var recipe = [UInt8]()
+        while let bytes = try stored() { recipe += bytes }
+        let base = try ofParent { try store.unnamed($0) }
+        return try maker(recipe, base)
+    }
+
+    /// Passes the parent's digest to `body`. If the bytes of the parent are damaged or missing, the
+    /// bytes of this blob are damaged.
+    private func ofParent<Value>(_ body: (Digest) throws -> Value) throws -> Value {
+        guard let parent = info.parent else {
+            throw BlobStore.corrupt(digest, "its row names no parent")
+        }
+        do { return try body(parent) } catch let error as ArtifactsError where error.isOfBytes {
+            throw BlobStore.corrupt(
+                digest, "it is made from blob \(parent.short), of which \(error.reason)")
+        }
+    }
+}
