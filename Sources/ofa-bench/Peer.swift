@@ -53,7 +53,7 @@ struct Peer {
     /// The commands that install the peer.
     static let remedy =
         "python3 -m venv /tmp/peer && /tmp/peer/bin/pip install torch numpy (for queue: 'pgqueuer[asyncpg]'"
-        + " uvloop procrastinate 'psycopg[binary,pool]'), then OFA_PEER_PYTHON=/tmp/peer/bin/python"
+        + " uvloop procrastinate 'psycopg[binary,pool]'; for blobs: blosc2), then OFA_PEER_PYTHON=/tmp/peer/bin/python"
 
     /// Finds the script `name` in the folder that OFA_PEERS names. If OFA_PEERS is not set, searches the folder
     /// shared/peers next to the current folder and next to the package.

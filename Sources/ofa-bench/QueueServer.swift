@@ -60,6 +60,13 @@ final class QueueServer {
         return name
     }
 
+    /// Removes the database called `name`, to which no connection is open.
+    func drop(_ name: String) throws {
+        let connection = try Connection(url: url, applicationName: "ofa-bench")
+        defer { connection.close() }
+        try connection.script("DROP DATABASE \(name) WITH (FORCE)", name: "DROP DATABASE")
+    }
+
     /// Returns the URL of the database called `name`.
     func url(of name: String) -> String {
         url.replacingOccurrences(of: "///postgres?", with: "///\(name)?")
