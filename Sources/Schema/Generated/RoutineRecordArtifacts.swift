@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/record_artifacts.sql.
     static let recordArtifacts = Routine(
-        name: "record_artifacts", checksum: "d9adff932378e2dbad827133ae4f85c668a05c49b29c35d6b86dc0f27ba88b0a", sql: #"""
+        name: "record_artifacts", checksum: "1e64c64b2f755312ee6807063a6402b4f9d2573e888425fd3ded9530e6756933", sql: #"""
         -- Stores small blobs, then records the outputs and inputs of completed attempts, idempotently. This function must run
         -- in the transaction that ended the attempts, after the attempts were ended. Nothing is recorded for an attempt that
         -- was fenced or did not complete. The artifacts' blobs are locked until the transaction ends, so that garbage
@@ -30,8 +30,7 @@ extension Routine {
               p_chunk_raw_bytes, p_sha256, p_data);
           end if;
           -- v_made gets the indices of the attempts that completed within a day of now. v_others gets the jobs of attempts that
-          -- are not running and have no end within a day of now. An attempt that is still running was fenced, and is in neither
-          -- array.
+          -- are not running and have no end within a day of now. An attempt that still runs was fenced: it is in neither array.
           select array_agg(place) filter (where tried.outcome = 'completed'),
             array_agg(given.job) filter (where tried.token is null and not exists (
               select from ofa.live where live.job_id = any (array[given.job]) and live.token = given.token))
