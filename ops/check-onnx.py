@@ -64,7 +64,7 @@ def compare(out):
         onnx.checker.check_model(str(path), full_check=True)
         metadata = {p.key: p.value for p in onnx.load(path).metadata_props}
         size, takes_bytes = int(metadata["resolution"]), path.stem != name
-        family = families.setdefault(name.rsplit("-", 1)[0], {"models": 0, "images": 0, "runs": {}})
+        family = families.setdefault(name.rsplit("-", 1)[0], {"models": 0, "images": 0, "answers": set(), "runs": {}})
         family["models"] += 1
         for kind, count in IMAGES.items():
             pixels = numpy.fromfile(f"{out}/{kind}-{size}.u8", numpy.uint8)
@@ -77,6 +77,7 @@ def compare(out):
                 family["images"] += count
                 images = (pixels.astype(numpy.float32) / 255 - MEAN) / DEVIATION
                 images = images.transpose(0, 3, 1, 2)
+            family["answers"].update(ours.argmax(1).tolist())
             images, ours = numpy.ascontiguousarray(images), ours[: len(images)]
             for runtime, run in runtimes(path):
                 parts = [run(images[start : start + 100]) for start in range(0, len(images), 100)]
@@ -93,7 +94,7 @@ def compare(out):
             f"{runtime}: largest error {record['error']:.1e} of the largest logit, {record['other']} other top-1"
             for runtime, record in family["runs"].items()
         )
-        print(f"check-onnx: {name}: {family['models']} models, {family['images']} images; {runs}")
+        print(f"check-onnx: {name}: {family['models']} models, {family['images']} images, {len(family['answers'])} classes; {runs}")
     for failure in failures:
         print(f"check-onnx: FAILED: {failure}", file=sys.stderr)
     if failures or len(families) < 3:

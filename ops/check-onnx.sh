@@ -3,7 +3,7 @@
 # and ONNX Runtime's and OpenVINO's logits on 2,000 test images of Fashion-MNIST and 200 drawn pictures are ours within
 # 1e-4 of the network's largest logit, with the same top-1. Needs a release build of the tests (ops/test.sh makes it),
 # fixtures, and Python packages from PyPI in a virtual environment outside the repository (OFA_ONNX_VENV). Without
-# fixtures, Python or PyPI the script says that nothing was checked, and succeeds. Takes about two minutes.
+# fixtures, Python or PyPI the script says that nothing was checked, and succeeds. Takes two to three minutes on two cores.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$here"
