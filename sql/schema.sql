@@ -924,7 +924,8 @@ begin
     select digest, raw_bytes, stored_bytes, chunks, filter, codec from chosen order by digest
     on conflict (digest) do update
     set class = 'lasting', store = 'database', raw_bytes = excluded.raw_bytes, stored_bytes = excluded.stored_bytes,
-      chunks = excluded.chunks, filter = excluded.filter, codec = excluded.codec, put_at = ofa.now(), collected_at = null
+      chunks = excluded.chunks, filter = excluded.filter, codec = excluded.codec, parent = null, put_at = ofa.now(),
+      collected_at = null
     where blob.collected_at is not null
     returning digest, class
   )
@@ -1319,8 +1320,29 @@ begin
   set class = case when excluded.class = 'lasting' or blob.class = 'lasting' and blob.collected_at is null
       then 'lasting' else 'checkpoint' end,
     store = excluded.store, raw_bytes = excluded.raw_bytes, stored_bytes = excluded.stored_bytes,
-    chunks = excluded.chunks, filter = excluded.filter, codec = excluded.codec, put_at = ofa.now(), collected_at = null
+    chunks = excluded.chunks, filter = excluded.filter, codec = excluded.codec, parent = null, put_at = ofa.now(),
+    collected_at = null
   where blob.collected_at is not null or p_anew
+  returning blob.class, blob.xmax = 0;
+end
+$$;
+
+-- Name: claim_derived_blob(bytea, text, text, bigint, bigint, integer, text, text, bytea); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.claim_derived_blob(p_digest bytea, p_class text, p_store text, p_raw_bytes bigint, p_stored_bytes bigint, p_chunks integer, p_filter text, p_codec text, p_parent bytea) RETURNS TABLE(class text, fresh boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  perform from ofa.blob where digest = p_parent and collected_at is null for key share;
+  if not found then return; end if;
+  return query insert into ofa.blob (digest, class, store, raw_bytes, stored_bytes, chunks, filter, codec, parent)
+  values (p_digest, p_class, p_store, p_raw_bytes, p_stored_bytes, p_chunks, p_filter, p_codec, p_parent)
+  on conflict (digest) do update
+  set class = excluded.class, store = excluded.store, raw_bytes = excluded.raw_bytes,
+    stored_bytes = excluded.stored_bytes, chunks = excluded.chunks, filter = excluded.filter, codec = excluded.codec,
+    parent = excluded.parent, put_at = ofa.now(), collected_at = null
+  where blob.collected_at is not null
   returning blob.class, blob.xmax = 0;
 end
 $$;
@@ -1377,8 +1399,16 @@ CREATE FUNCTION ofa_api_1.collect_blobs(p_digests text[]) RETURNS TABLE(digest t
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
+declare
+  v_needed text;
 begin
-  return query update ofa.blob set collected_at = ofa.now(), stored_bytes = 0
+  select encode(parent, 'hex') into v_needed from ofa.blob
+  where parent in (select decode(hex, 'hex') from unnest(p_digests) as named (hex)) limit 1;
+  if found then
+    raise exception 'blob % is the parent of a recipe or a delta', v_needed using errcode = 'foreign_key_violation',
+      hint = 'Collect what is made from it first; an older ofa does not know it: use the newest.';
+  end if;
+  return query update ofa.blob set collected_at = ofa.now(), stored_bytes = 0, parent = null
   where digest in (select decode(hex, 'hex') from unnest(p_digests) as named (hex)) and collected_at is null
   returning encode(blob.digest, 'hex'), blob.store;
 end
@@ -1752,13 +1782,32 @@ CREATE FUNCTION ofa_api_1.remove_checkpoint_blobs(p_digests text[]) RETURNS TABL
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
+declare
+  v_digests bytea[] := array(select decode(hex, 'hex') from unnest(p_digests) as named (hex));
+  v_removed ofa.blob;
+  v_parents bytea[];
 begin
-  return query delete from ofa.blob
-  where digest in (select decode(hex, 'hex') from unnest(p_digests) as named (hex)) and class = 'checkpoint'
-    and not exists (select from ofa.artifact where artifact.digest = blob.digest)
-    and not exists (select from ofa.checkpoint where checkpoint.digest = blob.digest)
-    and not exists (select from ofa.pin where pin.digest = blob.digest)
-  returning encode(blob.digest, 'hex'), blob.store, blob.stored_bytes;
+  while cardinality(v_digests) > 0 loop
+    v_parents := '{}';
+    for v_removed in
+      delete from ofa.blob
+      where digest = any (v_digests) and class = 'checkpoint'
+        and not exists (select from ofa.artifact where artifact.digest = blob.digest)
+        and not exists (select from ofa.checkpoint where checkpoint.digest = blob.digest)
+        and not exists (select from ofa.pin where pin.digest = blob.digest)
+        and not exists (select from ofa.blob as derived where derived.parent = blob.digest)
+      returning blob.*
+    loop
+      digest := encode(v_removed.digest, 'hex');
+      store := v_removed.store;
+      stored_bytes := v_removed.stored_bytes;
+      return next;
+      if v_removed.parent is not null then v_parents := v_parents || v_removed.parent; end if;
+    end loop;
+    -- The next statement sees every reference to the blobs that are locked here.
+    perform from ofa.blob where digest = any (v_parents) order by digest for update;
+    v_digests := v_parents;
+  end loop;
 end
 $$;
 
@@ -1798,6 +1847,7 @@ begin
     and not exists (select from ofa.artifact where artifact.digest = blob.digest)
     and not exists (select from ofa.checkpoint where checkpoint.digest = blob.digest)
     and not exists (select from ofa.pin where pin.digest = blob.digest)
+    and not exists (select from ofa.blob as derived where derived.parent = blob.digest)
   returning encode(blob.digest, 'hex'), blob.store, blob.stored_bytes;
 end
 $$;
@@ -2244,12 +2294,15 @@ CREATE TABLE ofa.blob (
     created_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
     put_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
     collected_at timestamp with time zone,
+    parent bytea,
     CONSTRAINT blob_check CHECK (((filter = 'none'::text) OR (codec <> 'none'::text))),
+    CONSTRAINT blob_check1 CHECK (((octet_length(parent) = 32) AND (parent <> digest))),
     CONSTRAINT blob_chunks_check CHECK ((chunks >= 0)),
     CONSTRAINT blob_class_check CHECK ((class = ANY (ARRAY['lasting'::text, 'checkpoint'::text]))),
     CONSTRAINT blob_codec_check CHECK ((codec = ANY (ARRAY['none'::text, 'lz4'::text]))),
     CONSTRAINT blob_digest_check CHECK ((octet_length(digest) = 32)),
-    CONSTRAINT blob_filter_check CHECK ((filter = ANY (ARRAY['none'::text, 'bitshuffle'::text]))),
+    CONSTRAINT blob_filter_check CHECK ((filter = ANY (ARRAY['none'::text, 'bitshuffle'::text, 'xor'::text, 'recipe'::text]))),
+    CONSTRAINT blob_parent_known CHECK (((parent IS NOT NULL) = ((filter = ANY (ARRAY['xor'::text, 'recipe'::text])) AND (collected_at IS NULL)))),
     CONSTRAINT blob_raw_bytes_check CHECK ((raw_bytes >= 0)),
     CONSTRAINT blob_store_check CHECK ((store = ANY (ARRAY['database'::text, 'folder'::text]))),
     CONSTRAINT blob_stored_bytes_check CHECK ((stored_bytes >= 0))
@@ -3125,6 +3178,9 @@ CREATE INDEX artifact_run ON ofa.artifact USING btree (run_id, kind);
 -- Name: attempt_job; Type: INDEX
 CREATE INDEX attempt_job ON ONLY ofa.attempt USING btree (job_id, token);
 
+-- Name: blob_parent; Type: INDEX
+CREATE INDEX blob_parent ON ofa.blob USING btree (parent) WHERE (parent IS NOT NULL);
+
 -- Name: checkpoint_digest; Type: INDEX
 CREATE INDEX checkpoint_digest ON ofa.checkpoint USING btree (digest) WHERE (digest IS NOT NULL);
 
@@ -3222,6 +3278,10 @@ ALTER TABLE ONLY ofa.artifact_input
 -- Name: blob_chunk blob_chunk_digest_fkey; Type: FK CONSTRAINT
 ALTER TABLE ofa.blob_chunk
     ADD CONSTRAINT blob_chunk_digest_fkey FOREIGN KEY (digest) REFERENCES ofa.blob(digest) ON DELETE CASCADE;
+
+-- Name: blob blob_parent_fkey; Type: FK CONSTRAINT
+ALTER TABLE ONLY ofa.blob
+    ADD CONSTRAINT blob_parent_fkey FOREIGN KEY (parent) REFERENCES ofa.blob(digest);
 
 -- Name: device device_energy_table_fkey; Type: FK CONSTRAINT
 ALTER TABLE ONLY ofa.device

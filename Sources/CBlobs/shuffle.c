@@ -1,9 +1,9 @@
 // The bit shuffle and its inverse, one source for all instruction sets.
 //
 // A 32 x 32 matrix of bits is transposed by halves, in five steps of masks and shifts (Warren,
-// Hacker's Delight, 7-3). Eight matrices at a time occupy the lanes of vectors of eight words, which
-// the compiler maps to the registers of each instruction set; 8 x 8 transpositions of words bring
-// the elements of a matrix into one lane.
+// Hacker's Delight, 7-3). Eight matrices at a time occupy the lanes of vectors of eight words,
+// which the compiler maps to the registers of each instruction set; 8 x 8 transpositions of words
+// bring the elements of a matrix into one lane.
 //
 // Shuffling and reversing in GB/s, one thread of an AMD EPYC (Zen 5), chunks of 1 MiB:
 //   four matrices in SIMD4<UInt32>, in Swift   3.2   2.7

@@ -57,7 +57,7 @@ import Testing
     private func damage(_ digest: Digest) throws {
         try connection.script(
             """
-            update ofa.blob_chunk set data = set_byte(data, 30, get_byte(data, 30) # 4)
+            update ofa.blob_chunk set data = set_byte(data, 20, get_byte(data, 20) # 4)
             where ordinal = 0 and digest = decode('\(digest.hex)', 'hex')
             """)
     }
@@ -143,7 +143,8 @@ import Testing
     @Test("an unreferenced recipe is garbage, and then its parent is")
     func orphans() throws {
         let (parent, digest, _) = try made()
-        #expect(try collect().blobs == 2)
+        // One collection takes both only if the parent's digest is the larger one.
+        #expect(try collect().blobs + collect().blobs == 2)
         #expect(try store.info(digest) == nil && store.info(parent) == nil)
     }
 
