@@ -12,7 +12,10 @@ struct Kriging: Sendable {
     let logLikelihood: Double
 
     private let factor: CholeskyFactor
-    private let weights, ones: [Double]
+    /// The inverse of the covariance matrix times the values' differences from the mean: the weights of covariances in
+    /// `value`.
+    let weights: [Double]
+    private let ones: [Double]
     private let onesOfOnes: Double
 
     /// Conditions on `values` (possibly none); `covariances` is their covariance matrix, row-major, noise included.
@@ -33,6 +36,22 @@ struct Kriging: Sendable {
     /// Returns the predicted value at a point whose covariances with the fitted values are `covariances`.
     func value(_ covariances: [Double]) -> Double {
         mean + zip(covariances, weights).reduce(0) { $0 + $1.0 * $1.1 }
+    }
+
+    /// Returns, for each of at least two values, what the other values predict: the value minus its prediction, and the
+    /// variance of that error, noise included (Dubrule, "Cross validation of kriging in a unique neighborhood",
+    /// Mathematical Geology, 1983).
+    func leftOut() -> [PartFactors.LeftOut] {
+        let count = weights.count
+        var identity = [Double](repeating: 0, count: count * count)
+        for place in 0..<count { identity[place * (count + 1)] = 1 }
+        let columns = factor.forward(identity, count: count)
+        return weights.indices.map { place in
+            let inverse = columns[place * count..<(place + 1) * count].reduce(0) { $0 + $1 * $1 }
+            let variance =
+                1 / max(inverse - ones[place] * ones[place] / onesOfOnes, 1e-12 * inverse)
+            return .init(error: weights[place] * variance, variance: variance)
+        }
     }
 
     /// Returns the standard deviation of the error of `value(covariances)` at a point with prior variance `variance`.

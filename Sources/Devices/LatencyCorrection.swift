@@ -114,45 +114,67 @@ public struct LatencyCorrection: Codable, Hashable, Sendable {
 
 extension LatencyTable {
     /// Returns this table corrected, so that the entries of a network of `space` sum to the network's corrected
-    /// latency: `scale` times each entry, plus `perBlockMs` for blocks and `fixedMs` for the stem.
-    /// Entries at image sizes without a correction are unchanged.
-    public func corrected(for space: String) -> LatencyTable {
-        LatencyTable(
-            entries: Dictionary(
-                uniqueKeysWithValues: entries.map { resolution, parts in
-                    guard let correction = self[correctionOf: space, resolution] else {
-                        return (resolution, parts)
-                    }
-                    return (resolution, correction.applied(parts))
-                }))
+    /// latency: `scale` times each entry, plus `perBlockMs` for blocks and `fixedMs` for the first layer. `name` is the
+    /// space's name in the table's corrections. Entries at image sizes without a correction are unchanged.
+    ///
+    /// Errors: `malformed` if a corrected entry is negative or not finite.
+    public func corrected(for space: SearchSpace, named name: String) throws -> LatencyTable {
+        var corrected = entries
+        for (resolution, parts) in entries where space.resolutions.contains(resolution) {
+            guard let correction = self[correctionOf: name, resolution] else { continue }
+            corrected[resolution] = try correction.applied(
+                parts, PartRoles(space, resolution: resolution))
+        }
+        for (resolution, parts) in corrected {
+            if let fault = parts.first(where: { !($0.value.mean >= 0 && $0.value.mean.isFinite) }) {
+                throw DeviceError(
+                    .malformed,
+                    "the table's correction for space \(space.name) makes part \(fault.key) take"
+                        + " \(fault.value.mean) ms at size \(resolution)",
+                    remedy: "measure the table anew, or remove its corrections")
+            }
+        }
+        return LatencyTable(entries: corrected)
     }
 
-    /// Returns whether every part at `resolutions` has a positive latency after `correction`.
-    func isPositive(with correction: LatencyCorrection, _ resolutions: [Int]) -> Bool {
-        resolutions.allSatisfy { resolution in
-            correction.applied(entries[resolution] ?? [:]).allSatisfy { $0.value.mean > 0 }
+    /// Returns whether every part has a positive latency after `correction`, at the image sizes of `roles`.
+    func isPositive(with correction: LatencyCorrection, _ roles: [Int: PartRoles]) -> Bool {
+        roles.allSatisfy { resolution, roles in
+            correction.applied(entries[resolution] ?? [:], roles).allSatisfy { $0.value.mean > 0 }
+        }
+    }
+}
+
+/// The keys of a space's blocks and first layers at one image size, by the space's description.
+struct PartRoles {
+    /// The keys of blocks, and those of parts that begin a network.
+    fileprivate var blocks: Set<String> = [], first: Set<String> = []
+
+    /// Collects the keys at `resolution`. Errors: those of `NetworkShape.init`.
+    init(_ space: SearchSpace, resolution: Int) throws {
+        for config in try space.coveringConfigs(resolution: resolution) {
+            let keys = try NetworkShape(space.uncoupled, config).latencyKeys
+            if let key = keys.first { first.insert(key.description) }
+            for key in keys where key.layers.contains(where: { $0.blockNumber != nil }) {
+                blocks.insert(key.description)
+            }
         }
     }
 }
 
 extension LatencyCorrection {
     /// Returns `parts`, the entries of one image size, corrected.
-    fileprivate func applied(_ parts: [String: LatencyEntry]) -> [String: LatencyEntry] {
+    fileprivate func applied(
+        _ parts: [String: LatencyEntry], _ roles: PartRoles
+    ) -> [String: LatencyEntry] {
         Dictionary(
             uniqueKeysWithValues: parts.map { key, entry in
                 var entry = entry
                 entry.mean =
-                    scale * entry.mean
-                    + (LatencyKey.blockPrefixes.contains { key.hasPrefix($0) } ? perBlockMs : 0)
-                    + (LatencyKey.stemPrefixes.contains { key.hasPrefix($0) } ? fixedMs : 0)
+                    scale * entry.mean + (roles.blocks.contains(key) ? perBlockMs : 0)
+                    + (roles.first.contains(key) ? fixedMs : 0)
                 entry.std *= scale
                 return (key, entry)
             })
     }
-}
-
-extension LatencyKey {
-    /// Key prefixes of table entries for blocks and for first layers, as in the published spaces.
-    fileprivate static let blockPrefixes = ["expanded_conv-", "bottleneck-"]
-    fileprivate static let stemPrefixes = ["Conv-", "Conv_0-"]
 }

@@ -241,9 +241,11 @@ public struct LatencyCheck: Codable, Sendable, Equatable {
                 blocks: shape.layers.count { $0.blockNumber != nil },
                 wholeMs: whole.entry.mean)
         }
-        let fitted = LatencyCorrection.fit(observations) {
-            table.isPositive(with: $0, Set(wholes.map(\.arch.resolution)).sorted())
-        }
+        let roles = try Dictionary(
+            uniqueKeysWithValues: Set(wholes.map(\.arch.resolution)).map {
+                ($0, try PartRoles(space, resolution: $0))
+            })
+        let fitted = LatencyCorrection.fit(observations) { table.isPositive(with: $0, roles) }
         correction = fitted
         rows = zip(wholes, observations).map { whole, one in
             Row(

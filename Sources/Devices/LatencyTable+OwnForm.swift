@@ -40,9 +40,12 @@ extension LatencyTable {
         } catch {
             throw DeviceError(.malformed, "\(source): \(error.reason)", remedy: error.remedy)
         }
-        guard hasSoundCorrections else {
+        do {
+            try checkCorrections()
+        } catch {
+            let known = error as? any Remedied
             throw DeviceError(
-                .malformed, "\(source): its corrections make parts take less than no time")
+                .malformed, "\(source): \(known?.reason ?? "\(error)")", remedy: known?.remedy)
         }
     }
 

@@ -88,12 +88,11 @@ public struct LatencyTable: Codable, Hashable, Sendable {
         }
     }
 
-    /// Whether every entry is finite and 0 or more after the corrections of each space.
-    var hasSoundCorrections: Bool {
-        (corrections ?? [:]).keys.allSatisfy { space in
-            corrected(for: space).entries.values.allSatisfy { parts in
-                parts.values.allSatisfy { $0.mean >= 0 && $0.mean.isFinite }
-            }
+    /// Throws `malformed` if a correction for a published space makes an entry negative or not finite. Corrections for
+    /// other spaces are checked when they are applied, by `corrected`.
+    func checkCorrections() throws {
+        for space in SearchSpace.published where corrections?[space.name] != nil {
+            _ = try corrected(for: space, named: space.name)
         }
     }
 

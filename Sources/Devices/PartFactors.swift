@@ -8,9 +8,9 @@
 // current factors, and a few Gauss-Newton iterations solve for the factors. Ten networks do not determine how much
 // classes, parts and measurements deviate. So every result is the mean over a grid of assumed deviations, weighted by
 // their likelihood and prior.
+// Measurements from a slow phase of the device get less weight: Huber's weights, from errors in cross-validation.
 
 import Foundation
-import Networks
 
 /// Assumed relative standard deviations: one point of the grid.
 struct FactorDeviations: Hashable, Sendable {
@@ -19,89 +19,32 @@ struct FactorDeviations: Hashable, Sendable {
     var ofClasses, ofParts, ofMeasurements: Double
 
     /// The medians of the prior.
-    static let usual = FactorDeviations(ofClasses: 0.2, ofParts: 0.05, ofMeasurements: 0.02)
+    static let usual = FactorDeviations(
+        ofClasses: 0.05, ofParts: 0.05, ofMeasurements: 0.02)
 
     /// All points of the grid.
-    static let tried: [FactorDeviations] = [0.01, 0.03, 0.1, 0.2, 0.4].flatMap { classes in
-        [0.01, 0.03, 0.1].flatMap { parts in
-            [0.003, 0.01, 0.03, 0.1].map {
-                FactorDeviations(ofClasses: classes, ofParts: parts, ofMeasurements: $0)
+    static let tried: [FactorDeviations] =
+        [0.01, 0.03, 0.1, 0.2, 0.4].flatMap { classes in
+            [0.01, 0.03, 0.1].flatMap { parts in
+                [0.003, 0.01, 0.03, 0.1].map {
+                    FactorDeviations(ofClasses: classes, ofParts: parts, ofMeasurements: $0)
+                }
             }
-        }
-    }
+        } + [multiple]
+
+    /// A device that differs by its factor alone, such as a simulated one.
+    private static let multiple = FactorDeviations(
+        ofClasses: 0, ofParts: 0, ofMeasurements: 1e-4)
 
     /// Logarithm of the prior of these deviations: independently log-normal with the medians `usual`, where one
-    /// standard deviation is a factor of e.
+    /// standard deviation is a factor of e. A device that differs by its factor alone is unlikely.
     var logPrior: Double {
+        if self == Self.multiple { return -5 }
         func one(_ value: Double, _ usual: Double) -> Double {
             -0.5 * pow(log(value / usual), 2)
         }
         return one(ofClasses, Self.usual.ofClasses) + one(ofParts, Self.usual.ofParts)
             + one(ofMeasurements, Self.usual.ofMeasurements)
-    }
-}
-
-/// A part of a network, with its time on the reference device and its classes.
-struct ReferencePart: Sendable {
-    /// The resolution and the key's text.
-    let name: String
-    /// Milliseconds on the reference device.
-    let milliseconds: Double
-    /// The part's classes. A class of weight w deviates w times as much from the common factor as a class of weight 1.
-    let classes: [(name: String, weight: Double)]
-
-    init(_ key: LatencyKey, _ resolution: Int, _ milliseconds: Double) {
-        name = "\(resolution) \(key)"
-        self.milliseconds = milliseconds
-        // A part's factor depends little on the image size.
-        let size = [("size \(resolution)", 0.1)]
-        let stem = [("stem", 1.0)], head = [("head", 1.0)]
-        switch key.layers.first {
-        case .invertedResidual(let block):
-            // The first block has no elastic genes: it is classed with the stem.
-            classes =
-                size
-                + (block.stage.map {
-                    [
-                        ("stage \($0)", 1), ("kernel \(block.kernel)", 1),
-                        ("ratio \(SearchSpace.text(block.expandRatio))", 0.7),
-                    ]
-                } ?? stem)
-        case .bottleneck(let block):
-            classes =
-                size + [
-                    ("stage \(block.stage)", 1),
-                    ("ratio \(SearchSpace.text(block.expandRatio))", 0.7),
-                ]
-        case .meanPooling, .dense: classes = size + head
-        case .convolution(let conv): classes = size + (conv.kernel == 1 ? head : stem)
-        case .residualConvolution, .maxPooling, nil: classes = size + stem
-        }
-    }
-
-    /// Returns the parts of a network; throws `missingLatency` for a part that `reference` lacks.
-    static func parts(_ shape: NetworkShape, _ reference: LatencyTable) throws -> [ReferencePart] {
-        try shape.latencyKeys.map { key in
-            ReferencePart(
-                key, shape.resolution,
-                try reference.latencyMs(key, resolution: shape.resolution))
-        }
-    }
-
-    /// Returns the largest difference between two networks in the share of time that one class of parts takes, 0…1.
-    static func largestDifference(_ networks: [[ReferencePart]]) -> Double {
-        let shares = networks.map { parts -> [String: Double] in
-            let total = parts.reduce(0) { $0 + $1.milliseconds }
-            return parts.reduce(into: [:]) { sums, part in
-                for one in part.classes where total > 0 {
-                    sums[one.name, default: 0] += part.milliseconds / total
-                }
-            }
-        }
-        return Set(shares.flatMap(\.keys)).reduce(0) { largest, name in
-            let values = shares.map { $0[name] ?? 0 }
-            return max(largest, (values.max() ?? 0) - (values.min() ?? 0))
-        }
     }
 }
 
@@ -114,33 +57,56 @@ struct PartFactors: Sendable {
         let kriging: Kriging
     }
 
-    private let networks: [[ReferencePart]]
-    private var shares: [Shares] = []
+    /// A measured network, predicted by the fit without it.
+    struct LeftOut: Sendable {
+        /// Measured minus predicted latency, divided by the fitted latency.
+        var error: Double
+        /// The variance of `error` by the model.
+        var variance: Double
+    }
+
+    private let names: PartNames
+    private var measured: MeasuredShares
     private var models: [Model] = []
+    private var mean: Double
+    private var ofClasses: [Double] = [], ofParts: [Double] = []
+
+    /// The logarithm of the likelihood of the measurements, averaged over the grid and its prior, without its constant.
+    private(set) var logEvidence = 0.0
+    /// Each measured network, predicted by the fit without it.
+    private(set) var leftOut: [LeftOut] = []
 
     /// Gauss-Newton iterations; five converge to six digits.
     private static let rounds = 6
+    /// Huber's constant: of normally distributed errors, about a sixth get less weight.
+    private static let hubersConstant = 1.345
 
-    /// Fits the factors to `networks` and their latencies on the new device, `milliseconds`.
-    init(_ networks: [[ReferencePart]], _ milliseconds: [Double]) {
-        self.networks = networks
+    /// Fits the factors to at least two different `networks` and their latencies on the new device, `milliseconds`;
+    /// `counts` has the number of measurements behind each latency.
+    init(_ networks: [[ReferencePart]], _ milliseconds: [Double], counts: [Int]) {
+        names = PartNames(networks)
+        measured = MeasuredShares([], names)
         let ratios = zip(networks, milliseconds).map { parts, value in
             value / parts.reduce(0) { $0 + $1.milliseconds }
         }.sorted()
-        var logFactors = networks.map { parts in
-            parts.map { _ in ratios.isEmpty ? 0 : log(ratios[ratios.count / 2]) }
-        }
+        mean = ratios.isEmpty ? 0 : log(ratios[ratios.count / 2])
+        ofClasses = names.classes.map { _ in 0 }
+        ofParts = names.parts.map { _ in 0 }
+        var doubts = networks.map { _ in 1.0 }
         for _ in 0..<Self.rounds {
-            shares = zip(networks, logFactors).map { Shares($0, $1) }
-            // The values are linearised about the current factors: measured / predicted - 1, plus the current
-            // contribution.
-            let values = zip(zip(shares, logFactors), milliseconds).map { found, value in
+            let logFactors = networks.map { parts in parts.map { logFactor($0) } }
+            measured = MeasuredShares(
+                zip(networks, logFactors).map { Shares($0, $1, names) }, names)
+            // Linearised about the current factors: the log of measured over predicted, plus the
+            // current contribution.
+            let values = zip(zip(measured.all, logFactors), milliseconds).map { found, value in
                 value / found.0.milliseconds - 1
                     + zip(found.0.perPart, found.1).reduce(0) { $0 + $1.0 * $1.1 }
             }
-            models = Self.fitted(shares, values)
-            logFactors = networks.map { parts in parts.map { self.logFactor($0) } }
+            fit(values, noise: zip(doubts, counts).map { $0 / Double($1) })
+            doubts = Self.doubts(leftOut)
         }
+        logEvidence -= measured.all.reduce(0) { $0 + log($1.milliseconds) }
     }
 
     /// The deviations, averaged over the grid.
@@ -154,18 +120,20 @@ struct PartFactors: Sendable {
     }
 
     /// The common factor.
-    var common: Double { exp(models.reduce(0) { $0 + $1.weight * $1.kriging.mean }) }
+    var common: Double { exp(mean) }
 
-    /// Returns the predicted latency of the network that consists of `parts`, and the standard deviation of the
-    /// prediction's error, both in milliseconds.
+    /// The fitted latencies of the measured networks in milliseconds.
+    var fittedMs: [Double] { measured.all.map(\.milliseconds) }
+
+    /// Returns the predicted latency of `parts` together in milliseconds, and the standard deviation of the
+    /// prediction's error.
     func latencyMs(_ parts: [ReferencePart]) -> (mean: Double, deviation: Double) {
-        let found = Shares(parts, parts.map { logFactor($0) })
-        let overlaps = shares.map { found.overlap($0) }
-        let own = found.overlap(found)
+        let found = Shares(parts, parts.map { logFactor($0) }, names)
+        let overlaps = measured.overlaps(found)
         let each = models.map { model -> (value: Double, variance: Double) in
             let covariances = overlaps.map { $0.covariance(model.deviations) }
             let deviation = model.kriging.deviation(
-                covariances, variance: own.covariance(model.deviations))
+                covariances, variance: found.own.covariance(model.deviations))
             return (model.kriging.value(covariances), deviation * deviation)
         }
         // The variance within the models plus the variance between the models.
@@ -181,121 +149,88 @@ struct PartFactors: Sendable {
     /// do not affect the uncertainty.
     static func uncertainty(_ parts: [ReferencePart], knowing networks: [[ReferencePart]]) -> Double
     {
-        let known = networks.map { Shares($0, $0.map { _ in 0 }) }
+        let names = PartNames(networks)
+        let known = MeasuredShares(
+            networks.map { Shares($0, $0.map { _ in 0 }, names) }, names)
         let kriging = Kriging(
-            Overlaps(known).covariances(.usual), known.map { _ in 0 })
-        let asked = Shares(parts, parts.map { _ in 0 })
+            covariances(known.pairs, .usual, noise: networks.map { _ in 1 }),
+            networks.map { _ in 0 })
+        let asked = Shares(parts, parts.map { _ in 0 }, names)
         return kriging.deviation(
-            known.map { asked.overlap($0).covariance(.usual) },
-            variance: asked.overlap(asked).covariance(.usual))
+            known.overlaps(asked).map { $0.covariance(.usual) },
+            variance: asked.own.covariance(.usual))
     }
 
     private func logFactor(_ part: ReferencePart) -> Double {
-        let alone = Shares([part], [0])
-        let overlaps = shares.map { alone.overlap($0) }
-        return models.reduce(0) { sum, model in
-            sum + model.weight
-                * model.kriging.value(overlaps.map { $0.covariance(model.deviations) })
+        part.classes.reduce(mean + (names.parts[part.name].map { ofParts[$0] } ?? 0)) {
+            $0 + $1.weight * (names.classes[$1.name].map { ofClasses[$0] } ?? 0)
         }
     }
 
-    /// Returns the regressions of all grid points except those a thousand times less probable than the best.
-    private static func fitted(_ shares: [Shares], _ values: [Double]) -> [Model] {
-        let overlaps = Overlaps(shares)
-        let likelihoods = FactorDeviations.tried.map { deviations in
-            let kriging = Kriging(overlaps.covariances(deviations), values)
+    /// Fits the regressions of all grid points to `values` and drops those a thousand times less probable than the
+    /// best. `noise` has the factors of the measurements' variances.
+    private mutating func fit(_ values: [Double], noise: [Double]) {
+        let pairs = measured.pairs
+        models = FactorDeviations.tried.map { deviations in
+            let kriging = Kriging(Self.covariances(pairs, deviations, noise: noise), values)
             return Model(
                 weight: kriging.logLikelihood + deviations.logPrior, deviations: deviations,
                 kriging: kriging)
         }
-        let most = likelihoods.map(\.weight).max() ?? 0
-        var models = likelihoods.filter { $0.weight > most - 7 }
+        let most = models.map(\.weight).max() ?? 0
+        models.removeAll { $0.weight <= most - 7 }
         let total = models.reduce(0) { $0 + exp($1.weight - most) }
         for place in models.indices {
             models[place].weight = exp(models[place].weight - most) / total
         }
-        return models
+        logEvidence = most + log(total)
+        mean = models.reduce(0) { $0 + $1.weight * $1.kriging.mean }
+        ofClasses = measured.classSums(weights(\.ofClasses))
+        ofParts = measured.partSums(weights(\.ofParts))
+        let each = models.map { ($0.weight, $0.kriging.leftOut()) }
+        leftOut = values.indices.map { place in
+            Self.mixed(each.map { weight, all in (weight, all[place]) })
+        }
     }
-}
 
-/// The overlap of two networks: the sums of products of their shares, over classes and over parts.
-private struct Overlap: Sendable {
-    let classes, parts: Double
-
-    /// Returns the covariance of the logarithms of the two networks' factors.
-    func covariance(_ deviations: FactorDeviations) -> Double {
-        deviations.ofClasses * deviations.ofClasses * classes + deviations.ofParts
-            * deviations.ofParts * parts
+    /// Returns the measured networks' weights in the predictions, times the variance that `deviation` names.
+    private func weights(_ deviation: (FactorDeviations) -> Double) -> [Double] {
+        measured.all.indices.map { place in
+            models.reduce(0) {
+                let found = deviation($1.deviations)
+                return $0 + $1.weight * found * found * $1.kriging.weights[place]
+            }
+        }
     }
-}
 
-/// The overlaps of all pairs of measured networks.
-private struct Overlaps {
-    private let all: [Overlap]
-    private let count: Int
+    /// Returns the mean and the variance of a mixture; the weights add up to 1.
+    static func mixed(_ all: [(weight: Double, value: LeftOut)]) -> LeftOut {
+        let error = all.reduce(0) { $0 + $1.weight * $1.value.error }
+        let variance = all.reduce(0) { sum, one in
+            let apart = one.value.error - error
+            return sum + one.weight * (one.value.variance + apart * apart)
+        }
+        return LeftOut(error: error, variance: variance)
+    }
 
-    init(_ shares: [Shares]) {
-        count = shares.count
-        all = shares.flatMap { one in shares.map { one.overlap($0) } }
+    /// Returns the factors of the measurements' variances, 1 or more, that give them Huber's weights. The scale of the
+    /// errors is their median, which a few slow measurements do not change.
+    private static func doubts(_ leftOut: [LeftOut]) -> [Double] {
+        let sizes = leftOut.map { abs($0.error) / max($0.variance, 1e-300).squareRoot() }
+        // The median of |x| is 0.6745 for standard normal x.
+        let scale = sizes.sorted()[sizes.count / 2] / 0.6745
+        return sizes.map { max(1, $0 / max(scale * hubersConstant, 1e-12)) }
     }
 
     /// Returns the covariance matrix of the measurements, row-major, noise included.
-    func covariances(_ deviations: FactorDeviations) -> [Double] {
-        let noise = deviations.ofMeasurements * deviations.ofMeasurements
-        return all.enumerated().map { place, overlap in
-            overlap.covariance(deviations) + (place % (count + 1) == 0 ? noise : 0)
+    private static func covariances(
+        _ pairs: [Overlap], _ deviations: FactorDeviations, noise: [Double]
+    ) -> [Double] {
+        var all = pairs.map { $0.covariance(deviations) }
+        for (place, factor) in noise.enumerated() {
+            all[place * (noise.count + 1)] +=
+                factor * deviations.ofMeasurements * deviations.ofMeasurements
         }
-    }
-}
-
-/// The share of a network's time in every part and class, given the current factors.
-private struct Shares: Sendable {
-    /// The network's time in milliseconds.
-    let milliseconds: Double
-    /// The share of every part, in network order.
-    let perPart: [Double]
-    // The lists are sorted by name, so that the lists of two networks can be merged, and sums are always in the same
-    // order.
-    private let classes, parts: [(name: String, share: Double)]
-
-    init(_ list: [ReferencePart], _ logFactors: [Double]) {
-        let times = zip(list, logFactors).map { $0.milliseconds * exp($1) }
-        let total = times.reduce(0, +)
-        let shares = times.map { total > 0 ? $0 / total : 0 }
-        var classes: [String: Double] = [:]
-        var parts: [String: Double] = [:]
-        for (part, share) in zip(list, shares) {
-            parts[part.name, default: 0] += share
-            for one in part.classes { classes[one.name, default: 0] += share * one.weight }
-        }
-        milliseconds = total
-        perPart = shares
-        self.classes = classes.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
-        self.parts = parts.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
-    }
-
-    /// Returns the overlap of this network with `other`.
-    func overlap(_ other: Shares) -> Overlap {
-        Overlap(
-            classes: Self.overlap(classes, other.classes),
-            parts: Self.overlap(parts, other.parts))
-    }
-
-    private static func overlap(
-        _ one: [(name: String, share: Double)], _ two: [(name: String, share: Double)]
-    ) -> Double {
-        var (i, j, sum) = (0, 0, 0.0)
-        while i < one.count && j < two.count {
-            if one[i].name == two[j].name {
-                sum += one[i].share * two[j].share
-                i += 1
-                j += 1
-            } else if one[i].name < two[j].name {
-                i += 1
-            } else {
-                j += 1
-            }
-        }
-        return sum
+        return all
     }
 }

@@ -76,7 +76,7 @@ struct DeviceSearch {
         self.space = try trained.map(space.restricted) ?? space
         try predictor.checkDomain(space: self.space, resolutions: [])
         try predictor.checkScale(space, "artifact \(inputs.predictor.id)")
-        latencyTable = try table(inputs.latencyTable)?.corrected(for: try space.tableName)
+        latencyTable = try table(inputs.latencyTable)?.corrected(for: space)
         energyTable = try table(inputs.energyTable)
         latencyError = try inputs.latencyTable.flatMap {
             try Self.metadata(LatencyTableSummary.self, $0).meanError

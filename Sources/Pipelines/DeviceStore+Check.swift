@@ -30,7 +30,7 @@ extension DeviceStore {
             do {
                 _ = try EvolutionarySearch(
                     space: space, resolutions: sizes, device: device,
-                    latencyTable: latencyTable?.corrected(for: try space.tableName),
+                    latencyTable: try latencyTable?.corrected(for: space),
                     energyTable: energyTable)
                 return
             } catch let error as DeviceError where error.code == .infeasible {

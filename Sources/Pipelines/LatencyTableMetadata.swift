@@ -2,6 +2,7 @@
 
 import Devices
 import Metering
+import Networks
 
 /// The metadata of a measured table.
 public struct LatencyTableMetadata: Codable, Sendable, Equatable {
@@ -84,4 +85,12 @@ public struct LatencyTableSummary: Codable, Sendable, Equatable {
     public let reference: String?
     /// The host name of the machine that the table was measured on.
     public let host: String?
+}
+
+extension LatencyTable {
+    /// Returns this table with its correction for `space`, if it has one, applied. Errors: `malformed` if a corrected
+    /// entry is negative.
+    public func corrected(for space: SearchSpace) throws -> LatencyTable {
+        try corrected(for: space, named: try space.tableName)
+    }
 }

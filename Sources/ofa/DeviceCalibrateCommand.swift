@@ -17,7 +17,8 @@ struct DeviceCalibrate: ParsableCommand {
         discussion: """
             First --plan prints networks worth measuring, a line each. Measure each on the device, add \
             "latency_ms" to its line, and give the file back with --measurements. Every entry of the table gets an \
-            error bar; the error on networks left out of the fit is printed.
+            error bar; the error to expect on networks that were not measured is printed. Networks that were measured \
+            while the device was slow get less weight.
 
             Example:
               ofa device add watch --kind phone --max-latency-ms 30
@@ -113,7 +114,7 @@ struct DeviceCalibrate: ParsableCommand {
                     + " \(batch): costs that scale differently with the batch will be wrong")
         }
         let corrected = try devices.table(table).corrected(
-            for: try SpaceCommand.space(named: space).tableName)
+            for: try SpaceCommand.space(named: space))
         return (corrected, "\(reference), artifact \(table)")
     }
 
@@ -135,17 +136,23 @@ struct DeviceCalibrate: ParsableCommand {
         let bars = table.entries.values.flatMap(\.values).map { $0.std / max($0.mean, 1e-12) }
         let answer = Answer(
             device: name, latency_table: device.latencyTable?.rawValue, measurements: count,
-            factor: calibration.factor, held_out_error: calibration.leaveOneOutError,
+            factor: calibration.factor, constant_share: calibration.constantShare,
+            held_out_error: calibration.leaveOneOutError,
             entries: bars.count, median_error_bar: bars.sorted()[bars.count / 2],
             resolutions: table.resolutions, warnings: calibration.warnings)
         for warning in answer.warnings { Output.note("warning: \(warning)") }
         try Output.answer(answer, output) {
             try Output.line(
                 "\(count) networks: \(Format.decimal(answer.factor, 3)) times the reference;"
-                    + " networks left out of the fit are predicted"
+                    + " networks that were not measured are predicted"
                     + (answer.held_out_error < 5e-4
                         ? " without error, which real measurements never are"
                         : " within \(Format.decimal(100 * answer.held_out_error, 1)) % on average"))
+            if answer.constant_share > 0.05 {
+                try Output.line(
+                    "\(Format.decimal(100 * answer.constant_share, 0)) % of the time is a constant for each operator,"
+                        + " whatever its size")
+            }
             try Output.line(
                 "\(answer.entries) entries, half of them known within"
                     + " \(Format.decimal(100 * answer.median_error_bar, 1)) % (one deviation)")
@@ -158,7 +165,7 @@ struct DeviceCalibrate: ParsableCommand {
         let device: String
         let latency_table: Int64?
         let measurements: Int
-        let factor, held_out_error: Double
+        let factor, constant_share, held_out_error: Double
         let entries: Int
         let median_error_bar: Double
         let resolutions: [Int]

@@ -59,7 +59,7 @@ struct TableSource {
         let table = try references.dropFirst().reduce(into: try table(first, role)) {
             $0.merge(try self.table($1, role))
         }
-        return try space.map { table.corrected(for: try $0.tableName) } ?? table
+        return try space.map { try table.corrected(for: $0) } ?? table
     }
 
     /// Returns the table artifact that `reference` names; nil if `reference` is the path of a file, or contains a slash

@@ -59,16 +59,24 @@ import Testing
         }
         let shape = try NetworkShape(tinySpace, tinySpace.largest)
         let sum = try table.latencyMs(shape)
-        #expect(table.corrected(for: "tiny") == table)
+        #expect(try table.corrected(for: tinySpace, named: "tiny") == table)
         let correction = LatencyCorrection(scale: 1.5, perBlockMs: 0.25, fixedMs: -1)
         table[correctionOf: "tiny", 24] = correction
         #expect(try table.latencyMs(shape) == sum)
-        let corrected = try table.corrected(for: "tiny").latencyMs(shape)
+        let corrected = try table.corrected(for: tinySpace, named: "tiny").latencyMs(shape)
         // Every number here is a small binary fraction: sums are exact.
         #expect(corrected == correction.applied(sum, blocks: shape.blocks.count))
-        #expect(try table.corrected(for: "another").latencyMs(shape) == sum)
-        #expect(table.isPositive(with: correction, [24]))
-        #expect(!table.isPositive(with: .init(scale: 1, perBlockMs: -3, fixedMs: 0), [24]))
+        #expect(try table.corrected(for: tinySpace, named: "another").latencyMs(shape) == sum)
+        let roles = [24: try PartRoles(tinySpace, resolution: 24)]
+        #expect(table.isPositive(with: correction, roles))
+        let negative = LatencyCorrection(scale: 1, perBlockMs: -3, fixedMs: 0)
+        #expect(!table.isPositive(with: negative, roles))
+        table[correctionOf: "tiny", 24] = negative
+        let error = #expect(throws: DeviceError.self) {
+            try table.corrected(for: tinySpace, named: "tiny")
+        }
+        #expect(error?.message.contains("take -1.0 ms at size 24") == true)
+        table[correctionOf: "tiny", 24] = correction
         let read = try JSONDecoder().decode(
             LatencyTable.self, from: try JSONEncoder().encode(table))
         #expect(read == table && read[correctionOf: "tiny", 24] == correction)
@@ -77,6 +85,28 @@ import Testing
         let old = try JSONDecoder().decode(
             LatencyTable.self, from: Data("{\"entries\":{}}".utf8))
         #expect(old == LatencyTable())
+    }
+
+    @Test("blocks and first layers are those of the description, whatever their keys are called")
+    func named() throws {
+        var space = tinySpace
+        space.layers = space.layers.map { layer in
+            guard case .convolution(var conv) = layer, conv.kernel > 1 else { return layer }
+            conv.key = "Stem"
+            return .convolution(conv)
+        }
+        var table = LatencyTable()
+        for key in try LatencyKey.all(in: space, resolution: 24) {
+            table[24, key] = LatencyEntry(count: 3, mean: 2, std: 0)
+        }
+        let shape = try NetworkShape(space, space.largest)
+        #expect(shape.latencyKeys[0].description.hasPrefix("Stem-"))
+        let correction = LatencyCorrection(scale: 1, perBlockMs: 0.25, fixedMs: 4)
+        table[correctionOf: "own", 24] = correction
+        let sum = try table.latencyMs(shape)
+        #expect(
+            try table.corrected(for: space, named: "own").latencyMs(shape)
+                == correction.applied(sum, blocks: shape.blocks.count))
     }
 
     @Test(
