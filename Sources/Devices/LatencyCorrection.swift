@@ -148,7 +148,7 @@ extension LatencyTable {
 /// The keys of a space's blocks and first layers at one image size, by the space's description.
 struct PartRoles {
     /// The keys of blocks, and those of parts that begin a network.
-    fileprivate var blocks: Set<String> = [], first: Set<String> = []
+    private(set) var blocks: Set<String> = [], first: Set<String> = []
 
     /// Collects the keys at `resolution`. Errors: those of `NetworkShape.init`.
     init(_ space: SearchSpace, resolution: Int) throws {

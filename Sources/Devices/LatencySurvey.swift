@@ -160,11 +160,18 @@ public struct LatencySurvey: Codable, Sendable {
     /// spread evenly over the image sizes.
     private func checked(_ space: SearchSpace) -> [SubnetConfig] {
         stride(from: size, to: wholeNetworks, by: resolutions.count).map { number in
-            var stream = RandomStream(seed: seed, number, 0, 0x71b)
-            var config = space.sample(using: &stream)
-            config.resolution = resolutions[size]
-            return config
+            Self.whole(number, of: space, resolution: resolutions[size], seed: seed)
         }
+    }
+
+    /// Returns the random network `number` of those that check a table.
+    static func whole(
+        _ number: Int, of space: SearchSpace, resolution: Int, seed: UInt64
+    ) -> SubnetConfig {
+        var stream = RandomStream(seed: seed, number, 0, 0x71b)
+        var config = space.sample(using: &stream)
+        config.resolution = resolution
+        return config
     }
 
     /// Returns `designs` sets of networks at full depth, one set after the other. The networks of one set together

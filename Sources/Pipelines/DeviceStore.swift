@@ -150,6 +150,13 @@ public struct DeviceStore {
                 measurements: measured))
     }
 
+    /// Stores a latency table of `device` with its metadata.
+    func insertLatencyTable(
+        _ table: LatencyTable, of device: DeviceTarget, _ metadata: some Encodable
+    ) throws -> ArtifactID {
+        try insert(table, name: "\(device.name)-latency", role: .latencyTable, metadata)
+    }
+
     private func insert(
         _ table: LatencyTable, name: String, role: ArtifactRole, _ metadata: some Encodable
     ) throws -> ArtifactID {

@@ -60,6 +60,27 @@ struct CalibrationMetadata: Codable, Sendable, Equatable {
     let measurements: [LatencyCalibration.Measurement]
 }
 
+/// The metadata of a table that another device or runtime measured with a bundle.
+public struct ImportedTableMetadata: Codable, Sendable, Equatable {
+    /// The device, the space of the networks, and the hash of the space's definition.
+    public let device, space, spaceHash: String
+    /// The batch size, and the number of entries of the table.
+    public let batch, entries: Int
+    /// Image sizes that the table has.
+    public let resolutions: [Int]
+    /// The mean of |corrected latency by the table / measured latency - 1|, where each network is corrected by a fit
+    /// without that network.
+    public let meanError: Double
+    /// The comparison of the table with the latencies of whole networks, and the correction fitted to them.
+    public let check: LatencyCheck
+    /// The SHA-256 of the bundle's manifest in hexadecimal.
+    public let manifest: String
+    /// The runtime with its version, its execution provider, and the machine.
+    public let runtime, provider, machine: String
+    /// Threads of a model.
+    public let threads: Int
+}
+
 /// The metadata of a user-supplied table.
 struct TableSize: Codable, Sendable, Equatable {
     let entries: Int

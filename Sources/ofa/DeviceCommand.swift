@@ -19,7 +19,8 @@ struct DeviceCommand: ParsableCommand {
         discussion: "Example:\n  ofa device add doorbell --kind microcontroller --max-flash-kb 200",
         subcommands: [
             DeviceAdd.self, DeviceList.self, DeviceShow.self, DeviceRemove.self,
-            DeviceMeasure.self, DeviceCalibrate.self,
+            DeviceMeasure.self, DeviceCalibrate.self, DeviceBundleCommand.self,
+            DeviceImportResults.self,
         ])
 
     /// Returns the stored device called `name`; exit code 2 if the device does not exist.

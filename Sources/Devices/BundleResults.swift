@@ -1,0 +1,115 @@
+// Reads the results of a bundle's runner. They come from another machine, so every field is checked.
+
+import Intake
+
+/// The timings that a bundle's runner made.
+public struct BundleResults: Sendable {
+    /// The bundle that was run, and the SHA-256 of its manifest in hexadecimal.
+    public let source: DeviceBundle.Source
+    /// The SHA-256 of the bundle's manifest in hexadecimal.
+    public let manifest: String
+    /// The runtime with its version, its execution provider, and the machine.
+    public let runtime, provider, machine: String
+    /// Threads of a model.
+    public let threads: Int
+    /// The timings in milliseconds by the name of the model.
+    public let milliseconds: [String: [Double]]
+
+    /// The form of the file.
+    private static let format = "ofa-bundle-results-1"
+    /// The size limit suffices for all image sizes of a space, a hundred timings each.
+    private static let rule = JSONRule(maxBytes: 256 << 20)
+    /// The least number of timings of a model.
+    private static let leastTimings = 5
+    /// The range of a timing in milliseconds.
+    private static let range = 1e-9...1e9
+    private static let fields = [
+        "format", "manifest", "bundle", "runtime", "provider", "threads", "warmup", "repeats",
+        "rounds", "machine", "complete", "percentiles", "milliseconds",
+    ]
+
+    /// Reads the file `source` with content `json`.
+    ///
+    /// Errors: `malformed`, naming the file and the field.
+    public init(_ json: String, source: String) throws {
+        do {
+            let top = try JSONReader(try JSONNode(json, Self.rule), known: Self.fields)
+            guard try top.text("format") == Self.format else {
+                throw InputFault(
+                    "field format is not \(Self.format)",
+                    remedy: "import the results.json that a bundle's run.py wrote")
+            }
+            guard try top.required("complete") == .flag(true) else {
+                throw InputFault(
+                    "the measurement is not complete", remedy: "run run.py again: it continues")
+            }
+            self.source = try Self.source(try top.required("bundle"))
+            manifest = try top.text("manifest")
+            (runtime, provider) = (try top.text("runtime"), try top.text("provider"))
+            machine = try top.text("machine")
+            threads = try top.whole("threads", in: 1...4096)
+            guard case .object(let members) = try top.required("milliseconds") else {
+                throw InputFault("field milliseconds is no object")
+            }
+            let names = members.map(\.key)
+            let reader = try JSONReader(
+                .object(members), path: "milliseconds", known: names)
+            var found: [String: [Double]] = [:]
+            for name in names {
+                let values = try reader.reals(name)
+                if let wrong = values.first(where: { !Self.range.contains($0) }) {
+                    throw InputFault(
+                        "field milliseconds.\(Shown.excerpt(name, 80)) has the timing \(wrong)",
+                        remedy: "a timing is positive: measure again")
+                }
+                found[name] = values
+            }
+            milliseconds = found
+        } catch let error as InputFault {
+            throw DeviceError(.malformed, "\(source): \(error.reason)", remedy: error.remedy)
+        }
+    }
+
+    private static func source(_ node: JSONNode) throws(InputFault) -> DeviceBundle.Source {
+        let fields = try JSONReader(
+            node, path: "bundle", known: DeviceBundle.Source.CodingKeys.allCases.map(\.rawValue))
+        let version = DeviceBundle.Source.currentVersion
+        guard try fields.whole("version") == version else {
+            throw InputFault(
+                "field bundle.version is not \(version), which this version of ofa makes",
+                remedy: "make the bundle anew and measure again")
+        }
+        return DeviceBundle.Source(
+            device: try fields.text("device"), space: try fields.text("space"),
+            spaceHash: try fields.text("space_hash"),
+            batch: try fields.whole("batch", in: 1...65536),
+            resolutions: try fields.wholes("resolutions"),
+            networks: try fields.whole("networks", in: 1...1000),
+            seed: UInt64(try fields.whole("seed", in: 0...Int.max)))
+    }
+
+    /// Returns the summary of a model's timings. Errors: `malformed` if there are fewer than five.
+    func timings(of name: String) throws -> LatencyEntry {
+        let found = milliseconds[name] ?? []
+        guard found.count >= Self.leastTimings else {
+            throw DeviceError(
+                .malformed,
+                "there are \(found.count) timings of '\(name)', and at least \(Self.leastTimings) are needed",
+                remedy: "run the bundle's run.py again: it continues")
+        }
+        return LatencyEntry(timings: found)
+    }
+}
+
+extension JSONReader {
+    /// Returns the value of a required key as a text of at most 200 characters; throws if the value is no such text.
+    fileprivate func text(_ key: String) throws(InputFault) -> String {
+        guard case .text(let text) = try required(key) else {
+            throw InputFault("field \(key) is no text", remedy: "write a text")
+        }
+        guard text.count <= 200 else {
+            throw InputFault("field \(key) has \(text.count) characters; at most 200 are allowed")
+        }
+        return text
+    }
+}

@@ -1,0 +1,183 @@
+// The plan of a bundle with which another device measures itself: a model of every part of a space's networks, models
+// of whole networks to check and correct the table, and for each image size a model that does nothing, which shows the
+// time to call a model. The plan follows from the space, the image sizes, the batch and a seed, so results are checked
+// against the same plan, made again.
+
+import Networks
+
+/// The models of a bundle, with names that results refer to.
+public struct DeviceBundle: Sendable {
+    /// What a bundle was made for.
+    public struct Source: Codable, Sendable, Equatable {
+        /// The version of the plan. Another version may draw other networks or write other models.
+        public static let currentVersion = 1
+
+        /// The plan's version.
+        public var version = Source.currentVersion
+        /// The device, the space, and the hash of the space's definition.
+        public var device, space, spaceHash: String
+        /// Images per run.
+        public var batch: Int
+        /// Image sizes, ascending.
+        public var resolutions: [Int]
+        /// The number of whole networks, over all sizes.
+        public var networks: Int
+        /// The seed of the whole networks' draw.
+        public var seed: UInt64
+
+        public init(
+            device: String, space: String, spaceHash: String, batch: Int, resolutions: [Int],
+            networks: Int, seed: UInt64
+        ) {
+            (self.device, self.space, self.spaceHash) = (device, space, spaceHash)
+            (self.batch, self.resolutions) = (batch, resolutions)
+            (self.networks, self.seed) = (networks, seed)
+        }
+
+        /// The names of the fields in files.
+        enum CodingKeys: String, CodingKey, CaseIterable {
+            case version, device, space
+            case spaceHash = "space_hash"
+            case batch, resolutions, networks, seed
+        }
+    }
+
+    /// The kinds of models.
+    public enum Kind: String, Codable, Sendable {
+        /// A model that returns its input.
+        case overhead
+        /// A part of networks.
+        case part
+        /// A whole network.
+        case network
+    }
+
+    /// One model.
+    public struct Entry: Encodable, Sendable {
+        /// The name in results, unique in the bundle.
+        public let name: String
+        /// What the model is.
+        public let kind: Kind
+        /// The image size.
+        public let resolution: Int
+        /// The file's path in the bundle.
+        public let file: String
+        /// The key in latency tables; nil unless this is a part.
+        public let key: LatencyKey?
+        /// The genes; nil unless this is a whole network.
+        public let arch: SubnetConfig?
+        /// The layers; empty for a model that does nothing.
+        public let layers: [Layer]
+
+        /// Encodes what the runner and a reader need: everything but the layers.
+        public func encode(to encoder: any Encoder) throws {
+            var fields = encoder.container(keyedBy: CodingKeys.self)
+            try fields.encode(name, forKey: .name)
+            try fields.encode(kind, forKey: .kind)
+            try fields.encode(resolution, forKey: .resolution)
+            try fields.encode(file, forKey: .file)
+            try fields.encodeIfPresent(key?.description, forKey: .key)
+            try fields.encodeIfPresent(arch, forKey: .arch)
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case name, kind, resolution, file, key, arch
+        }
+    }
+
+    /// What the bundle is for.
+    public let source: Source
+    /// The models, by image size.
+    public let entries: [Entry]
+    /// The space of the networks.
+    let space: SearchSpace
+
+    /// Plans the bundle of `source` for `space`.
+    ///
+    /// Errors: `invalidOption` without image sizes or whole networks, or for image sizes that the space lacks.
+    public init(_ source: Source, _ space: SearchSpace) throws {
+        try space.checkResolutions(source.resolutions)
+        guard !source.resolutions.isEmpty, source.networks >= 1, source.batch >= 1 else {
+            throw DeviceError(
+                .invalidOption,
+                "a bundle needs an image size, a whole network and a batch of 1 or more")
+        }
+        self.source = source
+        self.space = space
+        entries = try source.resolutions.enumerated().flatMap { place, resolution in
+            func entry(
+                _ name: String, _ kind: Kind, _ file: String, key: LatencyKey? = nil,
+                arch: SubnetConfig? = nil, layers: [Layer] = []
+            ) -> Entry {
+                Entry(
+                    name: "\(resolution) \(name)", kind: kind, resolution: resolution,
+                    file: "\(resolution)/\(file).onnx", key: key, arch: arch, layers: layers)
+            }
+            let parts = try LatencyKey.all(in: space, resolution: resolution).enumerated().map {
+                entry($1.description, .part, "part-\($0)", key: $1, layers: $1.layers)
+            }
+            let numbers = stride(from: place, to: source.networks, by: source.resolutions.count)
+            let networks = try numbers.map { number in
+                let arch = LatencySurvey.whole(
+                    number, of: space, resolution: resolution, seed: source.seed)
+                return entry(
+                    "network \(number)", .network, "network-\(number)", arch: arch,
+                    layers: Array(try NetworkShape(space, arch).layers))
+            }
+            return [entry("overhead", .overhead, "overhead")] + parts + networks
+        }
+    }
+
+    /// Returns the table of the timings in `results`, and its check on the whole networks.
+    ///
+    /// Calling a model takes time that a network takes once. So the time of the model that does nothing is subtracted
+    /// from each part but the first of a network.
+    ///
+    /// Errors: `malformed`, naming the model, if timings are missing, superfluous, too few or not positive.
+    public func table(_ results: BundleResults) throws -> (table: LatencyTable, check: LatencyCheck)
+    {
+        let names = Set(entries.map(\.name))
+        if let other = results.milliseconds.keys.filter({ !names.contains($0) }).min() {
+            throw DeviceError(
+                .malformed, "there are timings of '\(other)', which the bundle does not have",
+                remedy: "import the results of this bundle's run.py")
+        }
+        let timings = try Dictionary(
+            uniqueKeysWithValues: entries.map { ($0.name, try results.timings(of: $0.name)) })
+        var table = LatencyTable(), wholes: [LatencySurvey.Whole] = []
+        for resolution in source.resolutions {
+            let own = entries.filter { $0.resolution == resolution }
+            let first = try PartRoles(space, resolution: resolution).first
+            let overhead =
+                own.first { $0.kind == .overhead }.flatMap { timings[$0.name]?.mean } ?? 0
+            for entry in own {
+                guard let found = timings[entry.name] else { continue }
+                if let key = entry.key {
+                    table[resolution, key] =
+                        first.contains(key.description) ? found : found.lessened(by: overhead)
+                } else if let arch = entry.arch {
+                    wholes.append(.init(arch: arch, entry: found))
+                }
+            }
+        }
+        return (table, try LatencyCheck(table, wholes, space))
+    }
+}
+
+extension LatencyEntry {
+    /// The least share of a timing that is not the call of the model: timings of the smallest parts are hardly longer
+    /// than the call alone, and a part takes some time.
+    private static let leastShare = 0.02
+
+    /// Returns this entry with a mean less by `milliseconds`, and all other figures less by the same factor.
+    fileprivate func lessened(by milliseconds: Double) -> LatencyEntry {
+        let factor = max(Self.leastShare, 1 - milliseconds / mean)
+        var entry = LatencyEntry(count: count, mean: factor * mean, std: factor * std)
+        entry.spread = spread.map {
+            Percentiles(
+                p10: factor * $0.p10, p50: factor * $0.p50, p90: factor * $0.p90,
+                p99: factor * $0.p99, outliers: $0.outliers)
+        }
+        return entry
+    }
+}
