@@ -2,8 +2,10 @@
 # Checks exported ONNX models in other runtimes: ten random subnets of each parity fixture's supernet pass onnx.checker,
 # and ONNX Runtime's and OpenVINO's logits on 2,000 test images of Fashion-MNIST and 200 drawn pictures are ours within
 # 1e-4 of the network's largest logit, with the same top-1. Needs a release build of the tests (ops/test.sh makes it),
-# fixtures, and Python packages from PyPI in a virtual environment outside the repository (OFA_ONNX_VENV). Without
-# fixtures, Python or PyPI the script says that nothing was checked, and succeeds. Takes two to three minutes on two cores.
+# fixtures of all three families, and Python packages from PyPI in a virtual environment outside the repository
+# (OFA_ONNX_VENV). If there are no fixtures, if Python or its venv module is not installed, or if pip cannot reach its
+# package index, the script says that nothing was checked, and succeeds; all else fails. Takes two to
+# three minutes on two cores.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$here"
@@ -16,17 +18,41 @@ skip() {
     exit 0
 }
 
+fail() {
+    echo "check-onnx: FAILED: $1" >&2
+    exit 1
+}
+
+# The folders in which ONNXExportTests looks for fixtures.
+has_fixtures() {
+    local folders=(../shared/fixtures/*/ ../shared/families/*/)
+    if [ -n "${OFA_FIXTURES:-}" ]; then IFS=: read -r -a folders <<<"$OFA_FIXTURES"; fi
+    for folder in "${folders[@]}"; do
+        if [ -d "$folder" ]; then return 0; fi
+    done
+    return 1
+}
+
+# What pip says if it cannot connect to its index, or gets no answer.
+unreachable='NewConnectionError|ConnectTimeoutError|ReadTimeoutError|NameResolutionError|ProxyError'
+
 imports() {
     "$python" -c 'import onnx, onnxruntime, openvino, numpy, PIL' 2>/dev/null
 }
 
+has_fixtures || skip "no parity fixtures (OFA_FIXTURES)"
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 if ! imports; then
-    python3 -m venv "$venv" >"$out/log" 2>&1 || skip "python3 -m venv failed: $(tail -n 1 "$out/log")"
+    python3 -c 'import ensurepip, venv' 2>/dev/null || skip "python3 with its venv module is not installed"
+    python3 -m venv "$venv" >"$out/log" 2>&1 || fail "python3 -m venv $venv: $(tail -n 1 "$out/log")"
     "$python" -m pip install --quiet --disable-pip-version-check --retries 1 --timeout 20 "${packages[@]}" \
-        >"$out/log" 2>&1 || skip "pip cannot install ${packages[*]}: $(tail -n 1 "$out/log")"
-    imports || skip "the packages in $venv cannot be imported"
+        >"$out/log" 2>&1 || {
+        grep -q -E "$unreachable" "$out/log" && skip "only because pip cannot reach its package index"
+        tail -n 5 "$out/log" >&2
+        fail "pip cannot install ${packages[*]}"
+    }
+    imports || fail "the packages in $venv cannot be imported"
 fi
 "$python" -m pip list --disable-pip-version-check 2>/dev/null | grep -E '^(onnx|onnxruntime|openvino|numpy) ' >&2 || true
 
@@ -37,5 +63,5 @@ OFA_ONNX_FOLDER=$out swift test -c release -Xswiftc -enable-testing --skip-build
     tail -n 40 "$out/log" >&2
     exit 1
 }
-compgen -G "$out/*.onnx" >/dev/null || skip "no parity fixtures (OFA_FIXTURES)"
+compgen -G "$out/*.onnx" >/dev/null || fail "there are fixtures, but ONNXExportTests wrote no model"
 "$python" ops/check-onnx.py compare "$out"
