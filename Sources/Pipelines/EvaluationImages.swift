@@ -30,7 +30,7 @@ public struct EvaluationImages {
     /// Shards are memory-mapped from `cache`; `progress` gets the numbers of opened shards and of all shards.
     ///
     /// Errors: `invalidArtifact` for other kinds of artifacts; `missingInput` if the import made no such part; errors
-    /// of `ImportedImages.open`.
+    /// of `ImportedImages.open`; `invalidArtifact` if the number of images is not that of the metadata.
     public init(
         _ part: Part, of artifact: Artifact, _ connection: Connection, cache: BlobCache,
         progress: (Int, Int) -> Void = { _, _ in }
@@ -42,6 +42,7 @@ public struct EvaluationImages {
         let metadata = try JSONText.decode(
             DatasetMetadata.self, from: self.artifact.metadataJSON,
             what: "artifact \(self.artifact.id)")
+        try metadata.check(source, of: self.artifact)
         switch part {
         case .test: images = Array(0..<source.count)
         case .heldOut: images = try metadata.split().heldOut
@@ -83,8 +84,9 @@ public struct EvaluationImages {
         return part
     }
 
-    /// Checks that images can be the input of networks of `space`. Errors: `mismatch`.
-    func check(_ space: SearchSpace) throws {
+    /// Checks that images can be the input of networks of `space`, and that their classes are those that artifact
+    /// `other` tells apart: `names`, in this order. An empty list of names is not compared. Errors: `mismatch`.
+    func check(_ space: SearchSpace, _ names: [ByteName], of other: ArtifactID) throws {
         guard source.channels == space.inputChannels, source.classCount <= space.classes else {
             throw PipelineError(
                 .mismatch,
@@ -92,5 +94,24 @@ public struct EvaluationImages {
                     + " networks of space \(space.name) take \(space.inputChannels) channels and tell \(space.classes)"
                     + " classes apart", remedy: "give a data set like the one it was trained on")
         }
+        guard !names.isEmpty else { return }
+        let own = source.classNames
+        func name(_ names: [ByteName], _ label: Int) -> String {
+            label < names.count ? "'\(names[label])'" : "absent"
+        }
+        let first = (0..<max(own.count, names.count)).first {
+            !own.isEmpty
+                && ($0 >= own.count || $0 >= names.count || own[$0] != names[$0])
+        }
+        guard first != nil || source.classCount != names.count else { return }
+        throw PipelineError(
+            .mismatch,
+            "artifact \(artifact.id) has images of \(source.classCount) classes, and artifact \(other) tells"
+                + " \(names.count) classes apart"
+                + (first.map {
+                    ": class \($0) is \(name(own, $0)) in artifact \(artifact.id), \(name(names, $0)) in artifact"
+                        + " \(other)"
+                } ?? ""),
+            remedy: "give a data set that has the same classes in the same order")
     }
 }

@@ -1,5 +1,6 @@
 // Measures a stored network, or a subnet of a stored supernet, on images of a data set.
 
+import Artifacts
 import Datasets
 import Foundation
 import Networks
@@ -37,29 +38,31 @@ public struct NetworkEvaluation {
 
     /// Measures a stored network with its own statistics. `progress` gets the share of images that is done.
     ///
-    /// Errors: `mismatch` for images that the network cannot take; those of the images.
+    /// Errors: `mismatch` for images that the network cannot take or of other classes; `invalidArtifact` if its outputs
+    /// are not finite; those of the images.
     public init(
         of network: StoredNetwork, on images: EvaluationImages, threads: Int,
         progress: (Double) throws -> Void
     ) throws {
-        try images.check(network.space)
+        try images.check(network.space, network.classNames, of: network.artifact.id)
         let engine = try CPUEngine(threads: threads)
         let running = Network(network.weights, widest: network.shape, engine: engine)
         try self.init(
             Evaluator.Calibrated(network.shape, statistics: network.weights.statistics),
-            Evaluator(running), network.figures.arch, images, network.input.normalization,
-            calibrationImages: nil, progress)
+            Evaluator(running), network.figures.arch, of: network.artifact.id, images,
+            network.input.normalization, calibrationImages: nil, progress)
     }
 
     /// Calibrates the batch norms of the subnet `arch` of a supernet, and measures the subnet. `progress` gets the share
     /// of images that is done, of calibration and measurement together.
     ///
-    /// Errors: `mismatch` for images that the network cannot take; those of the images and of the genes.
+    /// Errors: `mismatch` for images that the network cannot take or of other classes; `invalidArtifact` if its outputs
+    /// are not finite; those of the images and of the genes.
     public init(
         of arch: SubnetConfig, in supernet: StoredSupernet, on images: EvaluationImages,
         _ calibration: Calibration, threads: Int, progress: (Double) throws -> Void
     ) throws {
-        try images.check(supernet.space)
+        try images.check(supernet.space, supernet.classNames, of: supernet.artifact.id)
         let engine = try CPUEngine(threads: threads)
         let network = try Network(supernet: supernet.weights, of: supernet.space, engine: engine)
         let shape = try NetworkShape(supernet.space, arch), data = calibration.data
@@ -74,21 +77,37 @@ public struct NetworkEvaluation {
             count: count, seed: calibration.seed
         ) { try progress(share * $0) }
         try self.init(
-            calibrated[0], evaluator, arch, images, normalization, calibrationImages: count
+            calibrated[0], evaluator, arch, of: supernet.artifact.id, images, normalization,
+            calibrationImages: count
         ) { try progress(share + (1 - share) * $0) }
     }
 
     private init(
         _ subnet: Evaluator.Calibrated, _ evaluator: Evaluator, _ arch: SubnetConfig,
-        _ images: EvaluationImages, _ normalization: PixelNormalization, calibrationImages: Int?,
-        _ progress: (Double) throws -> Void
+        of artifact: ArtifactID, _ images: EvaluationImages, _ normalization: PixelNormalization,
+        calibrationImages: Int?, _ progress: (Double) throws -> Void
     ) throws {
         self.arch = arch
         self.calibrationImages = calibrationImages
         let clock = ContinuousClock(), start = clock.now
-        confusion = try evaluator.confusion(
-            subnet, loader: BatchLoader(images.source, normalization: normalization),
-            images: images.images, afterBatch: progress)
+        do {
+            confusion = try evaluator.confusion(
+                subnet, loader: BatchLoader(images.source, normalization: normalization),
+                images: images.images, afterBatch: progress)
+        } catch let error as TrainingError where error.code == .diverged {
+            throw PipelineError(notFinite: artifact)
+        }
         seconds = (clock.now - start) / .seconds(1)
+    }
+}
+
+extension PipelineError {
+    /// The error of a network of artifact `artifact` whose outputs are NaN or infinite.
+    init(notFinite artifact: ArtifactID) {
+        self.init(
+            .invalidArtifact, "artifact \(artifact): the network's outputs are not finite",
+            remedy:
+                "its training diverged, or its weights are not those of a trained network: use another one"
+        )
     }
 }

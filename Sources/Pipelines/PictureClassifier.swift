@@ -1,5 +1,6 @@
 // Runs a stored network on single pictures.
 
+import Artifacts
 import Datasets
 import Foundation
 import Networks
@@ -9,15 +10,17 @@ import Tensors
 public final class PictureClassifier {
     /// The answer for one picture.
     public struct Result {
-        /// All classes, the most probable first; a class without a name is its number.
-        public let classes: [(name: String, probability: Double)]
+        /// All classes, the most probable first: the number in the order of the network's outputs, and the name; a
+        /// class without a name is called by its number.
+        public let classes: [(number: Int, name: ByteName, probability: Double)]
         /// The time of the network's pass, in milliseconds.
         public let milliseconds: Double
     }
 
     private let network: Network
     private let shape: NetworkShape
-    private let names: [String]
+    private let names: [ByteName]
+    private let artifact: ArtifactID
     private let pictures: SinglePicture
 
     /// Prepares to run `stored`.
@@ -25,7 +28,8 @@ public final class PictureClassifier {
         shape = stored.shape
         network = Network(stored.weights, widest: shape, engine: try CPUEngine(threads: 1))
         let known = stored.classNames
-        names = (0..<shape.classes).map { $0 < known.count ? known[$0].description : "\($0)" }
+        names = (0..<shape.classes).map { $0 < known.count ? known[$0] : ByteName("\($0)") }
+        artifact = stored.artifact.id
         pictures = SinglePicture(
             normalization: stored.input.normalization, fixedSize: stored.input.fixedSize)
         // The first pass allocates memory, which should not count as the first picture's time.
@@ -36,18 +40,20 @@ public final class PictureClassifier {
                     shape.resolution * shape.resolution * shape.inputChannels)))
     }
 
-    /// Classifies the picture in `bytes`, those of a JPEG or PNG file. Errors: why the picture is refused.
+    /// Classifies the picture in `bytes`, those of a JPEG or PNG file. Errors: why the picture is refused;
+    /// `invalidArtifact` if an output of the network is not finite.
     public func classify(_ bytes: [UInt8]) throws -> Result {
         let input = try pictures.input(bytes, size: shape.resolution)
         let clock = ContinuousClock(), start = clock.now
         let logits = logits(input)
         let time = (clock.now - start) / .milliseconds(1)
+        guard logits.allSatisfy(\.isFinite) else { throw PipelineError(notFinite: artifact) }
         let largest = Double(logits.max() ?? 0)
         let exponentials = logits.map { exp(Double($0) - largest) }
         let sum = exponentials.reduce(0, +)
         let order = logits.indices.sorted { (logits[$1], $0) < (logits[$0], $1) }
         return Result(
-            classes: order.map { (names[$0], exponentials[$0] / sum) }, milliseconds: time)
+            classes: order.map { ($0, names[$0], exponentials[$0] / sum) }, milliseconds: time)
     }
 
     private func logits(_ input: FeatureMap) -> [Float] {

@@ -34,6 +34,16 @@ struct DatasetMetadata: Codable, Sendable, Equatable {
         self.validation = validation
     }
 
+    /// Checks that `source`, the images of `artifact`, has as many images as the metadata says. Errors:
+    /// `invalidArtifact`.
+    func check(_ source: any ImageSource, of artifact: Artifact) throws {
+        guard source.count == images else {
+            throw PipelineError(
+                .invalidArtifact,
+                "artifact \(artifact.id) has \(source.count) images; its metadata says \(images)")
+        }
+    }
+
     /// Returns the division of the images into training images and held-out images.
     func split() throws -> Split {
         guard let validation else {
@@ -74,12 +84,7 @@ extension StageContext {
                 "data set \(metadata.dataset) has \(source.channels) channels and \(source.classCount) classes;"
                     + " space \(space.name) takes \(space.inputChannels) and \(space.classes)")
         }
-        guard source.count == metadata.images else {
-            throw PipelineError(
-                .invalidArtifact,
-                "artifact \(artifact.id) has \(source.count) images; its metadata says \(metadata.images)"
-            )
-        }
+        try metadata.check(source, of: artifact)
         return (source, metadata)
     }
 

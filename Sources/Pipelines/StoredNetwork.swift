@@ -63,12 +63,13 @@ public struct StoredNetwork {
         figures = try JSONText.decode(
             NetworkFigures.self, from: artifact.metadataJSON, what: "artifact \(artifact.id)")
         inputs = try Self.inputs(of: artifact, connection)
-        space = try Self.space(artifact, figures, inputs)
-        shape = try NetworkShape(space, figures.arch).renumbered
         bytes = try BlobStore(connection).get(artifact.digest)
-        let (bytes, shape) = (bytes, shape)
-        (weights, classNames) = try InterchangeError.naming("artifact \(artifact.id)") {
-            let file = try Safetensors.decode(bytes: bytes)
+        let (bytes, source) = (bytes, "artifact \(artifact.id)")
+        let file = try InterchangeError.naming(source) { try Safetensors.decode(bytes: bytes) }
+        space = try Self.space(artifact, figures, inputs, name: file.metadata["space"])
+        shape = try NetworkShape(space, figures.arch).renumbered
+        let shape = shape
+        (weights, classNames) = try InterchangeError.naming(source) {
             let weights = Weights(ParameterLayout(shape, naming: .extracted))
             try weights.load(file.tensors.mapValues { ($0.shape, $0.values) })
             let names = try file.metadata["classes"].map {
@@ -80,7 +81,7 @@ public struct StoredNetwork {
     }
 
     /// Returns the inputs of the attempt that made an artifact, by role; the last input if several share a role.
-    private static func inputs(of artifact: Artifact, _ connection: Connection) throws
+    static func inputs(of artifact: Artifact, _ connection: Connection) throws
         -> [ArtifactRole: Artifact]
     {
         let lineage = try Lineage(connection).up(artifact.id)
@@ -94,6 +95,7 @@ public struct StoredNetwork {
     }
 
     private struct SupernetFields: Decodable {
+        let space: String?
         let definition: SearchSpace?
         let normalization: PixelNormalization?
     }
@@ -105,10 +107,16 @@ public struct StoredNetwork {
         }
     }
 
+    /// Finds the space of a network. Older versions recorded the name of a published space instead of a definition;
+    /// `name` is the name in the network's own file.
     private static func space(
-        _ artifact: Artifact, _ figures: NetworkFigures, _ inputs: [ArtifactRole: Artifact]
+        _ artifact: Artifact, _ figures: NetworkFigures, _ inputs: [ArtifactRole: Artifact],
+        name: String?
     ) throws -> SearchSpace {
-        if let space = try figures.definition ?? supernet(inputs)?.definition { return space }
+        let supernet = try supernet(inputs)
+        if let space = figures.definition ?? supernet?.definition { return space }
+        let name = supernet?.space ?? name
+        if let space = SearchSpace.published.first(where: { $0.name == name }) { return space }
         throw PipelineError(
             .invalidArtifact,
             "neither artifact \(artifact.id) nor its supernet records the definition of its space",

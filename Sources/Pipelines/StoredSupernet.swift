@@ -19,6 +19,9 @@ public struct StoredSupernet {
     public let normalization: PixelNormalization?
     /// The genes and image sizes that the supernet was trained for; nil if not recorded.
     public let trained: TrainedDomain?
+    /// The names of the classes of the data set that the supernet was trained on; empty if it had none, or if its list
+    /// of classes is no longer stored.
+    public let classNames: [ByteName]
 
     private struct Fields: Decodable {
         let space: String?
@@ -53,5 +56,18 @@ public struct StoredSupernet {
             try weights.load(file.tensors.mapValues { ($0.shape, $0.values) })
             return weights
         }
+        classNames = try Self.classNames(
+            StoredNetwork.inputs(of: artifact, connection)[.dataset], connection)
+    }
+
+    private static func classNames(_ data: Artifact?, _ connection: Connection) throws
+        -> [ByteName]
+    {
+        do {
+            return try data.flatMap { try ImportedImages.manifest(of: $0, connection) }?.classes
+                ?? []
+        } catch let error as ArtifactsError
+            where error.code == .notFound || error.code == .collected
+        { return [] }
     }
 }

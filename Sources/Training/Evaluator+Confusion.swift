@@ -63,7 +63,7 @@ public struct Confusion: Sendable, Equatable {
         /// The cross entropy.
         public let loss: Double
 
-        /// Evaluates the logits of an image of class `label`. Of equal logits, that of the lower class counts as the
+        /// Evaluates the logits of an image of class `label`, which must be finite. Of equal logits, that of the lower class counts as the
         /// larger.
         public init(_ logits: ArraySlice<Float>, label: Int) {
             let start = logits.startIndex, own = logits[start + label]
@@ -87,7 +87,8 @@ extension Evaluator {
     /// Measures one subnet as `measure` does, and tells the classes apart. The result does not depend on the number of
     /// threads.
     ///
-    /// Errors: `DatasetError` if a picture cannot be read, and those of `afterBatch`.
+    /// Errors: `diverged` if an output of the network is not finite; `DatasetError` if a picture cannot be read; those
+    /// of `afterBatch`.
     public func confusion(
         _ subnet: Calibrated, loader: BatchLoader, images: [Int],
         afterBatch: (Double) throws -> Void = { _ in }
@@ -100,6 +101,9 @@ extension Evaluator {
             let logits = lane.network.withStatistics(subnet.statistics) {
                 let tensor = lane.network.forward(inputs, subnet.shape, mode: .running)
                 return lane.network.engine.download(tensor)
+            }
+            guard logits.allSatisfy(\.isFinite) else {
+                throw TrainingError(.diverged, "the network's outputs are not finite")
             }
             let answers = labels.enumerated().map { place, label in
                 let own = logits[place * classes..<(place + 1) * classes]

@@ -8,7 +8,7 @@ public struct TrainingError: Remedied, Equatable {
     public enum Code: String, Sendable {
         /// A parameter of a phase or an evaluation is outside its range.
         case invalidParameters
-        /// The loss or its gradients were not finite for too many steps, or a weight is not finite.
+        /// The loss or its gradients were not finite for too many steps, or a weight or an output is not finite.
         case diverged
         /// A checkpoint does not fit this space or phase.
         case invalidCheckpoint

@@ -17,7 +17,7 @@ struct ClassifyCommand: ParsableCommand {
         discussion: """
             Pictures are resized and cropped as the evaluation does that measured the network. The milliseconds are those \
             of the network on one thread, without reading the picture. With --json every line is an object; one for a \
-            picture that cannot be read has an error, and the exit code is then 1.
+            picture that was not classified has an error, and the exit code is then 1.
 
             Example:
               ofa classify phone-network holiday/*.jpg
@@ -26,9 +26,10 @@ struct ClassifyCommand: ParsableCommand {
 
     /// A line of the JSON answer.
     struct Answer: Encodable {
-        /// A class and its probability.
+        /// A class and its probability; the number and the name are those in an exported model's metadata.
         struct Class: Encodable {
-            let name: String
+            let `class`: Int
+            let name: ByteName
             let probability: Double
         }
 
@@ -72,7 +73,7 @@ struct ClassifyCommand: ParsableCommand {
         }
         if failed > 0 {
             throw CommandFailure.failed(
-                "\(failed) of \(pictures.count) pictures could not be read", code: "unreadable")
+                "\(failed) of \(pictures.count) pictures were not classified", code: "unreadable")
         }
     }
 
@@ -83,7 +84,8 @@ struct ClassifyCommand: ParsableCommand {
             return Answer(
                 file: picture,
                 classes: result.classes.prefix(top).map {
-                    Answer.Class(name: $0.name, probability: $0.probability)
+                    Answer.Class(
+                        class: $0.number, name: $0.name, probability: $0.probability)
                 }, milliseconds: result.milliseconds, error: nil)
         } catch {
             return Answer(

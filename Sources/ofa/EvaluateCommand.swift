@@ -17,7 +17,8 @@ struct EvaluateCommand: ParsableCommand {
         discussion: """
             A network runs with its own weights and statistics. Of a supernet, --arch says which subnet; its batch norms \
             are first calibrated on training images of the same data set. An architecture is JSON, or 'largest' or \
-            'smallest'. A data set is its training or its test images: the other part of the import is found.
+            'smallest'. A data set is its training or its test images: the other part of the import is found. If names of \
+            classes are known, they must be those that the network was trained on, in the same order.
 
             Example:
               ofa evaluate phone-network --dataset fashion-mnist-dataset --per-class
@@ -105,16 +106,16 @@ struct EvaluateCommand: ParsableCommand {
         let measured = try subject.measure(on: chosen)
         Output.endProgress()
         let names = subject.classNames.isEmpty ? chosen.source.classNames : subject.classNames
-        if let plot {
-            try plot.write(
-                ConfusionPlot(
-                    measured.confusion, names: names,
-                    title: "artifact \(found.id) on \(chosen.artifact.name)"
-                ).svg)
-            if plot.isStandardOutput { return }
-        }
+        let picture = ConfusionPlot(
+            measured.confusion, names: names,
+            title: "artifact \(found.id) on \(chosen.artifact.name)")
+        if let plot, plot.isStandardOutput { return try plot.write(picture.svg) }
         let answer = answer(measured, found, chosen, names)
+        // The answer comes first: if the file cannot be written, the measurement is not lost.
         try Output.answer(answer, output) { try say(answer) }
+        guard let plot else { return }
+        try plot.write(picture.svg)
+        if !output.json { try Output.line("\(plot.path): the confusion matrix") }
     }
 
     private static func opening(_ done: Int, _ all: Int) {
@@ -173,7 +174,6 @@ struct EvaluateCommand: ParsableCommand {
             try Output.line()
             try Output.table(each)
         }
-        if let file = answer.confusion { try Output.line("\(file): the confusion matrix") }
     }
 }
 

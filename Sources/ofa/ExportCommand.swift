@@ -71,15 +71,19 @@ struct ExportCommand: ParsableCommand {
             found, connection, cache: BlobCache(folder: DatabaseOptions.home + "/cache"))
         let bytes = try NetworkExport.bytes(of: network, format, normalises: normalise)
         let sum = Digest.of(bytes)
-        try target.write { try $0(Data(bytes)) }
-        if let card {
-            let page = try ModelCard(
+        let page = try card.map { _ in
+            try ModelCard(
                 network,
                 file: ModelCard.File(
                     name: URL(filePath: file).lastPathComponent, format: format,
                     bytes: bytes.count, digest: sum, normalises: normalise),
-                connection, factors: try FactorSet.load(connection))
-            try card.write(page.markdown)
+                connection, factors: try FactorSet.load(connection)
+            ).markdown
+        }
+        // Both files appear when both are ready, the model last: no model stands without its card.
+        try target.write { write in
+            try write(Data(bytes))
+            if let card, let page { try card.write(page) }
         }
         if target.isStandardOutput { return }
         let answer = Answer(

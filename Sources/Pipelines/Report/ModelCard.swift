@@ -37,31 +37,16 @@ public struct ModelCard {
 
     private let network: StoredNetwork
     private let file: File
-    /// The costs of all stages for the network's device, and of the whole run that trained its supernet; nil if unknown.
-    private let branch, training: CostRow?
-    /// The run that trained the supernet.
-    private let trainingRun: Int64?
+    /// The costs of making the network.
+    private let costOfMaking: ModelCardCost
 
-    /// Collects the costs of `network`, whose export is `file`. Errors: `unknownZone`, and those of the database.
+    /// Collects the costs of `network`, whose export is `file`. Errors: those of the database.
     public init(
         _ network: StoredNetwork, file: File, _ connection: Connection, factors: FactorSet
     ) throws {
         self.network = network
         self.file = file
-        let ledger = CostLedger(connection)
-        branch = try network.artifact.producer.flatMap { producer in
-            // A network for no device has the cost of its own stage.
-            try ledger.branches(run: producer.run, factors: factors).first {
-                $0.run == producer.run && $0.device == network.figures.device
-            }?.cost
-                ?? ledger.report(run: producer.run, by: .stage, factors: factors).rows.first {
-                    $0.label == producer.stage
-                }
-        }
-        trainingRun = network.inputs[.supernet]?.producer?.run
-        training = try trainingRun.map {
-            try ledger.report(run: $0, by: .stage, factors: factors).total
-        }
+        costOfMaking = try ModelCardCost(network, CostLedger(connection), factors: factors)
     }
 
     private var figures: NetworkFigures { network.figures }
@@ -71,7 +56,7 @@ public struct ModelCard {
         let sections = [
             heading, section("Data", data), section("Accuracy", accuracy),
             section("Limits", limits), section("Cost of a prediction", costs),
-            section("Energy and carbon to make it", making), section("Use", use),
+            section("Energy and carbon to make it", costOfMaking.lines), section("Use", use),
             section("Origin", origin),
             section(
                 "Licence", ["Not stated: the owner of the data and the weights fills this in."]),
@@ -154,50 +139,39 @@ public struct ModelCard {
     }
 
     private var costs: [String] {
-        func milliseconds(_ value: Double?) -> String {
-            value.map { ReportText.amount($0) + " ms" } ?? "not known"
+        func milliseconds(_ value: Double?, _ note: String? = nil) -> String {
+            value.map { ReportText.amount($0) + " ms" + (note.map { " (\($0))" } ?? "") }
+                ?? "not known"
+        }
+        // Networks without a target are made for batches of one.
+        let batch = "batch of \(figures.target?.batch ?? 1)"
+        let range = figures.latencyMsLow.flatMap { low in
+            figures.latencyMsHigh.map {
+                "10th to 90th percentile \(ReportText.amount(low))…\(ReportText.amount($0))"
+            }
+        }
+        let error = figures.latencyError.map {
+            "the table's mean error is \(ReportText.smallPercent($0))"
         }
         let rows: [[String]] = [
-            ["multiply-accumulates", ReportText.grouped(figures.macs)],
+            ["multiply-accumulates of one image", ReportText.grouped(figures.macs)],
             ["parameters", ReportText.grouped(figures.params)],
             ["flash", ReportText.bytes(figures.flashBytes)],
-            ["peak memory of activations", ReportText.bytes(figures.peakActivationBytes)],
-            ["latency of a batch by table", milliseconds(figures.tableLatencyMs)],
-            ["latency of a batch, measured", milliseconds(figures.latencyMs)],
             [
-                "energy of a batch, by table or model",
+                "peak memory of activations, \(batch)",
+                ReportText.bytes(figures.peakActivationBytes),
+            ],
+            ["latency of a \(batch), by table", milliseconds(figures.tableLatencyMs, error)],
+            [
+                "latency of a \(batch), measured on one thread of the machine that made the network",
+                milliseconds(figures.latencyMs, range),
+            ],
+            [
+                "energy of a \(batch), by table or model",
                 figures.energyMJ.map { ReportText.amount($0) + " mJ" } ?? "not known",
             ],
         ]
         return Self.table(["Cost", "Value"], rows) + ["", Self.safe(figures.assumption) + "."]
-    }
-
-    private var making: [String] {
-        var rows: [[String]] = []
-        for (name, cost) in [
-            ("this network", branch),
-            (trainingRun.map { "run \($0), which trained its supernet" } ?? "", training),
-        ] {
-            guard let cost else { continue }
-            guard cost.gaps < cost.attempts else {
-                rows.append([name, "not metered", "not metered"])
-                continue
-            }
-            let energy = [cost.energy.microjoules, cost.energy.low, cost.energy.high].map {
-                ReportText.amount(Double($0) / 1e6)
-            }
-            let grams = [cost.grams, cost.gramsLow, cost.gramsHigh].map(ReportText.amount)
-            rows.append([
-                name, "\(energy[0]) J (\(energy[1])…\(energy[2]))",
-                "\(grams[0]) g (\(grams[1])…\(grams[2]))",
-            ])
-        }
-        guard !rows.isEmpty else { return ["Not recorded."] }
-        return Self.table(["What", "Energy", "CO2e"], rows) + [
-            "",
-            "Energy of computing without the building's overhead; CO2e with it. All networks of the supernet share"
-                + " the cost of its training. `ofa cost explain` shows formulas and factors.",
-        ]
     }
 
     private var use: [String] {
@@ -256,23 +230,30 @@ public struct ModelCard {
         return Self.table(["What", "Value"], rows)
     }
 
-    /// Returns how many images a data set has, from its artifact's metadata.
+    /// Returns how many images of a data set were trained on and held out, or how many test images there are, from the
+    /// artifact's metadata.
     private static func images(_ artifact: Artifact) -> String {
-        struct Known: Decodable { let images: Int }
         do {
-            return ReportText.grouped(
-                try JSONText.decode(Known.self, from: artifact.metadataJSON, what: "").images)
+            let metadata = try JSONText.decode(
+                DatasetMetadata.self, from: artifact.metadataJSON, what: "")
+            guard artifact.kind == ArtifactRole.dataset.rawValue else {
+                return ReportText.grouped(metadata.images)
+            }
+            let split = try metadata.split()
+            return "\(ReportText.grouped(split.training.count)) trained on,"
+                + " \(ReportText.grouped(split.heldOut.count)) held out"
         } catch {
             return "–"
         }
     }
 
-    private static func table(_ head: [String], _ rows: [[String]]) -> [String] {
+    /// Returns the lines of a table in Markdown.
+    static func table(_ head: [String], _ rows: [[String]]) -> [String] {
         ([head, head.map { _ in "---" }] + rows).map { "| " + $0.joined(separator: " | ") + " |" }
     }
 
     /// Returns a text from outside on one line, with Markdown's characters escaped.
-    private static func safe(_ text: String) -> String {
+    static func safe(_ text: String) -> String {
         Shown.line(text).map { "\\`*_{}[]<>()#+|!~&".contains($0) ? "\\\($0)" : "\($0)" }.joined()
     }
 
