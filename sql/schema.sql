@@ -1168,6 +1168,18 @@ begin
 end
 $$;
 
+-- Name: advance_duty(text, text, text); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.advance_duty(p_name text, p_from text, p_until text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into ofa.duty (name) values (p_name) on conflict do nothing;
+  update ofa.duty set done_at = p_until::timestamptz where name = p_name and done_at = p_from::timestamptz;
+  return found;
+end
+$$;
+
 -- Name: advance_recurring(text, bigint); Type: FUNCTION
 CREATE FUNCTION ofa_api_1.advance_recurring(p_name text, p_run bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER

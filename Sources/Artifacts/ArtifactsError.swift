@@ -23,6 +23,8 @@ public struct ArtifactsError: Remedied, Equatable {
         case codec
         /// A file could not be read or written.
         case file
+        /// A question would read more artifacts than its limit.
+        case tooLarge
     }
 
     /// The kind of the failure.

@@ -1,5 +1,6 @@
-// The ancestors and descendants of an artifact.
+// The ancestors and descendants of artifacts. LineagePaths.swift has the paths between two artifacts.
 
+import Foundation
 import Postgres
 import Schema
 
@@ -11,109 +12,164 @@ public struct Lineage {
         case up
         /// From an artifact to its descendants.
         case down
+        /// From artifacts to their ancestors and to their descendants.
+        case both
+    }
+
+    /// What a walk returns.
+    public struct Scope: Sendable {
+        /// The largest number of artifacts.
+        public var limit: Int
+        /// The role and kind of artifacts that a walk only counts; nil for none. The walk does not
+        /// continue from these artifacts.
+        public var hidden: String?
+        /// Whether to read the metadata of artifacts; otherwise it is `{}`.
+        public var isDetailed: Bool
+
+        /// By default, at most `usualLimit` artifacts of all kinds, with metadata.
+        public init(limit: Int = usualLimit, hidden: String? = nil, isDetailed: Bool = true) {
+            self.limit = limit
+            self.hidden = hidden
+            self.isDetailed = isDetailed
+        }
     }
 
     /// The default limit on the number of artifacts of a walk.
     public static let usualLimit = 1000
 
-    private let connection: Connection
+    let connection: Connection
 
     /// Uses the database of `connection`.
     public init(_ connection: Connection) {
         self.connection = connection
     }
 
-    /// Returns the artifact and its ancestors, at most `limit` artifacts in all. Errors:
+    /// Returns the artifact and its nearest ancestors, at most `limit` artifacts in all. Errors:
     /// `notFound`.
     public func up(_ artifact: ArtifactID, limit: Int = usualLimit) throws -> LineageGraph {
-        try walk(.up, artifact, limit) { .lineageUp(artifact: artifact.rawValue, most: $0) }
+        try graph(.up, of: [artifact], Scope(limit: limit))
     }
 
-    /// Returns the artifact and its descendants, at most `limit` artifacts in all. Errors:
+    /// Returns the artifact and its nearest descendants, at most `limit` artifacts in all. Errors:
     /// `notFound`.
     public func down(_ artifact: ArtifactID, limit: Int = usualLimit) throws -> LineageGraph {
-        try walk(.down, artifact, limit) { .lineageDown(artifact: artifact.rawValue, most: $0) }
+        try graph(.down, of: [artifact], Scope(limit: limit))
     }
 
-    private func walk(
-        _ direction: Direction, _ root: ArtifactID, _ limit: Int, _ request: (Int) -> Request
-    ) throws -> LineageGraph {
-        // One row more than the limit shows whether the walk is truncated.
-        let rows = try connection.query(request(limit + 1))
-        let reached = try rows.map { try Artifact($0) }
-        guard let first = reached.first(where: { $0.id == root }) else {
-            throw ArtifactsError(
-                .notFound, "there is no artifact \(root)", remedy: "`ofa artifacts list` shows them"
-            )
+    /// Returns the artifacts `roots` and their nearest ancestors, descendants or both. Errors:
+    /// `notFound`.
+    public func graph(_ direction: Direction, of roots: [ArtifactID], _ scope: Scope) throws
+        -> LineageGraph
+    {
+        // One artifact more than the limit shows whether the walk is truncated.
+        let most = max(scope.limit, roots.count) + 1, ids = roots.map(\.rawValue)
+        func walk(_ request: Request) throws -> [Reached] {
+            try plannedQuery(request).map { try Reached($0) }
         }
-        let kept = [first] + reached.filter { $0.id != root }.prefix(max(0, limit - 1))
-        let edges = try connection.query(.lineageEdges(artifacts: kept.map(\.id.rawValue)))
+        var reached: [Reached] = []
+        if direction != .down {
+            reached = try walk(
+                .lineageUp(
+                    artifacts: ids, hidden: scope.hidden, most: most, detailed: scope.isDetailed))
+        }
+        if direction != .up {
+            reached.append(
+                contentsOf: try walk(
+                    .lineageDown(
+                        artifacts: ids, most: most, hidden: scope.hidden,
+                        detailed: scope.isDetailed)))
+        }
+        let kept = try keeping(scope.limit, of: reached, roots: roots)
+        let keptIDs = kept.artifacts.map(\.artifact.id.rawValue)
+        let edges = try plannedQuery(
+            direction == .down
+                ? .lineageEdgesDown(artifacts: keptIDs, most: most)
+                : .lineageEdges(artifacts: keptIDs, hidden: scope.hidden, most: most))
         return LineageGraph(
-            direction: direction, artifacts: kept,
+            direction: direction, rootCount: roots.count, artifacts: kept.artifacts.map(\.artifact),
             edges: try edges.map { row in
                 LineageGraph.Edge(
                     input: ArtifactID(rawValue: try row.int64("input_id")),
                     output: ArtifactID(rawValue: try row.int64("output_id")),
                     role: try row.text("role"))
-            }, isTruncated: reached.count > kept.count)
+            },
+            collected: Dictionary(
+                uniqueKeysWithValues: kept.artifacts.compactMap { one in
+                    one.collectedAt.map { (one.artifact.id, $0) }
+                }),
+            hidden: try hiddenCount(direction, kept.artifacts.map(\.artifact), scope, roots),
+            isTruncated: kept.isTruncated)
     }
-}
 
-/// A lineage graph: artifacts and the edges among these artifacts.
-public struct LineageGraph: Sendable, Equatable {
-    /// An edge from an input to an output: the attempt that made the output read the input in a
-    /// role.
-    public struct Edge: Sendable, Hashable, Codable {
-        /// The artifact that was read.
-        public var input: ArtifactID
-        /// The artifact that was made.
-        public var output: ArtifactID
-        /// The role of the input.
-        public var role: String
+    /// An artifact that an attempt read, and its role.
+    public struct Source: Sendable, Equatable {
+        /// The artifact.
+        public let artifact: Artifact
+        /// The role in which it was read.
+        public let role: String
+    }
 
-        /// `input` was read in `role` to make `output`.
-        public init(input: ArtifactID, output: ArtifactID, role: String) {
-            self.input = input
-            self.output = output
-            self.role = role
+    /// Returns at most `limit` inputs of the attempt that made `artifact`, by role and number,
+    /// without those in the role `hidden`; none for a user-supplied artifact.
+    public func inputs(
+        of artifact: Artifact, hidden: String? = nil, limit: Int = usualLimit
+    ) throws -> [Source] {
+        guard let token = artifact.producer?.token else { return [] }
+        return try connection.query(.lineageInputs(token: token, hidden: hidden, most: limit)).map {
+            Source(artifact: try Artifact($0), role: try $0.text("input_role"))
         }
     }
 
-    /// The direction of the walk.
-    public let direction: Lineage.Direction
-    /// The artifacts; the first is the root, at which the walk began.
-    public let artifacts: [Artifact]
-    /// The edges among `artifacts`.
-    public let edges: [Edge]
-    /// True if the limit truncated the walk.
-    public let isTruncated: Bool
+    /// An artifact of a walk.
+    struct Reached {
+        let artifact: Artifact
+        /// When the bytes were collected; nil if they were not.
+        let collectedAt: Date?
 
-    /// Makes a graph; the first of `artifacts` is its root.
-    public init(
-        direction: Lineage.Direction, artifacts: [Artifact], edges: [Edge], isTruncated: Bool
-    ) {
-        precondition(!artifacts.isEmpty, "a lineage has at least the artifact asked about")
-        self.direction = direction
-        self.artifacts = artifacts
-        self.edges = edges
-        self.isTruncated = isTruncated
+        init(_ row: Row) throws {
+            artifact = try Artifact(row)
+            collectedAt = try row.optionalDate("collected_at")
+        }
     }
 
-    /// The graph without the artifacts of `kind`, but with its root, and with at most `limit`
-    /// artifacts.
-    public func without(kind: String, limit: Int) -> LineageGraph {
-        let left = artifacts[..<1] + artifacts.dropFirst().filter { $0.kind != kind }
-        let kept = Array(left.prefix(limit)), ids = Set(kept.map(\.id))
-        return LineageGraph(
-            direction: direction, artifacts: kept,
-            edges: edges.filter { ids.contains($0.input) && ids.contains($0.output) },
-            isTruncated: isTruncated || kept.count < left.count)
+    /// Returns the roots, then the other artifacts in their order, at most `limit` in all unless
+    /// there are more roots; and whether artifacts were left out.
+    private func keeping(_ limit: Int, of reached: [Reached], roots: [ArtifactID]) throws
+        -> (artifacts: [Reached], isTruncated: Bool)
+    {
+        let known = Dictionary(reached.map { ($0.artifact.id, $0) }) { first, _ in first }
+        var seen = Set<ArtifactID>()
+        var kept: [Reached] = []
+        for root in roots where seen.insert(root).inserted {
+            guard let one = known[root] else {
+                throw ArtifactsError(
+                    .notFound, "there is no artifact \(root)",
+                    remedy: "`ofa artifacts list` shows them")
+            }
+            kept.append(one)
+        }
+        for one in reached where seen.insert(one.artifact.id).inserted {
+            if kept.count >= limit { return (kept, true) }
+            kept.append(one)
+        }
+        return (kept, false)
     }
 
-    /// The attempts that made these artifacts, earliest first.
-    public var attempts: [Artifact.Producer] {
-        var seen = Set<Int64>()
-        return artifacts.compactMap(\.producer).filter { seen.insert($0.token).inserted }
-            .sorted { $0.token < $1.token }
+    private func hiddenCount(
+        _ direction: Direction, _ artifacts: [Artifact], _ scope: Scope, _ roots: [ArtifactID]
+    ) throws -> Int {
+        guard let hidden = scope.hidden else { return 0 }
+        // In a walk down, the inputs of the roots are no descendants.
+        let makers = direction == .down ? artifacts.filter { !roots.contains($0.id) } : artifacts
+        let tokens = Set(makers.compactMap(\.producer?.token)).sorted()
+        return try connection.queryOne(.lineageHidden(tokens: tokens, hidden: hidden))
+            .int("hidden")
+    }
+
+    /// Runs one request with index look-ups as the only plan.
+    func plannedQuery(_ request: Request) throws -> [Row] {
+        // The setting would last until the end of the caller's transaction.
+        if connection.isInTransaction { return try connection.query(request) }
+        return try connection.pipeline([Request(.lineagePlan), request])[1]
     }
 }

@@ -1,48 +1,14 @@
-// Renders a lineage graph as an indented tree, Graphviz DOT, Mermaid or JSON.
+// Renders a lineage graph as Graphviz DOT, Mermaid or JSON. LineageTree.swift and LineageDrawing.swift
+// have the other forms.
 
 import Foundation
 import Intake
 
 extension LineageGraph {
-    /// Returns the graph as an indented tree. The branches of an artifact are shown only once.
-    public func tree() -> String {
-        let next = Dictionary(grouping: edges) { direction == .up ? $0.output : $0.input }
-        let known = Dictionary(
-            artifacts.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
-        var lines = [Self.line(artifacts[0])]
-        var shown: Set<ArtifactID> = [artifacts[0].id]
-
-        func add(_ id: ArtifactID, indent: String) {
-            let branches = (next[id] ?? []).compactMap { edge in
-                known[direction == .up ? edge.input : edge.output].map { (edge.role, $0) }
-            }
-            for (index, (role, artifact)) in branches.enumerated() {
-                let isLast = index == branches.count - 1
-                let isNew = shown.insert(artifact.id).inserted
-                let unfolds = !(next[artifact.id] ?? []).isEmpty
-                lines.append(
-                    "\(indent)\(isLast ? "└─ " : "├─ ")\(Shown.line(role)): \(Self.line(artifact))"
-                        + (isNew || !unfolds ? "" : "  (see above)"))
-                if isNew { add(artifact.id, indent: indent + (isLast ? "   " : "│  ")) }
-            }
-        }
-        add(artifacts[0].id, indent: "")
-        if isTruncated { lines.append("… more than \(artifacts.count) artifacts: raise --limit") }
-        return lines.joined(separator: "\n")
-    }
-
-    private static func line(_ artifact: Artifact) -> String {
-        let origin =
-            artifact.producer.map { "by \($0.stage), run \($0.run), job \($0.job)" }
-            ?? "user-supplied"
-        let what = "\(artifact.kind) \(artifact.name)"
-        return Shown.line("\(what)  #\(artifact.id) \(artifact.digest.short)  (\(origin))")
-    }
-
     /// Returns the graph in Graphviz's language; artifacts are boxes, attempts are ellipses.
     public func dot() -> String {
-        func quoted(_ parts: String...) -> String {
-            let safe = parts.map { part in
+        func quoted(_ parts: String?...) -> String {
+            let safe = parts.compactMap(\.self).map { part in
                 Shown.line(part).replacingOccurrences(of: "\\", with: "\\\\")
                     .replacingOccurrences(of: "\"", with: "\\\"")
             }
@@ -50,8 +16,10 @@ extension LineageGraph {
         }
         var lines = ["digraph lineage {", "  rankdir=LR;"]
         for artifact in artifacts {
-            let label = quoted(artifact.kind, artifact.name, artifact.digest.short)
-            lines.append("  a\(artifact.id) [shape=box, label=\(label)];")
+            let gone = collection(of: artifact)
+            let label = quoted(artifact.kind, artifact.name, artifact.digest.short, gone)
+            let style = gone == nil ? "" : ", style=dashed"
+            lines.append("  a\(artifact.id) [shape=box\(style), label=\(label)];")
         }
         for attempt in attempts {
             let label = quoted(attempt.stage, "attempt \(attempt.token)")
@@ -67,19 +35,23 @@ extension LineageGraph {
     /// Returns the graph as a Mermaid flowchart.
     public func mermaid() -> String {
         // A Mermaid label is markup, in which `#` begins an entity.
-        func quoted(_ parts: String...) -> String {
+        func quoted(_ parts: String?...) -> String {
             let entities: [Character: String] = [
                 "#": "#35;", "\"": "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;", "`": "#96;",
             ]
-            let safe = parts.map { part in
+            let safe = parts.compactMap(\.self).map { part in
                 Shown.line(part).map { entities[$0] ?? String($0) }.joined()
             }
             return "\"" + safe.joined(separator: "<br/>") + "\""
         }
         var lines = ["flowchart LR"]
         for artifact in artifacts {
-            let label = quoted("\(artifact.kind) \(artifact.name)", artifact.digest.short)
+            let gone = collection(of: artifact)
+            let label = quoted("\(artifact.kind) \(artifact.name)", artifact.digest.short, gone)
             lines.append("  a\(artifact.id)[\(label)]")
+            if gone != nil {
+                lines.append("  style a\(artifact.id) stroke-dasharray: 4 3")
+            }
         }
         for attempt in attempts {
             lines.append(
@@ -114,8 +86,10 @@ extension LineageGraph {
 
     /// The JSON form of a lineage.
     public struct Document: Sendable, Codable, Equatable {
-        /// The root artifact.
+        /// The root artifact; the first of several.
         public var root: ArtifactID
+        /// The artifacts at which the walk began.
+        public var roots: [ArtifactID]
         /// The direction of the walk.
         public var direction: Lineage.Direction
         /// The artifacts.
@@ -129,8 +103,12 @@ extension LineageGraph {
     /// Returns the graph as a JSON document.
     public func document() throws -> Document {
         Document(
-            root: artifacts[0].id, direction: direction,
-            artifacts: try artifacts.map { try ArtifactDocument($0) },
+            root: artifacts[0].id, roots: roots.map(\.id), direction: direction,
+            artifacts: try artifacts.map { artifact in
+                var document = try ArtifactDocument(artifact)
+                document.collectedAt = collected[artifact.id]
+                return document
+            },
             edges: edges, truncated: isTruncated)
     }
 }

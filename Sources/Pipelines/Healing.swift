@@ -84,6 +84,31 @@ public struct Healing {
 
     /// Returns how to recreate the bytes of an artifact, whose inputs must be intact.
     public func remedy(for artifact: Artifact) throws -> Remedy {
+        switch try rerun(of: artifact) {
+        case .none(let reason, let remedy): .none(reason, remedy: remedy)
+        case .stage(let arguments): .run(try Self.run(arguments, name: "heal-\(artifact.id)"))
+        }
+    }
+
+    /// How to run the stage again that made an artifact.
+    enum Rerun {
+        /// The arguments of the stage, with the artifacts that it read as its inputs.
+        case stage(StageArguments)
+        /// The stage cannot be run again: the reason, and an alternative if known.
+        case none(String, remedy: String?)
+    }
+
+    /// Returns the run of one stage.
+    static func run(_ arguments: StageArguments, name: String) throws -> RunSpec {
+        let definition = try JSONText.encode(arguments)
+        return RunSpec(
+            name: name, definition: definition,
+            definitionHash: Digest.of(Array(definition.utf8)).hex,
+            stages: [StageSpec(name: arguments.stage, job: try arguments.job())])
+    }
+
+    /// Returns how to run the stage again that made an artifact.
+    func rerun(of artifact: Artifact) throws -> Rerun {
         guard let producer = artifact.producer else {
             return .none(
                 "it is user-supplied: no stage made it",
@@ -110,26 +135,22 @@ public struct Healing {
         // To recreate a shard, the import job that made the shard runs again; other outputs need the whole stage.
         let isOfOneJob = artifact.kind == ArtifactRole.datasetShard.rawValue
         if !isOfOneJob { arguments.part = nil }
-        let read = try Lineage(connection).up(artifact.id).edges.filter {
-            $0.output == artifact.id && $0.role != ArtifactRole.datasetShard.rawValue
-        }
+        let read = try Lineage(connection).inputs(
+            of: artifact, hidden: ArtifactRole.datasetShard.rawValue)
         arguments.inputs = [:]
-        for edge in read {
-            if let role = ArtifactRole(rawValue: edge.role) {
-                arguments.inputs[role] = .artifact(edge.input.description)
+        for source in read {
+            if let role = ArtifactRole(rawValue: source.role) {
+                arguments.inputs[role] = .artifact(source.artifact.id.description)
             }
         }
-        let definition = try JSONText.encode(arguments)
-        return .run(
-            RunSpec(
-                name: "heal-\(artifact.id)", definition: definition,
-                definitionHash: Digest.of(Array(definition.utf8)).hex,
-                stages: [StageSpec(name: arguments.stage, job: try arguments.job())]))
+        return .stage(arguments)
     }
 
-    /// Returns whether a run was made by `remedy`; the definition of such a run is the arguments of one stage.
+    /// Returns whether a run was made by `remedy` or by `Reproduction`; the definition of such a run is the arguments of
+    /// one stage.
     public static func isHealing(_ run: RunSummary) -> Bool {
-        run.name.wholeMatch(of: /heal-[0-9]+/) != nil && run.definition.hasPrefix("{")
+        run.name.wholeMatch(of: /(?:heal|reproduce)-[0-9]+/) != nil
+            && run.definition.hasPrefix("{")
     }
 
     /// Returns the output of the healing run `run` that differs from `artifact`; nil if the run recreated the artifact.

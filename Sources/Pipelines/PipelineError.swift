@@ -26,6 +26,8 @@ public struct PipelineError: Remedied, Equatable {
         /// The definition of a space has fields or layers that this version does not know. The job is retried, because
         /// a newer worker may take it.
         case newerDefinition
+        /// A file or a URL that receives events does not accept them now.
+        case unreachable
     }
 
     /// The kind of error.

@@ -38,9 +38,13 @@ public struct StageArguments: Codable, Sendable, Equatable {
     public var part: Part?
     /// The queue settings of the stage's jobs, such as priority; nil if the file sets none.
     public var terms: StageTerms?
+    /// Whether the stage only reports the digests of its outputs, as the job's result, and records no artifacts
+    /// (`Reproduction`); nil means no.
+    var isTrial: Bool?
 
     private enum CodingKeys: String, CodingKey {
         case stage, parameters, inputs, seed, part, terms
+        case isTrial = "trial"
         case definition = "space"
     }
 

@@ -9,35 +9,47 @@ import Postgres
 
 /// The handlers of every kind of stage.
 public enum StageRegistry {
-    /// Returns handlers by kind of job; image shards are mapped from files in `cache`.
-    public static func handlers(cache: BlobCache) -> [String: any JobHandler] {
+    /// Returns handlers by kind of job; image shards are mapped from files in `cache`. `code` is recorded with each
+    /// artifact (`Provenance`).
+    public static func handlers(cache: BlobCache, code: CodeVersion? = nil) -> [String:
+        any JobHandler]
+    {
         Dictionary(
-            uniqueKeysWithValues: StageKind.allCases.map { ($0.rawValue, handler(cache: cache)) })
+            uniqueKeysWithValues: StageKind.allCases.map {
+                ($0.rawValue, handler(cache: cache, code: code))
+            })
     }
 
     /// Returns the handler of all kinds. Given `body`, the handler runs `body` instead of the stages and is otherwise
     /// the same; benchmarks of the queue's overhead pass a `body`.
     public static func handler(
-        cache: BlobCache, body: (@Sendable (StageContext) throws -> StageOutput)? = nil
+        cache: BlobCache, code: CodeVersion? = nil,
+        body: (@Sendable (StageContext) throws -> StageOutput)? = nil
     ) -> any JobHandler {
-        StageHandler(cache: cache, body: body ?? StageHandler.perform)
+        StageHandler(cache: cache, code: code, body: body ?? StageHandler.perform)
     }
 }
 
 /// Runs one stage's job.
 private struct StageHandler: JobHandler {
     let cache: BlobCache
+    let code: CodeVersion?
     let body: @Sendable (StageContext) throws -> StageOutput
 
     func run(_ job: JobContext) throws -> JobOutput {
         let (output, context) = try attempt(job)
         let inputs = context.readInputs
         let lease = job.lease
-        let artifacts = output.made.map { thing in
+        let provenance = try Provenance(
+            code, threads: job.threads, deterministic: context.arguments.isDeterministic)
+        let artifacts = try output.made.map { thing in
             Artifact.New(
                 kind: thing.role.rawValue, name: thing.name, digest: thing.digest,
-                metadataJSON: thing.metadata,
+                metadataJSON: try provenance.added(to: thing.metadata),
                 run: lease.runID, job: lease.jobID, token: lease.token, stage: lease.stage)
+        }
+        if context.arguments.recordsNothing, output.fanOut == nil {
+            return try trial(output, provenance, job)
         }
         let isSaving = StageKind.savingCheckpoints.contains(lease.kind)
         let hasTables = output.made.contains { $0.tableOf != nil }
@@ -70,6 +82,20 @@ private struct StageHandler: JobHandler {
                     try DeviceStore(connection).setLatencyTable(id, of: device)
                 }
             }
+        }
+    }
+
+    /// Returns the output of a trial: its result is a `Trial`, and only its checkpoints are removed.
+    private func trial(_ output: StageOutput, _ provenance: Provenance, _ job: JobContext) throws
+        -> JobOutput
+    {
+        let trial = Trial(
+            made: output.made.map {
+                Trial.Output(role: $0.role.rawValue, name: $0.name, digest: $0.digest)
+            }, madeBy: provenance)
+        return JobOutput(result: try JSONText.encode(trial)) { connection in
+            _ = try BlobStore(connection).removeCheckpointBlobs(
+                try JobQueue.dropCheckpoints(of: job.lease.jobID, connection))
         }
     }
 

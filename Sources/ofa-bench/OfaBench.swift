@@ -18,7 +18,7 @@ struct OfaBench: ParsableCommand {
         subcommands: [
             TrainBench.self, EvalBench.self, ElasticBench.self, KernelBench.self, DataBench.self,
             QueueBench.self, SoakBench.self, SoakWorker.self,
-            SearchBench.self, CheckpointBench.self, BlobBench.self,
+            SearchBench.self, CheckpointBench.self, BlobBench.self, LineageBench.self,
         ])
 
     /// Parses the command line, runs the benchmark and ends with the benchmark's exit code.

@@ -10,20 +10,12 @@ struct QueueAge {
     /// The URL of the database.
     let url: String
 
-    /// The time that a command takes.
-    struct Answer: Encodable {
-        /// The command.
-        let command: String
-        /// The fastest and the median seconds of three runs of the command.
-        let seconds, medianSeconds: Double
-    }
-
     /// The results.
     struct Result: Encodable {
         let attempts, runs: Int
         let fillSeconds: Double
         let megabytes: Int
-        let answers: [Answer]
+        let answers: [CommandTime]
     }
 
     /// Fills the database and times the commands.
@@ -44,7 +36,9 @@ struct QueueAge {
         let bytes = try connection.queryOne(size).int("bytes")
         return Result(
             attempts: runs * 10, runs: runs, fillSeconds: fillSeconds, megabytes: bytes >> 20,
-            answers: try Self.questions(runs).map(ask))
+            answers: try Self.questions(runs).map {
+                try CommandTime($0 + ["--json"], url: url)
+            })
     }
 
     /// Returns the arguments of the commands, for a database with `runs` runs.
@@ -55,25 +49,6 @@ struct QueueAge {
             ["lineage", "up", "\(runs)"], ["queue"],
             ["artifacts", "show", "\(runs)"],
         ]
-    }
-
-    /// Runs and times a command of the `ofa` in this program's folder.
-    private func ask(_ question: [String]) throws -> Answer {
-        let ofa = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
-            .appending(path: "ofa").path
-        let child = ChildProcess(environment: ["OFA_DATABASE_URL": url])
-        var seconds: [Double] = []
-        for _ in 0..<3 {
-            let begun = ContinuousClock.now
-            let outcome = try child.run([ofa] + question + ["--json"])
-            seconds.append((ContinuousClock.now - begun) / .seconds(1))
-            guard outcome.exitCode == 0 else {
-                throw BenchError("ofa \(question.joined(separator: " ")): \(outcome.output)")
-            }
-        }
-        return Answer(
-            command: question.joined(separator: " "), seconds: seconds.min() ?? 0,
-            medianSeconds: Statistics(seconds).median)
     }
 
     /// The statements that fill the database: runs of the last sixty days, each with five stages of two jobs. One run

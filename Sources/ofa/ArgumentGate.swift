@@ -9,6 +9,7 @@ import Foundation
 import Intake
 import Metering
 import Networks
+import Pipelines
 import Postgres
 import Tensors
 
@@ -214,7 +215,8 @@ enum Environment {
     /// The variables that `ofa` knows, including variables of tests and benchmarks.
     private static let known = [
         "OFA_DATABASE_URL", "OFA_HOME", "OFA_STORE", "OFA_ZONE", "OFA_TDP_WATTS",
-        "OFA_HOST_THREADS", "OFA_ISA", "OFA_ACTOR", "OFA_HOST",
+        "OFA_HOST_THREADS", "OFA_ISA", "OFA_ACTOR", "OFA_HOST", "OFA_OPENLINEAGE",
+        "OFA_SIGNING_KEY",
         "OFA_CHECKPOINTS", "OFA_FASHION_MNIST", "OFA_FAULT_SECONDS", "OFA_FAULT_SEED",
         "OFA_FIXTURES", "OFA_FUZZ_CASES", "OFA_MEASURE", "OFA_PEERS", "OFA_PEER_PYTHON",
         "OFA_ONNX_FOLDER", "OFA_ONNX_VENV", "OFA_PUBLISHED",
@@ -240,6 +242,7 @@ enum Environment {
         _ environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws {
         for name in known { _ = try text(name, environment) }
+        _ = try openLineage(environment)
         _ = try HostDescription.current(environment: environment)
         _ = try InstructionSet.fromEnvironment()
         for name in environment.keys.sorted() where name.hasPrefix("OFA_") && !known.contains(name)
@@ -248,6 +251,18 @@ enum Environment {
                 Remedy.joined(
                     "note: unknown variable \(Shown.excerpt(name))",
                     NearestName.remedy(name, among: known)))
+        }
+    }
+
+    /// Returns where events about attempts are sent; nil if OFA_OPENLINEAGE is not set. Errors: `bad_setting`.
+    static func openLineage(
+        _ environment: [String: String] = ProcessInfo.processInfo.environment
+    ) throws -> OpenLineageTarget? {
+        do {
+            return try text("OFA_OPENLINEAGE", environment).map { try OpenLineageTarget($0) }
+        } catch let error as PipelineError {
+            throw CommandFailure.failed(
+                "OFA_OPENLINEAGE: \(error.reason)", remedy: error.remedy, code: "bad_setting")
         }
     }
 

@@ -44,6 +44,7 @@ struct Ofa: ParsableCommand {
             DatasetCommand.self,
             GCCommand.self,
             LineageCommand.self,
+            ReproduceCommand.self,
             CostCommand.self,
             DoctorCommand.self,
             DatabaseCommand.self,

@@ -49,6 +49,7 @@ struct RunWatch {
             // must be able to end that wait.
             session.drain()
         }
+        session.sendEvents()
         Output.endProgress()
         if try queue.run(run).state == .running {
             throw CommandFailure.failed(

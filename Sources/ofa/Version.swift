@@ -1,5 +1,6 @@
 // `ofa --version`: prints the release, the commit and the instruction set of the kernels.
 import CBuild
+import Pipelines
 import Tensors
 
 /// The answer of `ofa --version`.
@@ -25,6 +26,9 @@ struct Version: Encodable {
             instruction_set = nil
         }
     }
+
+    /// The version that is recorded with artifacts.
+    var code: CodeVersion { CodeVersion(release: version, commit: commit, dirty: dirty) }
 
     /// The answer as text, such as `ofa 0.1.0, commit 0123456789ab (with changes), avx2`.
     var text: String {

@@ -15,6 +15,8 @@ final class WorkSession: Sendable {
     private let failures = Mutex<[String]>([])
     private let running: DispatchGroup
     private let wasAsked = Atomic<Bool>(false)
+    private let target: OpenLineageTarget?
+    private let url: String
 
     /// Whether the worker is draining.
     var isDraining: Bool { wasAsked.load(ordering: .acquiring) }
@@ -34,12 +36,16 @@ final class WorkSession: Sendable {
             zone: try factors.zone(environment: ProcessInfo.processInfo.environment),
             threadsPerAttempt: threads,
             reader: try LiveHostReader())
+        target = try Environment.openLineage()
+        url = databaseURL
+        var duties = [Duty.collection]
+        if let target { duties.append(.openLineage(to: target, code: Version().code)) }
         let registry = StageRegistry.handlers(
-            cache: BlobCache(folder: DatabaseOptions.home + "/cache"))
+            cache: BlobCache(folder: DatabaseOptions.home + "/cache"), code: Version().code)
         worker = try Worker(
             databaseURL: databaseURL, registry: registry,
             options: WorkerOptions(
-                kinds: kinds, slots: room.slots, offers: room.offers, duties: [.collection],
+                kinds: kinds, slots: room.slots, offers: room.offers, duties: duties,
                 threads: threads,
                 prefetch: room.prefetch, budget: room.budget, ttlSeconds: room.leaseSeconds,
                 name: "worker", untilIdle: untilIdle, runID: run,
@@ -68,6 +74,21 @@ final class WorkSession: Sendable {
         wasAsked.store(true, ordering: .releasing)
         worker.requestDrain()
         running.wait()
+    }
+
+    /// Sends the OpenLineage events that the worker's duty has not sent yet, if events are to be sent. Call this after
+    /// the worker has ended. A failure is a note: the next worker sends them.
+    func sendEvents() {
+        guard let target else { return }
+        do {
+            let connection = try Connection(url: url, applicationName: "ofa openlineage")
+            defer { connection.close() }
+            _ = try OpenLineageDelivery(
+                connection, to: target, code: Version().code, report: { Output.note($0) }
+            ).send()
+        } catch {
+            Output.note("OpenLineage events are left to the next worker: \(Output.describe(error))")
+        }
     }
 
     /// Calls `body`. During the call, SIGTERM or Ctrl-C drains the worker, and a second signal kills the process.

@@ -90,6 +90,7 @@ struct WorkerCommand: ParsableCommand {
                 {}
             }
         }
+        session.sendEvents()
         let wasAsked = session.isDraining
         try teller.tell(isLast: true, connect: connect)
         let summary = Summary(

@@ -134,6 +134,75 @@ import Testing
                 ##"odd a#quot;]; x [label=#quot;\n\u{1B}[2J#lt;img src=x#gt;\ #35;quot;<br/>"##))
     }
 
+    @Test("a graph has the ancestors and descendants of several artifacts, and the edges past them")
+    func graph() throws {
+        let graph = try lineage.graph(.both, of: [predictor], Lineage.Scope())
+        #expect(graph.roots.map(\.id) == [predictor])
+        #expect(Set(graph.artifacts.map(\.id)) == [predictor, dataset, supernet, subnet])
+        #expect(graph.edges.contains(.init(input: supernet, output: subnet, role: "supernet")))
+        let lines = graph.tree().split(separator: "\n").map(String.init)
+        #expect(lines[0].hasPrefix("predictor p  #\(predictor)"))
+        #expect(lines[1] == "made from:" && lines.contains("used for:"))
+        #expect(lines.last?.hasPrefix("└─ predictor: subnet phone") == true)
+        let both = try lineage.graph(.both, of: [subnet, otherSubnet], Lineage.Scope(limit: 2))
+        #expect(both.artifacts.map(\.id) == [subnet, otherSubnet] && both.isTruncated)
+        #expect(try both.document().roots == [subnet, otherSubnet])
+    }
+
+    @Test("a collected artifact still answers, and every form marks it as collected")
+    func tombstone() throws {
+        try connection.script(
+            """
+            update ofa.blob set collected_at = '2026-11-29 12:00Z'
+            where digest = (select digest from ofa.artifact where id = \(supernet))
+            """)
+        let graph = try lineage.up(supernet)
+        #expect(graph.artifacts.map(\.id) == [supernet, dataset])
+        #expect(Array(graph.collected.keys) == [supernet])
+        #expect(graph.tree().split(separator: "\n")[0].hasSuffix("; collected on 2026-11-29)"))
+        #expect(graph.dot().contains("style=dashed, label=\"supernet\\nnet"))
+        #expect(graph.mermaid().contains("collected on 2026-11-29"))
+        #expect(graph.svg().contains("class=\"box root collected\""))
+        let documents = try graph.document().artifacts
+        #expect(documents.map { $0.collectedAt != nil } == [true, false])
+    }
+
+    @Test("artifacts of a hidden kind are counted, not shown")
+    func hidden() throws {
+        let shards = try (0..<3 as Range<Int64>).map {
+            try store.record(made("shard", "s\($0)", token: 50 + $0))
+        }
+        let whole = try store.record(
+            made("dataset", "d", token: 60), inputs: shards.map { .init($0, role: "shard") })
+        let scope = Lineage.Scope(hidden: "shard", isDetailed: false)
+        let graph = try lineage.graph(.up, of: [whole], scope)
+        #expect(graph.artifacts.map(\.id) == [whole] && graph.hidden == 3)
+        #expect(try lineage.graph(.down, of: [shards[0]], scope).artifacts.count == 2)
+        #expect(try lineage.graph(.down, of: [whole], scope).hidden == 0)
+        #expect(try lineage.up(whole).artifacts.count == 4)
+        let artifact = try store.get(whole)
+        #expect(try lineage.inputs(of: artifact).map(\.artifact.id) == shards)
+        #expect(try lineage.inputs(of: artifact, hidden: "shard").isEmpty)
+    }
+
+    @Test(
+        "a tree of 5,000 steps is written line by line, with the depth in place of an indentation")
+    func deep() throws {
+        try connection.script(
+            """
+            insert into ofa.artifact (kind, name, role, digest, run_id, job_id, token, stage)
+            select 'checkpoint', 'c' || i, 'c', sha256(i::text::bytea), 1, i, 9000 + i, 'train'
+            from generate_series(1, 5000) i;
+            insert into ofa.artifact_input (token, artifact_id, role)
+            select later.token, earlier.id, 'from' from ofa.artifact earlier
+            join ofa.artifact later on later.token = earlier.token + 1 where earlier.token > 9000
+            """)
+        let last = try store.find("c5000").id
+        let lines = try lineage.up(last, limit: 6000).tree().split(separator: "\n")
+        #expect(lines.count == 5000)
+        #expect(lines.last?.hasPrefix("[depth 4999] └─ from: checkpoint c1") == true)
+    }
+
     @Test("the JSON document round-trips")
     func json() throws {
         let document = try lineage.up(subnet).document()

@@ -44,6 +44,8 @@ final class HostilePlace: @unchecked Sendable {
         ["artifacts", "list"], ["artifacts", "show", "11"], ["artifacts", "verify"],
         ["lineage", "up", "11"], ["lineage", "up", "11", "--format", "dot"],
         ["lineage", "up", "11", "--format", "mermaid"], ["lineage", "down", "1"],
+        ["lineage", "graph", "11", "--format", "svg"], ["lineage", "why", "1", "11"],
+        ["lineage", "graph", "11", "--format", "openlineage"],
         ["device", "list"], ["queue"], ["queue", "history"], ["queue", "permits"],
         ["queue", "recurring"], ["queue", "audit"], ["space", "list"], ["db", "status"],
     ]

@@ -2,52 +2,207 @@
 // swift-format-ignore-file
 import Postgres
 
+extension Statement {
+    /// Makes index look-ups the only plan of the walks in this transaction.
+    public static let lineagePlan = Statement(name: "LineagePlan", sql: #"""
+        select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+          set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true);
+        """#)
+}
+
 extension Request {
-    /// Returns the artifact and its nearest ancestors, at most `most` artifacts in all.
-    public static func lineageUp(artifact: Int64, most: Int) -> Request {
-        Request(lineageUpStatement, [.int(artifact), .int(most)])
+    /// Returns the artifacts and their nearest ancestors, nearest first, at most `most` artifacts in all, each with the time
+    /// when its bytes were collected. `detailed` says whether to return the metadata too.
+    public static func lineageUp(artifacts: [Int64], hidden: String?, most: Int, detailed: Bool) -> Request {
+        Request(lineageUpStatement, [.intArray(artifacts), hidden.map { .text($0) } ?? .null, .int(most), .bool(detailed)])
     }
     private static let lineageUpStatement = Statement(name: "LineageUp", sql: #"""
         with recursive reached (id) as (
-          select $1::bigint
+          select unnest($1::bigint[])
           union
           select input.artifact_id
           from reached
-          join ofa.artifact made on made.id = reached.id
-          join ofa.artifact_input input on input.token = made.token
+          cross join lateral (select token from ofa.artifact where artifact.id = reached.id limit 1) as made
+          cross join lateral (
+            select artifact_id from ofa.artifact_input
+            where token = made.token and role is distinct from $2::text
+            order by artifact_id limit $3::int
+          ) as input
         )
-        select artifact.id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
-        from (select id from reached limit $2::int) as bounded
-        join ofa.artifact on artifact.id = bounded.id;
+        select artifact.id, kind, name, role, artifact.digest,
+          case when $4::boolean then metadata else '{}'::jsonb end as metadata, run_id, job_id, token, stage,
+          artifact.created_at, collected_at
+        from (select id from reached limit $3::int) as bounded
+        join ofa.artifact on artifact.id = bounded.id
+        left join ofa.blob on blob.digest = artifact.digest;
         """#)
 
-    /// Returns the artifact and its nearest descendants, at most `most` artifacts in all.
-    public static func lineageDown(artifact: Int64, most: Int) -> Request {
-        Request(lineageDownStatement, [.int(artifact), .int(most)])
+    /// Returns the artifacts and their nearest descendants, in the form of LineageUp.
+    public static func lineageDown(artifacts: [Int64], most: Int, hidden: String?, detailed: Bool) -> Request {
+        Request(lineageDownStatement, [.intArray(artifacts), .int(most), hidden.map { .text($0) } ?? .null, .bool(detailed)])
     }
     private static let lineageDownStatement = Statement(name: "LineageDown", sql: #"""
         with recursive reached (id) as (
-          select $1::bigint
+          select unnest($1::bigint[])
           union
           select made.id
           from reached
-          join ofa.artifact_input input on input.artifact_id = reached.id
-          join ofa.artifact made on made.token = input.token
+          cross join lateral (
+            select token from ofa.artifact_input where artifact_id = reached.id limit $2::int
+          ) as input
+          cross join lateral (
+            select id from ofa.artifact where token = input.token and kind is distinct from $3::text limit $2::int
+          ) as made
         )
-        select artifact.id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
+        select artifact.id, kind, name, role, artifact.digest,
+          case when $4::boolean then metadata else '{}'::jsonb end as metadata, run_id, job_id, token, stage,
+          artifact.created_at, collected_at
         from (select id from reached limit $2::int) as bounded
-        join ofa.artifact on artifact.id = bounded.id;
+        join ofa.artifact on artifact.id = bounded.id
+        left join ofa.blob on blob.digest = artifact.digest;
         """#)
 
-    /// Returns the edges among the given artifacts: output, input and role.
-    public static func lineageEdges(artifacts: [Int64]) -> Request {
-        Request(lineageEdgesStatement, [.intArray(artifacts)])
+    /// Returns the given artifacts in the form of LineageUp, in the order of their numbers.
+    public static func lineageArtifacts(detailed: Bool, artifacts: [Int64]) -> Request {
+        Request(lineageArtifactsStatement, [.bool(detailed), .intArray(artifacts)])
+    }
+    private static let lineageArtifactsStatement = Statement(name: "LineageArtifacts", sql: #"""
+        select artifact.id, kind, name, role, artifact.digest,
+          case when $1::boolean then metadata else '{}'::jsonb end as metadata, run_id, job_id, token, stage,
+          artifact.created_at, collected_at
+        from ofa.artifact
+        left join ofa.blob on blob.digest = artifact.digest
+        where artifact.id = any ($2::bigint[])
+        order by artifact.id;
+        """#)
+
+    /// Returns the edges among the given artifacts: output, input and role. Of an attempt with more than `most` inputs only
+    /// the first `most` are read.
+    public static func lineageEdges(artifacts: [Int64], hidden: String?, most: Int) -> Request {
+        Request(lineageEdgesStatement, [.intArray(artifacts), hidden.map { .text($0) } ?? .null, .int(most)])
     }
     private static let lineageEdgesStatement = Statement(name: "LineageEdges", sql: #"""
         select made.id as output_id, input.artifact_id as input_id, input.role
-        from ofa.artifact made
-        join ofa.artifact_input input on input.token = made.token
-        where made.id = any ($1::bigint[]) and input.artifact_id = any ($1::bigint[])
+        from (select id, token from ofa.artifact where id = any ($1::bigint[]) offset 0) as made
+        cross join lateral (
+          select artifact_id, role from ofa.artifact_input
+          where token = made.token and role is distinct from $2::text
+          order by artifact_id limit $3::int
+        ) as input
+        where input.artifact_id = any ($1::bigint[])
         order by made.id, input.artifact_id, input.role;
+        """#)
+
+    /// Returns the edges of LineageEdges, but reads the attempts from their inputs on: of an artifact that more than `most`
+    /// attempts read, only `most` are read.
+    public static func lineageEdgesDown(artifacts: [Int64], most: Int) -> Request {
+        Request(lineageEdgesDownStatement, [.intArray(artifacts), .int(most)])
+    }
+    private static let lineageEdgesDownStatement = Statement(name: "LineageEdgesDown", sql: #"""
+        select made.id as output_id, input.artifact_id as input_id, input.role
+        from unnest($1::bigint[]) as given (id)
+        cross join lateral (
+          select token, artifact_id, role from ofa.artifact_input where artifact_id = given.id limit $2::int
+        ) as input
+        cross join lateral (select id from ofa.artifact where token = input.token limit $2::int) as made
+        where made.id = any ($1::bigint[])
+        order by made.id, input.artifact_id, input.role;
+        """#)
+
+    /// Returns how many artifacts the given attempts read in the role `hidden`.
+    public static func lineageHidden(tokens: [Int64], hidden: String) -> Request {
+        Request(lineageHiddenStatement, [.intArray(tokens), .text(hidden)])
+    }
+    private static let lineageHiddenStatement = Statement(name: "LineageHidden", sql: #"""
+        select count(distinct artifact_id) as hidden from ofa.artifact_input
+        where token = any ($1::bigint[]) and role = $2::text;
+        """#)
+
+    /// Returns the edges into the given artifacts, and into their nearest ancestors, `ahead` artifacts in all: an artifact
+    /// and an input with its role, NULL for an artifact without inputs. Inputs with a number below `bound` are left out;
+    /// at most `most` rows.
+    public static func lineageStepUp(artifacts: [Int64], bound: Int64, most: Int, ahead: Int) -> Request {
+        Request(lineageStepUpStatement, [.intArray(artifacts), .int(bound), .int(most), .int(ahead)])
+    }
+    private static let lineageStepUpStatement = Statement(name: "LineageStepUp", sql: #"""
+        with recursive reached (id) as (
+          select unnest($1::bigint[])
+          union
+          select input.artifact_id
+          from reached
+          cross join lateral (select token from ofa.artifact where artifact.id = reached.id limit 1) as made
+          cross join lateral (
+            select artifact_id from ofa.artifact_input
+            where token = made.token and artifact_id >= $2::bigint
+            order by artifact_id limit $3::int
+          ) as input
+        )
+        select bounded.id, input.artifact_id as next_id, input.role
+        from (select id from reached limit $4::int) as bounded
+        left join lateral (select token from ofa.artifact where artifact.id = bounded.id limit 1) as made on true
+        left join lateral (
+          select artifact_id, role from ofa.artifact_input
+          where token = made.token and artifact_id >= $2::bigint
+          order by artifact_id limit $3::int
+        ) as input on true
+        limit $3::int;
+        """#)
+
+    /// Returns the edges out of the given artifacts, and out of their nearest descendants, in the form of LineageStepUp:
+    /// an artifact and an output of an attempt that read it. Outputs with a number above `bound` are left out.
+    public static func lineageStepDown(artifacts: [Int64], most: Int, bound: Int64, ahead: Int) -> Request {
+        Request(lineageStepDownStatement, [.intArray(artifacts), .int(most), .int(bound), .int(ahead)])
+    }
+    private static let lineageStepDownStatement = Statement(name: "LineageStepDown", sql: #"""
+        with recursive reached (id) as (
+          select unnest($1::bigint[])
+          union
+          select made.id
+          from reached
+          cross join lateral (
+            select token from ofa.artifact_input where artifact_id = reached.id limit $2::int
+          ) as input
+          cross join lateral (
+            select id from ofa.artifact where token = input.token and id <= $3::bigint limit $2::int
+          ) as made
+        )
+        select bounded.id, made.id as next_id, made.role
+        from (select id from reached limit $4::int) as bounded
+        left join lateral (
+          select output.id, input.role
+          from (
+            select token, role from ofa.artifact_input where artifact_id = bounded.id limit $2::int
+          ) as input
+          cross join lateral (
+            select id from ofa.artifact where token = input.token and id <= $3::bigint limit $2::int
+          ) as output
+          limit $2::int
+        ) as made on true
+        limit $2::int;
+        """#)
+
+    /// Returns the roles in which the attempt that made `output` read `input`.
+    public static func lineageEdge(output: Int64, input: Int64) -> Request {
+        Request(lineageEdgeStatement, [.int(output), .int(input)])
+    }
+    private static let lineageEdgeStatement = Statement(name: "LineageEdge", sql: #"""
+        select input.role from ofa.artifact made
+        join ofa.artifact_input input on input.token = made.token
+        where made.id = $1::bigint and input.artifact_id = $2::bigint
+        order by input.role;
+        """#)
+
+    /// Returns at most `most` artifacts that an attempt read, each with its role as `input_role`; `hidden` is a role to
+    /// leave out, or NULL.
+    public static func lineageInputs(token: Int64, hidden: String?, most: Int) -> Request {
+        Request(lineageInputsStatement, [.int(token), hidden.map { .text($0) } ?? .null, .int(most)])
+    }
+    private static let lineageInputsStatement = Statement(name: "LineageInputs", sql: #"""
+        select artifact.id, kind, name, artifact.role, digest, metadata, run_id, job_id, artifact.token, stage, created_at,
+          input.role as input_role
+        from ofa.artifact_input input
+        join ofa.artifact on artifact.id = input.artifact_id
+        where input.token = $1::bigint and input.role is distinct from $2::text
+        order by input.role, artifact.id limit $3::int;
         """#)
 }

@@ -1,0 +1,251 @@
+// The shortest paths from one artifact down to another: a breadth-first search from both ends. An
+// artifact has a larger number than every artifact it was made from, so the search visits only
+// numbers between the two ends.
+
+import Postgres
+import Schema
+
+/// The shortest paths between two artifacts.
+public struct LineagePaths: Sendable, Equatable {
+    /// The edges of some of the shortest paths, each from the ancestor to the descendant. Several
+    /// edges between the same artifacts become one, whose role lists all roles.
+    public let paths: [[LineageGraph.Edge]]
+    /// The artifacts of `paths`, by number.
+    public let artifacts: [ArtifactID: Artifact]
+    /// The number of shortest paths.
+    public let count: Int
+}
+
+extension Lineage {
+    /// The default limit on the number of artifacts that a search for a path reads.
+    public static let usualReach = 200_000
+
+    /// Returns at most `most` of the shortest paths from `ancestor` down to `descendant`; nil if
+    /// there is none. If both are the same artifact, the path has no edges. Errors: `notFound`;
+    /// `tooLarge` if the search reads more than `reach` artifacts.
+    public func paths(
+        from ancestor: ArtifactID, to descendant: ArtifactID, most: Int = 1,
+        reach: Int = usualReach
+    ) throws -> LineagePaths? {
+        let store = ArtifactStore(connection)
+        let ends = try [store.get(ancestor), store.get(descendant)]
+        guard ancestor != descendant else {
+            return LineagePaths(paths: [[]], artifacts: [ancestor: ends[0]], count: 1)
+        }
+        guard ancestor < descendant else { return nil }
+        var search = PathSearch(ancestor.rawValue, descendant.rawValue, reach: reach)
+        let direct = try connection.query(
+            .lineageEdge(output: descendant.rawValue, input: ancestor.rawValue))
+        if direct.isEmpty {
+            guard try search.run({ try plannedQuery($0) }) else { return nil }
+        } else {
+            search.meet(directly: try direct.map { try $0.text("role") })
+        }
+        let paths = search.paths(most: most)
+        let ids = Set(paths.joined().flatMap { [$0.input, $0.output] })
+        let rows = try connection.query(
+            .lineageArtifacts(detailed: false, artifacts: ids.map(\.rawValue)))
+        let known = try rows.map { try Artifact($0) }
+        return LineagePaths(
+            paths: paths,
+            artifacts: Dictionary(known.map { ($0.id, $0) }) { first, _ in first },
+            count: search.count)
+    }
+}
+
+/// A breadth-first search from both ends. Depths and links are complete for whole levels.
+private struct PathSearch {
+    /// One direction of the search.
+    private struct Side {
+        /// The artifacts at which the side begins and ends.
+        let start, bound: Int64
+        let isUp: Bool
+        var frontier: [Int64]
+        var depth: [Int64: Int]
+        var level = 0
+        /// The neighbours one step back towards `start`, with their roles.
+        var links: [Int64: [Int64: [String]]] = [:]
+        /// The neighbours one step on, for artifacts that were read.
+        var next: [Int64: [(id: Int64, role: String)]] = [:]
+        /// How many artifacts the next request reads ahead: more each time, so that a long chain
+        /// takes few requests.
+        var ahead = 64
+        /// The largest number of rows of a request.
+        var rows = 4000
+        /// Whether a request met an artifact with too many neighbours.
+        var isWide = false
+
+        init(_ start: Int64, bound: Int64, isUp: Bool) {
+            (self.start, self.bound, self.isUp) = (start, bound, isUp)
+            frontier = [start]
+            depth = [start: 0]
+        }
+
+        /// Reads the neighbours of the frontier. Sets `isWide` and reads nothing if there are too
+        /// many.
+        mutating func load(_ ask: (Request) throws -> [Row]) throws {
+            let missing = frontier.filter { next[$0] == nil }
+            if missing.isEmpty { return }
+            let found = try ask(request(missing, ahead: missing.count + ahead))
+            var read: [Int64: [(id: Int64, role: String)]] = [:]
+            for row in found {
+                read[try row.int64("id"), default: []] +=
+                    try row.optionalInt64("next_id").map { [($0, try row.text("role"))] } ?? []
+            }
+            // At the limit the rows of the last artifact may be incomplete.
+            if found.count >= rows, let last = found.last { read[try last.int64("id")] = nil }
+            isWide = missing.contains { read[$0] == nil }
+            if isWide { return }
+            next.merge(read) { first, _ in first }
+            ahead = min(2 * ahead, 4096)
+        }
+
+        private func request(_ artifacts: [Int64], ahead: Int) -> Request {
+            isUp
+                ? .lineageStepUp(artifacts: artifacts, bound: bound, most: rows, ahead: ahead)
+                : .lineageStepDown(artifacts: artifacts, most: rows, bound: bound, ahead: ahead)
+        }
+
+        /// Moves on by one level.
+        mutating func advance() {
+            level += 1
+            var reached: [Int64] = []
+            for id in frontier {
+                for (other, role) in next[id] ?? [] {
+                    if depth[other] == nil {
+                        depth[other] = level
+                        reached.append(other)
+                    }
+                    if depth[other] == level {
+                        links[other, default: [:]][id, default: []] += [role]
+                    }
+                }
+            }
+            frontier = reached
+        }
+    }
+
+    private var up, down: Side
+    private var meeting: [Int64] = []
+    private let reach: Int
+
+    init(_ ancestor: Int64, _ descendant: Int64, reach: Int) {
+        up = Side(descendant, bound: ancestor, isUp: true)
+        down = Side(ancestor, bound: descendant, isUp: false)
+        self.reach = reach
+    }
+
+    /// Records that the ends are neighbours.
+    mutating func meet(directly roles: [String]) {
+        up.level = 1
+        up.depth[down.start] = 1
+        up.links[down.start] = [up.start: roles]
+        meeting = [down.start]
+    }
+
+    /// Searches, one level of the side with the smaller frontier at a time; returns whether the
+    /// sides met.
+    mutating func run(_ ask: (Request) throws -> [Row]) throws -> Bool {
+        while !up.frontier.isEmpty && !down.frontier.isEmpty {
+            if up.isWide && down.isWide {
+                (up.isWide, down.isWide) = (false, false)
+                up.rows *= 8
+                down.rows *= 8
+            }
+            let isUp =
+                down.isWide || !up.isWide && up.frontier.count <= down.frontier.count
+            try step(isUp ? \.up : \.down, ask)
+            let other = isUp ? down.depth : up.depth
+            meeting = (isUp ? up : down).frontier.filter { other[$0] != nil }
+            if !meeting.isEmpty { return true }
+            guard up.next.count + down.next.count <= reach else {
+                throw ArtifactsError(
+                    .tooLarge,
+                    "no path was found among \(up.next.count + down.next.count) artifacts",
+                    remedy: "raise --limit to search further")
+            }
+        }
+        return false
+    }
+
+    private mutating func step(
+        _ side: WritableKeyPath<Self, Side>, _ ask: (Request) throws -> [Row]
+    ) throws {
+        try self[keyPath: side].load(ask)
+        if !self[keyPath: side].isWide { self[keyPath: side].advance() }
+    }
+
+    /// The number of shortest paths; at most `Int.max`.
+    var count: Int {
+        var upCounts: [Int64: Int] = [up.start: 1], downCounts: [Int64: Int] = [down.start: 1]
+        return meeting.reduce(0) { sum, id in
+            let (product, overflows) = Self.paths(id, up, &upCounts).multipliedReportingOverflow(
+                by: Self.paths(id, down, &downCounts))
+            let total = sum.addingReportingOverflow(product)
+            return overflows || total.overflow ? .max : total.partialValue
+        }
+    }
+
+    /// Returns the number of shortest paths from `id` back to the start of a side.
+    private static func paths(_ id: Int64, _ side: Side, _ known: inout [Int64: Int]) -> Int {
+        // Links lead to smaller depths, so a stack replaces recursion, which a long chain would
+        // exhaust.
+        var stack = [id]
+        while let one = stack.last {
+            if known[one] != nil {
+                stack.removeLast()
+                continue
+            }
+            let links = (side.links[one] ?? [:]).keys
+            let missing = links.filter { known[$0] == nil }
+            if missing.isEmpty {
+                known[one] = links.reduce(0) {
+                    let sum = $0.addingReportingOverflow(known[$1] ?? 0)
+                    return sum.overflow ? .max : sum.partialValue
+                }
+                stack.removeLast()
+            } else {
+                stack += missing
+            }
+        }
+        return known[id] ?? 0
+    }
+
+    /// Returns at most `most` of the shortest paths, in the order of their artifacts' numbers.
+    func paths(most: Int) -> [[LineageGraph.Edge]] {
+        var paths: [[LineageGraph.Edge]] = []
+        for middle in meeting.sorted() {
+            let room = most - paths.count
+            if room <= 0 { break }
+            let before = Self.walks(from: middle, down, most: room)
+            let after = Self.walks(from: middle, up, most: room)
+            for first in before {
+                for last in after where paths.count < most {
+                    paths.append(first.reversed() + last)
+                }
+            }
+        }
+        return paths
+    }
+
+    /// Returns at most `most` ways from an artifact back to the start of a side. The edges of the
+    /// lower side come from the artifact on; those of the upper side lead away from it.
+    private static func walks(from id: Int64, _ side: Side, most: Int) -> [[LineageGraph.Edge]] {
+        var finished: [[LineageGraph.Edge]] = []
+        var stack: [(id: Int64, edges: [LineageGraph.Edge])] = [(id, [])]
+        while let (one, edges) = stack.popLast(), finished.count < most {
+            if one == side.start {
+                finished.append(edges)
+                continue
+            }
+            for (next, roles) in (side.links[one] ?? [:]).sorted(by: { $0.key > $1.key }) {
+                let (input, output) = side.isUp ? (one, next) : (next, one)
+                let edge = LineageGraph.Edge(
+                    input: ArtifactID(rawValue: input), output: ArtifactID(rawValue: output),
+                    role: Set(roles).sorted().joined(separator: ", "))
+                stack.append((next, edges + [edge]))
+            }
+        }
+        return finished
+    }
+}

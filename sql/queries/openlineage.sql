@@ -1,0 +1,69 @@
+-- Statements of OpenLineage, which tells other systems about ended attempts.
+
+-- name: OpenLineageHorizon :one
+-- Returns a time before which no attempt can still be committed with its end: the start of the oldest transaction of
+-- another client, or a minute ago if this role may not see that, at most an hour ago. It must be read by a statement
+-- before OpenLineageEnded, whose snapshot then has every attempt that ended before that time.
+select greatest(ofa.now() - interval '1 hour', ofa.now() - statement_timestamp() + coalesce((
+    select min(case when query = '<insufficient privilege>' then statement_timestamp() - interval '1 minute'
+      else xact_start end)
+    from pg_stat_activity
+    where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
+  ), statement_timestamp()))::text as horizon;
+
+-- name: OpenLineageCursor :one
+-- Returns the end of the last attempt that was sent, -infinity before the first one.
+select coalesce((select done_at from ofa.duty where name = @name::text), '-infinity')::text as cursor;
+
+-- name: OpenLineageEnded :many
+-- Returns about `most` attempts that ended after `after` and before `horizon`, earliest first; attempts with the same
+-- end are returned together.
+select token, attempt.job_id, run_id, stage, attempt.ended_at, attempt.ended_at::text as ended
+from ofa.attempt join ofa.job on job.id = attempt.job_id
+where attempt.ended_at > @after::text::timestamptz and attempt.ended_at < @horizon::text::timestamptz
+  and outcome <> 'unbegun'
+order by attempt.ended_at fetch first (@most::int) rows with ties;
+
+-- name: OpenLineageAdvance :one
+-- Records that every attempt up to `until` was sent, provided that `after` is the recorded time; returns whether it
+-- was.
+select ofa_api_1.advance_duty(@name::text, @after::text, @until::text) as advanced;
+
+-- name: OpenLineageAttempts :many
+-- Returns the given attempts with their runs, machines and use of energy. An attempt that is no longer recorded counts
+-- as completed at the time `made`, when its artifacts were recorded. `first` and `last` bound the ends of the attempts.
+select given.token, given.job as job_id, given.run as run_id, given.stage, coalesce(job.kind, recipe.kind) as kind,
+  run.name as run_name, run.definition_hash, extract(epoch from run.created_at)::text as run_epoch,
+  tried.attempt, coalesce(tried.started_at, made::timestamptz) as started_at,
+  coalesce(tried.ended_at, made::timestamptz) as ended_at, coalesce(tried.outcome, 'completed') as outcome, tried.error,
+  host.name as host, meter.wall_ns, meter.cpu_ns, meter.energy_uj, meter.energy_low_uj, meter.energy_high_uj,
+  meter.energy_uj * rate.ug_per_uj as emission_ug, rate.version as factor_set, meter.method, meter.tier
+from unnest(@tokens::bigint[], @jobs::bigint[], @runs::bigint[], @stages::text[], @made::text[])
+  as given (token, job, run, stage, made)
+join ofa.run on run.id = given.run
+left join ofa.attempts_of(@jobs::bigint[], @first::timestamptz, @last::timestamptz) as tried
+  on tried.job_id = given.job and tried.token = given.token
+left join ofa.job on job.id = given.job
+left join ofa.recipe on recipe.job_id = given.job
+left join ofa.session on session.id = tried.session_id
+left join ofa.host on host.id = session.host_id
+left join ofa.meter on meter.account_id = job.account_id and meter.token = given.token
+left join ofa.rate on rate.version = (select max(version) from ofa.factor_set) and rate.zone = meter.zone
+  and tried.ended_at >= rate.valid_from and tried.ended_at < rate.valid_until
+order by ended_at, given.token;
+
+-- name: OpenLineageData :many
+-- Returns the artifacts that the given attempts read and made, each with the size of its bytes; `hidden` is a role of
+-- inputs to leave out.
+select input.token, true as is_input, input.role, artifact.id, kind, name, artifact.digest,
+  metadata -> 'madeBy' as made_by, raw_bytes
+from ofa.artifact_input input
+join ofa.artifact on artifact.id = input.artifact_id
+left join ofa.blob on blob.digest = artifact.digest
+where input.token = any (@tokens::bigint[]) and input.role <> @hidden::text
+union all
+select token, false, role, artifact.id, kind, name, artifact.digest, metadata -> 'madeBy', raw_bytes
+from ofa.artifact
+left join ofa.blob on blob.digest = artifact.digest
+where token = any (@tokens::bigint[]) and kind <> @hidden::text
+order by 1, 2, 3, 4;
