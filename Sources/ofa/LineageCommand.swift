@@ -80,7 +80,7 @@ struct LineageOptions: ParsableArguments {
             try target.write(try text(graph, format, connection) + "\n")
             if output.json { try Output.json(["file": target.path]) }
         } else if format == .tree {
-            for line in graph.tree().split(separator: "\n") { try Output.line(String(line)) }
+            try Output.wrapped(graph.tree())
         } else if format == .json {
             try Output.json(try graph.document())
         } else {

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Artifacts
 import Foundation
+import Intake
 import Pipelines
 import Postgres
 
@@ -137,17 +138,19 @@ struct LineageWhy: ParsableCommand {
     }
 
     private func print(_ answer: Answer) throws {
+        var lines: [String] = []
         for path in answer.paths {
             var role: String?
             for step in path {
                 let arrow = role.map { "└─ \($0): " } ?? ""
                 let origin = step.stage.map { "by \($0)" } ?? "user-supplied"
-                try Output.line(
-                    "\(arrow)\(step.kind) \(step.name)  #\(step.artifact)"
-                        + " \(step.digest.prefix(12))  (\(origin))")
+                let what = "\(step.kind) \(step.name)  #\(step.artifact)"
+                lines.append(
+                    Shown.line("\(arrow)\(what) \(step.digest.prefix(12))  (\(origin))"))
                 role = step.role
             }
         }
+        try Output.wrapped(lines.joined(separator: "\n"))
         let rest = answer.shortest_paths - answer.paths.count
         if rest > 0 {
             Output.note(

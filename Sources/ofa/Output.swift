@@ -83,6 +83,15 @@ enum Output {
         try write(Shown.lines(text) + "\n")
     }
 
+    /// Prints the lines of a text, each as `line` does. If there is no width to wrap to, they are written at once, which
+    /// is much faster for thousands of lines.
+    static func wrapped(_ text: String) throws {
+        guard Screen.tableWidth != nil else { return try lines(text) }
+        for one in text.split(separator: "\n", omittingEmptySubsequences: false) {
+            try line(String(one))
+        }
+    }
+
     /// Prints a table on standard output, fitted to the terminal, with a bold head if the terminal supports this.
     static func table(_ table: Table) throws {
         let layout = table.layout(bold: Screen.isStyled, width: Screen.tableWidth)
