@@ -17,8 +17,8 @@ public struct StageFailure: PermanentError, CustomStringConvertible {
     /// The message stored in the job's outcome.
     public let description: String
 
-    /// Takes the message of `error`; nil if a retry may succeed: for unreadable files, a full disk, definitions of
-    /// newer versions, and errors of types that are not listed here.
+    /// Takes the message of `error`; nil if a retry may succeed: for unreadable files, a full disk, definitions and
+    /// blobs of newer versions, which a newer worker can read, and errors of types that are not listed here.
     init?(_ error: any Error) {
         switch error {
         case let error as DeviceError where error.code == .infeasible:
@@ -26,7 +26,7 @@ public struct StageFailure: PermanentError, CustomStringConvertible {
         case let error as PipelineError
         where [.unreadable, .newerDefinition, .noRoom].contains(error.code):
             return nil
-        case let error as ArtifactsError where error.code == .file: return nil
+        case let error as ArtifactsError where [.file, .codec].contains(error.code): return nil
         case is DeviceError, is SearchError, is PipelineError, is NetworkError, is DatasetError,
             is InterchangeError,
             is TrainingError, is TensorError, is ArtifactsError:

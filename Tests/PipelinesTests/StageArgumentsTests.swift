@@ -1,4 +1,5 @@
 // What a job carries survives the queue.
+import Artifacts
 import Foundation
 import Networks
 import Testing
@@ -72,6 +73,12 @@ import Testing
             #expect(error?.message.contains(word) == true, "\(error?.message ?? "")")
             #expect(error.map { StageFailure($0) == nil } == true)
         }
+    }
+
+    @Test("a job that meets a blob of another version is tried again, one that meets damage is not")
+    func codec() {
+        #expect(StageFailure(ArtifactsError(.codec, "written by a newer ofa")) == nil)
+        #expect(StageFailure(ArtifactsError(.corrupt, "damaged")) != nil)
     }
 
     @Test("JSON of another version is an error that says what it was read for")

@@ -88,6 +88,18 @@ struct MigratorTests {
         #expect(error?.code == .newerDatabase)
     }
 
+    @Test("a program that does not know recipes and deltas refuses a database that may have them")
+    func derivedBlobs() throws {
+        let database = try TemporaryDatabase()
+        let error = #expect(throws: SchemaError.self) {
+            try Migrator(
+                try database.connect(), migrations: Array(Migration.all.prefix(1)),
+                routines: Self.none
+            ).migrate()
+        }
+        #expect(error?.code == .newerDatabase)
+    }
+
     @Test("migrators that run at once apply every migration once")
     func concurrent() throws {
         let database = try TemporaryDatabase(migrated: false)

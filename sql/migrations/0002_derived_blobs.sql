@@ -1,5 +1,5 @@
 -- Blobs that are stored in terms of another blob: as a recipe, or as a delta.
--- Serves programs from migration 1 on.
+-- Programs of migration 1 cannot read such blobs, so they refuse a database with this migration.
 
 -- `parent` is the blob from whose decoded bytes this blob's bytes are made: as a recipe (filter recipe: the chunks are
 -- instructions for the program) or as a delta (filter xor: the chunks are XORed with those of the parent, then bit

@@ -4,10 +4,10 @@
 extension Migration {
     /// The migration sql/migrations/0002_derived_blobs.sql.
     static let derivedBlobs0002 = Migration(
-        version: 2, name: "derived_blobs", serves: 1,
-        checksum: "b944633a68a6c5f905bc501532182c8da4a9171225da2a31bebabf36d9810c3a", sql: #"""
+        version: 2, name: "derived_blobs",
+        checksum: "ecd71a64efb69c9a28011b5b5b6b3673e91203c3f8f766fc4c426822cfd954af", sql: #"""
         -- Blobs that are stored in terms of another blob: as a recipe, or as a delta.
-        -- Serves programs from migration 1 on.
+        -- Programs of migration 1 cannot read such blobs, so they refuse a database with this migration.
 
         -- `parent` is the blob from whose decoded bytes this blob's bytes are made: as a recipe (filter recipe: the chunks are
         -- instructions for the program) or as a delta (filter xor: the chunks are XORed with those of the parent, then bit
