@@ -161,6 +161,9 @@ final class BlobTransfers {
         process.standardOutput = FileHandle.nullDevice
         try process.run()
         process.waitUntilExit()
+        guard process.terminationStatus != 127 else {
+            throw BenchError("psql is not on the PATH: install the client programs of PostgreSQL")
+        }
         guard process.terminationStatus == 0 else {
             throw BenchError("psql ended with exit code \(process.terminationStatus): \(command)")
         }
