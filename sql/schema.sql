@@ -1603,11 +1603,11 @@ begin
   if p_skip then
     return query select encode(digest, 'hex') from ofa.blob
       where digest in (select decode(hex, 'hex') from unnest(p_digests) as named (hex))
-      order by digest for update skip locked;
+      order by parent is not null, digest for update skip locked;
   else
     return query select encode(digest, 'hex') from ofa.blob
       where digest in (select decode(hex, 'hex') from unnest(p_digests) as named (hex))
-      order by digest for update;
+      order by parent is not null, digest for update;
   end if;
 end
 $$;
@@ -1817,8 +1817,8 @@ begin
       if v_removed.parent is not null then v_parents := v_parents || v_removed.parent; end if;
     end loop;
     -- The next statement sees every reference to the blobs that are locked here.
-    perform from ofa.blob where digest = any (v_parents) order by digest for update;
-    v_digests := v_parents;
+    v_digests := array(
+      select digest from ofa.blob where digest = any (v_parents) order by digest for update skip locked);
   end loop;
 end
 $$;

@@ -53,15 +53,20 @@ public struct BlobCollection {
     /// maintenance duty calls this periodically.
     public func collect(limit: Int) throws -> Collected {
         var all = try collectCheckpoints(limit: limit)
-        var left = limit, after = ""
+        var left = limit, after = "", removedBefore = all.blobs
         while left > 0 {
             let found = try orphans(after: after, limit: min(left, Self.batch))
-            guard let last = found.last else { break }
-            let removed = try remove(found.map(\.digest))
+            guard let last = found.last else {
+                // Parents of removed blobs may be unreferenced now.
+                guard all.blobs > removedBefore else { break }
+                (after, removedBefore) = ("", all.blobs)
+                continue
+            }
+            let removed = try remove(found)
             all.blobs += removed.blobs
             all.bytes += removed.bytes
             left -= found.count
-            after = last.digest
+            after = last
         }
         return all
     }
@@ -73,17 +78,16 @@ public struct BlobCollection {
         all.checkpoints = try connection.queryOne(
             .checkpointsCollectable(graceSeconds: graceSeconds)
         ).int("checkpoints")
-        for orphan in try orphans(after: "", limit: Int(Int32.max)) {
-            all.blobs += 1
-            all.bytes += orphan.bytes
-        }
+        let orphans = try connection.queryOne(.blobOrphansCount(graceSeconds: graceSeconds))
+        all.blobs = try orphans.int("blobs")
+        all.bytes = try orphans.int("bytes")
         return all
     }
 
-    private func orphans(after: String, limit: Int) throws -> [(digest: String, bytes: Int)] {
+    private func orphans(after: String, limit: Int) throws -> [String] {
         try connection.query(
             .blobOrphans(after: after, graceSeconds: graceSeconds, limit: limit)
-        ).map { (try $0.text("digest"), try $0.int("stored_bytes")) }
+        ).map { try $0.text("digest") }
     }
 
     private func collectCheckpoints(limit: Int) throws -> Collected {

@@ -11,13 +11,13 @@ select digest from ofa_api_1.lock_blobs(@digests::text[], true) as digest;
 
 -- name: CheckpointBlobsRemove :many
 -- Deletes those of the given blobs that are of class checkpoint and not referenced, then those of their parents that
--- were only referenced by them; returns the deleted blobs. All given blobs must be locked.
+-- were only referenced by them and are not locked; returns the deleted blobs. All given blobs must be locked.
 select * from ofa_api_1.remove_checkpoint_blobs(@digests::text[]);
 
 -- name: BlobOrphans :many
 -- Returns blobs that are not referenced and were last put more than `grace_seconds` ago and before the oldest running
 -- attempt began. Returns at most `limit` blobs, ordered by digest, with digests greater than `after`.
-select encode(digest, 'hex') as digest, stored_bytes from ofa.blob
+select encode(digest, 'hex') as digest from ofa.blob
 where digest > decode(@after::text, 'hex')
   and put_at < ofa.now() - make_interval(secs => @grace_seconds::float8)
   and put_at < coalesce((select min(started_at) from ofa.live where state = 'running'), 'infinity')
@@ -26,6 +26,24 @@ where digest > decode(@after::text, 'hex')
   and not exists (select from ofa.pin where pin.digest = blob.digest)
   and not exists (select from ofa.blob as derived where derived.parent = blob.digest)
 order by blob.digest limit @limit::int;
+
+-- name: BlobOrphansCount :one
+-- Returns the number and the stored size of the blobs that are not referenced, unless by other such blobs that are made
+-- from them, and were last put more than `grace_seconds` ago and before the oldest running attempt began.
+with recursive loose as (
+  select digest, stored_bytes from ofa.blob
+  where put_at < ofa.now() - make_interval(secs => @grace_seconds::float8)
+    and put_at < coalesce((select min(started_at) from ofa.live where state = 'running'), 'infinity')
+    and not exists (select from ofa.artifact where artifact.digest = blob.digest)
+    and not exists (select from ofa.checkpoint where checkpoint.digest = blob.digest)
+    and not exists (select from ofa.pin where pin.digest = blob.digest)
+), needed (digest) as (
+  select parent from ofa.blob where parent is not null and digest not in (select digest from loose)
+  union
+  select blob.parent from needed join ofa.blob on blob.digest = needed.digest where blob.parent is not null
+)
+select count(*) as blobs, coalesce(sum(stored_bytes), 0)::bigint as bytes
+from loose where digest not in (select digest from needed);
 
 -- name: BlobOrphansRemove :many
 -- Deletes those of the given blobs that are not referenced and were last put more than `grace_seconds` ago and before

@@ -4,21 +4,22 @@
 extension Routine {
     /// The routine sql/functions/api_1/lock_blobs.sql.
     static let api1LockBlobs = Routine(
-        name: "api_1/lock_blobs", checksum: "ca864b402823dab13d7182b29399d74d84763fd8fbc7c7d0a790f2e0abec8363", sql: #"""
+        name: "api_1/lock_blobs", checksum: "bd1006cc496a9468105c8798df576a652b5fdce56cc1670ec2e4af2e19b0ad09", sql: #"""
         -- Locks the blobs `p_digests` (in hexadecimal) before their removal, and returns those that exist. With `p_skip`, blobs
-        -- that another transaction has locked are skipped. A transaction that adds a reference to a blob locks the blob too
-        -- (hold_blob), so that the caller's next statement sees all references to the blobs locked here.
+        -- that another transaction has locked are skipped. Parents are locked before what is derived from them. A transaction
+        -- that adds a reference to a blob locks the blob too (hold_blob), so that the caller's next statement sees all
+        -- references to the blobs locked here.
         create or replace function ofa_api_1.lock_blobs(p_digests text[], p_skip boolean) returns setof text
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin
           if p_skip then
             return query select encode(digest, 'hex') from ofa.blob
               where digest in (select decode(hex, 'hex') from unnest(p_digests) as named (hex))
-              order by digest for update skip locked;
+              order by parent is not null, digest for update skip locked;
           else
             return query select encode(digest, 'hex') from ofa.blob
               where digest in (select decode(hex, 'hex') from unnest(p_digests) as named (hex))
-              order by digest for update;
+              order by parent is not null, digest for update;
           end if;
         end
         $$;

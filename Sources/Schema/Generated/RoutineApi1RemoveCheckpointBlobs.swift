@@ -4,9 +4,10 @@
 extension Routine {
     /// The routine sql/functions/api_1/remove_checkpoint_blobs.sql.
     static let api1RemoveCheckpointBlobs = Routine(
-        name: "api_1/remove_checkpoint_blobs", checksum: "d653349da6a66e601ec98f9cb13f03a510896280f9031c3817062a15cc8880af", sql: #"""
+        name: "api_1/remove_checkpoint_blobs", checksum: "b1b871e59d6c0199fb3a9e79b4b88731bd0c4fe405be0cfcd9b374642c2b15e1", sql: #"""
         -- Deletes those of the blobs `p_digests` (in hexadecimal) that are of class checkpoint and not referenced, then those of
-        -- their parents that were only referenced by them; returns the deleted blobs. All given blobs must be locked.
+        -- their parents that were only referenced by them; returns the deleted blobs. All given blobs must be locked. Parents
+        -- that another transaction has locked are skipped: the collection of unreferenced blobs removes them later.
         create or replace function ofa_api_1.remove_checkpoint_blobs(p_digests text[])
         returns table (digest text, store text, stored_bytes bigint)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -34,8 +35,8 @@ extension Routine {
               if v_removed.parent is not null then v_parents := v_parents || v_removed.parent; end if;
             end loop;
             -- The next statement sees every reference to the blobs that are locked here.
-            perform from ofa.blob where digest = any (v_parents) order by digest for update;
-            v_digests := v_parents;
+            v_digests := array(
+              select digest from ofa.blob where digest = any (v_parents) order by digest for update skip locked);
           end loop;
         end
         $$;

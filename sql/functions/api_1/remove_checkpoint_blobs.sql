@@ -1,5 +1,6 @@
 -- Deletes those of the blobs `p_digests` (in hexadecimal) that are of class checkpoint and not referenced, then those of
--- their parents that were only referenced by them; returns the deleted blobs. All given blobs must be locked.
+-- their parents that were only referenced by them; returns the deleted blobs. All given blobs must be locked. Parents
+-- that another transaction has locked are skipped: the collection of unreferenced blobs removes them later.
 create or replace function ofa_api_1.remove_checkpoint_blobs(p_digests text[])
 returns table (digest text, store text, stored_bytes bigint)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -27,8 +28,8 @@ begin
       if v_removed.parent is not null then v_parents := v_parents || v_removed.parent; end if;
     end loop;
     -- The next statement sees every reference to the blobs that are locked here.
-    perform from ofa.blob where digest = any (v_parents) order by digest for update;
-    v_digests := v_parents;
+    v_digests := array(
+      select digest from ofa.blob where digest = any (v_parents) order by digest for update skip locked);
   end loop;
 end
 $$;
