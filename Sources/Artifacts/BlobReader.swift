@@ -7,10 +7,10 @@ import Postgres
 /// Reads a blob from its first byte to its last.
 final class BlobReader {
     /// The properties of the blob.
-    let info: BlobInfo
+    private(set) var info: BlobInfo
     private let digest: Digest
     private let store: BlobStore
-    private let chunks: ChunkReader
+    private var chunks: ChunkReader
     private var ordinal = 0
     /// The reader of the parent of a delta.
     private var parent: BlobReader?
@@ -19,6 +19,14 @@ final class BlobReader {
 
     /// Begins at the first byte. Errors: `notFound`, `collected`.
     init(_ digest: Digest, _ store: BlobStore) throws {
+        self.digest = digest
+        self.store = store
+        info = try Self.info(digest, store)
+        chunks = ChunkReader(digest, store)
+    }
+
+    /// Returns the properties of a blob whose bytes are stored. Errors: `notFound`, `collected`.
+    static func info(_ digest: Digest, _ store: BlobStore) throws -> BlobInfo {
         guard let info = try store.info(digest) else {
             throw ArtifactsError(
                 .notFound, "its bytes are not here: there is no blob \(digest.short)")
@@ -27,10 +35,7 @@ final class BlobReader {
             throw ArtifactsError(
                 .collected, "its bytes were collected on \(date.formatted(.iso8601))")
         }
-        self.digest = digest
-        self.info = info
-        self.store = store
-        chunks = ChunkReader(digest, store)
+        return info
     }
 
     /// Returns the next bytes, at most those of one chunk; nil at the end. Errors: `corrupt`,
@@ -40,7 +45,18 @@ final class BlobReader {
         case .none, .bitshuffle: return try stored()
         case .xor: return try stored().map { try original($0) }
         case .recipe:
-            let (bytes, start) = try made ?? (make(), 0)
+            if made == nil {
+                do { made = (try make(), 0) } catch let error as ArtifactsError {
+                    // If the blob was collected or stored in another form meanwhile, it is read anew.
+                    let now = try Self.info(digest, store)
+                    guard now != info else { throw error }
+                    info = now
+                    chunks = ChunkReader(digest, store)
+                    ordinal = 0
+                    return try next()
+                }
+            }
+            guard let (bytes, start) = made else { return nil }
             let end = min(start + BlobCoding.chunkBytes, bytes.count)
             made = (bytes, end)
             return start < end ? Array(bytes[start..<end]) : nil
@@ -90,6 +106,8 @@ final class BlobReader {
             throw BlobStore.corrupt(digest, "its row names no parent")
         }
         do { return try body(parent) } catch let error as ArtifactsError where error.isOfBytes {
+            // Both may have been collected meanwhile.
+            _ = try Self.info(digest, store)
             throw BlobStore.corrupt(
                 digest, "it is made from blob \(parent.short), of which \(error.reason)")
         }

@@ -25,6 +25,20 @@ public struct BlobRecipe: Sendable {
     }
 }
 
+/// A blob to which a delta may be stored, with its bytes.
+public struct DeltaBase: Sendable {
+    /// The digest of `bytes`.
+    public let digest: Digest
+    /// The bytes of the blob.
+    public let bytes: [UInt8]
+
+    /// `digest` must be that of `bytes`.
+    public init(_ digest: Digest, _ bytes: [UInt8]) {
+        self.digest = digest
+        self.bytes = bytes
+    }
+}
+
 /// A blob in encoded form that is made from its parent.
 private struct DerivedBlob: StorableBlob {
     let digest, parent: Digest
@@ -32,6 +46,7 @@ private struct DerivedBlob: StorableBlob {
     let coding: BlobCoding
     let blobClass: BlobClass
     private var encoded: [(entry: ChunkEntry, data: [UInt8])] = []
+    private(set) var storedBytes = 0
 
     /// Begins without chunks.
     init(
@@ -57,10 +72,10 @@ private struct DerivedBlob: StorableBlob {
 
     private mutating func append(_ data: [UInt8], rawBytes: Int) {
         encoded.append((ChunkEntry(encoded.count, rawBytes: rawBytes, data), data))
+        storedBytes += data.count
     }
 
     var chunks: Int { encoded.count }
-    var storedBytes: Int { encoded.reduce(0) { $0 + $1.data.count } }
 
     func claim(_ place: BlobPlace, storedBytes: Int) -> Request {
         .blobClaimDerived(
@@ -77,11 +92,10 @@ private struct DerivedBlob: StorableBlob {
 extension BlobStore {
     /// A recipe is stored if it has at most a twentieth of the bytes that it makes.
     static let recipeShare = 20
-    /// The largest number of deltas that are applied to read a blob.
-    public static let deltaDepth = 4
 
-    /// Stores bytes as `put` does, or the recipe instead, if its parent is stored and the recipe has
-    /// at most 5 % of the bytes. `recipe` must make `bytes`.
+    /// Stores bytes as `put` does, or the recipe instead, if its parent is stored, the recipe has at
+    /// most 5 % of the bytes, and it makes exactly these bytes, which is tried. Errors: `corrupt` if
+    /// the parent is damaged; it names an artifact with the parent's bytes.
     @discardableResult
     public func put(
         _ bytes: [UInt8], elementSize: Int, kind: String, recipe: BlobRecipe
@@ -94,17 +108,33 @@ extension BlobStore {
         }
         try derived.end()
         if derived.storedBytes * Self.recipeShare <= bytes.count,
-            try store(derived, kind: kind)
+            try info(digest).map({ $0.collectedAt != nil }) ?? true,
+            try makes(digest, recipe), try store(derived, kind: kind)
         {
             return digest
         }
         return try put(bytes, elementSize: elementSize, kind: kind)
     }
 
-    /// Stores bytes of 4-byte elements as `put` does, or as a delta to the blob `base` if that saves
-    /// at least 10 % of the stored bytes and at most four deltas then make the bytes.
+    /// Returns whether the recipe makes the bytes with this digest; false if its parent is gone.
+    private func makes(_ digest: Digest, _ recipe: BlobRecipe) throws -> Bool {
+        guard let maker else { return false }
+        let parent: [UInt8]
+        do { parent = try get(recipe.parent) } catch let error as ArtifactsError
+            where [.notFound, .collected, .codec].contains(error.code)
+        {
+            return false
+        }
+        do { return try Digest.of(maker(recipe.bytes, parent)) == digest } catch is ArtifactsError {
+            return false
+        }
+    }
+
+    /// Stores bytes of 4-byte elements as `put` does, or as a delta to `base` if `base` is stored
+    /// whole and the delta has at most 90 % of its stored bytes. While `base` is stored for the
+    /// delta's sake, a delta saves written bytes, not room.
     @discardableResult
-    public func put(_ bytes: [UInt8], kind: String, base: Digest) throws -> Digest {
+    public func put(_ bytes: [UInt8], kind: String, base: DeltaBase) throws -> Digest {
         let digest = Digest.of(bytes)
         if let derived = try delta(bytes, digest, Self.blobClass(of: kind), base: base),
             try store(derived, kind: kind)
@@ -114,35 +144,22 @@ extension BlobStore {
         return try put(bytes, elementSize: BitShuffle.elementSize, kind: kind)
     }
 
-    /// Returns the number of deltas and recipes that are applied to read a blob.
-    func depth(of digest: Digest) throws -> Int {
-        try connection.queryOne(.blobDepth(digest: digest.bytes)).int("depth")
-    }
-
-    /// Returns a delta to `base`; nil if it saves too little, is too deep or has another length.
+    /// Returns a delta to `base`; nil if it saves too little, or if `base` has another length or is
+    /// not stored whole.
     private func delta(
-        _ bytes: [UInt8], _ digest: Digest, _ blobClass: BlobClass, base: Digest
+        _ bytes: [UInt8], _ digest: Digest, _ blobClass: BlobClass, base: DeltaBase
     ) throws -> DerivedBlob? {
-        guard base != digest, let known = try info(base), known.collectedAt == nil,
-            known.rawBytes == bytes.count, try depth(of: base) < Self.deltaDepth
+        guard base.digest != digest, base.bytes.count == bytes.count,
+            let known = try info(base.digest), known.collectedAt == nil, known.parent == nil
         else { return nil }
-        let plain = BlobCoding(filter: .bitshuffle, codec: .lz4)
-        var derived = DerivedBlob(digest, rawBytes: bytes.count, from: base, .xor, blobClass)
-        var start = 0, whole = 0
-        do {
-            let reader = try BlobReader(base, self)
-            while let other = try reader.next(), start + other.count <= bytes.count {
-                let chunk = Array(bytes[start..<start + other.count])
-                whole += try plain.encode(chunk).count
-                try derived.append(LZ4Frame.xor(chunk, other))
-                start += other.count
-            }
-        } catch let error as ArtifactsError where error.isOfBytes {
-            return nil  // A damaged base is no base.
+        var derived = DerivedBlob(digest, rawBytes: bytes.count, from: base.digest, .xor, blobClass)
+        for start in stride(from: 0, to: bytes.count, by: BlobCoding.chunkBytes) {
+            let range = start..<min(start + BlobCoding.chunkBytes, bytes.count)
+            try derived.append(LZ4Frame.xor(Array(bytes[range]), Array(base.bytes[range])))
+            guard derived.storedBytes * 10 <= known.storedBytes * 9 else { return nil }
         }
-        guard start == bytes.count else { return nil }
         try derived.end()
-        return derived.storedBytes * 10 <= whole * 9 ? derived : nil
+        return derived.storedBytes * 10 <= known.storedBytes * 9 ? derived : nil
     }
 
     /// Stores a derived blob. Returns false if the blob has stored bytes, which may be damaged, or if

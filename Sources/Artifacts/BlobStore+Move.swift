@@ -9,8 +9,8 @@ import Schema
 
 extension BlobStore {
     /// Moves the bytes of a blob to `place`; returns false if they are there already or not stored
-    /// at all. `body` runs in the transaction that changes the row. Errors: `badInput` if there is
-    /// no folder store.
+    /// at all, or if they were stored anew during the move. `body` runs in the transaction that
+    /// changes the row. Errors: `badInput` if there is no folder store.
     public func move(
         _ digest: Digest, to place: BlobPlace,
         alongside body: (Connection) throws -> Void = { _ in }
@@ -20,7 +20,7 @@ extension BlobStore {
         }
         switch place {
         case .folder: return try moveToFolder(digest, info, body)
-        case .database: return try moveToDatabase(digest, info, body)
+        case .database: return try moveToDatabase(digest, body)
         }
     }
 
@@ -44,6 +44,11 @@ extension BlobStore {
         try part.verify(chunks)
         return try connection.transaction { connection in
             try connection.execute(.fileLock(key: digest.lockKey))
+            guard try locked(digest) == info,
+                try connection.query(.blobChunkDigests(digest: digest.bytes)).map({
+                    try Digest(bytes: $0.bytes("sha256"))
+                }) == chunks.map(\.digest)
+            else { return false }
             let moved = try connection.query(
                 .blobMove(digest: digest.bytes, to: BlobPlace.folder.rawValue))
             guard !moved.isEmpty else { return false }
@@ -55,10 +60,11 @@ extension BlobStore {
     }
 
     private func moveToDatabase(
-        _ digest: Digest, _ info: BlobInfo, _ body: (Connection) throws -> Void
+        _ digest: Digest, _ body: (Connection) throws -> Void
     ) throws -> Bool {
         let isMoved = try connection.transaction { connection in
             try connection.execute(.fileLock(key: digest.lockKey))
+            guard let info = try locked(digest) else { return false }
             let moved = try connection.query(
                 .blobMove(digest: digest.bytes, to: BlobPlace.database.rawValue))
             guard !moved.isEmpty else { return false }
@@ -71,6 +77,13 @@ extension BlobStore {
         }
         if isMoved { _ = try removeFile(digest) }
         return isMoved
+    }
+
+    /// Locks the row of a blob until the transaction ends and returns its properties: until then the
+    /// blob is neither collected nor stored anew. Returns nil if there is no such blob.
+    private func locked(_ digest: Digest) throws -> BlobInfo? {
+        _ = try connection.query(.blobLock(digests: [digest.hex]))
+        return try info(digest)
     }
 
     /// Passes the stored chunks of a blob to `each` in order, after verifying each chunk. After the

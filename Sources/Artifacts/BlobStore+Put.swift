@@ -35,7 +35,7 @@ private struct BlobPut: StorableBlob {
     let digest: Digest
     let coding: BlobCoding
     let blobClass: BlobClass
-    /// Whether the bytes replace damaged stored bytes.
+    /// Whether the bytes replace stored bytes that are damaged or unreadable.
     let replaces: Bool
     private let trailer: [UInt8]?
 
@@ -145,7 +145,8 @@ extension BlobStore {
     static let pipelinedChunks = 4, pipelinedRows = 500
 
     /// Stores bytes and returns their digest. If the bytes exist and are intact, only the row of
-    /// their blob is updated; damaged bytes are replaced.
+    /// their blob is updated; damaged bytes, and bytes in a form that this program cannot read, are
+    /// replaced.
     ///
     /// `elementSize` is 4 for float32 and other 4-byte elements, 1 for anything else. `kind` is the
     /// kind of the artifact. The kind and the size decide where the bytes are stored (`StoreRule`).
@@ -219,13 +220,17 @@ extension BlobStore {
                 if try touch(digest, blobClass) { return digest }
                 continue
             }
-            // A damaged blob is stored again, so that rerunning a stage heals the outputs of that
-            // stage.
-            let isDamaged = if case .damaged = state { true } else { false }
+            // A damaged or unreadable blob is stored again, so that rerunning a stage heals the
+            // outputs of that stage.
+            let replaces =
+                switch state {
+                case .damaged, .unreadable: true
+                case .whole, .missing, .collected: false
+                }
             let coding = try BlobCoding.best(
                 forFirstChunk: try source.ranges.first.map(source.read) ?? [],
                 elementSize: elementSize)
-            let put = try BlobPut(source, digest, coding, blobClass, replaces: isDamaged)
+            let put = try BlobPut(source, digest, coding, blobClass, replaces: replaces)
             let takes = rule?.takes(kind: kind, bytes: source.count) == true
             if try store(put, isNew: row == nil, into: takes ? rule : nil) { return digest }
         }

@@ -1,8 +1,9 @@
 // Content-addressed bytes in the database or in the folder store. Reading verifies the bytes.
 //
 // Blobs are read and written chunk by chunk, so that a blob of any size needs a few megabytes of
-// memory. A stored blob is an output only if the row of an artifact refers to it. So a worker that
-// lost its lease may still store blobs. This file reads; BlobStore+Put and BlobStore+Move write.
+// memory; only a recipe is read with all bytes of its parent in memory. A stored blob is an output
+// only if the row of an artifact refers to it. So a worker that lost its lease may still store
+// blobs. This file reads; BlobStore+Put and BlobStore+Move write.
 
 import Foundation
 import Intake
@@ -151,6 +152,8 @@ public struct BlobStore {
         case missing
         /// The bytes were collected at this time.
         case collected(Date)
+        /// This program cannot read the stored form, for this reason; another version may.
+        case unreadable(String)
     }
 
     /// Reads and verifies the bytes of a blob; returns their state.
@@ -160,6 +163,8 @@ public struct BlobStore {
             return .whole
         } catch let error as ArtifactsError where error.code == .corrupt {
             return .damaged(error.reason)
+        } catch let error as ArtifactsError where error.code == .codec {
+            return .unreadable(error.message)
         } catch let error as ArtifactsError where error.code == .notFound {
             return .missing
         } catch let error as ArtifactsError where error.code == .collected {

@@ -95,10 +95,7 @@ final class ChunkReader {
         }
         guard let found else {
             // The blob was collected while it was read, or the chunk is lost.
-            if let date = try store.info(digest)?.collectedAt {
-                throw ArtifactsError(
-                    .collected, "its bytes were collected on \(date.formatted(.iso8601))")
-            }
+            _ = try BlobReader.info(digest, store)
             throw BlobStore.corrupt(digest, "\(place) is missing")
         }
         return found

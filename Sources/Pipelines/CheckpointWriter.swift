@@ -156,7 +156,7 @@ private final class SharedCheckpoint: @unchecked Sendable {
     func serve() {
         let clock = ContinuousClock()
         var connection: Connection?
-        var base: Digest?
+        var course = DeltaCourse()
         while let draft = next() {
             let began = clock.now
             var pace = CheckpointPace()
@@ -167,8 +167,8 @@ private final class SharedCheckpoint: @unchecked Sendable {
                     try connection
                     ?? Connection(url: url, applicationName: "ofa checkpoints", limits: limits)
                 connection = open
-                base = try CheckpointBlob.save(
-                    draft, lease, open, base: base, giveUp: isCancelled)
+                try CheckpointBlob.save(
+                    draft, lease, open, course: &course, giveUp: isCancelled)
                 onSaved()
                 pace.cpu =
                     open.isOnThisMachine
@@ -198,26 +198,52 @@ private final class SharedCheckpoint: @unchecked Sendable {
     }
 }
 
+/// Which checkpoints of a training are stored as deltas: up to three after each that is stored whole, to that one, until
+/// a delta saves too little.
+///
+/// A delta saves written bytes. Both checkpoints that are kept may be deltas to one base, whose damage loses both; that
+/// every fourth checkpoint is whole bounds how much later ones differ from their base.
+struct DeltaCourse {
+    /// The number of deltas between two checkpoints that are stored whole.
+    static let deltas = 3
+
+    /// The base of the next checkpoint; nil if it is to be stored whole.
+    private(set) var base: DeltaBase?
+    private var left = 0
+    private var pays = true
+
+    /// Notes that the checkpoint with `bytes` was stored.
+    mutating func saved(_ bytes: [UInt8], _ digest: Digest, isDelta: Bool) {
+        if isDelta {
+            left -= 1
+            if left == 0 { base = nil }
+        } else {
+            if base != nil { pays = false }
+            base = pays ? DeltaBase(digest, bytes) : nil
+            left = Self.deltas
+        }
+    }
+}
+
 /// Stores a checkpoint: the training's state as a blob, and a row that refers to the blob.
 enum CheckpointBlob {
     /// Stores the bytes of a state, then the checkpoint's row. The row's transaction also removes the blobs of
-    /// superseded checkpoints, and fails if the lease was lost. The bytes are stored as a delta to `base` if that saves a
-    /// tenth. Returns the base of the next checkpoint: the newest that is stored whole. Errors:
-    /// `JobInterruption.fenced` if the lease was lost.
+    /// superseded checkpoints, and fails if the lease was lost. `course` decides whether the bytes are stored as a delta.
+    /// Errors: `JobInterruption.fenced` if the lease was lost.
     static func save(
         _ draft: CheckpointWriter.Draft, _ lease: Lease, _ connection: Connection,
-        base: Digest? = nil, giveUp: () -> Bool
-    ) throws -> Digest {
+        course: inout DeltaCourse, giveUp: () -> Bool
+    ) throws {
         let bytes = try encoded(draft.state)
-        let blobs = BlobStore(connection)
-        let (digest, parent) = try connection.withReconnect(
+        let blobs = BlobStore(connection), base = course.base
+        let (digest, isDelta) = try connection.withReconnect(
             ReconnectPolicy(waitsForWrites: true), giveUp: giveUp
         ) { _ in
             let kind = BlobStore.checkpointKind
             let digest =
                 try base.map { try blobs.put(bytes, kind: kind, base: $0) }
                 ?? blobs.put(bytes, elementSize: 4, kind: kind)
-            return (digest, try blobs.info(digest)?.parent)
+            return (digest, try blobs.info(digest)?.parent != nil)
         }
         var removed: RemovedBlobs?
         let answer = try JobQueue(connection, policy: ReconnectPolicy(waitsForWrites: true))
@@ -235,7 +261,7 @@ enum CheckpointBlob {
             }
         guard answer != .fenced else { throw JobInterruption.fenced }
         if let removed { try blobs.afterRemoving(removed) }
-        return parent ?? digest
+        course.saved(bytes, digest, isDelta: isDelta)
     }
 
     /// Encodes a state as safetensors.

@@ -30,13 +30,14 @@ private struct BlobStates {
 }
 
 extension BlobStore.State {
-    /// `ok`, `damaged`, `not here` or `collected`.
+    /// `ok`, `damaged`, `not here`, `collected` or `unreadable`.
     fileprivate var word: String {
         switch self {
         case .whole: "ok"
         case .damaged: "damaged"
         case .missing: "not here"
         case .collected: "collected"
+        case .unreadable: "unreadable"
         }
     }
 
@@ -44,7 +45,7 @@ extension BlobStore.State {
     fileprivate var problem: String? {
         switch self {
         case .whole, .collected: nil
-        case .damaged(let problem): problem
+        case .damaged(let problem), .unreadable(let problem): problem
         case .missing: "the bytes are not in this database"
         }
     }
@@ -57,8 +58,8 @@ struct ArtifactsVerify: ParsableCommand {
         commandName: "verify",
         abstract: "Verifies the stored bytes of an artifact, or of all artifacts and checkpoints.",
         discussion: """
-            The exit code is 2 if bytes are damaged or missing; ofa artifacts heal recreates them. Bytes that ofa gc \
-            collected are reported as collected, not as damage.
+            The exit code is 2 if bytes are damaged, missing, or stored in a form that this version cannot read; ofa \
+            artifacts heal recreates them. Bytes that ofa gc collected are reported as collected, not as damage.
 
             Example:
               ofa artifacts verify
@@ -72,7 +73,7 @@ struct ArtifactsVerify: ParsableCommand {
         let job: Int64?
         let name: String
         let digest: Digest
-        /// `ok`, `damaged`, `not here` or `collected`.
+        /// `ok`, `damaged`, `not here`, `collected` or `unreadable`.
         let state: String
         let problem: String?
     }
@@ -86,7 +87,7 @@ struct ArtifactsVerify: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Prints a line for each artifact and checkpoint; exit code 2 if bytes are damaged or missing.
+    /// Prints a line for each artifact and checkpoint; exit code 2 if bytes are damaged, missing or unreadable.
     mutating func run() throws {
         let connection = try database.connectToExisting()
         let chosen =
@@ -115,7 +116,7 @@ struct ArtifactsVerify: ParsableCommand {
         let bad = findings.filter { $0.problem != nil }
         if let first = bad.first {
             throw CommandFailure.notTrue(
-                "\(bad.count) of \(findings.count) are damaged or missing; the first, \(first.name): \(first.problem ?? "")",
+                "\(bad.count) of \(findings.count) are damaged, missing or unreadable; the first, \(first.name): \(first.problem ?? "")",
                 remedy:
                     "ofa artifacts heal recreates outputs of stages, and says how to restore the rest"
             )
@@ -205,6 +206,14 @@ struct ArtifactsHeal: ParsableCommand {
             }
             switch reference.owner {
             case .checkpoint(let checkpoint):
+                if case .unreadable = state {
+                    // Another version reads it.
+                    findings.append(
+                        Finding(
+                            artifact: nil, job: checkpoint.job, name: reference.name,
+                            outcome: "not healed", run: nil, reason: problem, remedy: nil))
+                    continue
+                }
                 try healing.forget(checkpoint)
                 findings.append(
                     Finding(
@@ -278,7 +287,7 @@ struct ArtifactsHeal: ParsableCommand {
             if state.problem != nil {
                 return finding(
                     "not healed",
-                    "its input artifact \(input.id) (\(input.name)) is damaged or missing")
+                    "its input artifact \(input.id) (\(input.name)) is \(state.word)")
             }
             // With --all, collected artifacts are not healed, so an artifact made from a collected artifact cannot be
             // healed.
@@ -313,7 +322,8 @@ struct ArtifactsHeal: ParsableCommand {
                 "not healed", run: run.run,
                 "its stage made different bytes this time"
                     + (other.map { ", artifact \($0.id) (\($0.digest.short))" } ?? "")
-                    + ": \(difference ?? "kernels, threads or data differ from then")")
+                    + ": \(difference ?? "kernels, threads, data or the version of ofa differ from then")"
+            )
         }
     }
 }

@@ -142,10 +142,23 @@ import Testing
 
     @Test("an unreferenced recipe is garbage, and then its parent is")
     func orphans() throws {
+        // Whichever of the two digests is greater.
+        for step in UInt8(1)...6 {
+            let (parent, digest, _) = try made(step)
+            let collection = BlobCollection(connection, graceSeconds: 0)
+            let size = try [parent, digest].reduce(0) {
+                try $0 + (store.info($1)?.storedBytes ?? 0)
+            }
+            let before = try collection.collectable()
+            #expect(before.blobs == 2 && before.bytes == size)
+            #expect(try collect() == before)
+            #expect(try store.info(digest) == nil && store.info(parent) == nil)
+        }
         let (parent, digest, _) = try made()
-        // One collection takes both only if the parent's digest is the larger one.
-        #expect(try collect().blobs + collect().blobs == 2)
-        #expect(try store.info(digest) == nil && store.info(parent) == nil)
+        #expect(try store.pin(digest, reason: "kept"))
+        let collection = BlobCollection(connection, graceSeconds: 0)
+        #expect(try collection.collectable().blobs == 0 && collect().blobs == 0)
+        #expect(try store.info(parent) != nil)
     }
 
     @Test("damage of the parent is damage of the recipe, and healing the parent heals both")
@@ -174,10 +187,45 @@ import Testing
         #expect(try store.put(bytes, elementSize: 4, kind: "subnet", recipe: again) == digest)
         #expect(try store.get(digest) == bytes && store.info(digest)?.parent == nil)
         let other = bytes.map { $0 &+ 7 }
-        let wrong = try store.put(
+        let wrong = try BlobStore(connection) { _, _ in other }.put(
             other, elementSize: 4, kind: "subnet", recipe: BlobRecipe([9], parent: parent))
         let error = #expect(throws: ArtifactsError.self) { try store.get(wrong) }
         #expect(error?.code == .corrupt && error?.reason.contains("another digest") == true)
+    }
+
+    @Test("a recipe that does not make the bytes is not stored; a damaged parent is named")
+    func tried() throws {
+        let parent = try made().parent, base = bytes(2_500_000, seed: 1)
+        for recipe: [UInt8] in [[9], [7, 7]] {
+            let other = base.map { $0 &+ 7 &+ UInt8(recipe.count) }
+            let digest = try store.put(
+                other, elementSize: 4, kind: "subnet", recipe: BlobRecipe(recipe, parent: parent))
+            #expect(try store.info(digest)?.parent == nil && store.get(digest) == other)
+        }
+        let supernet = try ArtifactStore(connection).insert(
+            Artifact.New(broughtAs: "supernet", name: "s", digest: parent))
+        try damage(parent)
+        let error = #expect(throws: ArtifactsError.self) {
+            try store.put(
+                base.map { $0 &+ 1 }, elementSize: 4, kind: "subnet",
+                recipe: BlobRecipe([1], parent: parent))
+        }
+        #expect(error?.code == .corrupt)
+        #expect(
+            error?.reason.contains("artifact \(supernet) (supernet s)") == true, "\(error as Any)")
+    }
+
+    @Test("a form that this program cannot read is no damage, and a put replaces it")
+    func unreadable() throws {
+        let base = bytes(2_500_000, seed: 1), other = base.map { $0 &+ 4 }
+        let parent = try store.put(base, elementSize: 4)
+        let newer = BlobStore(connection) { recipe, parent in parent.map { $0 &+ recipe[1] } }
+        let digest = try newer.put(
+            other, elementSize: 4, kind: "subnet", recipe: BlobRecipe([2, 4], parent: parent))
+        #expect(try newer.info(digest)?.parent == parent && newer.get(digest) == other)
+        #expect(try store.state(of: digest) == .unreadable("a recipe of 2 bytes"))
+        #expect(try store.put(other, elementSize: 4, kind: "subnet") == digest)
+        #expect(try store.info(digest)?.parent == nil && store.get(digest) == other)
     }
 
     @Test("a reader that cannot follow recipes says so")
@@ -193,28 +241,28 @@ import Testing
     func delta() throws {
         let base = bytes(2_500_002, seed: 5), other = near(base, seed: 6)
         let parent = try store.put(base, elementSize: 4, kind: "checkpoint")
-        let digest = try store.put(other, kind: "checkpoint", base: parent)
+        let digest = try store.put(other, kind: "checkpoint", base: DeltaBase(parent, base))
         let info = try #require(try store.info(digest))
         #expect(info.coding == BlobCoding(filter: .xor, codec: .lz4) && info.parent == parent)
         #expect(info.blobClass == .checkpoint && info.storedBytes * 5 < other.count)
         #expect(try store.get(digest) == other && Digest.of(other) == digest)
         for unlike in [bytes(2_500_002, seed: 7), Array(other.dropLast(4))] {
-            let digest = try store.put(unlike, kind: "checkpoint", base: parent)
+            let digest = try store.put(
+                unlike, kind: "checkpoint", base: DeltaBase(parent, base))
             #expect(try store.info(digest)?.parent == nil)
             #expect(try store.get(digest) == unlike)
         }
     }
 
-    @Test("at most four deltas make the bytes of a blob")
+    @Test("the base of a delta is stored whole")
     func depth() throws {
-        var data = bytes(200_000, seed: 8)
-        var digests = [try store.put(data, elementSize: 4, kind: "checkpoint")]
-        for step in 1...6 {
-            data = near(data, seed: UInt64(100 + step))
-            digests.append(try store.put(data, kind: "checkpoint", base: digests[step - 1]))
-            #expect(try store.get(digests[step]) == data)
-        }
-        #expect(try digests.map { try store.depth(of: $0) } == [0, 1, 2, 3, 4, 0, 1])
+        let first = bytes(200_000, seed: 8), second = near(first, seed: 101)
+        let third = near(second, seed: 102)
+        let base = DeltaBase(try store.put(first, elementSize: 4, kind: "checkpoint"), first)
+        let delta = try store.put(second, kind: "checkpoint", base: base)
+        #expect(try store.info(delta)?.parent == base.digest)
+        let whole = try store.put(third, kind: "checkpoint", base: DeltaBase(delta, second))
+        #expect(try store.info(whole)?.parent == nil && store.get(whole) == third)
     }
 
     @Test("a checkpoint's base stays while a delta needs it, and goes with the last")
@@ -222,7 +270,9 @@ import Testing
         let base = bytes(200_000, seed: 9)
         let parent = try store.put(base, elementSize: 4, kind: "checkpoint")
         let deltas = try (1...2).map {
-            try store.put(near(base, seed: UInt64(200 + $0)), kind: "checkpoint", base: parent)
+            try store.put(
+                near(base, seed: UInt64(200 + $0)), kind: "checkpoint",
+                base: DeltaBase(parent, base))
         }
         func remove(_ digests: Digest...) throws -> Int {
             let removed = try connection.transaction { _ in
@@ -243,9 +293,10 @@ import Testing
     func noCycle() throws {
         let base = bytes(200_000, seed: 10), other = near(base, seed: 11)
         let parent = try store.put(base, elementSize: 4, kind: "checkpoint")
-        let digest = try store.put(other, kind: "checkpoint", base: parent)
+        let digest = try store.put(other, kind: "checkpoint", base: DeltaBase(parent, base))
         try damage(parent)
-        #expect(try store.put(base, kind: "checkpoint", base: digest) == parent)
+        let back = DeltaBase(digest, other)
+        #expect(try store.put(base, kind: "checkpoint", base: back) == parent)
         #expect(try store.info(parent)?.parent == nil)
         #expect(try store.get(digest) == other && store.get(parent) == base)
     }
@@ -258,7 +309,8 @@ import Testing
         }
         let (parent, digest, bytes) = try made()
         let other = near(bytes, seed: 12)
-        let delta = try store.put(other, kind: "checkpoint", base: parent)
+        let delta = try store.put(
+            other, kind: "checkpoint", base: DeltaBase(parent, self.bytes(2_500_000, seed: 1)))
         try StoreRule.set(path: path, fromBytes: 0, kinds: [], connection)
         for place in [BlobPlace.folder, .database, .folder] {
             for one in [digest, parent, delta] { #expect(try store.move(one, to: place)) }

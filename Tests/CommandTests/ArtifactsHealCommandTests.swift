@@ -1,6 +1,9 @@
 // Stored bytes that are damaged or gone: `ofa artifacts verify` says so with exit code 2, `ofa artifacts heal` makes them
 // again by the stage that made them, or says why it cannot.
+import Artifacts
 import Foundation
+import Interchange
+import Pipelines
 import Postgres
 import TestSupport
 import Testing
@@ -112,6 +115,31 @@ import Testing
         #expect(forgotten.status == 0 && forgotten.output.contains("forgotten"))
         #expect(try place.ofa("artifacts", "verify").status == 0)
         #expect(try place.ofa("run", "tiny.yaml").status == 0)
+    }
+
+    @Test("a recipe of another version is named, and the rest is verified and healed")
+    func unreadable() throws {
+        let place = try CommandPlace(), connection = try place.database.connect()
+        let network = [UInt8](repeating: 7, count: 200_000), text = Array("text".utf8)
+        let blobs = BlobStore(connection, maker: { _, _ in network })
+        let parent = try blobs.put(text, elementSize: 1)
+        let recipe = try Safetensors.encode(
+            ["statistics": .init(shape: [1], values: [Float(0)])],
+            metadata: ["ofa-recipe": "{\"slicer\": 1000}"])
+        let digest = try blobs.put(
+            network, elementSize: 4, kind: "subnet", recipe: BlobRecipe(recipe, parent: parent))
+        #expect(try blobs.info(digest)?.parent == parent)
+        let artifacts = ArtifactStore(connection)
+        for (name, digest) in [("network", digest), ("other", parent)] {
+            _ = try artifacts.insert(Artifact.New(broughtAs: "subnet", name: name, digest: digest))
+        }
+        #expect(try states(place, status: 2) == ["network": "unreadable", "other": "ok"])
+        let healed = try place.ofa("artifacts", "heal", "--all")
+        #expect(healed.status == 2 && healed.output.contains("not healed"), "\(healed.output)")
+        try blobs.put(network, elementSize: 4, kind: "subnet")
+        #expect(try states(place, status: 2)["network"] == "unreadable")
+        try BlobStore(connection).put(network, elementSize: 4, kind: "subnet")
+        #expect(try states(place, status: 0) == ["network": "ok", "other": "ok"])
     }
 
     @Test(

@@ -35,7 +35,8 @@ import Testing
             switch try store.state(of: digest) {
             case .whole: counts["whole", default: 0] += 1
             case .collected: counts["collected", default: 0] += 1
-            case .damaged(let problem): counts[problem, default: 0] += 1
+            case .damaged(let problem), .unreadable(let problem):
+                counts[problem, default: 0] += 1
             case .missing: counts["missing", default: 0] += 1
             }
         }

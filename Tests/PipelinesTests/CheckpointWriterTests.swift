@@ -1,8 +1,10 @@
 // How often a training saves, and that saving beside it changes nothing of what is saved.
 import Artifacts
 import Foundation
+import Interchange
 import Jobs
 import Postgres
+import Tensors
 import TestSupport
 import Testing
 import Training
@@ -45,9 +47,13 @@ import Training
         }
 
         func state(_ step: Int) -> Trainer.State {
-            Trainer.State(
+            // Of no two steps is one worth storing as a delta to the other.
+            var stream = RandomStream(seed: UInt64(step))
+            return Trainer.State(
                 step: step, skipped: 0,
-                arrays: [("w", [1000], (0..<1000).map { Float($0 + step) }), ("touched", [1], [1])])
+                arrays: [
+                    ("w", [1000], (0..<1000).map { _ in stream.uniform() }), ("touched", [1], [1]),
+                ])
         }
 
         func writer() -> CheckpointWriter {
@@ -83,6 +89,55 @@ import Training
             try writer.finish()
         }
         #expect(try place.connection.queryOne(count).int("n") == 3)
+    }
+
+    /// A state whose floats differ from those of any other step: in the last bits only, or altogether.
+    private func state(_ step: Int, near: Bool) -> Trainer.State {
+        var stream = RandomStream(seed: UInt64(near ? 1 : step))
+        let values = (0..<250_000).map { index -> Float in
+            let bits = stream.uniform().bitPattern
+            return Float(bitPattern: index % 20 == 0 ? bits ^ UInt32(step) : bits)
+        }
+        return Trainer.State(step: step, skipped: 0, arrays: [("w", [values.count], values)])
+    }
+
+    /// Saves nine checkpoints; returns which were stored as deltas.
+    private func deltas(near: Bool) throws -> [Bool] {
+        let place = try Place(), writer = place.writer(), blobs = BlobStore(place.connection)
+        return try (1...9).map { step in
+            let state = state(step, near: near)
+            writer.begin(.init(name: "t", payload: "\(step)", state: state))
+            try writer.finish()
+            let newest = try place.queue.latestCheckpoint(place.lease.jobID, name: "t")
+            let digest = try Digest(bytes: try #require(newest?.digest))
+            let read = try Safetensors.decode(bytes: blobs.get(digest))
+            #expect(read.tensors["w"]?.values == state.arrays[0].values)
+            // What both kept checkpoints need, and no more.
+            let count = Statement(name: "Blobs", sql: "select count(*) as n from ofa.blob")
+            #expect(try place.connection.queryOne(count).int("n") <= (near ? 3 : 2))
+            return try blobs.info(digest)?.parent != nil
+        }
+    }
+
+    @Test(
+        "checkpoints that differ little are stored as deltas but for every fourth, and read as they were"
+    )
+    func near() throws {
+        let isDelta = try deltas(near: true)
+        #expect(isDelta == [false, true, true, true, false, true, true, true, false])
+    }
+
+    @Test("after a delta that saves too little, none is tried")
+    func unlike() throws {
+        #expect(try deltas(near: false) == [Bool](repeating: false, count: 9))
+        var course = DeltaCourse()
+        #expect(course.base == nil)
+        course.saved([1], Digest.of([1]), isDelta: false)
+        #expect(course.base?.digest == Digest.of([1]))
+        for byte: UInt8 in 2...4 {
+            course.saved([byte], Digest.of([byte]), isDelta: false)
+            #expect(course.base == nil)
+        }
     }
 
     @Test("one whose lease is over saves nothing, and its training hears of it")

@@ -15,16 +15,6 @@ select * from ofa_api_1.claim_blob(@digest::bytea, @blob_class::text, @store::te
 select * from ofa_api_1.claim_derived_blob(@digest::bytea, @blob_class::text, @store::text, @raw_bytes::bigint,
   @stored_bytes::bigint, @chunks::int, @filter::text, @codec::text, @parent::bytea);
 
--- name: BlobDepth :one
--- Returns the number of ancestors of a blob that recipes and deltas need, counting at most 100.
-with recursive line (digest, depth) as (
-  select parent, 1 from ofa.blob where digest = @digest::bytea and parent is not null
-  union all
-  select blob.parent, depth + 1 from line join ofa.blob on blob.digest = line.digest
-  where blob.parent is not null and depth < 100
-)
-select coalesce(max(depth), 0) as depth from line;
-
 -- name: BlobTouch :exec
 -- Sets `put_at` of a stored blob to now, because its bytes were put again, and makes the blob lasting if `blob_class`
 -- is lasting; does nothing if the bytes were collected.
@@ -62,6 +52,10 @@ select chunks from ofa_api_1.hold_blob(@digest::bytea) as chunks;
 -- Returns one chunk of a blob.
 select raw_bytes, stored_bytes, sha256, data from ofa.blob_chunk
 where digest = @digest::bytea and ordinal = @ordinal::int;
+
+-- name: BlobChunkDigests :many
+-- Returns the digests of the stored chunks of a blob in order.
+select sha256 from ofa.blob_chunk where digest = @digest::bytea order by ordinal;
 
 -- name: ArtifactInsert :many
 -- Records an artifact whose bytes are stored, and protects the bytes from garbage collection until the transaction

@@ -26,20 +26,6 @@ extension Request {
           $5::bigint, $6::int, $7::text, $8::text, $9::bytea);
         """#)
 
-    /// Returns the number of ancestors of a blob that recipes and deltas need, counting at most 100.
-    public static func blobDepth(digest: [UInt8]) -> Request {
-        Request(blobDepthStatement, [.bytes(digest)])
-    }
-    private static let blobDepthStatement = Statement(name: "BlobDepth", sql: #"""
-        with recursive line (digest, depth) as (
-          select parent, 1 from ofa.blob where digest = $1::bytea and parent is not null
-          union all
-          select blob.parent, depth + 1 from line join ofa.blob on blob.digest = line.digest
-          where blob.parent is not null and depth < 100
-        )
-        select coalesce(max(depth), 0) as depth from line;
-        """#)
-
     /// Sets `put_at` of a stored blob to now, because its bytes were put again, and makes the blob lasting if `blob_class`
     /// is lasting; does nothing if the bytes were collected.
     public static func blobTouch(digest: [UInt8], blobClass: String) -> Request {
@@ -108,6 +94,14 @@ extension Request {
     private static let blobChunkGetStatement = Statement(name: "BlobChunkGet", sql: #"""
         select raw_bytes, stored_bytes, sha256, data from ofa.blob_chunk
         where digest = $1::bytea and ordinal = $2::int;
+        """#)
+
+    /// Returns the digests of the stored chunks of a blob in order.
+    public static func blobChunkDigests(digest: [UInt8]) -> Request {
+        Request(blobChunkDigestsStatement, [.bytes(digest)])
+    }
+    private static let blobChunkDigestsStatement = Statement(name: "BlobChunkDigests", sql: #"""
+        select sha256 from ofa.blob_chunk where digest = $1::bytea order by ordinal;
         """#)
 
     /// Records an artifact whose bytes are stored, and protects the bytes from garbage collection until the transaction
