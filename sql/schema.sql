@@ -1000,8 +1000,7 @@ begin
       p_chunk_raw_bytes, p_sha256, p_data);
   end if;
   -- v_made gets the indices of the attempts that completed within a day of now. v_others gets the jobs of attempts that
-  -- are not running and have no end within a day of now. An attempt that is still running was fenced, and is in neither
-  -- array.
+  -- are not running and have no end within a day of now. An attempt that still runs was fenced: it is in neither array.
   select array_agg(place) filter (where tried.outcome = 'completed'),
     array_agg(given.job) filter (where tried.token is null and not exists (
       select from ofa.live where live.job_id = any (array[given.job]) and live.token = given.token))
