@@ -79,11 +79,16 @@ public struct BundleResults: Sendable {
                 "field bundle.version is not \(version), which this version of ofa makes",
                 remedy: "make the bundle anew and measure again")
         }
+        let resolutions = try fields.wholes("resolutions")
+        guard Set(resolutions).count == resolutions.count else {
+            throw InputFault(
+                "field bundle.resolutions names a size twice", remedy: "write each size once")
+        }
         return DeviceBundle.Source(
             device: try fields.text("device"), space: try fields.text("space"),
             spaceHash: try fields.text("space_hash"),
             batch: try fields.whole("batch", in: 1...65536),
-            resolutions: try fields.wholes("resolutions"),
+            resolutions: resolutions,
             networks: try fields.whole("networks", in: 1...1000),
             seed: UInt64(try fields.whole("seed", in: 0...Int.max)))
     }

@@ -67,11 +67,17 @@ extension DeviceStore {
     /// Stores the latency table of `results` for `device` and returns the table's metadata. The results must be those of
     /// a bundle of `space` for the device's batch size.
     ///
-    /// Errors: `mismatch` for results of another space, batch size or bundle; those of `DeviceBundle.table`.
+    /// Errors: `mismatch` for results of another device, space, batch size or bundle, or if the stored device has been
+    /// removed, or its kind or batch size changed; those of `DeviceBundle.table`.
     public func importResults(
         _ results: BundleResults, of device: DeviceTarget, _ space: SearchSpace
     ) throws -> ImportedTableMetadata {
         let source = results.source
+        guard source.device == device.name else {
+            throw PipelineError(
+                .mismatch, "the results are of device \(source.device), not of \(device.name)",
+                remedy: "import them as \(source.device)")
+        }
         guard source.spaceHash == (try space.definitionHash) else {
             throw PipelineError(
                 .mismatch,
@@ -103,7 +109,12 @@ extension DeviceStore {
             resolutions: table.resolutions, meanError: check.heldOutError, check: check,
             manifest: results.manifest, runtime: results.runtime, provider: results.provider,
             machine: results.machine, threads: results.threads)
-        try save(device, latencyTable: try insertLatencyTable(table, of: device, metadata))
+        let stored = try insertLatencyTable(table, of: device, metadata)
+        guard try setLatencyTable(stored, of: device) else {
+            throw PipelineError(
+                .mismatch, "device \(device.name) was removed or replaced meanwhile",
+                remedy: "look at ofa device show \(device.name), and import again")
+        }
         return metadata
     }
 }

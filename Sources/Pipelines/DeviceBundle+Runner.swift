@@ -92,6 +92,9 @@ extension DeviceBundle {
             settings.log_severity_level = 3
             model = onnxruntime.InferenceSession(
                 os.path.join(here, entry["file"]), settings, providers=[options.provider])
+            if model.get_providers()[0] != options.provider:
+                sys.exit(f"ONNX Runtime refused {options.provider} and took "
+                         f"{model.get_providers()[0]}: install what the provider needs")
             binding = model.io_binding()
             first, last = model.get_inputs()[0], model.get_outputs()[0]
             values = numpy.random.default_rng(1).standard_normal(

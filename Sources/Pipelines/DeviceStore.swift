@@ -89,12 +89,13 @@ public struct DeviceStore {
         try connection.query(.deviceList).map(Self.device)
     }
 
-    /// Sets the latency table of `device`, if a device of the same name, kind and batch size is stored.
-    public func setLatencyTable(_ table: ArtifactID, of device: DeviceTarget) throws {
+    /// Sets the latency table of `device`. Returns false if no device of the same name, kind and batch size is stored.
+    @discardableResult
+    public func setLatencyTable(_ table: ArtifactID, of device: DeviceTarget) throws -> Bool {
         try connection.execute(
             .deviceSetTable(
                 name: device.name, kind: device.kind.rawValue, batch: device.batch,
-                latencyTable: table.rawValue))
+                latencyTable: table.rawValue)) > 0
     }
 
     /// Returns the newest latency table measured on this machine for `space` at batch size `batch` and all image sizes

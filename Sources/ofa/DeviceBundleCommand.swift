@@ -59,6 +59,7 @@ struct DeviceBundleCommand: ParsableCommand {
         do { output = try TextRule.path.checked(output) } catch {
             throw ValidationError("the folder to write \(error.reason)", remedy: error.remedy)
         }
+        while output.count > 1, output.hasSuffix("/") { output.removeLast() }
     }
 
     /// Writes the folder beside its place, then renames it, so that a failure leaves no partial folder.
@@ -166,7 +167,9 @@ struct DeviceImportResults: ParsableCommand {
         let source = file == "-" ? "standard input" : file
         let results = try BundleResults(
             try LatencyTable.text(bytes, source: source), source: source)
-        let space = try SpaceCommand.space(named: space ?? results.source.space)
+        let space =
+            try space.map(SpaceCommand.space(named:))
+            ?? SearchSpace.named(results.source.space)
         let connection = try database.connectToExisting()
         let device = try DeviceCommand.find(name, connection).target
         let metadata = try connection.transaction { connection in

@@ -11,7 +11,7 @@ import Testing
         let folder = place.folder.appending(path: "bundle")
         let answer = try place.document(
             "device", "bundle", "board", "--space", "fashion-mbv3", "--resolutions", "20", "-o",
-            folder.path)
+            folder.path + "/")
         return (place, folder, answer)
     }
 
@@ -94,6 +94,12 @@ import Testing
             found["20 overhead"] = nil
             results["milliseconds"] = found
         }
+        source["device"] = "other"
+        try refused("are of device other, not of board") { $0["bundle"] = source }
+        source["device"] = "board"
+        source["resolutions"] = [20, 20]
+        try refused("bundle.resolutions names a size twice") { $0["bundle"] = source }
+        source["resolutions"] = [20]
         source["batch"] = 4
         try refused("are of batch size 4") { $0["bundle"] = source }
         source["space"] = "nothing"

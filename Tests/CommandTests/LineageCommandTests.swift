@@ -77,7 +77,7 @@ import Testing
                 name: "Collect",
                 sql:
                     """
-                    update ofa.blob set collected_at = now()
+                    update ofa.blob set collected_at = now(), parent = null
                     where digest = (select digest from ofa.artifact where id = \(networks[0]))
                     """
             ))
