@@ -82,10 +82,11 @@ public struct BlobCoding: Sendable, Equatable {
         }
     }
 
-    /// Decodes a chunk to its `count` bytes; that of a delta is the XOR of both chunks. Errors:
-    /// `corrupt` if the chunk is damaged. A `decoder` for many chunks saves memory allocations.
+    /// Decodes a chunk to its `count` bytes; that of a delta is the XOR of both chunks.
+    /// `isVerified` says that the stored bytes were compared with their digest. Errors: `corrupt` if
+    /// the chunk is damaged.
     public func decode(
-        _ stored: [UInt8], count: Int, with decoder: LZ4Decoder? = nil
+        _ stored: [UInt8], count: Int, isVerified: Bool = false
     ) throws(ArtifactsError) -> [UInt8] {
         switch codec {
         case .none:
@@ -95,12 +96,7 @@ public struct BlobCoding: Sendable, Equatable {
             }
             return stored
         case .lz4:
-            let bytes: [UInt8]
-            if let decoder {
-                bytes = try decoder.decompress(stored, count: count)
-            } else {
-                bytes = try LZ4Frame.decompress(stored, count: count)
-            }
+            let bytes = try LZ4Frame.decompress(stored, count: count, isVerified: isVerified)
             return filter.shuffles ? BitShuffle.unshuffle(bytes) : bytes
         }
     }

@@ -12,6 +12,10 @@ final class BlobReader {
     private let store: BlobStore
     private var chunks: ChunkReader
     private var ordinal = 0
+    /// The chunk that is being decoded.
+    private var ahead: Ahead<[UInt8]>?
+    /// Chunks of at least this many stored bytes are decoded on a thread of their own.
+    private static let longBytes = 1 << 16
     /// The reader of the parent of a delta.
     private var parent: BlobReader?
     /// The bytes that a recipe made, and how many of them were returned.
@@ -65,13 +69,37 @@ final class BlobReader {
 
     /// Returns the next chunk as it was encoded; nil after the last.
     private func stored() throws -> [UInt8]? {
-        while ordinal < info.chunks {
-            defer { ordinal += 1 }
-            let bytes = try chunks.next(ordinal, info)
+        while let bytes = try chunk() {
             // The trailer has no bytes.
             if !bytes.isEmpty { return bytes }
         }
         return nil
+    }
+
+    /// Returns the next decoded chunk. Meanwhile the chunk after it is fetched: the server and this
+    /// process work at the same time.
+    private func chunk() throws -> [UInt8]? {
+        if ahead == nil, ordinal < info.chunks { ahead = try begin() }
+        guard let current = ahead else { return nil }
+        ahead = nil
+        do {
+            if ordinal < info.chunks { ahead = try begin() }
+        } catch {
+            // If both chunks are damaged, the error is about the first.
+            _ = try current.value()
+            throw error
+        }
+        return try current.value()
+    }
+
+    /// Fetches a chunk and begins to verify and decode it.
+    private func begin() throws -> Ahead<[UInt8]> {
+        let stored = try chunks.fetch(ordinal, of: info.chunks)
+        ordinal += 1
+        return Ahead(isLong: stored.data.count >= Self.longBytes) { [info, digest] in
+            try stored.verify(of: digest)
+            return try stored.decoded(info.coding, of: digest)
+        }
     }
 
     /// Returns the bytes of a chunk of a delta.

@@ -97,7 +97,7 @@ extension BlobStore {
         var stream = DigestStream()
         for ordinal in 0..<info.chunks {
             let stored = try reader.stored(ordinal, of: info.chunks)
-            stream.update(try reader.decoded(stored, ordinal, info))
+            stream.update(try stored.decoded(info.coding, of: digest))
             try each(ordinal, stored.data)
         }
         let found = stream.digest()

@@ -7,21 +7,46 @@ import Schema
 
 /// Reads a blob from its first chunk to its last.
 final class ChunkReader {
-    /// A chunk in stored form.
-    struct Stored {
+    /// A chunk in stored form, not verified yet.
+    struct Stored: Sendable {
         /// The stored bytes of the chunk.
         let data: [UInt8]
         /// The size of the decoded bytes.
         let rawBytes: Int
-        /// Whether the bytes came from the folder store.
-        let isFile: Bool
+        /// The SHA-256 of the stored bytes, by the row of the chunk.
+        let sha256: [UInt8]
+        /// The number of the chunk, and its file if it came from the folder store, for errors.
+        let place: String
+
+        /// Compares the stored bytes with their SHA-256. Errors: `corrupt`.
+        func verify(of digest: Digest) throws {
+            guard Digest.of(data).bytes == sha256 else {
+                throw BlobStore.corrupt(
+                    digest, "\(place) is not what was stored (\(data.count) bytes)")
+            }
+        }
+
+        /// Returns the decoded bytes of a verified chunk; none for the trailer (the last frame,
+        /// with metadata). Errors: `corrupt`.
+        func decoded(_ coding: BlobCoding, of digest: Digest) throws -> [UInt8] {
+            if coding.codec == .lz4, rawBytes == 0 {
+                guard LZ4Frame.skippablePayload(data) != nil else {
+                    throw BlobStore.corrupt(digest, "\(place) is no trailer")
+                }
+                return []
+            }
+            do throws(ArtifactsError) {
+                return try coding.decode(data, count: rawBytes, isVerified: true)
+            } catch {
+                throw BlobStore.corrupt(digest, "\(place): \(error.reason)")
+            }
+        }
     }
 
     private let digest: Digest
     private let store: BlobStore
     private var file: (handle: FileHandle, path: String)?
     private var offset = 0
-    private var decoder: LZ4Decoder?
 
     /// Prepares to read the blob with `digest` from its first chunk on.
     init(_ digest: Digest, _ store: BlobStore) {
@@ -29,39 +54,19 @@ final class ChunkReader {
         self.store = store
     }
 
-    /// Returns the decoded bytes of the next chunk, which must be chunk `ordinal`. Errors:
-    /// `corrupt`, `collected`, `file`.
-    func next(_ ordinal: Int, _ info: BlobInfo) throws -> [UInt8] {
-        try decoded(try stored(ordinal, of: info.chunks), ordinal, info)
-    }
-
-    /// Returns the decoded bytes of a stored chunk; none for the trailer (the last frame, with
-    /// metadata). Errors: `corrupt`.
-    func decoded(_ stored: Stored, _ ordinal: Int, _ info: BlobInfo) throws -> [UInt8] {
-        let place = "chunk \(ordinal + 1) of \(info.chunks)" + fileWords(stored.isFile)
-        if info.coding.codec == .lz4, stored.rawBytes == 0 {
-            guard LZ4Frame.skippablePayload(stored.data) != nil else {
-                throw BlobStore.corrupt(digest, "\(place) is no trailer")
-            }
-            return []
-        }
-        do throws(ArtifactsError) {
-            // The stored bytes match their digest, so the checksums of frames add nothing.
-            if info.coding.codec == .lz4, decoder == nil {
-                decoder = try LZ4Decoder(skipsChecksums: true)
-            }
-            return try info.coding.decode(stored.data, count: stored.rawBytes, with: decoder)
-        } catch {
-            throw BlobStore.corrupt(digest, "\(place): \(error.reason)")
-        }
-    }
-
-    /// Returns the next chunk in stored form, which must be chunk `ordinal`. Errors: `corrupt`,
-    /// `collected`, `file`.
+    /// Returns the next chunk in stored form, which must be chunk `ordinal`, and verifies it.
+    /// Errors: as for `fetch`.
     func stored(_ ordinal: Int, of chunks: Int) throws -> Stored {
+        let stored = try fetch(ordinal, of: chunks)
+        try stored.verify(of: digest)
+        return stored
+    }
+
+    /// Returns the next chunk in stored form, which must be chunk `ordinal`, without verifying it.
+    /// Errors: `corrupt`, `collected`, `file`.
+    func fetch(_ ordinal: Int, of chunks: Int) throws -> Stored {
         let place = "chunk \(ordinal + 1) of \(chunks)"
         let row = try self.row(ordinal, place)
-        let stated = try row.bytes("sha256"), rawBytes = try row.int("raw_bytes")
         let size = try row.int("stored_bytes")
         defer { offset += size }
         let data: [UInt8], isFile: Bool
@@ -75,12 +80,9 @@ final class ChunkReader {
         } else {
             throw BlobStore.corrupt(digest, "its file \(try path()) is missing")
         }
-        guard Digest.of(data).bytes == stated else {
-            throw BlobStore.corrupt(
-                digest,
-                "\(place)\(fileWords(isFile)) is not what was stored (\(data.count) bytes)")
-        }
-        return Stored(data: data, rawBytes: rawBytes, isFile: isFile)
+        return Stored(
+            data: data, rawBytes: try row.int("raw_bytes"), sha256: try row.bytes("sha256"),
+            place: place + fileWords(isFile))
     }
 
     private func row(_ ordinal: Int, _ place: String) throws -> Row {

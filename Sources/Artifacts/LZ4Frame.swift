@@ -32,9 +32,86 @@ public enum LZ4Frame {
         return frame
     }
 
-    /// Decompresses one frame of exactly `count` bytes. Errors: `corrupt` if the frame is damaged.
-    public static func decompress(_ frame: [UInt8], count: Int) throws(ArtifactsError) -> [UInt8] {
-        try LZ4Decoder().decompress(frame, count: count)
+    /// Decompresses one frame of exactly `count` bytes. With `isVerified`, the frame was compared
+    /// with a digest, and its own checksums, which take half of the time, are not compared. Errors:
+    /// `corrupt` if the frame is damaged.
+    public static func decompress(
+        _ frame: [UInt8], count: Int, isVerified: Bool = false
+    ) throws(ArtifactsError) -> [UInt8] {
+        if isVerified, let bytes = onlyBlock(of: frame, count: count) { return bytes }
+        var context: OpaquePointer?
+        let created = LZ4F_createDecompressionContext(&context, UInt32(LZ4F_VERSION))
+        if let failure = errorName(created) {
+            throw ArtifactsError(.codec, "LZ4 could not start to decompress: \(failure)")
+        }
+        defer { LZ4F_freeDecompressionContext(context) }
+        var failure: String?
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
+            frame.withUnsafeBytes { source in
+                failure = decompress(
+                    context, source, into: UnsafeMutableRawBufferPointer(buffer), &written)
+            }
+        }
+        if let failure { throw ArtifactsError(.corrupt, failure) }
+        return bytes
+    }
+
+    /// Returns the content of a frame as `compress` writes it: a header of 15 bytes, one block, an
+    /// end mark and a checksum. Returns nil for any other frame, which liblz4 then reads.
+    private static func onlyBlock(of frame: [UInt8], count: Int) -> [UInt8]? {
+        guard frame.count >= 27, frame[0..<4] == [0x04, 0x22, 0x4D, 0x18], frame[4] == 0x6C,
+            [0x40, 0x50, 0x60].contains(frame[5]), word(frame, 6) == UInt32(exactly: count),
+            word(frame, 10) == 0
+        else { return nil }
+        let field = word(frame, 15), isPlain = field >> 31 == 1
+        let size = Int(field & 0x7FFF_FFFF)
+        guard size == frame.count - 27, word(frame, 19 + size) == 0 else { return nil }
+        if isPlain { return size == count ? Array(frame[19..<19 + size]) : nil }
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
+            frame.withUnsafeBytes { source in
+                let block = UnsafeRawBufferPointer(rebasing: source[19..<19 + size])
+                let decoded = LZ4_decompress_safe(
+                    block.assumingMemoryBound(to: CChar.self).baseAddress,
+                    UnsafeMutableRawBufferPointer(buffer).assumingMemoryBound(to: CChar.self)
+                        .baseAddress, Int32(size), Int32(count))
+                written = Int(decoded) == count ? count : 0
+            }
+        }
+        return bytes.count == count ? bytes : nil
+    }
+
+    /// Returns the little-endian word at `place`.
+    private static func word(_ bytes: [UInt8], _ place: Int) -> UInt32 {
+        (0..<4).reduce(0) { $0 | UInt32(bytes[place + $1]) << (8 * UInt32($1)) }
+    }
+
+    /// Runs the decompressor until the frame ends; returns the problem, or nil.
+    private static func decompress(
+        _ context: OpaquePointer?, _ source: UnsafeRawBufferPointer,
+        into target: UnsafeMutableRawBufferPointer, _ written: inout Int
+    ) -> String? {
+        var read = 0
+        written = 0
+        while true {
+            var room = target.count - written
+            var left = source.count - read
+            let hint = LZ4F_decompress(
+                context, target.baseAddress.map { $0 + written }, &room,
+                source.baseAddress.map { $0 + read }, &left, nil)
+            if let failure = errorName(hint) { return "the LZ4 frame is damaged (\(failure))" }
+            written += room
+            read += left
+            if hint == 0 { break }
+            if room == 0 && left == 0 {
+                return read == source.count
+                    ? "the LZ4 frame is cut short after \(source.count) bytes"
+                    : "the LZ4 frame holds more than the \(target.count) bytes expected"
+            }
+        }
+        if written != target.count {
+            return "the LZ4 frame holds \(written) bytes, \(target.count) were expected"
+        }
+        return read == source.count ? nil : "\(source.count - read) bytes follow the LZ4 frame"
     }
 
     /// The magic number of a skippable frame. The number, and the payload size that follows it, are
@@ -58,78 +135,8 @@ public enum LZ4Frame {
         (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * UInt32($0))) }
     }
 
-    fileprivate static func errorName(_ code: Int) -> String? {
+    private static func errorName(_ code: Int) -> String? {
         LZ4F_isError(code) == 0 ? nil : String(cString: LZ4F_getErrorName(code))
-    }
-}
-
-/// Decompresses frames one after the other. One decoder for many frames saves the memory that liblz4
-/// allocates for each. Only one thread at a time may use a decoder.
-public final class LZ4Decoder {
-    private let context: OpaquePointer
-    private var options: LZ4F_decompressOptions_t
-
-    /// With `skipsChecksums`, the checksums of frames are not compared: for frames that were already
-    /// compared with a digest (if liblz4 is older than 1.9.4, they are compared nevertheless).
-    /// Errors: `codec`.
-    public init(skipsChecksums: Bool = false) throws(ArtifactsError) {
-        var created: OpaquePointer?
-        let failure = LZ4Frame.errorName(
-            LZ4F_createDecompressionContext(&created, UInt32(LZ4F_VERSION)))
-        guard failure == nil, let created else {
-            throw ArtifactsError(
-                .codec, "LZ4 could not start to decompress: \(failure ?? "no memory")")
-        }
-        context = created
-        options = ofa_lz4_options(skipsChecksums ? 1 : 0)
-    }
-
-    deinit { LZ4F_freeDecompressionContext(context) }
-
-    /// Decompresses one frame of exactly `count` bytes. Errors: `corrupt` if the frame is damaged.
-    public func decompress(_ frame: [UInt8], count: Int) throws(ArtifactsError) -> [UInt8] {
-        var failure: String?
-        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
-            frame.withUnsafeBytes { source in
-                failure = decompress(source, into: UnsafeMutableRawBufferPointer(buffer), &written)
-            }
-        }
-        if let failure {
-            LZ4F_resetDecompressionContext(context)
-            throw ArtifactsError(.corrupt, failure)
-        }
-        return bytes
-    }
-
-    /// Runs the decompressor until the frame ends; returns the problem, or nil.
-    private func decompress(
-        _ source: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer,
-        _ written: inout Int
-    ) -> String? {
-        var read = 0
-        written = 0
-        while true {
-            var room = target.count - written
-            var left = source.count - read
-            let hint = LZ4F_decompress(
-                context, target.baseAddress.map { $0 + written }, &room,
-                source.baseAddress.map { $0 + read }, &left, &options)
-            if let failure = LZ4Frame.errorName(hint) {
-                return "the LZ4 frame is damaged (\(failure))"
-            }
-            written += room
-            read += left
-            if hint == 0 { break }
-            if room == 0 && left == 0 {
-                return read == source.count
-                    ? "the LZ4 frame is cut short after \(source.count) bytes"
-                    : "the LZ4 frame holds more than the \(target.count) bytes expected"
-            }
-        }
-        if written != target.count {
-            return "the LZ4 frame holds \(written) bytes, \(target.count) were expected"
-        }
-        return read == source.count ? nil : "\(source.count - read) bytes follow the LZ4 frame"
     }
 }
 

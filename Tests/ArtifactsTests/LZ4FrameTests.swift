@@ -63,6 +63,39 @@ import Testing
         #expect(harmless == 4)
     }
 
+    @Test(
+        "a verified frame gives the same bytes without its checksums",
+        arguments: [0, 1, 8, 13, 1000, 65_536, 65_537, 300_000, 1 << 20])
+    func verified(count: Int) throws {
+        var random = WordStream(state: UInt64(count))
+        for bytes in [random.bytes(count), [UInt8](repeating: 3, count: count)] {
+            let frame = try LZ4Frame.compress(bytes)
+            #expect(try LZ4Frame.decompress(frame, count: count, isVerified: true) == bytes)
+            #expect(throws: ArtifactsError.self) {
+                try LZ4Frame.decompress(frame, count: count + 1, isVerified: true)
+            }
+        }
+    }
+
+    @Test("a damaged frame that counts as verified gives as many bytes as expected, or an error")
+    func verifiedFlipped() throws {
+        let bytes = Array("abcdabcdabcdabcdabcdabcdabcdabcd-efgh-0123456789".utf8)
+        let frame = try LZ4Frame.compress(bytes)
+        for index in frame.indices {
+            for bit in 0..<8 {
+                var damaged = frame
+                damaged[index] ^= 1 << UInt8(bit)
+                do throws(ArtifactsError) {
+                    let back = try LZ4Frame.decompress(
+                        damaged, count: bytes.count, isVerified: true)
+                    #expect(back.count == bytes.count)
+                } catch {
+                    #expect(error.code == .corrupt)
+                }
+            }
+        }
+    }
+
     @Test("a frame cut short, with bytes after it, or of another size is an error")
     func sizes() throws {
         let bytes = Array("hello hello hello hello hello".utf8)
