@@ -21,11 +21,15 @@ final class Ahead<Value: Sendable>: @unchecked Sendable {
         }
     }
 
+    /// Waits until the thread has ended, if there is one.
+    func join() {
+        ended?.wait()
+        ended?.signal()
+    }
+
     /// Waits for the value. Errors: those of `body`.
     func value() throws -> Value {
-        guard let ended else { return try body() }
-        ended.wait()
-        defer { ended.signal() }
+        join()
         if let result { return try result.get() }
         return try body()
     }

@@ -12,7 +12,8 @@ final class BlobReader {
     private let store: BlobStore
     private var chunks: ChunkReader
     private var ordinal = 0
-    /// The chunk that is being decoded.
+    /// The chunk that is being decoded. A process that exits after an error must have no thread left, because libcrypto
+    /// frees its state at exit: so each thread is waited for.
     private var ahead: Ahead<[UInt8]>?
     /// Chunks of at least this many stored bytes are decoded on a thread of their own.
     private static let longBytes = 1 << 16
@@ -56,7 +57,8 @@ final class BlobReader {
                     guard now != info else { throw error }
                     info = now
                     chunks = ChunkReader(digest, store)
-                    ordinal = 0
+                    ahead?.join()
+                    (ahead, ordinal) = (nil, 0)
                     return try next()
                 }
             }
@@ -66,6 +68,8 @@ final class BlobReader {
             return start < end ? Array(bytes[start..<end]) : nil
         }
     }
+
+    deinit { ahead?.join() }
 
     /// Returns the next chunk as it was encoded; nil after the last.
     private func stored() throws -> [UInt8]? {
