@@ -105,7 +105,10 @@ public struct Reproduction: Sendable {
     }
 
     private func differences(_ now: Provenance) throws -> [String] {
-        guard let then = try Provenance.of(artifact) else { return [] }
+        guard let then = try Provenance.of(artifact) else {
+            let code = now.code?.word ?? "unknown"
+            return ["code of an older ofa, which recorded none, then; \(code) now"]
+        }
         let pairs: [(String, String?, String?)] = [
             ("code", then.code?.word, now.code?.word), ("host", then.host, now.host),
             ("instruction set", then.instructionSet, now.instructionSet),

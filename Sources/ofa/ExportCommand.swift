@@ -14,7 +14,8 @@ struct ExportCommand: ParsableCommand {
         abstract: "Writes a network as ONNX or safetensors, with a model card beside it.",
         discussion: """
             An ONNX model has batch norms folded into its convolutions, takes any number of images, and its metadata \
-            names classes, normalisation, accuracy and origin (ops/docs/files.md). The card is FILE.md.
+            names classes, normalisation, accuracy and origin (ops/docs/files.md). The card is FILE.md. With --statement, \
+            or OFA_SIGNING_KEY, FILE.intoto.json states how the network was made (ofa lineage attest).
 
             Example:
               ofa export phone-network --format onnx -o phone.onnx
@@ -28,7 +29,7 @@ struct ExportCommand: ParsableCommand {
         let format, file: String
         let bytes: Int
         let sha256: Digest
-        let card: String?
+        let card, statement: String?
     }
 
     /// The network.
@@ -41,6 +42,9 @@ struct ExportCommand: ParsableCommand {
     /// Whether an ONNX model normalises pixels itself.
     @Flag(help: "ONNX only: the model takes bytes of pixels, 0 to 255, and normalises them itself.")
     var normalise = false
+    /// Whether to write an in-toto statement beside the model.
+    @Flag(help: "Also write FILE.intoto.json; implied if OFA_SIGNING_KEY, which signs it, is set.")
+    var statement = false
     /// The file.
     @Option(
         name: [.customShort("o"), .customLong("output")],
@@ -67,6 +71,11 @@ struct ExportCommand: ParsableCommand {
             target.isWrittenInPlace ? nil : try OutputFile(file + ".md", files, output)
         let connection = try database.connectToExisting()
         let found = try ArtifactsCommand.find(artifact.reference, connection)
+        // A user-supplied network has no producing stage to state.
+        let isImplied = try Environment.text("OFA_SIGNING_KEY") != nil && found.producer != nil
+        let statementFile =
+            target.isWrittenInPlace || !(statement || isImplied)
+            ? nil : try OutputFile(file + ".intoto.json", files, output)
         let network = try StoredNetwork(
             found, connection, cache: BlobCache(folder: DatabaseOptions.home + "/cache"))
         let bytes = try NetworkExport.bytes(of: network, format, normalises: normalise)
@@ -80,18 +89,28 @@ struct ExportCommand: ParsableCommand {
                 connection, factors: try FactorSet.load(connection)
             ).markdown
         }
-        // Both files appear when both are ready, the model last: no model stands without its card.
+        let stated = try statementFile.map { _ in
+            try LineageAttest.signedIfConfigured(
+                try Attestation.statement(
+                    found,
+                    exportedAs: Attestation.File(
+                        name: URL(filePath: file).lastPathComponent, digest: sum), connection)
+            ).text
+        }
+        // The files appear when all are ready, the model last: no model stands without its card.
         try target.write { write in
             try write(Data(bytes))
             if let card, let page { try card.write(page) }
+            if let statementFile, let stated { try statementFile.write(stated + "\n") }
         }
         if target.isStandardOutput { return }
         let answer = Answer(
             artifact: found.id.rawValue, digest: found.digest, format: format.rawValue, file: file,
-            bytes: bytes.count, sha256: sum, card: card?.path)
+            bytes: bytes.count, sha256: sum, card: card?.path, statement: statementFile?.path)
         try Output.answer(answer, output) {
             try Output.line("\(file): \(Format.grouped(bytes.count)) bytes, sha256 \(sum.hex)")
             if let card { try Output.line("\(card.path): its model card") }
+            if let statementFile { try Output.line("\(statementFile.path): how it was made") }
         }
     }
 }

@@ -49,17 +49,24 @@ struct LineageAttest: ParsableCommand {
                 digest: Digest.of(try Input.bytes(path)))
         }
         let statement = try Attestation.statement(found, exportedAs: exported, connection)
-        let keyFile = try Environment.text("OFA_SIGNING_KEY")
-        let text = try keyFile.map { try Self.signed(statement, $0) } ?? statement
-        if keyFile == nil { Output.note("not signed: OFA_SIGNING_KEY is not set") }
+        let (text, isSigned) = try Self.signedIfConfigured(statement)
         guard let place, !place.isStandardOutput else { return try Output.lines(text) }
         try place.write(text + "\n")
-        let answer = Answer(artifact: found.id.rawValue, file: place.path, signed: keyFile != nil)
+        let answer = Answer(artifact: found.id.rawValue, file: place.path, signed: isSigned)
         try Output.answer(answer, output) {
             try Output.line(
-                "\(place.path): the \(keyFile == nil ? "" : "signed ")statement about artifact \(found.id)"
+                "\(place.path): the \(isSigned ? "signed " : "")statement about artifact \(found.id)"
             )
         }
+    }
+
+    /// Returns the envelope of a statement if OFA_SIGNING_KEY is set; otherwise the statement itself, with a note.
+    static func signedIfConfigured(_ statement: String) throws -> (text: String, isSigned: Bool) {
+        guard let keyFile = try Environment.text("OFA_SIGNING_KEY") else {
+            Output.note("not signed: OFA_SIGNING_KEY is not set")
+            return (statement, false)
+        }
+        return (try signed(statement, keyFile), true)
     }
 
     private static func signed(_ statement: String, _ path: String) throws -> String {

@@ -90,6 +90,16 @@ import Testing
         _ = try place.document("export", name, "--format", "safetensors", "-o", "a.safetensors")
         _ = try place.document("artifacts", "get", name, "-o", "got.safetensors")
         #expect(try bytes("a.safetensors") == bytes("got.safetensors"))
+        #expect(answer["statement"] is NSNull)
+        let stated = try place.document("export", name, "--statement", "-o", "s.onnx")
+        #expect(stated["statement"] as? String == "s.onnx.intoto.json")
+        let statement = try #require(
+            JSONSerialization.jsonObject(with: Data(try bytes("s.onnx.intoto.json")))
+                as? [String: Any])
+        let subject = try #require((statement["subject"] as? [[String: Any]])?.first)
+        #expect(subject["name"] as? String == "s.onnx")
+        #expect(
+            (subject["digest"] as? [String: String])?["sha256"] == stated["sha256"] as? String)
         let streamed = try place.ofa("export", name, "-o", "-")
         #expect(streamed.status == 0 && streamed.output.utf8.count > 1000)
     }
