@@ -43,8 +43,8 @@ public final class AttemptMeter: AttemptObserver {
         }
     }
 
-    /// The number of ended attempts whose usage is remembered. A small number suffices, because a
-    /// transaction that is repeated at all is repeated soon.
+    /// The number of ended attempts whose usage is remembered. A small number suffices, because a transaction is
+    /// repeated soon after its first try, or never.
     private static let remembered = 256
 
     /// An attempt that reserves no processors counts as holding `threadsPerAttempt` processors.
@@ -115,8 +115,8 @@ public final class AttemptMeter: AttemptObserver {
             let reading = try reader.read()
             books.withLock { $0.ledger.advance(to: reading) }
         } catch {
-            // Nothing is lost: the next reading covers all time since the last successful reading.
-            // If a clock cannot be read at the end of the attempt either, `end` throws.
+            // The next reading covers all time since the last successful reading, so nothing is lost. If a clock still
+            // cannot be read when an attempt ends, `end` throws.
         }
     }
 }

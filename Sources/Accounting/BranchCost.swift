@@ -1,5 +1,5 @@
-// The cost of each device target of a run, and of targets that other runs added later. A branch of
-// a run is the specialisation of its supernet for one device target.
+// The costs of branches. A branch of a run is the specialisation of its supernet for one device
+// target. Later runs can add branches of the same supernet.
 
 import Metering
 import Postgres

@@ -84,8 +84,8 @@ public struct CostExplanation: Sendable, Encodable {
         grams = Interval(
             value: total.grams, low: min(total.gramsLow, total.grams),
             high: max(total.gramsHigh, total.grams))
-        // All zones have the same PUE. For the intensity, `gramsBox` uses the lowest and the
-        // highest relative bound of all zones.
+        // All zones have the same PUE. Each zone's intensity has its own relative bounds; `gramsBox` uses the lowest
+        // and the highest of all these bounds.
         let relative = try report.zones.map { zone throws(AccountingError) in
             let intensity = try report.factors.intensity(zone).interval
             return (low: intensity.low / intensity.value, high: intensity.high / intensity.value)

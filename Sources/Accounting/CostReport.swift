@@ -76,7 +76,8 @@ public enum CostGrouping: String, Sendable, CaseIterable {
     case stage
     /// By device target; the attempts that serve several targets are labelled `(shared)`.
     case device
-    /// By attempt: one row for each attempt that has a meter row, and rows of sums for the others.
+    /// By attempt: one row for each attempt that has a meter row. Attempts without a meter row are summed: one row for
+    /// each row of the ledger.
     case attempt
     /// By machine.
     case host
@@ -89,7 +90,7 @@ public enum CostGrouping: String, Sendable, CaseIterable {
 extension CostReport {
     /// The JSON form of a table of costs.
     public struct Document: Sendable, Encodable {
-        /// The grouping, which is also the name of the field with the label of a row.
+        /// The grouping, such as `stage`. Each row has a field with this name, which holds the label of the row.
         public var by: String
         /// The version of the factor set.
         public var factors: Int
@@ -115,18 +116,18 @@ extension CostReport {
 }
 
 extension CostRow {
-    /// The JSON form of a row. Its integer fields `energy_uj`, `emission_ug`, `wall_ns` and
-    /// `cpu_ns` add up exactly.
+    /// The JSON form of a row. The integer fields `energy_uj`, `emission_ug`, `wall_ns` and `cpu_ns` of the rows add up
+    /// exactly to those of the total.
     public struct Document: Sendable, Encodable {
         /// The row.
         public var row: CostRow
         /// The name of the JSON field that holds the row's label, such as `stage`.
         public var labelName: String
-        /// The share of the row in the energy of the table; nil if the share is unknown.
+        /// The row's share of the energy of the whole table; nil if the share is unknown.
         public var share: Double?
 
-        /// `labelName` names the JSON field that holds the row's label; `share` is the share of the row in
-        /// the energy of the table.
+        /// `labelName` names the JSON field that holds the row's label; `share` is the row's share of the energy of the
+        /// whole table.
         public init(row: CostRow, labelName: String, share: Double? = nil) {
             self.row = row
             self.labelName = labelName

@@ -46,8 +46,8 @@ public struct EnergyLedger: Sendable {
         var counted: Int64 = 0
         var othersReserved: Int64 = 0
         var shares: [Int64: (reserved: Int64, used: Int64)] = [:]
-        /// Whether a counter was read for the first time since the last split; the energy that it
-        /// counted before that reading is unknown.
+        /// Whether a counter had its first reading since the last split. The energy that the
+        /// counter counted before its first reading is unknown.
         var isUnknown = false
     }
 

@@ -31,7 +31,7 @@ public struct HostReading: Sendable, Equatable {
     }
 }
 
-/// A source of readings: the live host, or a script in tests.
+/// A source of readings: the live host or, in tests, prepared readings.
 public protocol HostReader: Sendable {
     /// The machine.
     var host: HostDescription { get }

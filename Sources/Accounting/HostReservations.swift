@@ -45,8 +45,8 @@ public final class HostReservations: Sendable {
         guard lstat(folder, &info) == 0, info.st_mode & S_IFMT == S_IFDIR else { return nil }
         self.folder = folder
         name = "\(getpid())-\(UUID().uuidString)"
-        // The file is locked before it gets its final name, because other processes take an
-        // unlocked file for that of an ended process.
+        // The file is locked before it gets its final name, because other processes assume that an
+        // unlocked file belongs to a process that has ended.
         let hidden = "\(folder)/.\(name)"
         descriptor = open(hidden, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o644)
         guard descriptor >= 0 else { return nil }

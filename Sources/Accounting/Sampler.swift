@@ -13,7 +13,7 @@ final class Sampler: Sendable {
         timer = Mutex(nil)
     }
 
-    /// Calls `body` after each period from now on.
+    /// Calls `body` every `seconds` seconds from now on.
     func begin(_ body: @escaping @Sendable () -> Void) {
         timer.withLock { timer in
             let source = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "ofa.metering"))
