@@ -5,12 +5,14 @@ import Foundation
 
 /// A computation whose value is needed later. Only one thread at a time may use this class.
 final class Ahead<Value: Sendable>: @unchecked Sendable {
-    // Safe because the thread writes `result` before its only signal, and readers wait for that.
+    // Safe because the thread writes `result` before its only signal, and readers wait for the
+    // signal.
     private let body: @Sendable () throws -> Value
     private let ended: DispatchSemaphore?
     private var result: Result<Value, any Error>?
 
-    /// Begins to compute `body` on a thread of its own; if it is not long, `value` computes it.
+    /// If `isLong`, begins to compute `body` on a thread of its own; otherwise `value` computes
+    /// `body` when it is called.
     init(isLong: Bool, _ body: @escaping @Sendable () throws -> Value) {
         self.body = body
         ended = isLong ? DispatchSemaphore(value: 0) : nil

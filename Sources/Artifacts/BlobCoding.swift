@@ -13,7 +13,7 @@ public struct BlobCoding: Sendable, Equatable {
         case bitshuffle
         /// A delta: XOR with the decoded bytes of the parent, then the bit shuffle.
         case xor
-        /// A recipe: what is stored are instructions that make the bytes from those of the parent.
+        /// A recipe: the stored bytes are instructions that make the bytes of the blob from those of the parent.
         case recipe
 
         /// Whether this filter shuffles bits.
@@ -73,7 +73,7 @@ public struct BlobCoding: Sendable, Equatable {
         return best
     }
 
-    /// Encodes a chunk; the chunk of a delta is already the XOR of both chunks. Errors: `codec`.
+    /// Encodes a chunk. For a delta, `chunk` must be the XOR with the parent's chunk. Errors: `codec`.
     public func encode(_ chunk: [UInt8]) throws(ArtifactsError) -> [UInt8] {
         switch codec {
         case .none: return chunk
@@ -82,9 +82,8 @@ public struct BlobCoding: Sendable, Equatable {
         }
     }
 
-    /// Decodes a chunk to its `count` bytes; that of a delta is the XOR of both chunks.
-    /// `isVerified` says that the stored bytes were compared with their digest. Errors: `corrupt` if
-    /// the chunk is damaged.
+    /// Decodes a chunk to `count` bytes. For a delta, the result is the XOR with the parent's chunk. `isVerified` says
+    /// that the stored bytes were compared with their digest. Errors: `corrupt` if the chunk is damaged.
     public func decode(
         _ stored: [UInt8], count: Int, isVerified: Bool = false
     ) throws(ArtifactsError) -> [UInt8] {

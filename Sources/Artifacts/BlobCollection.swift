@@ -41,7 +41,7 @@ public struct BlobCollection {
     let store: BlobStore
     let graceSeconds: Double
 
-    /// A collection in the database of `connection`; starts nothing. `graceSeconds` is the least age of unreferenced
+    /// Prepares to collect garbage in the database of `connection`. `graceSeconds` is the least age of unreferenced
     /// blobs, and of checkpoints of jobs that did not complete, before they are removed.
     public init(_ connection: Connection, graceSeconds: Double = usualGraceSeconds) {
         self.connection = connection

@@ -71,7 +71,8 @@ final class BlobReader {
 
     deinit { ahead?.join() }
 
-    /// Returns the next chunk as it was encoded; nil after the last.
+    /// Returns the next chunk that is not the trailer, decoded, but before a delta or a recipe is applied; nil after
+    /// the last chunk.
     private func stored() throws -> [UInt8]? {
         while let bytes = try chunk() {
             // The trailer has no bytes.
@@ -106,7 +107,7 @@ final class BlobReader {
         }
     }
 
-    /// Returns the bytes of a chunk of a delta.
+    /// Returns the blob's bytes for a chunk of a delta: the XOR of the chunk and the parent's bytes.
     private func original(_ delta: [UInt8]) throws -> [UInt8] {
         try ofParent { digest in
             let reader = try parent ?? BlobReader(digest, store)
@@ -138,7 +139,7 @@ final class BlobReader {
             throw BlobStore.corrupt(digest, "its row names no parent")
         }
         do { return try body(parent) } catch let error as ArtifactsError where error.isOfBytes {
-            // Both may have been collected meanwhile.
+            // If this blob was collected meanwhile too, the error is `collected`.
             _ = try Self.info(digest, store)
             throw BlobStore.corrupt(
                 digest, "it is made from blob \(parent.short), of which \(error.reason)")

@@ -1,6 +1,6 @@
-// Stores blobs in terms of another blob, their parent: as a recipe that makes the bytes from those of
-// the parent, or as a delta (XOR). The row of the blob names the parent, which garbage collection then
-// keeps. The digest remains that of the bytes, so that readers do not notice.
+// Stores blobs in terms of another blob, their parent: as a recipe that makes the bytes from those of the parent, or as
+// a delta (XOR). The row of the blob names the parent, which garbage collection then keeps. The digest of the blob is
+// still that of its decoded bytes, so readers see no difference.
 //
 // A blob gets a parent only when it has no stored bytes, so no blob is an ancestor of itself.
 
@@ -25,7 +25,7 @@ public struct BlobRecipe: Sendable {
     }
 }
 
-/// A blob to which a delta may be stored, with its bytes.
+/// A blob that may become the parent of a delta, with its bytes.
 public struct DeltaBase: Sendable {
     /// The digest of `bytes`.
     public let digest: Digest
@@ -93,9 +93,9 @@ extension BlobStore {
     /// A recipe is stored if it has at most a twentieth of the bytes that it makes.
     static let recipeShare = 20
 
-    /// Stores bytes as `put` does, or the recipe instead, if its parent is stored, the recipe has at
-    /// most 5 % of the bytes, and it makes exactly these bytes, which is tried. Errors: `corrupt` if
-    /// the parent is damaged; it names an artifact with the parent's bytes.
+    /// Stores bytes as `put` does. Bytes that are not stored yet are stored as the recipe if the recipe's parent is
+    /// stored, the recipe has at most 5 % of the bytes, and a trial shows that it makes exactly these bytes. Errors:
+    /// `corrupt` if the parent is damaged; the error names an artifact with the parent's bytes.
     @discardableResult
     public func put(
         _ bytes: [UInt8], elementSize: Int, kind: String, recipe: BlobRecipe
@@ -130,9 +130,9 @@ extension BlobStore {
         }
     }
 
-    /// Stores bytes of 4-byte elements as `put` does, or as a delta to `base` if `base` is stored
-    /// whole and the delta has at most 90 % of its stored bytes. While `base` is stored for the
-    /// delta's sake, a delta saves written bytes, not room.
+    /// Stores bytes of 4-byte elements as `put` does, or as a delta to `base` if `base` is stored whole and the delta
+    /// has at most 90 % of its stored bytes. If `base` is kept only because the delta needs it, the delta saves written
+    /// bytes, but no space.
     @discardableResult
     public func put(_ bytes: [UInt8], kind: String, base: DeltaBase) throws -> Digest {
         let digest = Digest.of(bytes)

@@ -11,7 +11,7 @@ import Schema
 /// Bytes that are to be stored, and that can be read several times.
 private struct BlobSource {
     let count: Int
-    /// Whether the bytes may change between two reads, as those of a file.
+    /// Whether the bytes may change between two reads, like those of a file.
     let mayChange: Bool
     let read: (Range<Int>) throws -> [UInt8]
 

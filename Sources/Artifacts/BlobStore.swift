@@ -13,7 +13,8 @@ import Schema
 /// The blobs of one database, whose bytes are in the database or in its folder store.
 public struct BlobStore {
     let connection: Connection
-    /// Makes the bytes of blobs that are stored as recipes; nil if this store cannot.
+    /// Makes the bytes of blobs that are stored as recipes; nil if this store cannot read such
+    /// blobs.
     let maker: BlobRecipe.Maker?
 
     /// Uses the database of `connection`; `maker` makes the bytes of blobs that are stored as

@@ -13,9 +13,9 @@ final class ChunkReader {
         let data: [UInt8]
         /// The size of the decoded bytes.
         let rawBytes: Int
-        /// The SHA-256 of the stored bytes, by the row of the chunk.
+        /// The SHA-256 that the stored bytes should have, from the row of the chunk.
         let sha256: [UInt8]
-        /// The number of the chunk, and its file if it came from the folder store, for errors.
+        /// The number of the chunk and, if the folder store has it, its file; for error messages.
         let place: String
 
         /// Compares the stored bytes with their SHA-256. Errors: `corrupt`.

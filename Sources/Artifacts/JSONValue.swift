@@ -61,7 +61,8 @@ public enum JSONValue: Sendable, Equatable, Codable {
     }
 
     /// Returns the result of `body`; nil if `body` throws because the value has another type.
-    /// `init` decodes the last type without this function, so that its error is thrown.
+    /// `init` does not use this function for the last type it tries, so that the last error is
+    /// thrown.
     private static func attempt<T>(_ body: () throws -> T) -> T? {
         do { return try body() } catch { return nil }
     }

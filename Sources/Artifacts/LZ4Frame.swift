@@ -141,7 +141,7 @@ public enum LZ4Frame {
 }
 
 extension LZ4Frame {
-    /// Returns what `body` writes: as many bytes as it reads.
+    /// Returns an array as long as `bytes`, which `body` fills from `bytes`.
     static func mapped(
         _ bytes: [UInt8],
         _ body: (UnsafePointer<UInt8>, Int64, UnsafeMutablePointer<UInt8>) -> Void

@@ -26,7 +26,7 @@ public struct Lineage {
         /// Whether to read the metadata of artifacts; otherwise it is `{}`.
         public var isDetailed: Bool
 
-        /// By default, at most `usualLimit` artifacts of all kinds, with metadata.
+        /// By default, a walk returns at most `usualLimit` artifacts of all kinds, with metadata.
         public init(limit: Int = usualLimit, hidden: String? = nil, isDetailed: Bool = true) {
             self.limit = limit
             self.hidden = hidden
@@ -166,9 +166,9 @@ public struct Lineage {
             .int("hidden")
     }
 
-    /// Runs one request with index look-ups as the only plan.
+    /// Runs one request with all plans but index look-ups disabled.
     func plannedQuery(_ request: Request) throws -> [Row] {
-        // The setting would last until the end of the caller's transaction.
+        // In the caller's transaction no plan is disabled, because the setting would last until that transaction ends.
         if connection.isInTransaction { return try connection.query(request) }
         return try connection.pipeline([Request(.lineagePlan), request])[1]
     }

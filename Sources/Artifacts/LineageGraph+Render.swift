@@ -86,7 +86,7 @@ extension LineageGraph {
 
     /// The JSON form of a lineage.
     public struct Document: Sendable, Codable, Equatable {
-        /// The root artifact; the first of several.
+        /// The first of `roots`.
         public var root: ArtifactID
         /// The artifacts at which the walk began.
         public var roots: [ArtifactID]

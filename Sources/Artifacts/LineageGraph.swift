@@ -32,7 +32,7 @@ public struct LineageGraph: Sendable, Equatable {
     /// The artifacts whose bytes were collected (deleted), with the time of the collection. The
     /// artifact remains as a tombstone.
     public let collected: [ArtifactID: Date]
-    /// The number of artifacts of the hidden kind that the walk met.
+    /// The number of artifacts that the walk only counted (`Lineage.Scope.hidden`).
     public let hidden: Int
     /// True if the limit truncated the walk.
     public let isTruncated: Bool

@@ -92,7 +92,8 @@ struct LineageLayout {
         }
     }
 
-    /// Sorts each layer by the mean position of its neighbours in the layer before it.
+    /// Sorts the nodes of each layer by the mean position of their neighbours in the layer to the
+    /// left; with `leftwards`, in the layer to the right.
     private mutating func sort(leftwards: Bool) {
         var position = [Double](repeating: 0, count: nodes.count)
         for layer in layers {
@@ -126,8 +127,10 @@ struct LineageLayout {
         }
     }
 
-    /// Moves the nodes of each layer towards the mean of their neighbours, in their order and
-    /// without overlaps: the mean of the lowest and the highest positions that respect both.
+    /// Moves the nodes of each layer to the mean position of their neighbours in the layer to the
+    /// left; with `leftwards`, in the layer to the right. The nodes keep their order. Overlaps are
+    /// removed twice, by moving nodes down and by moving nodes up, and each node gets the mean of
+    /// both positions.
     private mutating func align(leftwards: Bool) {
         let order = leftwards ? Array(layers.indices.reversed()) : Array(layers.indices)
         for index in order {

@@ -53,26 +53,30 @@ extension Lineage {
     }
 }
 
-/// A breadth-first search from both ends. Depths and links are complete for whole levels.
+/// A breadth-first search from both ends. `depth` and `links` have either all artifacts of a level
+/// or none.
 private struct PathSearch {
     /// One direction of the search.
     private struct Side {
-        /// The artifacts at which the side begins and ends.
+        /// The artifact at which this side begins, and the artifact that it searches for.
         let start, bound: Int64
         let isUp: Bool
         var frontier: [Int64]
         var depth: [Int64: Int]
         var level = 0
-        /// The neighbours one step back towards `start`, with their roles.
+        /// For each artifact that was reached: its neighbours one step nearer to `start`, with
+        /// their roles.
         var links: [Int64: [Int64: [String]]] = [:]
-        /// The neighbours one step on, for artifacts that were read.
+        /// For each artifact whose neighbours were read: its neighbours in the direction of the
+        /// search.
         var next: [Int64: [(id: Int64, role: String)]] = [:]
-        /// How many artifacts the next request reads ahead: more each time, so that a long chain
-        /// takes few requests.
+        /// How many artifacts beyond the frontier the next request may read: more each time, so
+        /// that a long chain takes few requests.
         var ahead = 64
         /// The largest number of rows of a request.
         var rows = 4000
-        /// Whether a request met an artifact with too many neighbours.
+        /// Whether the last request could not read all neighbours of the frontier, because there
+        /// are too many.
         var isWide = false
 
         init(_ start: Int64, bound: Int64, isUp: Bool) {
@@ -92,7 +96,8 @@ private struct PathSearch {
                 read[try row.int64("id"), default: []] +=
                     try row.optionalInt64("next_id").map { [($0, try row.text("role"))] } ?? []
             }
-            // At the limit the rows of the last artifact may be incomplete.
+            // If the request reached its limit of rows, the rows of the last artifact may be
+            // incomplete.
             if found.count >= rows, let last = found.last { read[try last.int64("id")] = nil }
             isWide = missing.contains { read[$0] == nil }
             if isWide { return }
@@ -135,7 +140,7 @@ private struct PathSearch {
         self.reach = reach
     }
 
-    /// Records that the ends are neighbours.
+    /// Records that the descendant was made directly from the ancestor.
     mutating func meet(directly roles: [String]) {
         up.level = 1
         up.depth[down.start] = 1
@@ -188,8 +193,8 @@ private struct PathSearch {
 
     /// Returns the number of shortest paths from `id` back to the start of a side.
     private static func paths(_ id: Int64, _ side: Side, _ known: inout [Int64: Int]) -> Int {
-        // Links lead to smaller depths, so a stack replaces recursion, which a long chain would
-        // exhaust.
+        // This uses a stack instead of recursion, because a chain of artifacts may be long. The
+        // loop ends, because links lead to smaller depths.
         var stack = [id]
         while let one = stack.last {
             if known[one] != nil {
@@ -228,8 +233,8 @@ private struct PathSearch {
         return paths
     }
 
-    /// Returns at most `most` ways from an artifact back to the start of a side. The edges of the
-    /// lower side come from the artifact on; those of the upper side lead away from it.
+    /// Returns at most `most` ways from an artifact back to the start of a side. Each way lists its
+    /// edges in the order of this walk; every edge points from the ancestor to the descendant.
     private static func walks(from id: Int64, _ side: Side, most: Int) -> [[LineageGraph.Edge]] {
         var finished: [[LineageGraph.Edge]] = []
         var stack: [(id: Int64, edges: [LineageGraph.Edge])] = [(id, [])]

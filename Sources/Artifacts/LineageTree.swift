@@ -34,7 +34,8 @@ extension LineageGraph {
         let isLast: Bool
     }
 
-    /// Returns `first` and the artifacts below `root` in one direction.
+    /// Returns `first` and a line for each artifact below `root` in one direction; nothing if
+    /// `first` ends with a colon and there is no such artifact.
     private func branches(of root: Artifact, _ direction: Lineage.Direction, first: String)
         -> [String]
     {
