@@ -23,10 +23,11 @@
 
 enum { BLOCK = 2048, LANES = 8 };
 
-/// Row i of eight matrices, one matrix a lane.
+/// The same row of eight matrices; each lane belongs to one matrix.
 typedef uint32_t row __attribute__((vector_size(4 * LANES), aligned(4)));
 
-/// Exchanges the upper right and the lower left quarter of each square with 2 · size bits a side.
+/// Divides the matrices into squares of 2 · size rows and columns, and exchanges the upper right
+/// and the lower left quarter of each square.
 INLINE void exchange(row *r, int size, uint32_t low_half) {
     for (int i = 0; i < 32; i = (i + size + 1) & ~size) {
         row upper = r[i], lower = r[i + size];
