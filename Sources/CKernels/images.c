@@ -13,7 +13,7 @@ void ofa_patches(const float *x, int32_t height, int32_t width, int32_t channels
     for (int32_t r = 0; r < rows; r++)
         for (int32_t ox = 0; ox < out_width; ox++)
             for (int32_t ky = 0; ky < kernel; ky++) {
-                // One row of a patch is consecutive in the image.
+                // The pixels of one row of a patch are consecutive in the image.
                 int32_t iy = (row + r) * stride + ky - pad, left = ox * stride - pad;
                 const float *from = x + ((int64_t)iy * width + left) * channels;
                 int32_t first = left < 0 ? -left : 0,

@@ -89,9 +89,9 @@ static void mean(const float *y, int32_t images, int32_t pixels, int32_t channel
         })
 }
 
-/// The fields of an `ofa_upstream` from which g is computed. PLAIN: d; GATED: d, gate and
-/// mean_gradient; MEAN: mean_gradient. The compiler knows the kind, so inner loops do not branch on
-/// the kind.
+/// The fields of an `ofa_upstream` from which its gradient g (ckernels.h) is computed. PLAIN: d;
+/// GATED: d, gate and mean_gradient; MEAN: mean_gradient. The compiler knows the kind, so inner
+/// loops do not branch on the kind.
 enum { UPSTREAM_PLAIN, UPSTREAM_GATED, UPSTREAM_MEAN };
 
 INLINE int upstream_kind(const ofa_upstream *u) {
@@ -134,7 +134,8 @@ INLINE upstream_chunk load_upstream(const ofa_upstream *u, int64_t image, int32_
     return k;
 }
 
-/// Returns the upstream's g for the elements at `d`, whose raw values are `y`.
+/// Returns the gradient g of an `ofa_upstream` (ckernels.h) for the elements at `d`, whose raw
+/// values are `y`.
 INLINE V upstream_value(const float *d, V y, const upstream_chunk *k, M m, int kind,
                         int32_t activation) {
     V v = kind == UPSTREAM_MEAN ? k->mean_gradient : load_part(d, m);

@@ -17,7 +17,7 @@ typedef float VU __attribute__((vector_size(4 * LANES), aligned(4)));
 typedef int32_t I __attribute__((vector_size(4 * LANES)));
 typedef double D __attribute__((vector_size(8 * LANES)));
 
-// x - 0 is x for every x, also -0, so the compiler makes `splat` a plain broadcast.
+// x - 0 is x for every x, also -0, so the compiler reduces `splat` to a broadcast.
 INLINE V splat(float x) { return x - (V){0}; }
 INLINE V pick(I condition, V yes, V no) { return (V)((condition & (I)yes) | (~condition & (I)no)); }
 INLINE V load(const float *p) { return *(const VU *)p; }

@@ -23,8 +23,8 @@ typedef struct {
     int32_t activation;  // OFA_ACT_*
 } ofa_affine;
 
-/// The gradient of a batch norm's input y as a function per channel: dy = a * g + b * y + c, where
-/// g is the gradient of the norm's output.
+/// The gradient at a batch norm's input y, as a function for each channel: dy = a * g + b * y + c,
+/// where g is the gradient at the norm's output.
 typedef struct {
     const float *a;  // (C)
     const float *b;  // (C)
