@@ -82,7 +82,7 @@ public enum PictureKind: Sendable, Equatable {
     private static let gzip = "gzip"
     private static let pointer = "Git LFS pointer"
 
-    /// Bytes by which a format is recognised, at a fixed offset, from the formats' specifications.
+    /// Bytes at a fixed offset by which a format is recognised; they are from the formats' specifications.
     private static let signatures: [(place: Int, bytes: [UInt8], name: String)] = [
         (0, Array("GIF87a".utf8), "GIF"), (0, Array("GIF89a".utf8), "GIF"),
         (0, [0x49, 0x49, 0x2A, 0x00], "TIFF"), (0, [0x4D, 0x4D, 0x00, 0x2A], "TIFF"),

@@ -9,8 +9,9 @@ public final class SinglePicture {
     private let decoder: PictureDecoder
     private let fixed: FixedPictures?
 
-    /// Prepares pictures as a source with this normalisation and `fixedSize` does. If the training data had images of
-    /// one size, the central part of a picture of another size, as large as possible, is first resized to that size.
+    /// Prepares pictures as a data set's source with this normalisation and `fixedSize` does. If `fixedSize` is set
+    /// (all training images have this size), the largest central part of the picture with the same shape is first
+    /// resized to `fixedSize`.
     public init(
         normalization: PixelNormalization, fixedSize: (height: Int, width: Int)? = nil
     ) {
@@ -22,7 +23,8 @@ public final class SinglePicture {
         }
     }
 
-    /// Returns the picture in `bytes`, those of a JPEG or PNG file, as the input of a network of `size` pixels.
+    /// Returns a picture, whose JPEG or PNG file has the content `bytes`, as the input of a network of `size` x `size`
+    /// pixels.
     ///
     /// Errors: why the picture is refused, without its name (`DatasetError.about` adds the name).
     public func input(_ bytes: [UInt8], size: Int) throws -> FeatureMap {

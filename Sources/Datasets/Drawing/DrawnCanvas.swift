@@ -76,8 +76,8 @@ struct DrawnCanvas {
         var gain = SIMD4<Float>(repeating: exposure)
         for channel in 0..<3 { gain[channel] *= stream.uniform(in: 0.92...1.08) }
         let corners = stream.uniform(in: 0...0.5)
-        // The noise is `grain` times the number of set bits of a random byte, minus the mean 4. This number has a
-        // standard deviation of √2.
+        // The noise is `grain` times (n - 4), where n is the number of set bits of a random byte. The mean of n is 4,
+        // its standard deviation √2.
         let grain = stream.uniform(in: 0.5...4)
         let levels = (0..<256).map { Float($0.nonzeroBitCount - 4) * grain + 0.5 }
         var bytes = [UInt8](repeating: 0, count: width * height * 3)

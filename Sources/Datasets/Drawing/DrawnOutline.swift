@@ -29,8 +29,8 @@ public enum DrawnOutline: String, CaseIterable, Sendable {
     /// A bar with round ends.
     case pill
 
-    /// A bound for the extent of every outline from the centre, horizontally and vertically, at every angle by which
-    /// objects may be turned.
+    /// No outline reaches farther than this from the centre, horizontally or vertically, at any angle by which objects
+    /// may be turned.
     static let reach: Float = 1.2
 
     /// Returns roughly the signed distance of the point (x, y) from the outline; y grows downwards.

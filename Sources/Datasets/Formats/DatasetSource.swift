@@ -28,8 +28,7 @@ public enum DatasetPart: String, Sendable, Codable, CaseIterable {
 public struct SourceOptions: Sendable, Equatable, Codable {
     /// Splits data sets without parts into `train` and `val`.
     public var split = HashSplit(heldOut: 0.1, seed: 0)
-    /// The most samples of an import unit. Classes with more than 64 times as many files get larger
-    /// units.
+    /// The most samples of an import unit. A class of more than 64 × `unitSamples` files gets larger units.
     public var unitSamples = 1024
     /// The most bytes of a picture's file.
     public var mostPictureBytes = 64 << 20

@@ -1,4 +1,5 @@
-// Makes batches from an `ImageShard`, whose images have one size: crops, resized bilinearly.
+// Makes batches from an `ImageShard`: crops its images, which all have one size, and resizes the
+// crops bilinearly.
 import Tensors
 
 extension ImageShard: ImageSource {
