@@ -13,18 +13,19 @@ struct BlendedFactors: Sendable {
     }
 
     private var blends: [Blend] = []
-    /// The constant per operator in milliseconds: the measured networks have the same mean time by either reference.
+    /// The constant per operator in milliseconds. It is chosen so that both references have the same sum of times over
+    /// the measured networks.
     private let perOperatorMs: Double
-    /// Each measured network, predicted by the fits without it: the error is |predicted / measured - 1|.
+    /// For each measured network, the error of its prediction by fits without this network: 1 - predicted / measured.
     let leftOut: [PartFactors.LeftOut]
 
-    /// The tried shares of the constant in the mean network's time. A share of 1 would predict that the size of
-    /// operators makes no difference.
+    /// The tried shares of the constant in the mean time of the measured networks. A share of 1 is not tried: it would
+    /// predict that the size of operators makes no difference.
     private static let shares = [0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 0.95]
 
-    /// The logarithm of how much more probable a device without the constant is before it is measured. Ten networks of
-    /// nearly one image size hardly tell a constant from the factors of classes, and a wrong constant is wrong by much at
-    /// another size.
+    /// The logarithm of how much more probable the blend without the constant is, before any measurement, than each
+    /// blend with the constant. Ten networks of nearly one image size hardly distinguish the constant from the factors
+    /// of classes, and a wrong constant causes large errors at another image size.
     private static let constantPenalty = 3.0
 
     /// Fits the factors to at least five different `networks` and their latencies on the new device, `milliseconds`;
@@ -70,7 +71,7 @@ struct BlendedFactors: Sendable {
 
     /// The common factor: time on the new device divided by time on the reference device.
     var common: Double { mean(\.factors.common) }
-    /// The share of time, 0…1, that is a constant per operator.
+    /// The share of a network's time, 0…1, that the constant per operator takes.
     var constantShare: Double { mean(\.share) }
     /// The deviations, averaged over the blends.
     var deviations: FactorDeviations {

@@ -4,7 +4,7 @@ import Intake
 
 /// The timings that a bundle's runner made.
 public struct BundleResults: Sendable {
-    /// The bundle that was run, and the SHA-256 of its manifest in hexadecimal.
+    /// What the bundle was made for. The same bundle can be planned again from this description.
     public let source: DeviceBundle.Source
     /// The SHA-256 of the bundle's manifest in hexadecimal.
     public let manifest: String
@@ -17,7 +17,7 @@ public struct BundleResults: Sendable {
 
     /// The form of the file.
     private static let format = "ofa-bundle-results-1"
-    /// The size limit suffices for all image sizes of a space, a hundred timings each.
+    /// The size limit suffices for a hundred timings of each model, at all image sizes of a space.
     private static let rule = JSONRule(maxBytes: 256 << 20)
     /// The least number of timings of a model.
     private static let leastTimings = 5

@@ -128,10 +128,11 @@ public struct DeviceBundle: Sendable {
         }
     }
 
-    /// Returns the table of the timings in `results`, and its check on the whole networks.
+    /// Returns the table of the timings in `results`, and the comparison of the table with the timings of whole
+    /// networks.
     ///
-    /// Calling a model takes time that a network takes once. So the time of the model that does nothing is subtracted
-    /// from each part but the first of a network.
+    /// A network takes the time of a call only once. So the time of the model that does nothing is subtracted from each
+    /// part except those that begin a network.
     ///
     /// Errors: `malformed`, naming the model, if timings are missing, superfluous, too few or not positive.
     public func table(_ results: BundleResults) throws -> (table: LatencyTable, check: LatencyCheck)
@@ -165,11 +166,12 @@ public struct DeviceBundle: Sendable {
 }
 
 extension LatencyEntry {
-    /// The least share of a timing that is not the call of the model: timings of the smallest parts are hardly longer
-    /// than the call alone, and a part takes some time.
+    /// The least share of a part's timing that remains when the time of a call is subtracted: timings of the smallest
+    /// parts are hardly longer than the call, but every part takes some time.
     private static let leastShare = 0.02
 
-    /// Returns this entry with a mean less by `milliseconds`, and all other figures less by the same factor.
+    /// Returns this entry with the mean reduced by `milliseconds`, but not below `leastShare` of the mean; all other
+    /// times are reduced in the same proportion.
     fileprivate func lessened(by milliseconds: Double) -> LatencyEntry {
         let factor = max(Self.leastShare, 1 - milliseconds / mean)
         var entry = LatencyEntry(count: count, mean: factor * mean, std: factor * std)

@@ -12,8 +12,8 @@ struct Kriging: Sendable {
     let logLikelihood: Double
 
     private let factor: CholeskyFactor
-    /// The inverse of the covariance matrix times the values' differences from the mean: the weights of covariances in
-    /// `value`.
+    /// The weights of the covariances in `value`: the inverse of the covariance matrix times the values' differences
+    /// from the mean.
     let weights: [Double]
     private let ones: [Double]
     private let onesOfOnes: Double

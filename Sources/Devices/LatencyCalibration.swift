@@ -42,9 +42,9 @@ public struct LatencyCalibration: Sendable {
         public let ofClasses, ofParts, ofMeasurements: Double
     }
 
-    /// The expected mean of |predicted / measured - 1| over networks that were not measured. It is estimated by
-    /// leave-one-out cross-validation and, as a few networks may all be measured in a device's quiet phases or all in
-    /// its slow phases, drawn towards the error that is usual for calibrations (`statedError`).
+    /// The expected mean of |predicted / measured - 1| over networks that were not measured. Leave-one-out
+    /// cross-validation gives an estimate, which is moved towards the usual error of calibrations (`statedError`),
+    /// because all of a few networks may have been measured in quiet phases of the device, or all in slow phases.
     public let leaveOneOutError: Double
 
     private let space: SearchSpace
@@ -88,7 +88,7 @@ public struct LatencyCalibration: Sendable {
         let measurements = measurements.map {
             Measurement(arch: space.canonical($0.arch), latencyMs: $0.latencyMs)
         }
-        // Cross-validation leaves out all latencies of a network at once, so they are one.
+        // Cross-validation must leave out all latencies of a network at once, so their mean counts as one latency.
         var places: [SubnetConfig: Int] = [:]
         var different: [(arch: SubnetConfig, latencies: [Double])] = []
         for one in measurements {
@@ -122,8 +122,9 @@ public struct LatencyCalibration: Sendable {
     /// Returns the expected mean error on networks that were not measured, from the errors on networks left out.
     ///
     /// The mean of ten absolute errors varies by about 30 % with the choice of the ten, and more if a twentieth of all
-    /// measurements is disturbed. So the mean is multiplied with the mean that the model expects, which varies less,
-    /// and the root is averaged with the usual error as if `usualNetworks` more networks had it.
+    /// measurements is disturbed. So the function takes the geometric mean of this mean and of the mean that the model
+    /// expects; the latter varies less. It then averages the result with the usual error, as if `usualNetworks` more
+    /// networks had this error.
     private static func statedError(_ leftOut: [PartFactors.LeftOut]) -> Double {
         let count = Double(leftOut.count)
         let seen = leftOut.reduce(0) { $0 + abs($1.error) } / count
@@ -133,11 +134,12 @@ public struct LatencyCalibration: Sendable {
         return (count * own + Self.usualNetworks * usual) / (count + Self.usualNetworks)
     }
 
-    /// The mean of |x| of errors with standard deviation 1 and long tails; 0.80 if they are normal.
+    /// The mean of |x| if x is an error with standard deviation 1 and long tails; 0.80 if x is normally distributed.
     private static let meanOfDeviation = 0.75
-    /// The usual error of calibrations of graphics processors and phones, the number of networks that it counts as, and
-    /// the most that it exceeds the device's own error, for devices whose latencies are far more regular. Chosen so that
-    /// the error was as often too high as too low on four devices (`ops/docs/results.md`); the choice matters little.
+    /// The usual error of calibrations of graphics processors and phones; the number of networks that it counts as in
+    /// the average; and its upper limit as a multiple of the device's own error, for devices whose latencies are far
+    /// more regular. Chosen so that the stated error was as often too high as too low on four devices
+    /// (`ops/docs/results.md`); the choice matters little.
     private static let usualError = 0.04, usualNetworks = 10.0, mostOfOwnError = 5.0
 
     /// Returns the predicted latency of a network in milliseconds, and the standard deviation of the prediction's

@@ -94,7 +94,8 @@ public struct LatencySurvey: Codable, Sendable {
         smallest.resolution = resolutions[size]
         let reference = measurement.reference(try NetworkShape(space, smallest))
         var before = reference.milliseconds()
-        /// Records a visit; the reference network's times are by the same clock as the visited network's.
+        /// Records a visit. The reference network's times are by the clock (wall or CPU) that times the visited
+        /// network.
         func visit(_ network: Int, _ shape: NetworkShape, _ passes: [[Double]]) -> TimedVisit {
             let after = reference.milliseconds()
             defer { before = after }

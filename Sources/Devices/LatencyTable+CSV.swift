@@ -2,8 +2,9 @@
 import Intake
 
 extension LatencyTable {
-    /// Adds the rows of `csv`, whose header names the columns `key`, `mean` (or the text of `unit`) and optionally
-    /// `resolution`, `count` and `std`. Without a column `resolution`, all rows are at the argument `resolution`.
+    /// Adds the rows of `csv`, whose header names the columns `key`, `mean` (or instead the value of `unit`) and
+    /// optionally `resolution`, `count` and `std`. Without a column `resolution`, all rows are at the argument
+    /// `resolution`.
     ///
     /// Errors: `malformed`, naming `source` and, where there is one, the line and the column.
     public mutating func add(

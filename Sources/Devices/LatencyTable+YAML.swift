@@ -136,7 +136,7 @@ extension LatencyTable {
         return LatencyEntry(count: count ?? 1, mean: mean, std: std ?? 0)
     }
 
-    /// Parses the scalar `node` with `read`, a check of module Intake; errors name the line and `what`.
+    /// Parses the scalar `node` with `read`, a function of module Intake; errors name the line and `what`.
     private static func gate<Value>(
         _ node: Node, _ what: String, _ source: String, isNumber: Bool = false,
         _ read: (String) throws -> Value

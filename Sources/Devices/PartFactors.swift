@@ -32,12 +32,12 @@ struct FactorDeviations: Hashable, Sendable {
             }
         } + [multiple]
 
-    /// A device that differs by its factor alone, such as a simulated one.
+    /// The deviations of a device whose parts all have the same factor, such as a simulated device.
     private static let multiple = FactorDeviations(
         ofClasses: 0, ofParts: 0, ofMeasurements: 1e-4)
 
     /// Logarithm of the prior of these deviations: independently log-normal with the medians `usual`, where one
-    /// standard deviation is a factor of e. A device that differs by its factor alone is unlikely.
+    /// standard deviation is a factor of e. A device whose parts all have the same factor is unlikely.
     var logPrior: Double {
         if self == Self.multiple { return -5 }
         func one(_ value: Double, _ usual: Double) -> Double {
@@ -57,11 +57,11 @@ struct PartFactors: Sendable {
         let kriging: Kriging
     }
 
-    /// A measured network, predicted by the fit without it.
+    /// The error of the prediction of a measured network by the fit without this network.
     struct LeftOut: Sendable {
         /// Measured minus predicted latency, divided by the fitted latency.
         var error: Double
-        /// The variance of `error` by the model.
+        /// The variance of `error` that the model expects.
         var variance: Double
     }
 
@@ -71,9 +71,10 @@ struct PartFactors: Sendable {
     private var mean: Double
     private var ofClasses: [Double] = [], ofParts: [Double] = []
 
-    /// The logarithm of the likelihood of the measurements, averaged over the grid and its prior, without its constant.
+    /// The logarithm of the likelihood of the measurements, averaged over the grid with the prior as weights; without a
+    /// constant.
     private(set) var logEvidence = 0.0
-    /// Each measured network, predicted by the fit without it.
+    /// For each measured network, the error of its prediction by the fit without this network.
     private(set) var leftOut: [LeftOut] = []
 
     /// Gauss-Newton iterations; five converge to six digits.
@@ -97,8 +98,8 @@ struct PartFactors: Sendable {
             let logFactors = networks.map { parts in parts.map { logFactor($0) } }
             measured = MeasuredShares(
                 zip(networks, logFactors).map { Shares($0, $1, names) }, names)
-            // Linearised about the current factors: the log of measured over predicted, plus the
-            // current contribution.
+            // Linearised about the current factors: the relative error of the current prediction, plus the sum of the
+            // current log factors weighted by the shares of time.
             let values = zip(zip(measured.all, logFactors), milliseconds).map { found, value in
                 value / found.0.milliseconds - 1
                     + zip(found.0.perPart, found.1).reduce(0) { $0 + $1.0 * $1.1 }
@@ -193,7 +194,8 @@ struct PartFactors: Sendable {
         }
     }
 
-    /// Returns the measured networks' weights in the predictions, times the variance that `deviation` names.
+    /// Returns, for each measured network, its weight in `Kriging` times the square of the deviation `deviation`,
+    /// averaged over the grid.
     private func weights(_ deviation: (FactorDeviations) -> Double) -> [Double] {
         measured.all.indices.map { place in
             models.reduce(0) {
@@ -213,8 +215,9 @@ struct PartFactors: Sendable {
         return LeftOut(error: error, variance: variance)
     }
 
-    /// Returns the factors of the measurements' variances, 1 or more, that give them Huber's weights. The scale of the
-    /// errors is their median, which a few slow measurements do not change.
+    /// Returns the factors, 1 or more, by which the variances of the measurements are multiplied, so that each
+    /// measurement gets Huber's weight. The scale of the errors follows from their median, which a few slow
+    /// measurements do not change.
     private static func doubts(_ leftOut: [LeftOut]) -> [Double] {
         let sizes = leftOut.map { abs($0.error) / max($0.variance, 1e-300).squareRoot() }
         // The median of |x| is 0.6745 for standard normal x.

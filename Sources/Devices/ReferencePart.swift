@@ -48,14 +48,13 @@ struct ReferencePart: Sendable {
         switch layer {
         case .convolution, .residualConvolution, .maxPooling, .meanPooling, .dense: 1
         case .invertedResidual(let block):
-            // Depthwise and projection; the expansion; the two products of squeeze-and-excite.
+            // Depthwise and projection; the expansion, if any; the two products of squeeze-and-excite, if any.
             2 + (block.hasExpansion ? 1 : 0) + (block.seHidden == nil ? 0 : 2)
         case .bottleneck(let block): block.hasDownsample ? 4 : 3
         }
     }
 
-    /// Returns this part with a time of which `share` is a constant `perOperatorMs` for each operator, and the rest is
-    /// as on the reference device.
+    /// Returns this part with the time (1 - `share`) · `milliseconds` + `share` · `perOperatorMs` · `operators`.
     func blended(share: Double, perOperatorMs: Double) -> ReferencePart {
         var part = self
         part.milliseconds = (1 - share) * milliseconds + share * perOperatorMs * operators

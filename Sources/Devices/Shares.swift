@@ -18,7 +18,7 @@ struct PartNames: Sendable {
     }
 }
 
-/// The share of a network's time in every part and class, given the logarithms of its parts' factors.
+/// The shares of a network's time that its parts and their classes take, given the logarithms of the parts' factors.
 struct Shares: Sendable {
     /// The network's time in milliseconds.
     let milliseconds: Double
