@@ -75,7 +75,8 @@ struct GraphWriter {
         }
     }
 
-    /// Adds the normalisation of the input's bytes, which the operators then read normalised.
+    /// Adds nodes that normalise the input's bytes; the first operator then reads the normalised
+    /// input.
     mutating func normalise(_ pixels: ONNXModel.Pixels) {
         let shape = [1, pixels.mean.count, 1, 1]
         // (byte / 255 − mean) / deviation as (byte − 255 · mean) / (255 · deviation).

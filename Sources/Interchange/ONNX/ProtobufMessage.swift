@@ -64,7 +64,7 @@ struct ProtobufMessage {
         }
     }
 
-    /// Returns the number of bytes after the length of a value that has one; 0 for other values.
+    /// Returns the number of bytes of a value that is encoded with its length before it; 0 for other values.
     private static func length(of value: Value) -> Int {
         switch value {
         case .integer, .float: 0
