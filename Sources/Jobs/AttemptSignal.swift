@@ -121,7 +121,7 @@ public final class AttemptSignal: Sendable {
         }
     }
 
-    /// Puts notes that could not be written back into the state. Progress that was set meanwhile is
+    /// Returns notes to the state after their write failed. Progress that was set meanwhile is
     /// newer, so it replaces the progress in `notes`.
     func putBack(_ notes: Notes) {
         state.withLock { state in

@@ -18,13 +18,14 @@ public struct JobOutput {
     public var result: String
     /// Jobs to add to the stage when the job completes.
     public var fanOut: FanOut?
-    /// Statements that run in the transaction that ends the attempt, after the end is written. Each
-    /// must be idempotent, and do nothing if the attempt did not complete. The records of several
-    /// jobs are batched: requests of the same statement are merged if all its binds are arrays.
+    /// Statements that run in the transaction that ends the attempt, after the attempt is recorded
+    /// as ended. Each must be idempotent, and do nothing if the attempt did not complete. The
+    /// records of several jobs are batched: requests of the same statement are merged if all its
+    /// binds are arrays.
     public var records: [Request]
-    /// Called in the transaction that completes the job: after the lease was checked and locked,
-    /// and before the end of the attempt is written. May be called more than once. A job with this
-    /// closure needs a transaction of its own; `records` are cheaper.
+    /// This closure is called in the transaction that completes the job: after the lease was
+    /// checked and locked, and before the attempt is recorded as ended. It may be called more than
+    /// once. A job with this closure needs a transaction of its own; `records` are cheaper.
     public var inTransaction: ((Connection) throws -> Void)?
 
     /// `result` must be JSON text.

@@ -54,8 +54,8 @@ extension JobQueue {
     /// Cancels a run: waiting and blocked jobs end at once, and workers are asked to stop the
     /// running jobs. Errors: `notFound`; `wrongState` if other transactions keep some jobs locked.
     public func cancel(run: RunID) throws {
-        // Jobs that a claim or a promotion has locked are skipped, and may still be waiting
-        // afterwards. So the cancel is repeated until no job waits.
+        // Jobs that a claim or a promotion has locked are skipped, and may still be waiting afterwards. So cancelling
+        // is repeated until no job waits.
         for round in 0..<Self.cancelRounds {
             pause(beforeRound: round)
             try transact { connection in
@@ -75,8 +75,8 @@ extension JobQueue {
         )
     }
 
-    /// How many rounds a cancel makes for jobs that other transactions have locked. The pauses
-    /// between the rounds sum to about nine seconds.
+    /// How often cancelling is tried for jobs that other transactions have locked. The pauses between the tries sum to
+    /// about nine seconds.
     private static let cancelRounds = 100
 
     private func pause(beforeRound round: Int) {

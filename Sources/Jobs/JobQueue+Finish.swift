@@ -1,5 +1,6 @@
-// Ends attempts: completed, failed, cancelled, released, lost. Each end is checked against the
-// lease's job, token and session, so a worker that lost its lease ends nothing.
+// Ends attempts: completed, failed, cancelled, released, lost. Before an attempt ends, its job,
+// token and session are compared with those of the lease, so a worker that lost its lease ends
+// nothing.
 import Foundation
 import Intake
 import Postgres

@@ -1,6 +1,6 @@
-// Creates the partitions of history (one for each day or month) in advance, and drops whole
-// partitions after their retention period. Creating takes no lock that would block the end of an
-// attempt. Dropping takes such a lock only behind a pooler.
+// Creates the partitions of history (one for each day or month) in advance, and drops whole partitions after their
+// retention period. Creating partitions takes no lock that would block a worker that ends an attempt. Dropping
+// partitions takes such a lock only behind a pooler.
 import Foundation
 import Postgres
 import Schema
@@ -114,10 +114,10 @@ extension JobQueue {
     /// Drops the partitions of `what` whose day or month ended at least `days` days ago. The costs
     /// of their attempts are kept.
     ///
-    /// Except behind a pooler, this blocks no writer: each partition is first detached with
-    /// `concurrently`, which waits for current readers, and then dropped. A partition that is still
-    /// in use after `dropPatience` is left for a later call, possibly with its detach pending.
-    /// Errors: `wrongState` if `days` is less than 1; `notOwner`.
+    /// Except behind a pooler, this blocks no writer: each partition is first detached with `concurrently`, which waits
+    /// for current readers, and then dropped. A partition that is still in use after `dropPatience` is left for a later
+    /// call; the server may then still have to finish detaching it. Errors: `wrongState` if `days` is less than 1;
+    /// `notOwner`.
     public func drop(_ what: Retained, olderThanDays days: Int) throws -> DroppedHistory {
         guard days >= 1 else {
             throw JobsError(

@@ -112,10 +112,10 @@ extension JobQueue {
         try ask(.childResults(job: job)).map { try $0.json("result") }
     }
 
-    /// Returns whether a worker for jobs of `kinds` may still get a job; with `run`, only jobs of
-    /// this run count. A waiting job counts if it fits `threads` and `memoryMB`, requires only
-    /// capabilities in `offers`, and is neither in a paused queue nor under a concurrency key with
-    /// limit 0. Every running job counts, because its end may release other jobs.
+    /// Returns whether a worker for jobs of `kinds` may still get a job; with `run`, only jobs of this run count. A
+    /// waiting job counts if it fits `threads` and `memoryMB`, requires only capabilities in `offers`, and is neither
+    /// in a paused queue nor under a concurrency key with limit 0. Every running job counts, because other jobs may be
+    /// released when it ends.
     public func hasJobsInSight(
         run: RunID?, kinds: [String], threads: Int? = nil, memoryMB: Int? = nil,
         offers: [String] = []
