@@ -122,9 +122,9 @@ public struct EnergyLedger: Sendable {
         if readCounters(reading) { settle() }
     }
 
-    /// Adds the energy that the counters measured to the pending energy. Returns false if a counter
-    /// could not be read, or if its energy before this reading is unknown; then no energy can be
-    /// split now.
+    /// Adds the energy that the counters measured to `pending`. Returns false if no energy can be
+    /// split now: a counter could not be read, or had its first reading, before which its energy is
+    /// unknown.
     private mutating func readCounters(_ reading: HostReading) -> Bool {
         var isComplete = true
         for index in counters.indices {
@@ -142,7 +142,7 @@ public struct EnergyLedger: Sendable {
         return isComplete
     }
 
-    /// Splits the energy of the pending time among the attempts, other load and unreserved
+    /// Splits the energy since the last split among the attempts, other load and unreserved
     /// processors.
     private mutating func settle() {
         guard pending.wallNs > 0 else { return }
@@ -176,7 +176,7 @@ public struct EnergyLedger: Sendable {
                 othersReserved: pending.othersReserved, shares: shares)
             for (token, part) in zip(tokens, split.attempts) {
                 // An attempt that ended while a counter could not be read has no account any more,
-                // so its part is unallocated.
+                // so its part of the energy is unallocated.
                 if open[token] == nil { unallocated[keyPath: to] += part }
                 open[token]?.energy[keyPath: to] += part
             }
