@@ -34,8 +34,8 @@ public struct BlobInfo: Sendable, Equatable {
     public let coding: BlobCoding
     /// The number of chunks, including the trailer.
     public let chunks: Int
-    /// The blob from whose bytes a recipe or a delta makes these bytes; nil if they are stored whole
-    /// or not at all.
+    /// The parent from which a recipe or a delta makes the bytes of this blob; nil if the bytes are stored whole or not
+    /// at all.
     public let parent: Digest?
     /// When the row of the blob was inserted.
     public let createdAt: Date

@@ -247,8 +247,7 @@ extension BlobStore {
             ? storeAtOnce(put) : store(put)
     }
 
-    /// Records that bytes that exist already were put again; returns false if the bytes were
-    /// collected meanwhile.
+    /// Records that existing bytes were put again; returns false if the bytes were collected meanwhile.
     private func touch(_ digest: Digest, _ blobClass: BlobClass) throws -> Bool {
         let touched = Request.blobTouch(digest: digest.bytes, blobClass: blobClass.rawValue)
         guard blobClass == .lasting, try info(digest)?.blobClass == .checkpoint else {

@@ -2,8 +2,8 @@
 //
 // Blobs are read and written chunk by chunk, so that a blob of any size needs a few megabytes of
 // memory; only a recipe is read with all bytes of its parent in memory. A stored blob is an output
-// only if the row of an artifact refers to it. So a worker that lost its lease may still store
-// blobs. This file reads; BlobStore+Put and BlobStore+Move write.
+// only if the row of an artifact refers to it. So it does no harm if a worker that lost its lease
+// still stores blobs. This file reads; BlobStore+Put and BlobStore+Move write.
 
 import Foundation
 import Intake
@@ -54,8 +54,8 @@ public struct BlobStore {
         }
     }
 
-    /// Returns the error with the name of an artifact that has these bytes, and how to restore
-    /// them.
+    /// Returns the error, extended by the name of an artifact that has these bytes and by how to
+    /// restore the bytes.
     private func named(_ error: ArtifactsError, _ digest: Digest) throws -> ArtifactsError {
         let row: Row?
         do {

@@ -20,8 +20,8 @@ public struct Lineage {
     public struct Scope: Sendable {
         /// The largest number of artifacts.
         public var limit: Int
-        /// The role and kind of artifacts that a walk only counts; nil for none. The walk does not
-        /// continue from these artifacts.
+        /// A role of inputs that is also a kind of artifacts. A walk only counts artifacts of this role or kind, and
+        /// does not continue from them; nil for none.
         public var hidden: String?
         /// Whether to read the metadata of artifacts; otherwise it is `{}`.
         public var isDetailed: Bool
@@ -109,8 +109,8 @@ public struct Lineage {
         public let role: String
     }
 
-    /// Returns at most `limit` inputs of the attempt that made `artifact`, by role and number,
-    /// without those in the role `hidden`; none for a user-supplied artifact.
+    /// Returns at most `limit` inputs of the attempt that made `artifact`, ordered by role and number, without those in
+    /// the role `hidden`; none for a user-supplied artifact.
     public func inputs(
         of artifact: Artifact, hidden: String? = nil, limit: Int = usualLimit
     ) throws -> [Source] {

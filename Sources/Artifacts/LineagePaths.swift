@@ -7,7 +7,7 @@ import Schema
 
 /// The shortest paths between two artifacts.
 public struct LineagePaths: Sendable, Equatable {
-    /// The edges of some of the shortest paths, each from the ancestor to the descendant. Several
+    /// Some of the shortest paths, each as its edges from the ancestor to the descendant. Several
     /// edges between the same artifacts become one, whose role lists all roles.
     public let paths: [[LineageGraph.Edge]]
     /// The artifacts of `paths`, by number.
