@@ -16,8 +16,9 @@ typedef struct {
 
 /// Adds to total[ky, kx] the sum over rows and columns of dy * x(stride * row + ky, stride * column
 /// + kx). Takes `together` filter rows at a time, so that their sums stay in registers. For an
-/// output row, such a group is skipped if the whole group lies outside the map. A `wide` other than
-/// 0 requires stride 1 and is the width of the map; then columns outside the map are skipped too.
+/// output row, these filter rows are skipped if all of them lie outside the map. A `wide` other
+/// than 0 requires stride 1 and is the width of the map; then columns outside the map are skipped
+/// too.
 INLINE void sum_filter(const filter_rows *f, int32_t k, int32_t together, int32_t wide,
                        float *total) {
     const int32_t step = wide ? 1 : f->stride, columns = wide ? wide : f->columns, pad = k / 2;

@@ -271,7 +271,7 @@ static void write_out(const float *from, int64_t n, int64_t all, float *to) {
     for (; i < n; i++) to[i] = from[i];
 #if defined(__x86_64__)
     // The fence orders the streaming stores before the release operation by which the thread
-    // reports that it has finished; that operation alone does not.
+    // reports that it has finished. The release operation alone does not order streaming stores.
     _mm_sfence();
 #endif
 }
