@@ -21,7 +21,7 @@ public struct Augmentation: Sendable, Equatable {
     /// How the crop is drawn.
     public var cropStyle: CropStyle
     /// The smallest share, in (0, 1], of the image's area that a crop may have. The published value for ImageNet is
-    /// 0.08, which is far too strong for images of 28 pixels.
+    /// 0.08, which is far too small for images of 28 pixels.
     public var minArea: Double
     /// The largest aspect ratio (width / height) of a crop, 1 or more; the smallest is its inverse.
     /// The published value is 4/3.

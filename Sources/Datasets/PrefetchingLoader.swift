@@ -216,7 +216,7 @@ private final class SharedBatches: @unchecked Sendable {
         }
     }
 
-    /// Counts images that are done, and complete batches in their order. The caller has the lock.
+    /// Counts images that are done and, in order, the batches whose images are all done. The caller has the lock.
     private func finish(_ images: Range<Int>, of place: Place, _ failure: BatchFailure?) {
         place.done += images.count
         if let failure {

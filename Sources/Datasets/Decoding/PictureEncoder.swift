@@ -1,5 +1,4 @@
-// Encodes pictures: as PNG for contact sheets, as JPEG for pictures that import scales down and
-// stores as files.
+// Encodes pictures: as PNG for contact sheets, as JPEG for pictures that the import scales down and stores as files.
 import CPictures
 import Intake
 

@@ -27,7 +27,7 @@ final class ResamplingPlan {
         let taps = ofa_axis_windows(n, m, from, outputs, mirrored, first, lengths)
         guard let table = weights.room(for: Int(taps) * count).baseAddress else { return }
         ofa_axis_weights(n, m, from, outputs, mirrored, taps, first, lengths, table)
-        // The windows advance in one direction, so the first and the last window bound the range of all.
+        // The windows advance in one direction, so the first and the last window bound the range of all windows.
         let lowest = min(first[0], first[count - 1])
         let end = max(first[0], first[count - 1]) + taps
         for x in 0..<count { first[x] -= lowest }

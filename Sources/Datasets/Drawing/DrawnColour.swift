@@ -3,8 +3,8 @@ import Tensors
 
 /// Makes colours of red, green and blue in 0...255; the fourth component is not used.
 enum DrawnColour {
-    /// Returns the colour of a hue, a saturation and a value. `hue` is at least 0, and its fraction counts: 1 is a full
-    /// turn of the colour wheel. `saturation` and `value` are in 0...1.
+    /// Returns the colour of a hue, a saturation and a value. `hue` is at least 0; 1 is a full turn of the colour
+    /// wheel, so only the fraction of `hue` matters. `saturation` and `value` are in 0...1.
     static func of(hue: Float, saturation: Float, value: Float) -> SIMD4<Float> {
         let turn = (hue - Float(Int32(hue))) * 6
         let sector = min(Int32(turn), 5)

@@ -94,7 +94,7 @@ struct ImageFolderLayout {
         return names.first { small.elementsEqual($0.name.utf8) }?.part
     }
 
-    /// Calls `visit` with what the root contains besides parts. If the root contains the classes,
+    /// Calls `visit` with the entries of the root that are no folders of parts. If the root contains the classes,
     /// `ClassFolders` does this.
     func noteRoot(_ visit: SourceVisitor) throws {
         guard parts.contains(where: { $0.part != nil }) else { return }
@@ -110,7 +110,7 @@ struct ClassFolders {
     private let folder: ByteName
     private let above: [FolderEntries.Identity]
 
-    /// Lists the classes in `folder` below `root`; calls `visit` with what is no class.
+    /// Lists the classes in `folder` below `root`; calls `visit` with the entries that are no classes.
     ///
     /// Errors: `unreadable`; what `visit` throws.
     init(
@@ -136,8 +136,8 @@ struct ClassFolders {
             prefix: folder, visit)
     }
 
-    /// Calls `visit` with what is no class. Links without a target are refused and not ignored, because they could be
-    /// intended as classes.
+    /// Calls `visit` with the entries that are no classes. Links without a target are refused and not ignored, because
+    /// they could be intended as classes.
     static func note(
         _ entries: FolderEntries, prefix: ByteName, _ visit: SourceVisitor
     ) throws {
