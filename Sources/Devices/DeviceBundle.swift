@@ -1,7 +1,7 @@
 // The plan of a bundle with which another device measures itself: a model of every part of a space's networks, models
 // of whole networks to check and correct the table, and for each image size a model that does nothing, which shows the
-// time to call a model. The plan follows from the space, the image sizes, the batch and a seed, so results are checked
-// against the same plan, made again.
+// time to call a model. The plan follows from the space, the image sizes, the batch and a seed, so the same plan can be
+// made again to check the results.
 
 import Networks
 

@@ -145,7 +145,8 @@ extension LatencyTable {
     }
 }
 
-/// The keys of a space's blocks and first layers at one image size, by the space's description.
+/// The keys of the parts that get a constant in a correction: the blocks and first layers of a space's networks at one
+/// image size.
 struct PartRoles {
     /// The keys of blocks, and those of parts that begin a network.
     private(set) var blocks: Set<String> = [], first: Set<String> = []

@@ -168,8 +168,8 @@ struct PartFactors: Sendable {
         }
     }
 
-    /// Fits the regressions of all grid points to `values` and drops those a thousand times less probable than the
-    /// best. `noise` has the factors of the measurements' variances.
+    /// Fits the regressions of all grid points to `values` and drops the grid points that are a thousand times less
+    /// probable than the best one. `noise` has the factors of the measurements' variances.
     private mutating func fit(_ values: [Double], noise: [Double]) {
         let pairs = measured.pairs
         models = FactorDeviations.tried.map { deviations in
