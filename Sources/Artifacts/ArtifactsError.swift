@@ -23,7 +23,7 @@ public struct ArtifactsError: Remedied, Equatable {
         case codec
         /// A file could not be read or written.
         case file
-        /// A question would read more artifacts than its limit.
+        /// A search for paths would read more artifacts than its limit.
         case tooLarge
     }
 

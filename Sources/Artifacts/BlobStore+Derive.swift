@@ -175,7 +175,7 @@ extension BlobStore {
         }
     }
 
-    /// Returns the class of the blobs of a kind of artifacts.
+    /// Returns the retention class of blobs with artifacts of this kind.
     static func blobClass(of kind: String) -> BlobClass {
         kind == checkpointKind ? .checkpoint : .lasting
     }

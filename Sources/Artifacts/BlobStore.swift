@@ -122,7 +122,7 @@ public struct BlobStore {
                 count += bytes.count
             }
         } catch {
-            // This error is reported; removing the unfinished file may fail too.
+            // The error of reading or writing is thrown, not that of `unlink`, which may fail too.
             unlink(part)
             throw error
         }
