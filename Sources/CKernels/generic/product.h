@@ -330,7 +330,7 @@ static void outer_product(const float *a, int64_t a_row, int32_t m, const float 
     const int32_t lines =
         lines_a_tile(ahead, (int64_t)((vectors + 2) / 3) * ((m + OUTER_ROWS - 1) / OUTER_ROWS));
     if (rows < 64) {
-        // With few rows to sum, c is the largest operand: walk through it in order.
+        // With few rows to sum, c is the largest operand, so its elements are visited in order.
         for (int32_t i = 0; i < m;) {
             const int full = m - i >= OUTER_ROWS;
             for (int32_t v = 0, wide; v < vectors; v += wide) {
