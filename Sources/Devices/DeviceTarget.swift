@@ -28,7 +28,7 @@ public struct DeviceTarget: Codable, Hashable, Sendable {
     public var bytesPerWeight: Int
     /// Bytes of an activation while the network runs.
     public var bytesPerActivation: Int
-    /// Energy per operation and per byte; nil uses published figures.
+    /// Energy per operation and per byte; nil means published figures.
     public var energy: EnergyModel?
 
     /// Makes a target; `bytesPerWeight` and `bytesPerActivation` default to `kind.bytesPerNumber`.

@@ -65,7 +65,8 @@ struct JointLimits {
     func networks(
         _ resolution: Int, _ limits: [(quantity: Quantity, limit: Double)]
     ) -> [SubnetConfig] {
-        // Peak memory is a maximum, not a sum, so its limit forbids single choices.
+        // Peak memory is a maximum over the parts, not a sum, so its limit forbids each choice of a part that exceeds
+        // the limit.
         let peak = limits.first { $0.quantity == .peakMemoryKB }?.limit ?? .infinity
         let sums = limits.filter { $0.quantity != .peakMemoryKB }
         return sweep(resolution, sums: sums.count, limits: sums.map(\.limit)) { tally in

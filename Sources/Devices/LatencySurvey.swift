@@ -165,7 +165,7 @@ public struct LatencySurvey: Codable, Sendable {
         }
     }
 
-    /// Returns the random network `number` of those that check a table.
+    /// Returns number `number` of the random networks against which a table is checked.
     static func whole(
         _ number: Int, of space: SearchSpace, resolution: Int, seed: UInt64
     ) -> SubnetConfig {

@@ -68,7 +68,7 @@ package struct LayerCosts: Sendable {
     /// Returns the costs of the entry with index `entry` at one of the space's resolutions.
     package func tally(_ entry: Int, _ resolution: Int) -> Tally { plane(resolution)[entry] }
 
-    /// Returns the costs `tally` on `device`, with bytes for the device's number formats.
+    /// Returns the costs `tally` on `device`. Sizes in bytes follow from the device's number formats.
     package func metrics(_ tally: Tally, on device: DeviceTarget) -> NetworkMetrics {
         device.metrics(
             tally.cost, latencyMs: hasLatency ? tally.latencyMs : nil,

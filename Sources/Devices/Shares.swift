@@ -24,7 +24,7 @@ struct Shares: Sendable {
     let milliseconds: Double
     /// The share of every part, in network order.
     let perPart: [Double]
-    /// The shares of classes and parts that `PartNames` numbers.
+    /// The shares of the classes and parts that have a number in `PartNames`.
     let classes, parts: [(number: Int, share: Double)]
     /// The overlap of the network with itself, including classes and parts that have no number.
     let own: Overlap
