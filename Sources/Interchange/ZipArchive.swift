@@ -80,7 +80,7 @@ struct ZipArchive {
             try reader.integer(at + 24, 4), try reader.integer(at + 20, 4),
             try reader.integer(at + 42, 4),
         ]
-        // Values beyond 32 bits are in an extra field, in this order.
+        // Those of the three values that exceed 32 bits are in an extra field, in the order of `values`.
         var extra = nameEnd
         while values.contains(0xFFFF_FFFF), extra + 4 <= nameEnd + sizes[1] {
             let length = try reader.integer(extra + 2, 2)
