@@ -20,7 +20,7 @@ public struct ClaimRequest: Sendable, Equatable {
     /// and no other job is claimed with it.
     public var alone: Bool
 
-    /// `threads` and `memoryMB` nil mean unlimited, `run` nil means all runs.
+    /// A nil `threads` or `memoryMB` means unlimited; a nil `run` means all runs.
     public init(
         kinds: [String], run: RunID? = nil, limit: Int = 1, threads: Int? = nil,
         memoryMB: Int? = nil, alone: Bool = true
