@@ -165,7 +165,7 @@ public struct LatencySurvey: Codable, Sendable {
         }
     }
 
-    /// Returns number `number` of the random networks against which a table is checked.
+    /// Returns the random network with the number `number` among those against which a table is checked.
     static func whole(
         _ number: Int, of space: SearchSpace, resolution: Int, seed: UInt64
     ) -> SubnetConfig {
