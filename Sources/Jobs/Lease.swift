@@ -10,8 +10,8 @@ public struct Session: Sendable, Equatable {
     public let ttlSeconds: Double
 }
 
-/// The right to work on one job. To end the attempt or to save a checkpoint, a worker gives the
-/// lease's job, token and session.
+/// The right to work on one job. To end the attempt or to save a checkpoint, a worker must present
+/// the job, token and session of the lease.
 public struct Lease: Sendable, Equatable {
     /// The job.
     public let jobID: JobID
@@ -27,7 +27,7 @@ public struct Lease: Sendable, Equatable {
     public let attempt: Int
     /// The largest number of attempts: if the last one fails, the job is discarded.
     public let maxAttempts: Int
-    /// The job's crash count.
+    /// The job's crash count, as in `JobDetails.crashes`.
     public let crashes: Int
     /// The run of the job.
     public let runID: RunID
@@ -98,9 +98,9 @@ public struct Beat: Sendable, Equatable {
 
 /// The answer to a request to end an attempt.
 public enum CompletionAnswer: String, Sendable, Codable {
-    /// The end was recorded.
+    /// This request ended the attempt.
     case done
-    /// The same end was recorded by an earlier request, whose response was lost.
+    /// An earlier request had already ended the attempt in the same way, but its response was lost.
     case already
     /// The lease is over; nothing was recorded.
     case fenced
@@ -136,7 +136,8 @@ public enum JobState: String, Sendable, Codable, CaseIterable {
     case retryable
     /// The job is done.
     case completed
-    /// The job ended on request, or because a job or stage that it waited for ended badly.
+    /// The job was cancelled on request, or because a job or stage that it waited for failed or was
+    /// cancelled.
     case cancelled
     /// The job failed for good, or crashed more workers than it may.
     case discarded

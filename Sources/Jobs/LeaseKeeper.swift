@@ -73,8 +73,8 @@ struct LeaseKeeper: Sendable {
         limits.statementTimeoutSeconds = max(0.5, options.ttlSeconds / 6)
         limits.connectTimeoutSeconds = 2
         limits.answerMarginSeconds = max(0.5, options.ttlSeconds / 12)
-        // While the keeper waits for a lock, it sends no heartbeats. So it waits only briefly and
-        // tries again at the next tick.
+        // While the keeper waits for a lock, it sends no heartbeats. So it waits only briefly for a
+        // lock, and tries again after the next pause (`wait`).
         limits.lockTimeoutSeconds = options.ttlSeconds / 24
         let connection = try Connection(
             url: databaseURL, applicationName: "ofa \(options.name) keeper", limits: limits)
@@ -83,7 +83,7 @@ struct LeaseKeeper: Sendable {
         return connection
     }
 
-    /// Waits for a hint, at most until the next heartbeat or tick is due.
+    /// Waits for a hint, for at most `tickSeconds` and at most until the next heartbeat is due.
     private func wait(_ connection: Connection) throws {
         let sinceBeat = board.clock() - board.view.lastBeat
         let seconds = min(tickSeconds, max(0.01, beatSeconds - sinceBeat))

@@ -1,6 +1,6 @@
 // One round of the producer, which ends attempts and claims jobs in one transaction. If the server
-// refuses the transaction, the attempts are ended one by one, so that a refused end makes only the
-// job of that attempt fail.
+// refuses the transaction, the attempts are ended one by one, so that only those jobs fail whose
+// outcomes the server refuses.
 import Foundation
 import Postgres
 
@@ -15,8 +15,8 @@ extension PostgresError {
 extension Producer {
     static let lapsedReason = "the lease was over before the end"
 
-    /// Returns the report about a job whose end was refused because the lease was over; `answer` is
-    /// the answer to the release of the job.
+    /// Returns the report about a job whose outcome was refused because the lease was over;
+    /// `answer` is the answer to the release of the job.
     static func fenced(_ worker: String, _ job: JobID, _ answer: CompletionAnswer) -> String {
         let what = answer == .fenced ? "was taken over" : "is released, its lease was over"
         return "\(worker): job \(job) \(what); nothing of this attempt is kept"
@@ -30,11 +30,11 @@ extension Producer {
         forget { $0.ending == nil }
     }
 
-    /// Writes the ends of the collected attempts, claims jobs within `room` and queues them for the
-    /// slots; returns how many jobs it claimed.
+    /// Writes the outcomes of the collected attempts, claims jobs that fit into `room`, and queues
+    /// these jobs for the slots; returns how many jobs it claimed.
     mutating func round(_ session: Session, _ room: HostBudget.Room?) throws -> Int {
-        // The server refuses (fences) the end of an attempt of an earlier session. The job is then
-        // released, unless another worker has claimed it meanwhile.
+        // The server refuses (fences) the outcome of an attempt of an earlier session. The job is
+        // then released, unless another worker has claimed it meanwhile.
         for uuid in Set(writing.map(\.lease.sessionUUID)).subtracting([session.uuid]) {
             try writeOneByOne { $0.lease.sessionUUID == uuid }
         }
@@ -103,9 +103,9 @@ extension Producer {
         }
     }
 
-    /// Removes the attempts from `writing`, and releases the jobs whose end was refused (`fenced`).
-    /// If another worker has the job, the release does nothing. If the lease had expired and a
-    /// heartbeat has renewed the session, only this release frees the job.
+    /// Removes the attempts from `writing`, and releases each job whose outcome was refused
+    /// (`fenced`). If another worker has the job, the release does nothing. If the lease had
+    /// expired and a heartbeat has renewed the session, only this release frees the job.
     private mutating func settle(_ answers: [CompletionAnswer], _ session: String) throws {
         let fenced = zip(writing, answers).filter { $1 == .fenced }.map(\.0.lease)
         forget { _ in true }
@@ -121,8 +121,8 @@ extension Producer {
         }
     }
 
-    /// Ends an attempt as failed because the server refused the end with its real outcome. The
-    /// usage of the attempt is recorded unless the server refuses the usage too.
+    /// Ends an attempt as failed, because the server refused its real outcome. The usage of the
+    /// attempt is recorded unless the server refuses the usage too.
     private func fail(_ one: Finished, refused error: PostgresError) throws -> [CompletionAnswer] {
         // A data or constraint error would recur, so the job is not retried. The exception is a
         // foreign key violation: garbage collection removed the bytes of an artifact, and a retry
@@ -141,8 +141,8 @@ extension Producer {
         }
     }
 
-    /// Writes the ends of the attempts for which `isMeant` returns true, one by one. If the server
-    /// refuses to write the end of an attempt, only the job of this attempt fails.
+    /// Writes the outcomes of the attempts for which `isMeant` returns true, one by one. If the
+    /// server refuses an outcome, only the job of that attempt fails.
     private mutating func writeOneByOne(_ isMeant: (Finished) -> Bool) throws {
         while let one = writing.first(where: isMeant), let ending = one.ending {
             let (lease, session) = (one.lease, one.lease.sessionUUID)

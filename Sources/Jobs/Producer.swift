@@ -11,12 +11,12 @@ struct Producer {
     static let growth = 16
     /// How long the jobs prefetched for a slot should take together, in seconds.
     static let secondsInHand = 0.05
-    /// The ends of attempts are written after at most this many seconds, even if no slot is idle,
-    /// because other jobs may wait for them.
+    /// The outcome of an attempt is written at most this many seconds after its end, even if no
+    /// slot is idle, because other jobs may wait for the attempt's job.
     static let endSeconds = 0.02
     /// A prefetched job that no slot has started after this many seconds is released.
     static let unbegunSeconds = 0.5
-    /// The time between two searches of a busy process for quarantined jobs, in seconds.
+    /// While this process runs jobs, it looks for quarantined jobs once in this many seconds.
     static let quarantineSeconds = 5.0
     /// The time between two searches for orphan leases (leases of this session that the worker does
     /// not know), in seconds: `cutOff` for a while after a claim whose response was lost, `usual`
@@ -33,7 +33,7 @@ struct Producer {
     let budget: HostBudget
     let kinds: [String]
 
-    /// Finished attempts whose ends are not written yet.
+    /// Finished attempts whose outcomes are not written to the database yet.
     var writing: [Finished] = []
     /// How many jobs to prefetch per slot.
     var size = 1
@@ -153,8 +153,8 @@ struct Producer {
         }
     }
 
-    /// Writes the ends of attempts and claims jobs, each if it is due; returns true if a claim
-    /// found no job.
+    /// Writes the outcomes of finished attempts and claims jobs, each of them only if it is due;
+    /// returns true if a claim found no job.
     mutating func exchange(
         _ session: Session, _ work: inout WorkerBoard.Work, _ now: Double
     ) throws -> Bool {
@@ -162,7 +162,7 @@ struct Producer {
         let isDue = work.doneSince.map { waits || work.isDraining || now - $0 >= Self.endSeconds }
         let ends = isDue == true || !writing.isEmpty
         let polls = now >= nextPoll || work.hints != seenHints
-        // If several jobs are prefetched per slot, the transaction that writes ends also claims
+        // If several jobs are prefetched per slot, the transaction that writes outcomes also claims
         // jobs, before a slot has to wait for a job.
         let claims =
             !work.isDraining
@@ -173,8 +173,8 @@ struct Producer {
         let claimed = try round(session, claims ? room(work, now) : nil)
         let events = work.events
         work = board.work
-        // `work.events` keeps the number from before the exchange: if an event came meanwhile, the
-        // next pause ends at once.
+        // `work.events` keeps the number that was read before the exchange: if an event came during
+        // the exchange, the next pause ends at once.
         work.events = events
         if claimed > 0 {
             idleSeconds = options.firstPollSeconds

@@ -5,7 +5,7 @@ import Foundation
 public struct RetryPolicy: Codable, Sendable, Equatable {
     /// The pause after the first failure, in seconds.
     public var baseSeconds: Double
-    /// The factor from one pause to the next.
+    /// The factor by which each pause is longer than the previous one.
     public var factor: Double
     /// The longest pause, in seconds.
     public var maxSeconds: Double
@@ -34,9 +34,9 @@ public struct RetryPolicy: Codable, Sendable, Equatable {
 }
 
 extension RetryPolicy {
-    /// The default policy; `usualJSON` is its stored form. Most jobs have the default policy, and
-    /// comparing their JSON with `usualJSON` is faster than parsing it, which would take longer
-    /// than a claim.
+    /// The default policy; `usualJSON` is its stored form. Most jobs have the default policy.
+    /// Comparing a job's JSON with `usualJSON` is faster than parsing the JSON, which would take
+    /// longer than the claim.
     private static let usual = RetryPolicy()
     private static let usualJSON = Result {
         let encoder = JSONEncoder()

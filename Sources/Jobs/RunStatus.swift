@@ -7,11 +7,12 @@ public struct RunSummary: Codable, Sendable, Equatable {
     public enum State: String, Codable, Sendable, CaseIterable {
         /// Not all stages and fan-outs of the run have ended.
         case running
-        /// All stages ended well by their rules.
+        /// All stages have ended and fulfilled their rules (`GroupRule`).
         case completed
-        /// The run was not cancelled, and a stage ended badly by its rule.
+        /// All stages have ended, one of them did not fulfil its rule, and the run was not
+        /// cancelled.
         case failed
-        /// The run was cancelled, and a stage ended badly.
+        /// The run was cancelled, and one of its stages did not fulfil its rule.
         case cancelled
     }
 
@@ -53,7 +54,7 @@ public struct StageStatus: Codable, Sendable, Equatable {
         /// The stage has ended, and a job was discarded.
         case failed
         /// The stage has ended, no job was discarded, and a job was cancelled, manually or because
-        /// a stage that this stage needs ended badly.
+        /// a stage that this stage needs did not fulfil its rule.
         case cancelled
     }
 
@@ -79,7 +80,8 @@ public struct StageStatus: Codable, Sendable, Equatable {
     public let lost: Int
     /// When the first attempt began.
     public let startedAt: Date?
-    /// When the stage ended by its rule; nil while the stage is unfinished.
+    /// When the stage ended, as its rule (`GroupRule`) defines the end; nil while the stage is
+    /// unfinished.
     public let endedAt: Date?
     /// The sum of the durations of all attempts, in seconds.
     public let attemptSeconds: Double

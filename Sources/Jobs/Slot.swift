@@ -1,5 +1,5 @@
 // Slot: a thread that runs handlers, one job after the other. It takes jobs from the `WorkerBoard`
-// and hands the ends of their attempts to the producer. A slot has its own connection to the
+// and hands the outcomes of their attempts to the producer. A slot has its own connection to the
 // database only for handlers that ask for a connection, and for jobs whose completion needs several
 // round trips.
 import Foundation
@@ -115,7 +115,8 @@ final class Slot {
         }
     }
 
-    /// Returns how an attempt ended; the producer writes the end in a batch.
+    /// Returns how an attempt ended; the producer writes this outcome to the database, with others
+    /// in a batch.
     private func finished(
         _ held: WorkerBoard.Held, _ outcome: AttemptOutcome, _ kind: Ending.Kind,
         _ records: [Request] = []
@@ -137,8 +138,8 @@ final class Slot {
         let use = try observer?.end(held.lease, outcome: .completed)
         do {
             let queue = JobQueue(try connect(held.signal), policy: policy)
-            // `complete` runs the records after it has written the end of the attempt, in the same
-            // transaction.
+            // `complete` executes the statements in `records` after it has recorded the completion,
+            // in the same transaction.
             let answer = try queue.complete(
                 held.lease, result: output.result, fanOut: output.fanOut, use: use,
                 records: output.records

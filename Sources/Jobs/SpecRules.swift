@@ -42,8 +42,8 @@ extension RunSpec {
     }
 
     /// Checks `text` by `rule`. The default is the rule for stored names, because the name may come
-    /// from a device or a recurring run that an older version of this program stored. New names
-    /// were checked on input.
+    /// from a device or a recurring run that an older version of this program stored. A new name
+    /// was already checked, by the stricter rule for new names, when the user entered it.
     fileprivate static func checked(
         _ what: String, _ text: String, _ rule: TextRule = .name.stored
     ) throws -> String {

@@ -33,10 +33,10 @@ struct Trouble {
         return "\(worker): the database \(what) (\(error.message)); waiting for it"
     }
 
-    /// Waits after an error, with exponential backoff. `unwritten` is the number of attempts whose
-    /// ends are not written yet. Throws the error if the errors go on for longer than the policy
-    /// allows. A draining worker also throws the error if it holds no job and `unwritten` is 0, or
-    /// if the drain began at least half a minute ago.
+    /// Waits after an error, with exponential backoff. `unwritten` is the number of finished
+    /// attempts whose outcomes are not written yet. Throws the error if the errors go on for longer
+    /// than the policy allows. A draining worker also throws the error if it holds no job and
+    /// `unwritten` is 0, or if the drain began at least half a minute ago.
     mutating func wait(after error: any Error, unwritten: Int) throws {
         let now = board.clock(), began = since ?? now
         since = began
@@ -66,8 +66,8 @@ struct Trouble {
         board.pauseProducer(seconds: seconds)
     }
 
-    /// Resets this after a step that succeeded; if errors preceded the step, reports that they are
-    /// over.
+    /// Call this after a step that succeeded: if errors preceded the step, reports that they are
+    /// over and resets this struct.
     mutating func isOver() {
         guard since != nil else { return }
         board.producerIsHeldUp(false)

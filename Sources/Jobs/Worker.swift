@@ -1,7 +1,7 @@
 // Worker: claims jobs and runs their handlers. A worker has one session, a lease keeper thread that
 // sends heartbeats, a producer thread that claims and ends jobs for all slots, and the slots, which
-// are threads that run handlers. A worker survives outages of the database: the ends of attempts
-// are written afterwards, if the leases are still valid then.
+// are threads that run handlers. A worker survives outages of the database: the outcomes of
+// attempts are written after the outage, if the leases are still valid then.
 import Foundation
 import Postgres
 import Synchronization

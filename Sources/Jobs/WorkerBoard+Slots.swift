@@ -1,5 +1,5 @@
 // The part of `WorkerBoard` for the slots (handler threads): prefetched jobs, the state of each
-// slot, and the ends of attempts that the producer has to write.
+// slot, and the finished attempts whose outcomes the producer has to write.
 import Foundation
 import Postgres
 import Synchronization
@@ -7,12 +7,13 @@ import Synchronization
 /// An attempt whose handler has returned, or a prefetched job that was taken back before its start.
 struct Finished {
     let held: WorkerBoard.Held
-    /// How the attempt ended; nil if the slot has already written the end.
+    /// How the attempt ended; nil if the slot has already written the outcome to the database.
     var ending: Ending?
-    /// The statements that write the last progress and log lines. They run before the end is
-    /// written.
+    /// The statements that write the last progress and log lines. They are executed before the
+    /// outcome is written.
     var notes: [Request] = []
-    /// The handler's statements (`JobOutput.records`). They run after the end is written.
+    /// The handler's statements (`JobOutput.records`). They are executed after the outcome is
+    /// written.
     var records: [Request] = []
     /// The duration of the attempt in seconds; nil if the attempt never started.
     var seconds: Double?
@@ -181,7 +182,7 @@ extension WorkerBoard {
     }
 
     /// Records that the thread of a slot has ended and may restart at `moment`. `finished` is the
-    /// attempt that the slot was running, if any; the producer writes the end of this attempt.
+    /// attempt that the slot was running, if any; the producer writes the outcome of this attempt.
     func slotStopped(_ slot: Int, until moment: Double, giving finished: Finished?) {
         let now = clock()
         state.withLock {

@@ -112,7 +112,7 @@ final class WorkerBoard: Sendable {
         wake.wake()
     }
 
-    /// Removes leases that are over, because the end of the attempt was recorded or refused.
+    /// Removes leases that are over: the outcome of the attempt was recorded or refused.
     func end(_ leases: some Sequence<Lease>) {
         let tokens = Set(leases.map(\.token))
         if tokens.isEmpty { return }
@@ -252,7 +252,8 @@ extension WorkerBoard {
         bell.wait(seconds: seconds)
     }
 
-    /// Interrupts all jobs as `fenced`, because their ends can no longer be recorded.
+    /// Interrupts all jobs as `fenced`, because the outcomes of their attempts can no longer be
+    /// recorded.
     func abandon() {
         state.withLock { state in
             for held in state.held { held.signal.interrupt(.fenced) }

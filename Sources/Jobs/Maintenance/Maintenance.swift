@@ -48,10 +48,10 @@ struct Maintenance {
         records = Duty.standard(options).map { Record(duty: $0) }
     }
 
-    /// Runs those duties in `held` that are due; returns when to call `attend` again, as a time of
+    /// Runs the duties in `held` that are due; returns when to call `attend` again, as a time of
     /// `clock`.
     ///
-    /// Throws if the connection of `queue` is lost; the failure of a duty is recorded instead.
+    /// Throws if the connection of `queue` is lost. The failure of a duty is recorded, not thrown.
     mutating func attend(_ held: Set<String>, _ queue: JobQueue) throws -> Double {
         for place in records.indices { collect(place) }
         var next = clock() + Self.checkSeconds
@@ -73,7 +73,7 @@ struct Maintenance {
         for record in records { record.thread?.wait() }
     }
 
-    // MARK: Duties with a look
+    // MARK: Duties that the statement DutyLook finds due
 
     /// Asks the database once which of the duties have work, and does these duties if they are in
     /// `held`.
@@ -109,7 +109,7 @@ struct Maintenance {
             report: options.report)
     }
 
-    // MARK: Duties with a period
+    // MARK: Periodic duties
 
     /// Starts a periodic duty on its own thread, if no worker did it within the last period.
     private mutating func begin(_ place: Int, _ seconds: Double, _ queue: JobQueue) throws {
