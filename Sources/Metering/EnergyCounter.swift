@@ -25,7 +25,7 @@ public struct EnergyCounter: Sendable, Equatable {
     /// successful reading, `first` if there is no such reading, or `gap` if this reading failed.
     ///
     /// The counter may wrap around at most once between two successful readings, so it must be read
-    /// more often than it wraps. At full load, a wrap takes minutes.
+    /// more often than it wraps. At full load, the counter wraps after some minutes.
     public mutating func take(_ reading: Int64?) -> Step {
         guard let reading, reading >= 0 else { return .gap }
         defer { last = reading }

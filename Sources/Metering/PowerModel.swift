@@ -7,8 +7,8 @@ public enum PowerModel {
     /// The share of the rated power that load adds, before it is multiplied by the square root of
     /// the load.
     public static let loadShare = 0.60
-    /// The uncertainty of the model: the factors by which its value is multiplied for the bounds,
-    /// from four published machines.
+    /// The uncertainty of the model: its lower and upper bound as factors of its value, derived
+    /// from published figures of four machines.
     public static let factor = Interval(value: 1, low: 0.4, high: 1.5)
     /// The watts of memory per installed gigabyte (1e9 bytes).
     public static let memoryWattsPerGB = Interval(value: 0.3725, low: 0.284, high: 0.625)

@@ -16,7 +16,8 @@ public struct ThermalDesign: Sendable, Equatable, Codable {
         self.source = source
     }
 
-    /// A typical server socket (AMD EPYC 7763: 280 W, 128 threads), used for unknown models.
+    /// A typical server socket (AMD EPYC 7763: 280 W, 128 threads), used for processor models that
+    /// are not in the table.
     public static let assumed = ThermalDesign(
         watts: 280, threads: 128, source: "assumed: a server socket of 280 W with 128 threads")
 
