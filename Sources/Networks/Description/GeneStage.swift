@@ -1,8 +1,8 @@
 // The genes of a space as searches and predictors see them: the choices of each depth gene, and the layers that the
 // gene controls. Each of these layers has an index in the lists of kernel and expand genes.
 
-/// One depth gene (one element of `d`) and the layers that it controls: a stage of layers, or the optional layer of a
-/// stem.
+/// One depth gene (one element of `SubnetConfig.depths`) and the layers that it controls: a stage of layers, or the
+/// optional layer of a stem.
 public struct GeneStage: Hashable, Sendable {
     /// The values of the depth gene, ascending.
     public var depths: [Int]

@@ -31,7 +31,8 @@ public enum Layer: Sendable, Hashable {
         public var inSize, outSize: Int
         /// The activation after the batch norm.
         public var activation: Activation
-        /// Whether the parameters' names in a supernet have the doubled suffix of elastic layers.
+        /// Whether the layer is elastic: then the names of its parameters in a supernet repeat a suffix
+        /// (`conv.conv.weight`).
         public var isElastic: Bool
     }
 
@@ -53,7 +54,7 @@ public enum Layer: Sendable, Hashable {
     public struct InvertedResidual: Sendable, Hashable {
         /// The block's number among the blocks of the supernet, or of an extracted network.
         public var number: Int
-        /// The place of the stage's depth gene in `d`; nil for a block that is not elastic.
+        /// The index of the stage's depth gene in `SubnetConfig.depths`; nil for a block that is not elastic.
         public var stage: Int?
         /// Input channels, channels of the depthwise convolution, output channels.
         public var inWidth, middleWidth, outWidth: Int
@@ -84,7 +85,7 @@ public enum Layer: Sendable, Hashable {
     public struct Bottleneck: Sendable, Hashable {
         /// The block's number among the blocks of the supernet, or of an extracted network.
         public var number: Int
-        /// The place of the stage's depth gene in `d`.
+        /// The index of the stage's depth gene in `SubnetConfig.depths`.
         public var stage: Int
         /// Input channels, channels of the 3×3 convolution, output channels.
         public var inWidth, middleWidth, outWidth: Int

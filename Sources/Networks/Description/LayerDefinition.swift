@@ -7,7 +7,7 @@ import Tensors
 public enum Width: Hashable, Sendable {
     /// A fixed number of channels.
     case constant(Int)
-    /// The width gene at place `gene` (the index into `w`) chooses one of `choices`.
+    /// The width gene with the given index in `SubnetConfig.widths` chooses one of `choices`.
     case gene(Int, choices: [Int])
 
     /// The possible widths, in the order of the gene's values.
@@ -64,8 +64,8 @@ public enum LayerDefinition: Hashable, Sendable {
         public var stride: Int
         /// The activation after the batch norm.
         public var activation: Activation
-        /// Whether the reference code stores the layer as an elastic one, whose names have a doubled
-        /// suffix.
+        /// Whether the reference code stores the layer as an elastic one, whose parameters' names repeat a suffix
+        /// (`conv.conv.weight`).
         public var isElastic: Bool
         /// The layer's name in latency tables.
         public var key: String

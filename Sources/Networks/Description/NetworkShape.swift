@@ -43,8 +43,8 @@ public struct NetworkShape: Sendable, Hashable {
         try change(to: config, in: space)
     }
 
-    /// Replaces this shape by that of the network `config`, and reuses the shape's memory, so that a training step
-    /// allocates nothing. Errors: those of `init`; then the shape is unchanged.
+    /// Replaces this shape by the shape of the network `config`, and reuses the memory, so that a training step
+    /// allocates nothing. Errors: those of `init`; after an error the shape is unchanged.
     public mutating func change(to config: SubnetConfig, in space: SearchSpace) throws {
         try space.validateGenes(config)
         resolution = config.resolution

@@ -3,8 +3,8 @@
 import Foundation
 import Intake
 
-/// The genes of one network: kernel size and expand ratio of every layer, depth of every stage, widths where a family
-/// chooses them, and the resolution.
+/// The genes of one network: kernel size and expand ratio of every layer, depth of every stage, the widths (in families
+/// with width genes), and the resolution.
 ///
 /// Layers are listed stage by stage at full depth. JSON keys are `ks`, `e`, `d`, `w` and `r`; `r` may also be a list of
 /// one value, and lists that a family does not have are omitted. Two configurations of the same network have the same

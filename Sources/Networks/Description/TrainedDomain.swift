@@ -88,7 +88,7 @@ public struct TrainedDomain: Codable, Hashable, Sendable {
                 return said("d[\(number)]", "\(depth)", SearchSpace.listed(kept))
             }
         }
-        // Widths are compared, because several values of a gene may have the same width.
+        // Widths are compared instead of the gene's values, because several values may have the same width.
         for (place, choices) in space.widthGenes.enumerated() {
             let width = config.widths[place], open = SearchSpace.open(widths, of: choices.count)
             guard !widths.isEmpty, choices.indices.contains(width),

@@ -4,7 +4,7 @@
 
 import Tensors
 
-/// A bottleneck block; widths and size come with each pass.
+/// A bottleneck block; every pass gives its widths and its size.
 final class BottleneckRun: RunningLayer {
     /// A convolution's weight and its norm.
     private struct Unit {

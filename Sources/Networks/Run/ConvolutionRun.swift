@@ -1,5 +1,5 @@
-// A convolution, batch norm and activation. A 1×1 convolution runs as a product over rows, others as dense
-// convolutions.
+// A convolution, batch norm and activation. A 1×1 convolution runs as a product over rows; convolutions with larger
+// kernels run as dense convolutions.
 
 import Tensors
 

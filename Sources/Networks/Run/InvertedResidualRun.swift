@@ -6,7 +6,7 @@
 
 import Tensors
 
-/// An inverted residual block; widths, kernel and size come with each pass.
+/// An inverted residual block; every pass gives its widths, its kernel and its size.
 final class InvertedResidualRun: RunningLayer {
     private let expandWeight: ParameterLayout.Parameter?
     private let projectWeight: ParameterLayout.Parameter

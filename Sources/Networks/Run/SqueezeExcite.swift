@@ -27,7 +27,7 @@ final class SqueezeExcite {
         return pooled
     }
 
-    /// Computes the gate from the means of `takePooled`.
+    /// Computes the gate from the means, which the caller has written to the memory that `takePooled` returned.
     func forward(images: Int, channels: Int, hiddenWidth: Int) {
         let engine = context.engine
         hidden = context.workspace.take(images * hiddenWidth)

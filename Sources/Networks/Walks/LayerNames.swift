@@ -1,13 +1,13 @@
-// The names of a layer's parameters: those of the reference code's state dict, so that published weights
-// and fixtures load unchanged. Elastic layers of a supernet have a doubled suffix; an extracted
-// network has plain names.
+// The names of a layer's parameters: those of the reference code's state dict, so that published weights and fixtures
+// load unchanged. In a supernet the names of elastic layers repeat a suffix (`conv.conv.weight`); in an extracted
+// network they do not (`conv.weight`).
 
 /// A convolution's weight and the prefix of its batch norm.
 struct UnitNames {
-    /// The unit's own name, and the names of its arrays.
+    /// The name of the unit, the name of its weight, and the prefix of its norm's names.
     let name, weight, norm: String
 
-    /// Makes the names of the unit called `part`; `isElastic` doubles the suffixes.
+    /// Makes the names of the unit called `part`; with `isElastic`, suffixes are repeated (`conv.conv`, `bn.bn`).
     init(_ part: String, isElastic: Bool) {
         name = part
         weight = isElastic ? "\(part).conv.conv.weight" : "\(part).conv.weight"

@@ -1,6 +1,5 @@
-// Extracts a subnet from a supernet: the first rows and columns of every weight, filters derived by
-// the transform matrices, and the subnet's own batch-norm statistics. The result does not depend on
-// the supernet.
+// Extracts a subnet from a supernet: the first rows and columns of every weight, filters derived by the transform
+// matrices, and the subnet's own batch-norm statistics. The extracted network does not need the supernet any more.
 
 import Tensors
 
@@ -25,8 +24,8 @@ extension Weights {
     public static let slicerVersion = 1
 
     /// Returns the weights of one subnet of this supernet with `statistics` (laid out as the supernet's) as running
-    /// statistics, in a layout of their own: blocks are numbered without gaps and names are plain. The values are the
-    /// same on every machine.
+    /// statistics, in a layout of their own: blocks are numbered without gaps, and names do not repeat a suffix. The
+    /// values are the same on every machine.
     public func extract(_ shape: NetworkShape, statistics: Storage) -> Weights {
         let target = shape.renumbered
         let copier = WeightCopier(
@@ -83,7 +82,8 @@ extension Weights {
 
     /// Returns the filters (channels, kernel · kernel) of a block's kernel size: the centre of the next larger filter,
     /// times a transform matrix if the supernet has one. Unlike `ElasticKernel`, whose sums depend on the instruction
-    /// set, this sums in order and in double precision, so that every machine extracts the same values.
+    /// set, this function sums in a fixed order and in double precision, so that every machine extracts the same
+    /// values.
     private func filter(of block: Layer.InvertedResidual, _ names: BlockNames) -> [Float] {
         guard let weight = layout.parameter(names.depthwise.weight) else { return [] }
         let channels = block.middleWidth

@@ -18,10 +18,11 @@ public struct NetworkCost: Codable, Sendable, Hashable {
     /// How many numbers a deployed network stores: weights with batch norms folded in, one bias per normalised channel,
     /// and the other biases.
     public var flashElements: Int
-    /// Peak memory: the most activations of one image that are live at the same time, in elements. While an operator
-    /// runs, its input and output are live. Inputs of later operators are live too: the block's input if there is a
-    /// skip, a bottleneck block's shortcut, and the depthwise output while squeeze-and-excite computes the gate. Norms,
-    /// activations, gates and the addition of the skip work in place. Weights are not counted: they are in flash.
+    /// Peak memory: the largest number of activation elements of one image that are live at the same time. While an
+    /// operator runs, its input and output are live. Inputs of later operators are live too: the block's input if there
+    /// is a skip, a bottleneck block's shortcut, and the depthwise output while squeeze-and-excite computes the gate.
+    /// Norms, activations, gates and the addition of the skip work in place. Weights are not counted: they are in
+    /// flash.
     public var liveActivationElements: Int
     /// Memory traffic of the activations of one image, in elements: every element that an operator reads or writes
     /// counts. Adding a skip reads two maps and writes one.

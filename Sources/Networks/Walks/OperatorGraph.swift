@@ -130,8 +130,8 @@ struct FoldedWeights {
         self.epsilon = epsilon
     }
 
-    /// Returns a convolution's filters of `shape` and one bias per output: those of `names`, with the batch norm folded
-    /// in. The norm is folded in 64-bit floats, then rounded.
+    /// Returns the filters of the convolution called `names`, with extents `shape`, and one bias per output. The batch
+    /// norm is folded into both, in 64-bit floats; the results are rounded.
     mutating func unit(_ names: UnitNames, _ shape: [Int]) throws -> (
         weight: [Float], bias: [Float]
     ) {

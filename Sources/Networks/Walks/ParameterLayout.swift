@@ -38,11 +38,11 @@ public struct ParameterLayout: Sendable {
 
     /// How blocks are named and numbered.
     public enum Naming: Sendable {
-        /// As in a supernet: blocks are numbered at full depth, and names of elastic layers have a
-        /// doubled suffix; with `transform`, matrices derive each kernel from the next larger one.
+        /// As in a supernet: blocks are numbered at full depth, and names of elastic layers repeat a suffix
+        /// (`conv.conv.weight`); with `transform`, matrices derive each kernel from the next larger one.
         case supernet(transform: Bool)
-        /// As in an extracted subnet: blocks are numbered without gaps, names are plain, and
-        /// filters are already derived.
+        /// As in an extracted subnet: blocks are numbered without gaps, names do not repeat a suffix, and filters are
+        /// already derived.
         case extracted
     }
 
@@ -85,7 +85,7 @@ public struct ParameterLayout: Sendable {
         }
     }
 
-    /// Returns `count` rounded up, so that every array begins on a 64-byte line.
+    /// Returns `count` rounded up to a multiple of 16 floats, so that every array begins on a 64-byte line.
     private static func padded(_ count: Int) -> Int { (count + 15) / 16 * 16 }
 
     /// Returns the learned parameter called `name`, or nil.
