@@ -92,7 +92,7 @@ public enum Attestation {
         ]
     }
 
-    /// Returns the parameters of the stage without the name of their kind.
+    /// Returns the fields of the stage's parameters, without the stage kind that encloses them in the stored JSON.
     private static func parameters(_ arguments: StageArguments) throws -> JSONValue {
         let value = try JSONValue(parsing: JSONText.encode(arguments.parameters))
         guard case .object(let kinds) = value, let own = kinds.values.first,
@@ -124,8 +124,8 @@ public enum Attestation {
         return ["builder": .object(builder), "metadata": .object(metadata)]
     }
 
-    /// Returns the inputs of the artifact's attempt, except the shards of data sets, whose digests the data set names;
-    /// and the commit of the program.
+    /// Returns the inputs of the attempt that made the artifact, and the commit of the program. Shards of data sets are
+    /// left out, because the data set names their digests.
     private static func dependencies(
         _ artifact: Artifact, _ provenance: Provenance?, _ connection: Connection
     ) throws -> [JSONValue] {

@@ -198,11 +198,12 @@ private final class SharedCheckpoint: @unchecked Sendable {
     }
 }
 
-/// Which checkpoints of a training are stored as deltas: up to three after each that is stored whole, to that one, until
-/// a delta saves too little.
+/// Decides which checkpoints of a training are stored as deltas: one checkpoint is stored whole, and each of the next
+/// three as a delta to it. Once a delta would save too little, all later checkpoints are stored whole.
 ///
-/// A delta saves written bytes. Both checkpoints that are kept may be deltas to one base, whose damage loses both; that
-/// every fourth checkpoint is whole bounds how much later ones differ from their base.
+/// Deltas reduce the number of bytes written. The two checkpoints that are kept may be deltas to the same base: if the
+/// base is damaged, both are lost. Every fourth checkpoint is stored whole, because checkpoints differ more and more
+/// from their base.
 struct DeltaCourse {
     /// The number of deltas between two checkpoints that are stored whole.
     static let deltas = 3

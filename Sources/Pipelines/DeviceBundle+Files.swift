@@ -7,8 +7,8 @@ import Interchange
 import Networks
 
 extension DeviceBundle {
-    /// Plans the bundle of `device` for `space` at `resolutions`; `networks` whole networks are drawn by `seed`.
-    /// Errors: those of `DeviceBundle.init`.
+    /// Plans the bundle of `device` for `space` at `resolutions`; `networks` whole networks are drawn with the seed
+    /// `seed`. Errors: those of `DeviceBundle.init`.
     public init(
         _ device: DeviceTarget, _ space: SearchSpace, resolutions: [Int], networks: Int,
         seed: UInt64
@@ -67,8 +67,8 @@ extension DeviceStore {
     /// Stores the latency table of `results` for `device` and returns the table's metadata. The results must be those of
     /// a bundle of `space` for the device's batch size.
     ///
-    /// Errors: `mismatch` for results of another device, space, batch size or bundle, or if the stored device has been
-    /// removed, or its kind or batch size changed; those of `DeviceBundle.table`.
+    /// Errors: `mismatch` for results of another device, space, batch size or bundle, or if the stored device was
+    /// removed or its kind or batch size changed; the errors of `DeviceBundle.table`.
     public func importResults(
         _ results: BundleResults, of device: DeviceTarget, _ space: SearchSpace
     ) throws -> ImportedTableMetadata {

@@ -1,16 +1,15 @@
-// Checks a device before it is stored: its tables must be of a known space, and some network must meet its limits. The
-// space of later specialisations is not known yet, so one space with such a network suffices.
+// Checks a device before it is stored: there must be a space that its tables belong to and that has a network within
+// its limits. Later specialisations may use any space, so one such space suffices.
 
 import Devices
 import Networks
 import Search
 
 extension DeviceStore {
-    /// Throws unless some known space, or `space` if given, has a network that meets the device's limits according to
+    /// Throws unless a published space, or `space` if given, has a network that meets the device's limits according to
     /// the given tables. A latency limit without a table is ignored, because the table is still to be measured.
     ///
-    /// Errors: `infeasible` with the smallest reachable values, `mismatch` for tables of no known
-    /// space.
+    /// Errors: `infeasible` with the smallest reachable values, `mismatch` for tables of no such space.
     public static func check(
         _ device: DeviceTarget, latencyTable: LatencyTable?, energyTable: LatencyTable?,
         space: SearchSpace? = nil

@@ -55,7 +55,7 @@ public struct EvaluationImages {
         }
     }
 
-    /// Returns the artifact in `role` of the import that made `artifact`.
+    /// Returns the artifact with the role `role` from the import that made `artifact`.
     private static func part(
         _ role: ArtifactRole, of artifact: Artifact, _ connection: Connection
     ) throws -> Artifact {
@@ -84,8 +84,9 @@ public struct EvaluationImages {
         return part
     }
 
-    /// Checks that images can be the input of networks of `space`, and that their classes are those that artifact
-    /// `other` tells apart: `names`, in this order. An empty list of names is not compared. Errors: `mismatch`.
+    /// Checks that networks of `space` can take these images and have enough classes, and that the classes of the
+    /// images are `names`, in this order. An empty list of names is not compared. Errors: `mismatch`, which names the
+    /// artifact `other` as the source of `names`.
     func check(_ space: SearchSpace, _ names: [ByteName], of other: ArtifactID) throws {
         guard source.channels == space.inputChannels, source.classCount <= space.classes else {
             throw PipelineError(

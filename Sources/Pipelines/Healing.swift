@@ -33,7 +33,7 @@ public struct BlobReference: Sendable, Equatable {
         digest = try Digest(bytes: checkpoint.digest)
     }
 
-    /// A short name of the owner for lists.
+    /// A short name of the referring object, for lists.
     public var name: String {
         switch owner {
         case .artifact(let artifact): artifact.name
@@ -90,9 +90,9 @@ public struct Healing {
         }
     }
 
-    /// How to run the stage again that made an artifact.
+    /// How to rerun the stage that made an artifact.
     enum Rerun {
-        /// The arguments of the stage, with the artifacts that it read as its inputs.
+        /// The arguments of the stage; their inputs are the artifacts that the stage read.
         case stage(StageArguments)
         /// The stage cannot be run again: the reason, and an alternative if known.
         case none(String, remedy: String?)
@@ -107,7 +107,7 @@ public struct Healing {
             stages: [StageSpec(name: arguments.stage, job: try arguments.job())])
     }
 
-    /// Returns how to run the stage again that made an artifact.
+    /// Returns how to rerun the stage that made an artifact.
     func rerun(of artifact: Artifact) throws -> Rerun {
         guard let producer = artifact.producer else {
             return .none(

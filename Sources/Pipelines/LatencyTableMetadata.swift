@@ -109,8 +109,8 @@ public struct LatencyTableSummary: Codable, Sendable, Equatable {
 }
 
 extension LatencyTable {
-    /// Returns this table with its correction for `space`, if it has one, applied. Errors: `malformed` if a corrected
-    /// entry is negative.
+    /// Returns this table after its correction for `space` is applied, if it has such a correction. Errors: `malformed`
+    /// if a corrected entry is negative.
     public func corrected(for space: SearchSpace) throws -> LatencyTable {
         try corrected(for: space, named: try space.tableName)
     }

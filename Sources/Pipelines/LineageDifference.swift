@@ -33,7 +33,7 @@ public struct LineageDifference: Sendable, Equatable, Encodable {
 
     /// One difference between two artifacts of the same role.
     public struct Entry: Sendable, Equatable, Encodable {
-        /// The stage that made the first artifact; its kind if it is user-supplied.
+        /// The stage that made the first artifact or, if no stage made it, the kind of the artifact.
         public let stage: String
         /// The numbers of the artifacts.
         public let a, b: ArtifactID
@@ -59,7 +59,7 @@ public struct LineageDifference: Sendable, Equatable, Encodable {
     public let compared: Int
     /// The differences, those farthest upstream first.
     public let differences: [Entry]
-    /// Whether the limit ended the comparison.
+    /// Whether the comparison stopped because it reached the limit of pairs.
     public let truncated: Bool
 
     enum CodingKeys: String, CodingKey {
@@ -67,7 +67,7 @@ public struct LineageDifference: Sendable, Equatable, Encodable {
         case sameBytes = "same_bytes"
     }
 
-    /// Compares the lineages of two artifacts, at most `limit` pairs of artifacts.
+    /// Compares the lineages of two artifacts; stops after `limit` pairs of artifacts.
     public init(
         _ a: Artifact, _ b: Artifact, _ connection: Connection, limit: Int = Lineage.usualLimit
     ) throws {

@@ -11,7 +11,7 @@ import Training
 public struct NetworkEvaluation {
     /// The network's genes.
     public let arch: SubnetConfig
-    /// How often each class was taken for each class.
+    /// How many images of each class the network assigned to each class.
     public let confusion: Confusion
     /// The seconds that the measurement took: making the images and running the network.
     public let seconds: Double
@@ -36,10 +36,11 @@ public struct NetworkEvaluation {
         }
     }
 
-    /// Measures a stored network with its own statistics. `progress` gets the share of images that is done.
+    /// Measures a stored network with its stored batch-norm statistics. `progress` gets the share of images processed
+    /// so far, 0…1.
     ///
-    /// Errors: `mismatch` for images that the network cannot take or of other classes; `invalidArtifact` if its outputs
-    /// are not finite; those of the images.
+    /// Errors: `mismatch` if the network cannot take the images or the classes differ; `invalidArtifact` if an output
+    /// is not finite; errors of reading the images.
     public init(
         of network: StoredNetwork, on images: EvaluationImages, threads: Int,
         progress: (Double) throws -> Void
@@ -53,11 +54,11 @@ public struct NetworkEvaluation {
             network.input.normalization, calibrationImages: nil, progress)
     }
 
-    /// Calibrates the batch norms of the subnet `arch` of a supernet, and measures the subnet. `progress` gets the share
-    /// of images that is done, of calibration and measurement together.
+    /// Calibrates the batch norms of the subnet `arch` of a supernet, and measures the subnet. `progress` gets the
+    /// share of images processed so far, 0…1, counting the images of calibration and of measurement.
     ///
-    /// Errors: `mismatch` for images that the network cannot take or of other classes; `invalidArtifact` if its outputs
-    /// are not finite; those of the images and of the genes.
+    /// Errors: `mismatch` if the network cannot take the images or the classes differ; `invalidArtifact` if an output
+    /// is not finite; errors of reading the images; errors for genes outside the space.
     public init(
         of arch: SubnetConfig, in supernet: StoredSupernet, on images: EvaluationImages,
         _ calibration: Calibration, threads: Int, progress: (Double) throws -> Void

@@ -91,7 +91,7 @@ public enum NetworkExport {
 }
 
 extension NetworkInput {
-    /// How a picture becomes a square of `resolution` pixels, in words.
+    /// How a picture becomes a network's input of `resolution` × `resolution` pixels, in words.
     func words(resolution: Int) -> String {
         let colour = normalization.mean.count == 1 ? "grey" : "RGB"
         guard let height, let width else {

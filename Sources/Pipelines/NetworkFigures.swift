@@ -22,8 +22,8 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     public let tableLatencyMs: Double?
     /// Multiply-accumulates of one image, and number of parameters.
     public let macs, params: Int
-    /// `flashBytes`: the bytes of the stored weights. `peakActivationBytes`: the most bytes of activations that are
-    /// live at the same time. Both are for the device's number formats.
+    /// `flashBytes`: the bytes of the stored weights. `peakActivationBytes`: the largest number of bytes of activations
+    /// that are live at the same time. Both are for the device's number formats.
     public let flashBytes, peakActivationBytes: Int
     /// The assumptions behind `flashBytes` and `peakActivationBytes`, in words.
     public let assumption: String
@@ -38,7 +38,7 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     public var energyMJ: Double?
     /// The number of test images.
     public var testImages: Int?
-    /// Top-1 accuracy, 0…1, on the held-out training images that also served to measure the predictor's networks.
+    /// Top-1 accuracy, 0…1, on held-out training images. The predictor was fitted on accuracies of the same kind.
     public var heldOutAccuracy: Double?
     /// The number of held-out images.
     public var heldOutImages: Int?
@@ -77,7 +77,7 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     }
     /// Test accuracy minus predicted accuracy.
     public var accuracyDifference: Double? { predictedAccuracy.map { testAccuracy - $0 } }
-    /// Held-out accuracy minus predicted accuracy: the predictor's own error.
+    /// Held-out accuracy minus predicted accuracy: the error of the predictor, without the test offset.
     public var heldOutDifference: Double? {
         predictedAccuracy.flatMap { predicted in heldOutAccuracy.map { $0 - predicted } }
     }

@@ -40,8 +40,8 @@ public final class PictureClassifier {
                     shape.resolution * shape.resolution * shape.inputChannels)))
     }
 
-    /// Classifies the picture in `bytes`, those of a JPEG or PNG file. Errors: why the picture is refused;
-    /// `invalidArtifact` if an output of the network is not finite.
+    /// Classifies the picture in `bytes`, the content of a JPEG or PNG file. Errors: the reason why the picture is
+    /// refused; `invalidArtifact` if an output of the network is not finite.
     public func classify(_ bytes: [UInt8]) throws -> Result {
         let input = try pictures.input(bytes, size: shape.resolution)
         let clock = ContinuousClock(), start = clock.now

@@ -1,6 +1,6 @@
-// Checks those data sets of a pipeline file that this machine has. Each must have a known form. A small IDX data set
-// must also have the channels and labels that the space expects, and enough images for `held_out` and `batch`. The
-// stages check all of this again, and more, on the worker's machine.
+// Checks those data sets of a pipeline file that this machine has. Each of them must have a form that `DatasetForm`
+// lists. A small IDX data set must also have the channels and labels that the space expects, and enough images for
+// `held_out` and `batch`. The stages check all of this again, and more, on the worker's machine.
 
 import Datasets
 import Foundation

@@ -188,8 +188,8 @@ public struct PipelineDefinition: Sendable {
         return stages
     }
 
-    /// Returns the most subnets that one shard can measure. A shard's job lists its subnets after the definition of the
-    /// space, and its result lists their accuracies; arguments and result are at most 1 MiB each.
+    /// Returns the largest number of subnets that one shard can measure. A shard's job lists its subnets after the
+    /// definition of the space, and its result lists their accuracies; arguments and result are at most 1 MiB each.
     static func mostSubnetsOfShard(_ space: SearchSpace) throws -> Int {
         // `each` is the number of bytes for one subnet's genes, accuracy and punctuation; 64 KiB remain for other
         // arguments.

@@ -31,7 +31,7 @@ public struct CodeVersion: Codable, Sendable, Equatable {
 
 /// The program, machine and engine that made an artifact.
 public struct Provenance: Codable, Sendable, Equatable {
-    /// The program; nil if the program did not say.
+    /// The version of the program; nil if it was not given.
     public var code: CodeVersion?
     /// The name of the machine.
     public var host: String
@@ -72,8 +72,8 @@ public struct Provenance: Codable, Sendable, Equatable {
 }
 
 extension StageArguments {
-    /// Whether a repetition of the stage gives the same bytes: not if it measures time, chooses by measured times, or
-    /// states when it ran.
+    /// Whether a repetition of the stage gives the same bytes: false if the stage measures time, chooses by measured
+    /// times, or states when it ran.
     var isDeterministic: Bool {
         switch parameters {
         case .measureDevice, .report: false

@@ -1,5 +1,5 @@
-// Reproduces an artifact: runs the stage that made it again, on the same inputs, and compares the digests. The run
-// records no artifacts, so nothing finds its outputs, and garbage collection removes their bytes.
+// Reproduces an artifact: reruns, on the same inputs, the stage that made the artifact, and compares the digests. The
+// new run records no artifacts, so no other stage reads its outputs, and garbage collection removes their bytes.
 
 import Artifacts
 import Foundation
@@ -19,7 +19,8 @@ struct Trial: Codable, Sendable, Equatable {
 }
 
 extension StageArguments {
-    /// Whether the job records no artifacts. The shards of a fan-out do: the last job of the stage reads them.
+    /// Whether the job records no artifacts, because it belongs to a trial. The shards of a fan-out record artifacts
+    /// even in a trial, because the last job of the stage reads these artifacts.
     var recordsNothing: Bool {
         guard isTrial == true else { return false }
         switch part {
@@ -36,9 +37,10 @@ public struct Reproduction: Sendable {
     private let artifact: Artifact
     private let changed: [String]
 
-    /// Prepares the repetition. `seed` replaces the seed of the run; nil keeps it. The stage uses as many threads as then,
-    /// if the worker has `threads` of them, because some sums depend on how they are divided. Errors: `missingInput` if
-    /// the stage cannot be repeated: no stage made the artifact, its job is unknown, or an input was collected.
+    /// Prepares the repetition. `seed` replaces the seed of the run; nil keeps it. The stage uses as many threads as
+    /// the original attempt, if the worker has that many (`threads`), because some sums depend on how they are divided
+    /// among threads. Errors: `missingInput` if the stage cannot be repeated: no stage made the artifact, its job is
+    /// unknown, or garbage collection has removed an input.
     public init(
         of artifact: Artifact, seed: UInt64? = nil, threads: Int, _ connection: Connection
     ) throws {
@@ -81,7 +83,7 @@ public struct Reproduction: Sendable {
         public let digest: Digest
         /// Whether the bytes are those of the artifact.
         public let isSame: Bool
-        /// The recorded differences between then and now, such as `seed 3 then, 4 now`.
+        /// The recorded differences between the original attempt and the repetition, such as `seed 3 then, 4 now`.
         public let differences: [String]
     }
 

@@ -115,7 +115,8 @@ public final class StageContext {
         return digest
     }
 
-    /// Stores the bytes of an artifact, or the recipe that makes them if that is far smaller; returns their digest.
+    /// Stores the bytes of an artifact or, if it is far smaller, the recipe that makes the bytes. Returns the digest of
+    /// the bytes.
     func put(_ bytes: [UInt8], as role: ArtifactRole, recipe: BlobRecipe) throws -> Digest {
         try patiently {
             try blobs.put(bytes, elementSize: 4, kind: role.rawValue, recipe: recipe)
@@ -144,7 +145,7 @@ public final class StageContext {
     func removeDamagedShards() throws -> Int { try cache.removeDamaged(pictureShards) }
 
     /// Reads the blobs of all opened shards of pictures, one after the other. Errors: `corrupt`, naming the blob and
-    /// the remedy, if the store's own bytes are damaged.
+    /// the remedy, if the bytes in the store are damaged.
     func verifyShards() throws {
         for digest in pictureShards { _ = try bytes(digest) }
     }

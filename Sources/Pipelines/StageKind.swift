@@ -34,7 +34,7 @@ public enum ArtifactRole: String, Codable, Sendable, CaseIterable {
     case report
 
     /// The role of the output that an input of this role refers to: a `teacher` input is another stage's `supernet`
-    /// output; all other roles have the same name on both sides.
+    /// output; for all other roles, the output has the same role as the input.
     var made: ArtifactRole { self == .teacher ? .supernet : self }
 }
 

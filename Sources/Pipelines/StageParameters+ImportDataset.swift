@@ -27,7 +27,7 @@ extension StageParameters {
         public var format: DatasetForm?
         /// Whether pictures are stored as image files or as pixels; nil means as they are in the data set.
         public var store: PictureShard.Store?
-        /// The most pixels of the shorter side of a stored picture; nil for no limit.
+        /// The largest number of pixels of the shorter side of a stored picture; nil for no limit.
         public var size: Int?
         /// How pictures are resized to a network's input; nil means that the data set's form decides.
         public var resize: PicturePreprocessor.Resizing?

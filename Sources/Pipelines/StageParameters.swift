@@ -48,8 +48,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
         public var shards: Int
         /// An earlier stage of this kind to continue from; the new samples are merged with the earlier samples. The
         /// stage then chooses subnets that may be near the Pareto front and whose predicted accuracies are uncertain;
-        /// the predictor was fitted on the earlier samples. With nil, the subnets are stratified over image sizes and
-        /// MACs.
+        /// the predictor was fitted on the earlier samples. If `after` is nil, the subnets are stratified over image
+        /// sizes and MACs.
         public var after: String?
         /// The image sizes of the subnets; nil means all that the supernet was trained for.
         public var resolutions: [Int]?

@@ -20,8 +20,8 @@ public enum StageRegistry {
             })
     }
 
-    /// Returns the handler of all kinds. Given `body`, the handler runs `body` instead of the stages and is otherwise
-    /// the same; benchmarks of the queue's overhead pass a `body`.
+    /// Returns the handler that serves all kinds of stages. If `body` is given, the handler runs `body` instead of the
+    /// stages and is otherwise the same; benchmarks of the queue's overhead pass a `body`.
     public static func handler(
         cache: BlobCache, code: CodeVersion? = nil,
         body: (@Sendable (StageContext) throws -> StageOutput)? = nil
@@ -85,7 +85,8 @@ private struct StageHandler: JobHandler {
         }
     }
 
-    /// Returns the output of a trial: its result is a `Trial`, and only its checkpoints are removed.
+    /// Returns the output of a trial's job: its result is a `Trial`, it records no artifacts, and it removes the
+    /// checkpoints of the job.
     private func trial(_ output: StageOutput, _ provenance: Provenance, _ job: JobContext) throws
         -> JobOutput
     {

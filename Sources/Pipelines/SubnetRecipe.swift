@@ -1,14 +1,16 @@
-// The recipe of an extracted network: everything that makes its bytes from those of its supernet. Kilobytes are stored
-// for megabytes. A recipe is itself a safetensors file: one tensor with the statistics, the rest in its metadata.
+// The recipe of an extracted network: the data that, with the bytes of its supernet, determine its bytes. A recipe has
+// kilobytes, a network megabytes. A recipe is itself a safetensors file: one tensor has the running statistics, the
+// metadata have the rest.
 
 import Artifacts
 import Interchange
 import Networks
 import Postgres
 
-/// Instructions that make the bytes of an extracted network from those of its supernet, the same on every machine.
+/// Makes the bytes of an extracted network from the bytes of its supernet; the result is the same on every machine.
 struct SubnetRecipe {
-    /// The genes, the space in which they are read, and the metadata of the network's file.
+    /// The version of the extraction (`Weights.slicerVersion`), the space, the genes, and the metadata of the network's
+    /// file.
     private struct Head: Codable {
         let slicer: Int
         let space: SearchSpace
@@ -30,7 +32,8 @@ struct SubnetRecipe {
         statistics = weights.layout.statistics.flatMap { weights.memory.download(weights.view($0)) }
     }
 
-    /// Reads a recipe. Errors: `codec` for a recipe of another slicer; `corrupt`, `invalidArtifact`.
+    /// Reads a recipe. Errors: `codec` for a recipe of another version of the extraction (`Weights.slicerVersion`);
+    /// `corrupt`, `invalidArtifact`.
     init(bytes: [UInt8]) throws {
         struct Slicer: Decodable { let slicer: Int }
         let file = try Safetensors.decode(bytes: bytes)

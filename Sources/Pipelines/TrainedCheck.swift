@@ -14,8 +14,8 @@ struct TrainedCheck {
     private let stages: [String: PipelineDefinition.Stage]
     private let entries: [String: YAMLReader]
 
-    /// Takes the stages of a pipeline file, which must have a valid graph, and by stage name the YAML mappings that the
-    /// stages were read from.
+    /// Takes the stages of a pipeline file, which must have a valid graph, and for each stage's name the YAML mapping
+    /// that the stage was read from.
     init(
         _ stages: [PipelineDefinition.Stage], _ entries: [String: YAMLReader], _ space: SearchSpace
     ) {

@@ -14,8 +14,8 @@ struct YAMLDocument {
 
     /// The deepest nesting of lists and mappings.
     static let maxDepth = 16
-    /// The most aliases in a text that is parsed; a text with more is refused unparsed, because nested aliases grow
-    /// exponentially.
+    /// The largest number of aliases in a text; a text with more aliases is refused before it is parsed, because nested
+    /// aliases grow exponentially.
     private static let maxAliases = 20
 
     /// Validates a text; `file` is the text's name in errors, and `path` the dotted path of its root node. Errors:

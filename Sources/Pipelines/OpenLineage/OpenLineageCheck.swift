@@ -1,6 +1,6 @@
 // Checks OpenLineage run events: the fields that https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent
-// requires, formats included, and one START and one COMPLETE or FAIL per run. The schema without the fragment also
-// accepts an event without `run`, so it is not used.
+// requires, formats included, and one START and one COMPLETE or FAIL per run. The schema at the URL without
+// `#/$defs/RunEvent` is not used, because it also accepts events without `run`.
 
 import Foundation
 import Intake

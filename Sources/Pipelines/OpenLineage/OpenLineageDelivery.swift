@@ -1,6 +1,6 @@
-// Sends the events of ended attempts to a file or a URL, in the order of their ends. The database remembers for each
-// target up to which time they were sent, so nothing is lost or left out when a worker stops. If a worker stops between
-// sending and recording, some events are sent twice: they have the same run identifiers.
+// Sends the events of ended attempts to a file or a URL; attempts that ended earlier come first. For each target, the
+// database records when the last attempt ended whose events were sent, so no event is lost when a worker stops. If a
+// worker stops between sending and recording, some events are sent twice, with the same run identifiers.
 
 import Artifacts
 import Foundation
@@ -35,7 +35,7 @@ public enum OpenLineageTarget: Sendable, Equatable {
         self = .url(url)
     }
 
-    /// The target for people, without passwords.
+    /// The target as text for messages, without passwords.
     public var shown: String {
         switch self {
         case .file(let path): Shown.excerpt(path, 400)
@@ -73,11 +73,11 @@ public struct OpenLineageDelivery {
         events = OpenLineageEvents(connection, code: code)
     }
 
-    /// The name under which the database remembers what was sent.
+    /// The name under which the database records when the last attempt ended whose events were sent.
     private var cursor: String { "openlineage, sent to \(target.shown)" }
 
     /// Sends the events of all attempts that have ended and were not sent yet, until `isStopping` returns true. Errors:
-    /// `unreachable` if the target does not accept them now; then they are sent by a later call.
+    /// `unreachable` if the target does not accept events now; a later call then sends them.
     public func send(isStopping: () -> Bool = { false }) throws -> Sent {
         var sent = Sent()
         while !isStopping() {
@@ -97,7 +97,7 @@ public struct OpenLineageDelivery {
             sent.refused += try deliver(lines)
             let advance = Request.openLineageAdvance(
                 name: cursor, after: after, until: try last.text("ended"))
-            // Another worker has sent the same events, and goes on.
+            // Another worker has sent the same events, and will send the next ones.
             guard try connection.queryOne(advance).bool("advanced") else { break }
             sent.attempts += rows.count
         }
@@ -154,7 +154,7 @@ public struct OpenLineageDelivery {
         isDone.wait()
         let (status, problem) = answer.value.withLock { $0 }
         if let status, (200..<300).contains(status) { return true }
-        // Other client errors are about the content, and would be the same next time.
+        // The other statuses from 400 to 499 reject the content of the event, so sending it again would fail too.
         if let status, (400..<500).contains(status), ![401, 403, 404, 408, 429].contains(status) {
             report("\(target.shown) refused an OpenLineage event (status \(status)): \(line)")
             return false

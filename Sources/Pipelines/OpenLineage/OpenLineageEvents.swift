@@ -1,5 +1,5 @@
 // Describes attempts as OpenLineage run events (https://openlineage.io/spec/2-0-2/OpenLineage.json): one START and one
-// COMPLETE or FAIL for each attempt. An attempt that did not complete, for whatever reason, is FAIL.
+// COMPLETE or FAIL for each attempt. An attempt that did not complete, for any reason, gives FAIL.
 
 import Artifacts
 import Foundation
@@ -13,8 +13,8 @@ public struct OpenLineageEvents {
         "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
     /// The namespace of jobs and data sets.
     public static let namespace = "ofa"
-    /// The schema of the facet about energy, carbon and time, which ops/docs/openlineage.json has. It never changes; a
-    /// changed facet gets another number.
+    /// The schema, in ops/docs/openlineage.json, of the facet about energy, carbon and time. A schema never changes; a
+    /// changed facet gets a new number.
     public static let resourceUsageURL = "urn:ofa:openlineage:1-0-0:ResourceUsageRunFacet"
 
     private let connection: Connection
@@ -26,15 +26,15 @@ public struct OpenLineageEvents {
         self.code = code
     }
 
-    /// An attempt to be described.
+    /// An attempt whose events are to be made.
     struct Given {
         let token, job, run: Int64
         let stage: String
-        /// When its artifacts were recorded, or when it ended.
+        /// When the attempt's artifacts were recorded, or when the attempt ended.
         let made: Date
     }
 
-    /// Returns the events of the attempts that made the artifacts of a graph, in the order of their ends.
+    /// Returns the events of the attempts that made the artifacts of a graph; attempts that ended earlier come first.
     public func events(of graph: LineageGraph) throws -> [JSONValue] {
         var seen = Set<Int64>()
         let given = graph.artifacts.compactMap { artifact -> Given? in
@@ -48,7 +48,7 @@ public struct OpenLineageEvents {
         return try events(of: given)
     }
 
-    /// Returns the events of attempts, in the order of their ends.
+    /// Returns the events of attempts; attempts that ended earlier come first.
     func events(of given: [Given]) throws -> [JSONValue] {
         guard let first = given.map(\.made).min(), let last = given.map(\.made).max() else {
             return []
@@ -114,7 +114,7 @@ private struct OpenLineageAttempt {
         self.code = code
     }
 
-    /// START, and COMPLETE or FAIL.
+    /// The event START, then the event COMPLETE or FAIL.
     var events: [JSONValue] {
         get throws {
             let isDone = try row.text("outcome") == "completed"
@@ -145,8 +145,8 @@ private struct OpenLineageAttempt {
         return .object(event)
     }
 
-    /// The identity of the run of the pipeline, from which identifiers are derived: they are the same whenever and
-    /// wherever the events are made.
+    /// A text that identifies the pipeline's run. The identifiers in events are derived from this text, so they are the
+    /// same whenever and wherever the events are made.
     private var run: String {
         get throws {
             let parts = [
@@ -217,7 +217,8 @@ private struct OpenLineageAttempt {
         return facets
     }
 
-    /// Returns what the attempt used; nil if nothing metered it. Values that were not metered are absent, not zero.
+    /// Returns the time, energy and carbon of the attempt; nil if the attempt was not metered. Values that were not
+    /// metered are absent, not zero.
     private func resourceUsage() throws -> [String: JSONValue]? {
         guard let tier = try row.optionalText("tier") else { return nil }
         var usage: [String: JSONValue] = [
@@ -265,8 +266,8 @@ private struct OpenLineageAttempt {
         }
     }
 
-    /// Returns the inputs or outputs, each name once. All artifacts of a kind and name are one data set, whose version
-    /// is the digest.
+    /// Returns the inputs or the outputs, each artifact once. All artifacts of one kind and name are versions of one
+    /// data set; a version is identified by its digest.
     private func datasets(inputs: Bool) -> [JSONValue] {
         var seen = Set<[String]>()
         return data.filter {

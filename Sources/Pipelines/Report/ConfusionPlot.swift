@@ -11,7 +11,7 @@ public struct ConfusionPlot {
     private let title: String
     private let names: [String]
 
-    /// The most classes whose names and counts are written.
+    /// The largest number of classes with which the plot shows names and counts.
     private static let mostNamed = 40
     /// The room for the names, in pixels.
     private static let margin = 150.0
@@ -47,7 +47,8 @@ public struct ConfusionPlot {
             for predicted in 0..<classes where confusion[actual, predicted] > 0 {
                 let share = Double(confusion[actual, predicted]) / Double(images)
                 let x = left + cell * Double(predicted)
-                // Squares of right answers are green, of wrong ones red; the square root shows rare confusions.
+                // Right answers are green, wrong answers red. The opacity is the square root of the share, so that rare
+                // confusions are visible.
                 let colour = actual == predicted ? "27,120,55" : "178,24,43"
                 lines.append(
                     "<rect x=\"\(number(x))\" y=\"\(number(y))\" width=\"\(number(cell))\" height=\"\(number(cell))\""

@@ -23,7 +23,7 @@ public struct ModelCard {
         /// Whether the model normalises pixels itself.
         public let normalises: Bool
 
-        /// Takes the properties in their order.
+        /// Takes the properties of the file.
         public init(
             name: String, format: NetworkExport.Format, bytes: Int, digest: Digest, normalises: Bool
         ) {

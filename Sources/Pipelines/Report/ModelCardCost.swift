@@ -10,7 +10,7 @@ struct ModelCardCost {
     /// The costs of the network itself: of all stages for its device, or of the stage that made a network for no device.
     /// Nil if the ledger has no such row.
     private let own: CostRow?
-    /// The costs of the run that trained its supernet, without `own`; nil if they are unknown.
+    /// The costs of the run that trained the network's supernet, without `own`; nil if they are unknown.
     private let others: CostRow?
     /// The run that trained the supernet; nil for an imported supernet.
     private let trainingRun: Int64?

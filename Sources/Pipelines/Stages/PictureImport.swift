@@ -27,7 +27,7 @@ struct PictureImport {
         var pictures: Int?
     }
 
-    /// The most child jobs. If a data set has more units than `mostChildren`, each child job imports several units.
+    /// The largest number of child jobs. If a data set has more units than this, each child job imports several units.
     private static let mostChildren = 2048
     /// The seconds between two reports of progress.
     private static let reportSeconds = 0.5
@@ -42,7 +42,7 @@ struct PictureImport {
 
     /// Returns how pictures of a data set of this form are stored.
     ///
-    /// Errors: `invalidValue` if image files are to be stored but the form has only pixels, and if the networks of the
+    /// Errors: `invalidValue` if image files are to be stored but the form has only pixels, or if the networks of the
     /// space take neither one nor three channels.
     func storage(_ form: DatasetForm) throws -> PictureStorage {
         let holdsPixels = StageParameters.ImportDataset.pixelForms.contains(form)

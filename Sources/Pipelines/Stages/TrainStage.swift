@@ -1,5 +1,5 @@
 // train: runs one phase of progressive shrinking, with checkpoints. A training that is killed and resumed on the same
-// kind of engine gives bit-identical weights.
+// kind of engine gives exactly the weights of an uninterrupted training.
 
 import Artifacts
 import Foundation
@@ -234,7 +234,8 @@ enum TrainStage {
                 if writer.isEveryStep { try writer.finish() }
             }
         }
-        // All steps are done: a checkpoint in progress is no longer needed, but must end before the job does.
+        // All steps are done. A checkpoint in progress is no longer needed, but the job must not end while it is being
+        // saved.
         try writer.finish()
     }
 }
