@@ -5,7 +5,7 @@ import Postgres
 /// 1), or an earlier text of the baseline.
 ///
 /// The old schema is renamed, the final schema is created, the data is copied, and the old schema is dropped, all in
-/// one transaction: a kill at any point leaves the database unchanged.
+/// one transaction: if the program is killed before the commit, the database is unchanged.
 public struct Adoption {
     /// The names of the migrations that were squashed into the baseline, in order.
     static let folded = [
@@ -13,8 +13,9 @@ public struct Adoption {
         "device_tables", "text_rules", "test_clock", "artifact_indexes",
     ]
     /// The SHA-256 of earlier texts of the baseline, in order. Texts 1 and 2 have the same tables as the ten
-    /// migrations. In texts 3 and 4 the ledger is computed from the attempts. In 5 and 6 jobs are not partitioned by
-    /// month. In 7 emission factors have no period of validity. In 8 no attempt has the outcome `unbegun`.
+    /// migrations. In texts 3 and 4 the ledger is computed from the attempts. In texts 5 and 6, jobs are not
+    /// partitioned by month. In text 7, emission factors have no period of validity. In text 8, no attempt has the
+    /// outcome `unbegun`.
     static let baselines = [
         "a0cbbb98ae6f58e043ac50abf7653e50e4ad23b73d981e0a385b9b9038c5526b",
         "0929e3e178cea10b523a60e4b67f75905623b3af3dd5cb6b49c38760503e5077",

@@ -44,7 +44,7 @@ public struct Migrator {
         self.routines = routines
     }
 
-    /// The most tries of a migration that conflicts with locks of running workers.
+    /// The largest number of tries of a migration that conflicts with locks of running workers.
     private static let tries = 60
 
     /// Applies all missing migrations, functions and views in one transaction; returns the
@@ -93,7 +93,7 @@ public struct Migrator {
         for migration in missing { try apply(migration) }
         let held = try connection.query(.routineList).map(Self.held)
         for routine in stale(held) { try apply(routine) }
-        // This runs even if nothing is new: restoring a database from a dump grants these
+        // This runs even if nothing is new: restoring a database from a dump grants the revoked
         // privileges again.
         try connection.execute(.routinesClose)
         return missing
