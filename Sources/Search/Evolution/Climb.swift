@@ -20,7 +20,8 @@ struct Climb {
     private static let cautions: [Float] = [0, 0.5, 2]
     /// The penalty of knapsacks at another resolution or width than the current network's.
     private static let usual: Float = 0.5
-    /// The most networks that one knapsack proposes, not counting the networks proposed for `lowerCosts` of `climb`.
+    /// The largest number of networks that one knapsack proposes, not counting the networks proposed for `lowerCosts`
+    /// of `climb`.
     private static let proposals = 4
 
     private let layout: GeneLayout

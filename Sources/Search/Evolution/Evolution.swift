@@ -14,7 +14,7 @@ struct Evolution {
         var generations = 0
     }
 
-    /// The most attempts to draw one child that meets the limits.
+    /// The largest number of attempts to draw one child that meets the limits.
     private static let attempts = 20
 
     private let layout: GeneLayout

@@ -9,7 +9,7 @@ import Tensors
 
 /// The result of a search.
 public struct SearchResult: Codable, Hashable, Sendable {
-    /// The best network; skipped layers hold 0.
+    /// The best network; genes of skipped layers are 0.
     public var arch: SubnetConfig
     /// The network's score: with a predictor, its predicted accuracy in 0…1.
     public var predictedAccuracy: Double
@@ -28,13 +28,14 @@ public struct EvolutionarySearch: Sendable {
     /// The parameters of the evolution. The defaults were chosen on the published Note10 tables and
     /// predictor, by the mean over sixteen seeds at six latency limits.
     public struct Options: Codable, Hashable, Sendable {
-        /// Population size, and the number of resolution groups in the initial population.
+        /// Population size. Also the number of groups into which the resolutions are divided; each group provides at
+        /// most one initial network.
         public var population = 8
         /// Random networks drawn for each initial climb, which starts from the best of them.
         public var draws = 60
-        /// The most children that climb.
+        /// The largest number of children that climb.
         public var generations = 1000
-        /// The most networks scored; the published search scores 50,100.
+        /// The largest number of networks that the search scores; the published search scores 50,100.
         public var evaluations = 100_000
         /// The search ends when more than this many networks were scored since the last improvement.
         public var patience = 30_000
@@ -46,13 +47,13 @@ public struct EvolutionarySearch: Sendable {
         public var furtherMutation = 0.8
         /// Spaces of at most this many networks are searched exhaustively.
         public var exhaustiveLimit: UInt64 = 20_000
-        /// The most networks scored for a whole front; the default is enough for six evolutions. In a test
-        /// (ops/docs/results.md), the best network known from single searches was missed by 16 of 120 pairs of
-        /// evolutions, by 15 of 1,820 sets of four, and by 1 of 8,008 sets of six.
+        /// The largest number of networks that the search for a front scores; the default is enough for six evolutions.
+        /// In a test (ops/docs/results.md), the best network known from single searches was missed by 16 of 120 pairs
+        /// of evolutions, by 15 of 1,820 sets of four, and by 1 of 8,008 sets of six.
         public var frontEvaluations = 43_200_000
-        /// The most networks that one evolution of a front scores; with more networks, an evolution would rarely find
-        /// better local optima (ops/docs/results.md). A larger `frontEvaluations` is divided evenly among several
-        /// evolutions with different starts.
+        /// The largest number of networks that one evolution of a front scores; with more networks, an evolution would
+        /// rarely find better local optima (ops/docs/results.md). A larger `frontEvaluations` is divided evenly among
+        /// several evolutions with different starts.
         public var frontShare = 7_200_000
         /// Determines every random draw.
         public var seed: UInt64 = 0

@@ -27,8 +27,8 @@ struct FrontEvolution {
     private var archive = FrontArchive()
     private var outcome = Evolution.Outcome()
 
-    /// Prepares an evolution over the first quantity of `limits`; `anchor` must meet the limits of the other
-    /// quantities.
+    /// Prepares the evolution of the front whose cost axis is the first quantity of `limits`; `anchor` must meet the
+    /// limits of the other quantities.
     init(
         _ layout: GeneLayout, _ limits: LimitCosts, anchor: Genes,
         _ options: EvolutionarySearch.Options, _ score: @escaping GeneScore
@@ -70,7 +70,8 @@ struct FrontEvolution {
         Double(climb.scored.count) / Double(options.frontEvaluations)
     }
 
-    /// Places the levels between the cheapest and the most expensive of some extreme networks.
+    /// Places the levels between the lowest and the highest cost of `anchor` and of the largest and smallest network at
+    /// each resolution, repaired to meet the limits.
     private mutating func layLevels() {
         var networks = [anchor]
         for size in sizes {
@@ -94,7 +95,7 @@ struct FrontEvolution {
     private mutating func sweep(
         _ start: (inout FrontEvolution, Int, LimitCosts) -> Genes?
     ) throws {
-        // Sweeps alternate direction, so that improvements travel both ways.
+        // Sweeps alternate direction, so that improvements spread to cheaper and to more expensive levels.
         let order = outcome.generations % 2 == 0 ? Array(bounds.indices) : bounds.indices.reversed()
         for level in order where climb.scored.left > 0 {
             // The limit is random between the bound of the level below and this level's bound, so that the front is

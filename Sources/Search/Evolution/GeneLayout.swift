@@ -168,7 +168,7 @@ struct GeneLayout: Sendable {
         return key
     }
 
-    /// Returns the network that `genes` stand for; skipped layers hold 0.
+    /// Returns the network that `genes` stand for; in the result, genes of skipped layers are 0.
     func config(_ genes: Genes) -> SubnetConfig {
         var config = SubnetConfig(
             kernelSizes: Array(repeating: 0, count: space.kernelGeneCount),

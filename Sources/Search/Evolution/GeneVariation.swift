@@ -8,7 +8,7 @@ struct GeneVariation {
     /// The source of random draws.
     var random: GeneRandom
 
-    /// The most steps of one repair.
+    /// The largest number of steps of one repair.
     private static let mostSteps = 300
 
     /// Prepares to draw and vary networks of `layout`.

@@ -88,7 +88,7 @@ struct Knapsack {
     }
 
     /// Returns the cost and the value of a whole stage, whose genes are coupled, at one depth; a negative cost means
-    /// that the depth is forbidden.
+    /// that a layer or the depth alone exceeds the limit on peak memory.
     private func coupled(_ stage: Int, _ depth: Int) -> (cost: Int32, value: Float) {
         let place = stage * layout.depths + depth
         var cost = costs.depths[place], value = values.depths[place]

@@ -21,7 +21,8 @@ struct LimitCosts: Sendable {
         let others: [Double]
     }
 
-    /// The costs for a knapsack at one resolution, in steps; negative for a forbidden choice or depth.
+    /// The costs for a knapsack at one resolution, in steps; negative for a choice or depth that alone exceeds the
+    /// limit on peak memory.
     struct Steps {
         /// The costs of layers, by layer and choice.
         var layers: [Int32]
@@ -129,9 +130,9 @@ struct LimitCosts: Sendable {
     }
 
     /// Returns the costs of choices and depths for a knapsack at a network's resolution and widths; nil if the fixed
-    /// costs use up a limit. A limit's remainder is the limit minus the fixed costs. A cost is the fraction of the
-    /// remainder that the choice uses, averaged over the limits on sums with `weights`, times `steps`. A cost is
-    /// negative for a choice that alone exceeds the limit on peak memory.
+    /// costs use up a limit. Of each limit on a sum, a choice uses a fraction of the remainder, which is the limit
+    /// minus the fixed costs. The cost of the choice is the sum of these fractions, weighted by `weights`, times
+    /// `steps`. The cost is negative for a choice that alone exceeds the limit on peak memory.
     func knapsackSteps(_ genes: Genes, weights: [Double], steps: Int) -> Steps? {
         let resolution = Int(genes[layout.resolutionGene])
         var layers = [Double](repeating: 0, count: layout.layers * layout.choices)

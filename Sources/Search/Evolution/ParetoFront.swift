@@ -91,7 +91,7 @@ extension EvolutionarySearch {
             throw DeviceError(
                 .missingLatency, "a front over latency needs a latency table", remedy: "give one")
         }
-        // The axis comes first, without a limit; the device's limits apply as well.
+        // The first quantity is the cost axis, which has no limit of its own; the device's limits apply too.
         let limits = LimitCosts(
             layout, costs, device,
             quantities: [(axis.quantity, .infinity)]

@@ -99,7 +99,7 @@ struct SingleChanges {
             guard case .layer(let layer, let choice) = change, let depth = depth(for: layer) else {
                 continue
             }
-            // A skipped layer's change is compared with the network that differs only in depth.
+            // A skipped layer's change is compared with the network that differs from the base network only in depth.
             let of = values.depths[layout.stageOf[layer] * layout.depths + depth]
             values.layers[layer * layout.choices + choice] =
                 difference(score, base) - of

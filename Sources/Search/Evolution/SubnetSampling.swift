@@ -10,9 +10,9 @@ public enum SubnetSampling {
     /// `stratified` enumerates spaces of up to this many networks, or of up to twice the number of networks to choose.
     private static let listable = 20_000
 
-    /// Returns `count` different networks, spread over the combinations of image size and MACs. The first are the
-    /// space's largest and smallest network, each at the lowest and at the highest image size. The other networks
-    /// follow; the image sizes take turns.
+    /// Returns `count` different networks, spread over the combinations of image size and MACs. The first networks are
+    /// the space's largest and smallest network, each at the lowest and at the highest image size. The other networks
+    /// follow, with alternating image sizes.
     ///
     /// Each of the other networks is chosen by a quantile: 20 random networks of the image size are sorted by MACs, and
     /// the network at the quantile is taken. Sizes and quantiles follow low-discrepancy sequences, so every prefix of

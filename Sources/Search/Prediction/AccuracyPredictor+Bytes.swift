@@ -1,8 +1,7 @@
 // Encodes a predictor as bytes, little endian, in this order: "OFAPRED3" for dense layers or "OFAPRED4" for additive
 // models; the header's length in 4 bytes; a JSON header with the definition of the space; the numbers. The weights and
 // biases of dense layers are 32-bit floats, the numbers of additive models 64-bit floats. Encoding is deterministic.
-// Files of older versions, which begin with "OFAPRED1" or "OFAPRED2" and name one of the known spaces, can still be
-// read.
+// Files of older versions, which begin with "OFAPRED1" or "OFAPRED2" and name a published space, can still be read.
 import Foundation
 import Intake
 import Networks

@@ -23,7 +23,8 @@ public struct AccuracySample: Codable, Hashable, Sendable {
 public struct AccuracyPredictor: Sendable, Hashable {
     /// The kinds of model.
     public enum Method: Sendable, Hashable {
-        /// A sum over the genes and a quadratic in the logarithm of the multiply-accumulates, fitted in closed form.
+        /// A sum of terms for the genes, plus a quadratic in the logarithm of the multiply-accumulates, fitted in
+        /// closed form.
         case ridge
         /// The model of `ridge`, and this many bootstrap models; the standard deviation of their predictions gives the
         /// uncertainty.
@@ -46,7 +47,7 @@ public struct AccuracyPredictor: Sendable, Hashable {
     public struct HeldOut: Codable, Hashable, Sendable {
         /// The measured and the predicted accuracy.
         public var measured, predicted: Double
-        /// The predicted standard deviation of the prediction's error; nil if the model has none.
+        /// The predicted standard deviation of the prediction's error; nil if the model predicts no deviation.
         public var uncertainty: Double?
     }
 
@@ -202,8 +203,8 @@ public struct AccuracyPredictor: Sendable, Hashable {
         try unlimited(configs).map(Self.limited)
     }
 
-    /// Returns what `predict` returns, without the limits: the model itself may leave 0…1, most of all for the networks
-    /// that a search likes best.
+    /// Returns the predictions of `predict` without the limits: predictions of the model may lie outside 0…1, most of
+    /// all for the networks with the highest predictions.
     func unlimited(_ configs: [SubnetConfig]) throws -> [Double] {
         for config in configs { try checkDomain(config) }
         return try unguarded(configs)

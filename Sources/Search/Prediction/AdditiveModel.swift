@@ -53,7 +53,7 @@ struct AdditiveFit {
     private let ones: [[Int]]
     private let targets: [Double]
     private let logMACs: [Double]
-    /// For each derived feature, the contribution of every one-hot feature.
+    /// For each derived feature (such as a stage's sum of kernel sizes), the contribution of every one-hot feature.
     private let derived: [[Double]]
 
     /// Squared scale of a derived feature relative to a one-hot feature.

@@ -16,7 +16,8 @@ public struct ArchitectureEncoder: Hashable, Sendable {
     /// Number of features.
     public let featureCount: Int
 
-    /// The first feature of: each layer's kernels, each layer's ratios, each stage's optional layer, each width gene.
+    /// The index of the first feature for each layer's kernels, each layer's ratios, each stage's optional layer, and
+    /// each width gene.
     private let kernels, ratios, optionals, widths: [Int]
     private let stageOf: [Int]
 
@@ -46,12 +47,12 @@ public struct ArchitectureEncoder: Hashable, Sendable {
         ArchitectureEncoder(space, resolutions: Array(stride(from: 112, through: 224, by: 16)))
     }
 
-    /// Returns the feature of a layer's kernel size; nil if that size has none.
+    /// Returns the feature of a layer's kernel size; nil if the size has no feature.
     func feature(kernel: Int, of layer: Int) -> Int? {
         space.stages[stageOf[layer]].kernelSizes.firstIndex(of: kernel).map { kernels[layer] + $0 }
     }
 
-    /// Returns the feature of a layer's expand ratio; nil if that ratio has none.
+    /// Returns the feature of a layer's expand ratio; nil if the ratio has no feature.
     func feature(ratio: Double, of layer: Int) -> Int? {
         space.stages[stageOf[layer]].expandRatios.firstIndex(of: ratio).map { ratios[layer] + $0 }
     }
@@ -62,12 +63,12 @@ public struct ArchitectureEncoder: Hashable, Sendable {
         space.stages[stage].places.isEmpty ? optionals[stage] + (depth > 0 ? 1 : 0) : nil
     }
 
-    /// Returns the feature of a width gene's value; nil if that value has none.
+    /// Returns the feature of a width gene's value; nil if the value has no feature.
     func feature(width: Int, of gene: Int) -> Int? {
         space.widthGenes[gene].indices.contains(width) ? widths[gene] + width : nil
     }
 
-    /// Returns the feature of a resolution; nil if that resolution has none.
+    /// Returns the feature of a resolution; nil if the resolution has no feature.
     func feature(resolution: Int) -> Int? {
         resolutions.firstIndex(of: resolution).map { featureCount - resolutions.count + $0 }
     }

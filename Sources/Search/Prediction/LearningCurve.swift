@@ -16,7 +16,7 @@ extension AccuracyPredictor {
     /// Returns the learning curve, a point for each of `sizes`. Each draw holds out `heldOut` random networks; for each
     /// size, a predictor is fitted on that many of the other networks. Sizes below 2 and sizes larger than the number
     /// of other networks are left out. The numbers given to `worked` add up to the sum of the remaining sizes, times
-    /// `draws`. Errors: `tooFewSamples` if no size remains, and those of fitting.
+    /// `draws`. Errors: `tooFewSamples` if no size remains, and the errors of fitting.
     public static func learningCurve(
         _ samples: [AccuracySample], space: SearchSpace, method: Method = .ridge, sizes: [Int],
         heldOut: Int, draws: Int, seed: UInt64 = 0, worked: Worked = { _ in }

@@ -1,5 +1,5 @@
 // Reads predictors that other programs fitted, from named tensors (see `PredictorStateDict`). A file of tensors does
-// not state the image sizes that its predictor was fitted on. The sizes of the published predictor are known; for
+// not state the image sizes that its predictor was fitted on. The sizes of the published predictor are stated here; for
 // another predictor, `resolutions` gives the sizes, or the space's sizes are assumed.
 import Foundation
 import Intake
