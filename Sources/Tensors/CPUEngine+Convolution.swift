@@ -5,8 +5,8 @@
 // backward pass works on blocks of the input. If the stride is 2, even and odd rows and columns are handled separately.
 // For each tap, the same rows of the output gradient serve both the input and the weight gradient.
 //
-// A tap copies one number per `outputs` multiply-adds. A 3 x 3 kernel needs a ninth of the scratch that im2col would
-// need, because each product sums over the input channels of one tap only.
+// Copying the pixels costs little: each copied number is used in one multiply-add per output channel. A 3 x 3 kernel
+// needs a ninth of the scratch that im2col would need, because the scratch holds the pixels of one tap at a time.
 
 import CKernels
 

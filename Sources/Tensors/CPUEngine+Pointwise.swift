@@ -68,7 +68,7 @@ extension CPUEngine {
 
     /// Computes the gradients of `pointwise` followed by a batch norm: adds dyᵀ · input to `weightGradient`, and writes
     /// (or, with `accumulate`, adds) dy · weight to `inputGradient`. If `sums` is `slope`, returns the sums over
-    /// `inputGradient`; if `sums` is `gate`, writes its five arrays to the tensor in `sums`.
+    /// `inputGradient`; if `sums` is `gate`, writes the five arrays of `GradientSums.gate` to the tensor in `sums`.
     @discardableResult
     public func pointwiseGradient(
         _ upstream: Upstream, norm: NormGradient?, input: FeatureMap, map: ChannelMap = .identity,

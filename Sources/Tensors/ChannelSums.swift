@@ -1,7 +1,7 @@
 // The sums that an operator computes while it writes a map, and the handle that refers to them.
 
-/// Refers to the two sums per channel that an operator computed. The engine keeps the last four such results, so a
-/// handle expires when the engine begins to compute the fourth later result.
+/// Refers to the two sums per channel that an operator computed. The engine keeps the sums of the last
+/// four operators that computed sums, so a handle expires when the fourth such operator after it begins.
 public struct ChannelSums: Equatable, Sendable {
     /// The engine's slot for the sums, and the serial number of the sums in the slot.
     let slot, serial: Int
@@ -10,8 +10,8 @@ public struct ChannelSums: Equatable, Sendable {
     /// Channels of the map.
     public let channels: Int
 
-    /// Returns the handle of a part of these sums, for an operator that sums over several maps: two sums for each of
-    /// `channels` channels, from sum `offset` on.
+    /// Returns the handle of a part of these sums: the two sums for each of `channels` channels that start at sum
+    /// `offset`. An operator that sums over several maps returns one part per map.
     func part(offset: Int, channels: Int) -> ChannelSums {
         ChannelSums(slot: slot, serial: serial, offset: self.offset + offset, channels: channels)
     }

@@ -48,7 +48,7 @@ public final class CountingEngine: Engine {
     /// See `EngineMemory.receive`; needs no working memory.
     public func receive(_ map: FeatureMap) -> FeatureMap { map }
 
-    /// Counts the working memory `other`.
+    /// Counts `other` as working memory that an operator needs.
     public func reserve(_ other: EngineRoom) { room.include(other) }
 
     /// See `Engine.threads`: one.

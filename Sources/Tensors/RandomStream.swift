@@ -41,8 +41,8 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
     }
 
     /// Returns one of 0 ..< `count`, all equally likely; `count` is at least 1. Uses Lemire's method (ACM TOMACS 29(1),
-    /// 2019): the result is the high half of the product of `count` and a random number. In the rare cases (fewer than
-    /// `count` of 2^64) that would favour some results, the random number is drawn again.
+    /// 2019): the result is the high half of the product of `count` and a 64-bit random number. Fewer than `count` of
+    /// the 2^64 random numbers would make some results more likely than others; these numbers are drawn again.
     public mutating func below(_ count: Int) -> Int {
         precondition(count > 0, "below(\(count)): there is nothing to draw from")
         let bound = UInt64(count)
