@@ -70,7 +70,7 @@ final class ProxyState: @unchecked Sendable {
         }
     }
 
-    /// Counts a message that was held back and is forwarded after all.
+    /// Counts a message that was withheld at first and is now forwarded.
     func note(_ message: WireMessage, _ direction: TCPProxy.Direction) {
         locked { _ = pass(message, direction) }
     }

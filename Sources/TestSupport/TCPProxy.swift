@@ -122,7 +122,7 @@ public final class TCPProxy: Sendable {
     private static func serve(_ listener: StreamSocket, upstream: String, _ state: ProxyState) {
         while let client = listener.accept() {
             guard state.waitUntilNotSilent() else { return }
-            // Without a server the client is disconnected, as by a port forwarder.
+            // If the server cannot be reached, the client is disconnected, as a port forwarder would do.
             guard let server = connect(upstream) else { continue }
             let link = ProxyLink(client: client, server: server, state: state)
             guard state.add(link) else { return link.cut() }

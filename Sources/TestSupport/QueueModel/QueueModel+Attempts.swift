@@ -146,8 +146,8 @@ extension QueueModel {
         }
     }
 
-    /// Applies the consequences of an attempt's end: fires the job's group if its rule is decided, and ends the run if
-    /// all its groups have ended. If the run is to be cancelled, its waiting jobs are cancelled.
+    /// Applies the consequences of an attempt's end: fires the group of the job if the group's rule is decided (see
+    /// `fire`), cancels the waiting jobs of a run with a cancel request, and ends the run if all its groups have ended.
     private func settle(after number: Int) {
         let job = jobs[number]
         fire([job.group])
