@@ -1,4 +1,4 @@
-// Measures one subnet in detail: top-1, top-5, loss, and how often each class is taken for each other.
+// Measures one subnet in detail: top-1, top-5, loss, and the confusion matrix.
 
 import Datasets
 import Foundation
@@ -6,7 +6,7 @@ import Networks
 import Synchronization
 import Tensors
 
-/// How often images of each class were taken for each class.
+/// A confusion matrix (how many images of each class were taken for each class), with top-5 and the loss.
 public struct Confusion: Sendable, Equatable {
     /// The number of classes.
     public let classes: Int
@@ -63,8 +63,8 @@ public struct Confusion: Sendable, Equatable {
         /// The cross entropy.
         public let loss: Double
 
-        /// Evaluates the logits of an image of class `label`, which must be finite. Of equal logits, that of the lower class counts as the
-        /// larger.
+        /// Evaluates finite logits of an image whose class is `label`. Of two equal logits, the logit of the class with
+        /// the lower number counts as the larger.
         public init(_ logits: ArraySlice<Float>, label: Int) {
             let start = logits.startIndex, own = logits[start + label]
             var best = start, before = 0
@@ -84,8 +84,8 @@ public struct Confusion: Sendable, Equatable {
 }
 
 extension Evaluator {
-    /// Measures one subnet as `measure` does, and tells the classes apart. The result does not depend on the number of
-    /// threads.
+    /// Measures one subnet as `measure` does, and also counts the predictions by class. The result does not depend on
+    /// the number of threads.
     ///
     /// Errors: `diverged` if an output of the network is not finite; `DatasetError` if a picture cannot be read; those
     /// of `afterBatch`.

@@ -58,7 +58,7 @@ public final class Evaluator {
 
         init(_ network: Network) { self.network = network }
 
-        /// Returns a loader of the same source as `other`, with its own buffers.
+        /// Returns a loader that reads the source of `other` into buffers of this lane.
         func loader(as other: BatchLoader) -> BatchLoader {
             if let loader, loader.source === other.source,
                 loader.normalization == other.normalization
@@ -98,7 +98,7 @@ public final class Evaluator {
         lanes = network.engine.lanes.map { Lane(network.sharing(on: $0)) }
     }
 
-    /// Returns running statistics for one subnet, computed as for several subnets (see `calibrate` below).
+    /// Returns running statistics for one subnet, computed as the next method does for several subnets.
     public func calibrate(
         _ shape: NetworkShape, data: TrainingData, count: Int = 2000,
         augmentation: Augmentation = .none, seed: UInt64
