@@ -116,7 +116,7 @@ struct ArtifactsShow: ParsableCommand {
         }
     }
 
-    /// Returns how the bytes of an artifact are stored; nil if they are not.
+    /// Returns how the bytes of an artifact are stored; nil if they are not stored.
     private static func storage(
         _ document: ArtifactDocument, _ connection: Connection
     ) throws -> String? {

@@ -22,7 +22,8 @@ private struct BlobStates {
         return state
     }
 
-    /// Checks the blob of `digest` again, after a healing. That may also have healed blobs that are recipes of it.
+    /// Checks the blob of `digest` again after its healing. Forgets the states of all blobs that were not intact,
+    /// because blobs that are stored as recipes of this blob may now be intact too.
     mutating func again(_ digest: Digest) throws -> BlobStore.State {
         known = known.filter { $0.value == .whole }
         return try state(of: digest)
@@ -207,7 +208,7 @@ struct ArtifactsHeal: ParsableCommand {
             switch reference.owner {
             case .checkpoint(let checkpoint):
                 if case .unreadable = state {
-                    // Another version reads it.
+                    // Another version of ofa may be able to read the checkpoint, so it is not deleted.
                     findings.append(
                         Finding(
                             artifact: nil, job: checkpoint.job, name: reference.name,

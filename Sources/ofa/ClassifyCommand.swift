@@ -1,4 +1,4 @@
-// `ofa classify`: shows pictures to a network.
+// `ofa classify`: prints the classes that a network predicts for pictures.
 
 import ArgumentParser
 import Artifacts

@@ -1,5 +1,5 @@
-// `ofa device bundle` and `ofa device import-results`: the latency table of a phone, a board or another runtime, with one
-// command here, one there and one here.
+// `ofa device bundle` and `ofa device import-results` make the latency table of a phone, a board or another runtime:
+// `bundle` writes a folder, its program run.py measures on the device, and `import-results` stores the results.
 
 import ArgumentParser
 import Devices
@@ -8,7 +8,7 @@ import Intake
 import Networks
 import Pipelines
 
-/// Writes a folder with which another device measures itself.
+/// Writes a folder of models and a program that measures their latencies on another device.
 struct DeviceBundleCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -41,12 +41,12 @@ struct DeviceBundleCommand: ParsableCommand {
     /// The image sizes.
     @Option(help: "Image sizes to measure, separated by commas; by default all of the space.")
     var resolutions: String?
-    /// The number of whole networks.
+    /// The number of random whole networks to measure, besides the parts of networks.
     @Option(
         help: "Random whole networks to check and correct the table.",
         transform: Number.whole(1...1000))
     var wholeNetworks = 20
-    /// The seed of the draw.
+    /// The seed of the random networks.
     @Option(help: "The seed of the random networks.", transform: Number.seed) var seed: UInt64 = 0
     /// The database.
     @OptionGroup var database: DatabaseOptions
@@ -62,7 +62,7 @@ struct DeviceBundleCommand: ParsableCommand {
         while output.count > 1, output.hasSuffix("/") { output.removeLast() }
     }
 
-    /// Writes the folder beside its place, then renames it, so that a failure leaves no partial folder.
+    /// Writes the folder under a temporary name and renames it at the end, so that a failure leaves no partial folder.
     mutating func run() throws {
         let space = try SpaceCommand.space(named: space)
         let sizes = try ImageSizes.read(resolutions, of: space) ?? space.resolutions
@@ -76,7 +76,7 @@ struct DeviceBundleCommand: ParsableCommand {
             try FileManager.default.createDirectory(
                 at: unfinished, withIntermediateDirectories: false)
             bytes = try bundle.write(to: unfinished)
-            // Fails if the folder is not empty.
+            // This fails if the folder `output` exists and is not empty.
             guard rename(unfinished.path, output) == 0 else {
                 throw CommandFailure.failed(
                     "cannot write \(output): \(FileBytes.reason(errno))", code: "file")
@@ -129,7 +129,7 @@ struct DeviceBundleCommand: ParsableCommand {
     }
 }
 
-/// Stores the table that a bundle's results give.
+/// Makes a latency table from the results of a bundle and stores the table.
 struct DeviceImportResults: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -158,7 +158,7 @@ struct DeviceImportResults: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Stores the table and prints its check and the device.
+    /// Stores the table; prints the table's errors on whole networks, and the device.
     mutating func run() throws {
         let limit = 256 << 20
         let bytes =

@@ -68,8 +68,8 @@ struct EvaluateCommand: ParsableCommand {
 
     /// The JSON answer.
     struct Answer: Encodable {
-        /// A class: the share of its images that were recognised, and the share of the images taken for it that are its
-        /// own; nil without such images.
+        /// The result for one class. `recall` is the share of correct predictions among the images of the class,
+        /// `precision` among the images that were taken for the class; nil if there are no such images.
         struct Class: Encodable {
             let label: Int
             let name: String?
@@ -111,7 +111,7 @@ struct EvaluateCommand: ParsableCommand {
             title: "artifact \(found.id) on \(chosen.artifact.name)")
         if let plot, plot.isStandardOutput { return try plot.write(picture.svg) }
         let answer = answer(measured, found, chosen, names)
-        // The answer comes first: if the file cannot be written, the measurement is not lost.
+        // The answer is printed before the file is written, so that a failure to write does not lose the measurement.
         try Output.answer(answer, output) { try say(answer) }
         guard let plot else { return }
         try plot.write(picture.svg)

@@ -1,4 +1,4 @@
-// `ofa export`: writes a network in a format of other programs, with a model card beside it.
+// `ofa export`: writes a network to a file that other programs can read, and a model card beside the file.
 
 import Accounting
 import ArgumentParser
@@ -71,7 +71,7 @@ struct ExportCommand: ParsableCommand {
             target.isWrittenInPlace ? nil : try OutputFile(file + ".md", files, output)
         let connection = try database.connectToExisting()
         let found = try ArtifactsCommand.find(artifact.reference, connection)
-        // A user-supplied network has no producing stage to state.
+        // No stage made a user-supplied network, so a statement could not say how the network was made.
         let isImplied = try Environment.text("OFA_SIGNING_KEY") != nil && found.producer != nil
         let statementFile =
             target.isWrittenInPlace || !(statement || isImplied)
@@ -97,7 +97,8 @@ struct ExportCommand: ParsableCommand {
                         name: URL(filePath: file).lastPathComponent, digest: sum), connection)
             ).text
         }
-        // The files appear when all are ready, the model last: no model stands without its card.
+        // All contents are ready before any file is written. The model's file appears last, so there is never a model
+        // without its card.
         try target.write { write in
             try write(Data(bytes))
             if let card, let page { try card.write(page) }

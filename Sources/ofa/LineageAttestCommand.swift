@@ -1,4 +1,4 @@
-// `ofa lineage attest` states how an artifact was made, for users of the artifact elsewhere.
+// `ofa lineage attest` writes a statement of how an artifact was made, for people who use the artifact elsewhere.
 
 import ArgumentParser
 import Artifacts

@@ -88,7 +88,8 @@ struct LineageWhy: ParsableCommand {
 
     /// The JSON answer.
     struct Answer: Encodable {
-        /// One step: the artifact, and the role in which the next one's attempt read it; nil at the end.
+        /// An artifact of the path. `role` is the role in which the attempt that made the path's next artifact read
+        /// this artifact; nil for the last artifact.
         struct Step: Encodable {
             let artifact: Int64
             let kind, name, digest: String

@@ -1,4 +1,4 @@
-// `ofa reproduce` runs the stage that made an artifact again and compares the bytes.
+// `ofa reproduce` repeats the stage that made an artifact, and compares the new bytes with those of the artifact.
 
 import ArgumentParser
 import Artifacts
@@ -42,7 +42,7 @@ struct ReproduceCommand: ParsableCommand {
         let run: RunID
     }
 
-    /// The seed of `--set`.
+    /// Returns the seed that `--set` gives; nil without `--set`. Throws for any other use of `--set`.
     private func seed() throws -> UInt64? {
         var seed: UInt64?
         for one in set {

@@ -94,7 +94,7 @@ struct TableSource {
         return table
     }
 
-    /// Warns on standard error if all entries of a table are equal, so that the table hardly distinguishes networks.
+    /// Warns on standard error if all entries of a table are equal: such a table hardly distinguishes networks.
     static func warn(_ table: LatencyTable, _ source: String, _ unit: String = "ms") {
         guard let value = table.constant else { return }
         Output.note(

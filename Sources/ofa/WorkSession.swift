@@ -76,8 +76,8 @@ final class WorkSession: Sendable {
         running.wait()
     }
 
-    /// Sends the OpenLineage events that the worker's duty has not sent yet, if events are to be sent. Call this after
-    /// the worker has ended. A failure is a note: the next worker sends them.
+    /// Sends the OpenLineage events that the worker has not sent yet; does nothing without a target for events. Call
+    /// this after the worker has ended. Prints a note on failure; the next worker then sends the events.
     func sendEvents() {
         guard let target else { return }
         do {
