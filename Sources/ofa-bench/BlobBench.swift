@@ -1,5 +1,5 @@
-// ofa-bench blobs: how far and how fast a file of weights is compressed, and how fast blobs go into and out of the
-// database.
+// ofa-bench blobs: measures how much and how fast a file of weights is compressed, and how fast blobs are stored in and
+// read from the database.
 import ArgumentParser
 import Foundation
 
@@ -40,7 +40,7 @@ struct BlobBench: ParsableCommand {
     /// Runs the benchmark.
     func run() throws {
         let script = peer ? try Peer.find("blob_codecs.py") : nil
-        // The database comes first, while this process has no file in memory.
+        // The database is measured first, while this process does not hold the file in memory.
         let transfers = megabytes > 0 ? try BlobTransfers(file, megabytes: megabytes).run() : nil
         let coding = try BlobCodingRounds(file, rounds: rounds, peer: script).run()
         guard !json else {
@@ -55,20 +55,22 @@ struct BlobBench: ParsableCommand {
 struct BlobReport: Encodable {
     /// The size of the file in bytes.
     let bytes: Int
-    /// The medians of all rounds: stored bytes divided by those of the file, and MB/s in and out.
+    /// The medians of all rounds: stored bytes divided by the file's bytes, and the speeds in MB (1e6 bytes) of the
+    /// file per second.
     let storedShare, encodeMbS, decodeMbS: Double
     /// The peer's name with its version; null if it did not run.
     let peerName: String?
     /// The peer's medians; null if it did not run.
     let peerStoredShare, peerEncodeMbS, peerDecodeMbS: Double?
-    /// The size of the blob that was stored and read; null, like the following fields, without a database.
+    /// The size in bytes of the blob that was stored and read. This and all following fields are null with
+    /// `--megabytes 0`.
     let blobBytes: Int?
-    /// The medians in MB/s, and our rates divided by psql's.
+    /// The median speeds in MB/s, and our speeds divided by psql's.
     let putMbS, getMbS, psqlPutMbS, psqlGetMbS, putRatio, getRatio: Double?
-    /// The peak resident memory of this process while it stored and read the blob; null if unknown.
+    /// The peak resident memory, in bytes, of this process while the blob was stored and read; null if unknown.
     let peakRssBytes: Int?
 
-    /// Combines both results; without a database `transfers` is nil.
+    /// Combines both results; `transfers` is nil if no blob was stored and read.
     init(coding: BlobCodingRounds.Result, transfers: BlobTransfers.Result?) {
         bytes = coding.bytes
         storedShare = coding.ours.share

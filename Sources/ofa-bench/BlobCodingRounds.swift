@@ -1,14 +1,14 @@
-// The coding of blobs on one thread, in alternation with Blosc2.
+// Times the coding of blobs on one thread, in alternation with Blosc2.
 import Artifacts
 import Foundation
 
 /// Encodes and decodes a file in rounds.
 struct BlobCodingRounds {
-    /// The figures of one side.
+    /// The figures of one program: ours or Blosc2.
     struct Figures: Codable, Equatable {
         /// Stored bytes divided by the file's bytes.
         let share: Double
-        /// MB/s of the file's bytes.
+        /// Speeds in MB (1e6 bytes) of the file per second.
         let encode, decode: Double
 
         /// The medians of `rounds`, which must not be empty.
@@ -32,11 +32,11 @@ struct BlobCodingRounds {
         let bytes: Int
         /// Our medians.
         let ours: Figures
-        /// The peer's medians, and its name with its version; nil if it did not run.
+        /// The medians of the peer (Blosc2), and the peer's name with its version; nil if the peer did not run.
         let peer: Figures?
         let peerName: String?
 
-        /// The geometric means of both directions.
+        /// Our figure and the peer's: the geometric mean of the encoding speed and the decoding speed.
         var headline: Headline {
             func mean(_ side: Figures) -> Double {
                 Statistics.geometricMean([side.encode, side.decode])
@@ -54,7 +54,7 @@ struct BlobCodingRounds {
         }
     }
 
-    /// The line of the peer's script about one filter.
+    /// The line that the peer's script prints about one filter.
     private struct Line: Decodable {
         let peer, filter: String
         let ratio, encodeMbS, decodeMbS: Double
@@ -68,7 +68,7 @@ struct BlobCodingRounds {
     /// Reads the file.
     init(_ path: String, rounds: Int, peer: Peer?) throws {
         do {
-            // The peer drops what follows the last whole float.
+            // The peer's script ignores up to three bytes after the last complete float32; so does this benchmark.
             let data = [UInt8](try Data(contentsOf: URL(filePath: path)))
             bytes = Array(data.prefix(data.count / 4 * 4))
         } catch {
@@ -98,7 +98,7 @@ struct BlobCodingRounds {
             peerName: name)
     }
 
-    /// One round: the medians of five passes in each direction, as the peer's script does.
+    /// Runs one round: encodes and decodes the file five times and returns the medians, as the peer's script does.
     private func round() throws -> Figures {
         let chunks = stride(from: 0, to: bytes.count, by: BlobCoding.chunkBytes).map {
             Array(bytes[$0...].prefix(BlobCoding.chunkBytes))
@@ -115,7 +115,7 @@ struct BlobCodingRounds {
         for _ in 0..<5 {
             let began = clock.now
             for (chunk, stored) in zip(chunks, encoded) {
-                // When a blob is read, its stored bytes are compared with their SHA-256 first.
+                // `isVerified`: a real read has already compared the stored bytes with their SHA-256.
                 let back = try coding.decode(stored, count: chunk.count, isVerified: true)
                 guard back.count == chunk.count else { throw BenchError("a chunk is cut short") }
             }
@@ -132,7 +132,7 @@ struct BlobCodingRounds {
             decode: size / Statistics(decode).median / 1e6)
     }
 
-    /// Returns the script's line about the bit shuffle.
+    /// Returns the line about the bit shuffle from the script's output `text`.
     private static func read(_ text: String) throws -> Line {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase

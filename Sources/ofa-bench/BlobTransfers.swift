@@ -1,4 +1,5 @@
-// Blobs into and out of the database, in alternation with psql's \copy of the same bytes in binary format.
+// Times how a blob is stored in and read from the database, in alternation with psql's \copy of the same bytes in
+// binary format.
 import Artifacts
 import Foundation
 import Postgres
@@ -6,13 +7,13 @@ import Schema
 
 /// Stores and reads a large blob on the benchmark's own server.
 final class BlobTransfers {
-    /// The medians of all rounds, in MB/s of the blob's bytes.
+    /// The medians of all rounds; speeds in MB (1e6 bytes) of the blob per second.
     struct Result {
-        /// The size of the blob.
+        /// The size of the blob in bytes.
         let bytes: Int
-        /// Our rates, and those of psql.
+        /// Our speeds, and those of psql.
         let put, get, psqlPut, psqlGet: Double
-        /// The peak resident memory of this process; nil if unknown.
+        /// The peak resident memory of this process in bytes; nil if unknown.
         let peakBytes: Int?
 
         /// The result as text.
@@ -32,7 +33,8 @@ final class BlobTransfers {
     private let plain, copy: String
     private let bytes: Int
 
-    /// Writes the file, repeated to `megabytes`, as a plain file and in psql's binary format.
+    /// Repeats the content of the file at `path` up to `megabytes`; writes the result to one file as it is, and to
+    /// another in psql's binary format.
     init(_ path: String, megabytes: Int) throws {
         guard let data = FileManager.default.contents(atPath: path), !data.isEmpty else {
             throw BenchError("\(path) cannot be read, or is empty")
@@ -59,7 +61,7 @@ final class BlobTransfers {
         }
     }
 
-    /// Writes both files in pieces of a mebibyte; the other file has a row for each piece.
+    /// Writes both files in pieces of at most `BlobCoding.chunkBytes`; the file for psql has one row per piece.
     private func write(_ data: Data) throws {
         func open(_ path: String) throws -> FileHandle {
             guard FileManager.default.createFile(atPath: path, contents: nil),
@@ -136,7 +138,7 @@ final class BlobTransfers {
                     }
                 },
             ]
-            // The sides take turns in beginning.
+            // Our side begins the even rounds, psql the odd rounds.
             for step in round % 2 == 0 ? steps : steps.reversed() {
                 try step()
                 try connection.script("checkpoint")

@@ -31,7 +31,7 @@ struct KernelBench: ParsableCommand {
         let name: String
         /// GFLOP/s or GB/s.
         let unit: String
-        /// The rate by instruction set.
+        /// The rates in `unit`, by instruction set.
         var rates: [String: Double]
         /// Milliseconds of the fastest run on the fastest instruction set.
         var ms: Double

@@ -25,7 +25,7 @@ struct KernelLadder {
         let name: String
         /// GFLOP/s or GB/s.
         let unit: String
-        /// The rate, and the milliseconds of the run.
+        /// The rate in `unit`, and the milliseconds of the run.
         let rate, ms: Double
     }
 

@@ -1,4 +1,4 @@
-// LineageBench: times the questions about lineage on a graph with a million edges.
+// LineageBench: times the commands of `ofa lineage` on a graph with a million edges.
 import ArgumentParser
 import Foundation
 import Postgres
@@ -16,7 +16,7 @@ struct LineageBench: ParsableCommand {
             Example: ofa-bench lineage --edges 1000000
             """)
 
-    /// The number of edges, about.
+    /// The approximate number of edges.
     @Option(help: "Edges of the lineage.") var edges = 1_000_000
     /// How often each command is run.
     @Option(help: "Runs of each command.") var runs = 5
@@ -27,7 +27,7 @@ struct LineageBench: ParsableCommand {
     struct Report: Encodable {
         let edges: Int
         let fillSeconds: Double
-        /// The time of a command that only connects: the part that is not lineage.
+        /// Median seconds of `ofa artifacts show`: the part of each command's time that is not spent on lineage.
         let baseSeconds: Double
         let answers: [CommandTime]
     }

@@ -19,7 +19,8 @@ struct Peer {
         /// The number of timed passes, and of warm-up passes before the timed passes.
         let runs, warmup: Int
 
-        /// The batch-norm mode, `batch` or `own`: the first argument of `wrapper`.
+        /// The first argument of `wrapper`: `batch` keeps batch norms in training mode, `own` leaves the mode to the
+        /// script.
         var statistics: String { mode == .calibrate ? "batch" : "own" }
 
         /// The script's arguments.
