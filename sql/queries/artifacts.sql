@@ -1,17 +1,18 @@
 -- Statements of BlobStore and ArtifactStore.
 
 -- name: BlobClaim :many
--- Inserts the row of a blob whose bytes are about to be stored. If the row exists, updates and locks it, provided that
--- the blob's bytes were collected or `anew` says to replace them. Returns the blob's class and whether its row was
--- inserted (`fresh`); returns no row if the bytes are stored already and are not to be replaced.
+-- Inserts the row of a blob whose bytes are about to be stored in full (not as a recipe or a delta of another blob). If
+-- the row exists, updates and locks it, provided that the blob's bytes were collected or `anew` says to replace them.
+-- Returns the blob's class and whether its row was inserted (`fresh`); returns no row if the bytes are stored already
+-- and are not to be replaced.
 select * from ofa_api_1.claim_blob(@digest::bytea, @blob_class::text, @store::text, @raw_bytes::bigint,
   @stored_bytes::bigint, @chunks::int, @filter::text, @codec::text, @anew::boolean);
 
 -- name: BlobClaimDerived :many
--- Inserts the row of a blob that is about to be stored as a recipe or a delta of the blob `parent`, whose bytes are
--- protected from garbage collection until the transaction ends. If the row exists and its bytes were collected, updates
--- and locks it. Returns the blob's class and whether its row was inserted (`fresh`); returns no row if the bytes are
--- stored already, or if those of the parent are not stored.
+-- Inserts the row of a blob that is about to be stored as a recipe or a delta of the blob `parent`. If the row exists
+-- and the blob's bytes were collected, updates and locks it. Protects the bytes of the parent from garbage collection
+-- until the transaction ends. Returns the blob's class and whether its row was inserted (`fresh`); returns no row if
+-- the blob's bytes are stored already, or if the parent's bytes are not stored.
 select * from ofa_api_1.claim_derived_blob(@digest::bytea, @blob_class::text, @store::text, @raw_bytes::bigint,
   @stored_bytes::bigint, @chunks::int, @filter::text, @codec::text, @parent::bytea);
 

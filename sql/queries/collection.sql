@@ -10,8 +10,8 @@ select digest from ofa_api_1.lock_blobs(@digests::text[], false) as digest;
 select digest from ofa_api_1.lock_blobs(@digests::text[], true) as digest;
 
 -- name: CheckpointBlobsRemove :many
--- Deletes those of the given blobs that are of class checkpoint and not referenced, then those of their parents that
--- were only referenced by them and are not locked; returns the deleted blobs. All given blobs must be locked.
+-- Deletes those of the given blobs that are of class checkpoint and not referenced, then those of their parents that no
+-- other reference keeps and no other transaction has locked; returns the deleted blobs. All given blobs must be locked.
 select * from ofa_api_1.remove_checkpoint_blobs(@digests::text[]);
 
 -- name: BlobOrphans :many
@@ -28,8 +28,8 @@ where digest > decode(@after::text, 'hex')
 order by blob.digest limit @limit::int;
 
 -- name: BlobOrphansCount :one
--- Returns the number and the stored size of the blobs that are not referenced, unless by other such blobs that are made
--- from them, and were last put more than `grace_seconds` ago and before the oldest running attempt began.
+-- Returns the number and the stored size of the blobs that repeated calls of BlobOrphansRemove with the same
+-- `grace_seconds` would delete. A blob that is referenced only by such blobs is counted too.
 with recursive loose as (
   select digest, stored_bytes from ofa.blob
   where put_at < ofa.now() - make_interval(secs => @grace_seconds::float8)

@@ -74,8 +74,8 @@ where input.artifact_id = any (@artifacts::bigint[])
 order by made.id, input.artifact_id, input.role;
 
 -- name: LineageEdgesDown :many
--- Returns the edges of LineageEdges, but reads the attempts from their inputs on: of an artifact that more than `most`
--- attempts read, only `most` are read.
+-- Returns the edges among the given artifacts: output, input and role. Starts from the inputs. If more than `most`
+-- attempts read an artifact, only `most` of them are searched for outputs.
 select made.id as output_id, input.artifact_id as input_id, input.role
 from unnest(@artifacts::bigint[]) as given (id)
 cross join lateral (
@@ -91,9 +91,9 @@ select count(distinct artifact_id) as hidden from ofa.artifact_input
 where token = any (@tokens::bigint[]) and role = @hidden::text;
 
 -- name: LineageStepUp :many
--- Returns the edges into the given artifacts, and into their nearest ancestors, `ahead` artifacts in all: an artifact
--- and an input with its role, NULL for an artifact without inputs. Inputs with a number below `bound` are left out;
--- at most `most` rows.
+-- Returns the inputs of the given artifacts and of their nearest ancestors, of up to `ahead` artifacts in all. Each row
+-- has an artifact (`id`), one of its inputs (`next_id`) and the role of the input; an artifact without inputs has a row
+-- with NULLs. Inputs with a number below `bound` are left out. Returns at most `most` rows.
 with recursive reached (id) as (
   select unnest(@artifacts::bigint[])
   union
@@ -117,8 +117,9 @@ left join lateral (
 limit @most::int;
 
 -- name: LineageStepDown :many
--- Returns the edges out of the given artifacts, and out of their nearest descendants, in the form of LineageStepUp:
--- an artifact and an output of an attempt that read it. Outputs with a number above `bound` are left out.
+-- Returns what LineageStepUp returns, but for descendants: each row has an artifact (`id`), an output of an attempt
+-- that read the artifact (`next_id`), and the role in which it was read. Outputs with a number above `bound` are left
+-- out.
 with recursive reached (id) as (
   select unnest(@artifacts::bigint[])
   union

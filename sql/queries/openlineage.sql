@@ -1,9 +1,10 @@
 -- Statements of OpenLineage, which tells other systems about ended attempts.
 
 -- name: OpenLineageHorizon :one
--- Returns a time before which no attempt can still be committed with its end: the start of the oldest transaction of
--- another client, or a minute ago if this role may not see that, at most an hour ago. It must be read by a statement
--- before OpenLineageEnded, whose snapshot then has every attempt that ended before that time.
+-- Returns a horizon: attempts that ended before this time are already committed, unless a transaction has been open for
+-- over an hour. The horizon is the start of the oldest open transaction of another client, but at most an hour ago. A
+-- client whose transactions this role may not see counts as one that began a minute ago. OpenLineageEnded must be a
+-- later statement than this one, so that it sees every attempt that ended before the horizon.
 select greatest(ofa.now() - interval '1 hour', ofa.now() - statement_timestamp() + coalesce((
     select min(case when query = '<insufficient privilege>' then statement_timestamp() - interval '1 minute'
       else xact_start end)
@@ -12,12 +13,12 @@ select greatest(ofa.now() - interval '1 hour', ofa.now() - statement_timestamp()
   ), statement_timestamp()))::text as horizon;
 
 -- name: OpenLineageCursor :one
--- Returns the end of the last attempt that was sent, -infinity before the first one.
+-- Returns the time at which the last attempt that was sent had ended; -infinity if none was sent.
 select coalesce((select done_at from ofa.duty where name = @name::text), '-infinity')::text as cursor;
 
 -- name: OpenLineageEnded :many
--- Returns about `most` attempts that ended after `after` and before `horizon`, earliest first; attempts with the same
--- end are returned together.
+-- Returns about `most` attempts that ended after `after` and before `horizon`, earliest first; attempts that ended at
+-- the same time are returned together.
 select token, attempt.job_id, run_id, stage, attempt.ended_at, attempt.ended_at::text as ended
 from ofa.attempt join ofa.job on job.id = attempt.job_id
 where attempt.ended_at > @after::text::timestamptz and attempt.ended_at < @horizon::text::timestamptz
@@ -25,13 +26,13 @@ where attempt.ended_at > @after::text::timestamptz and attempt.ended_at < @horiz
 order by attempt.ended_at fetch first (@most::int) rows with ties;
 
 -- name: OpenLineageAdvance :one
--- Records that every attempt up to `until` was sent, provided that `after` is the recorded time; returns whether it
--- was.
+-- Records that the attempts that ended up to `until` were sent, if the recorded time is `after`. Returns false and
+-- changes nothing if another worker has recorded another time.
 select ofa_api_1.advance_duty(@name::text, @after::text, @until::text) as advanced;
 
 -- name: OpenLineageAttempts :many
 -- Returns the given attempts with their runs, machines and use of energy. An attempt that is no longer recorded counts
--- as completed at the time `made`, when its artifacts were recorded. `first` and `last` bound the ends of the attempts.
+-- as completed at the time `made`, when its artifacts were recorded. `first` and `last` bound the times of their ends.
 select given.token, given.job as job_id, given.run as run_id, given.stage, coalesce(job.kind, recipe.kind) as kind,
   run.name as run_name, run.definition_hash, extract(epoch from run.created_at)::text as run_epoch,
   tried.attempt, coalesce(tried.started_at, made::timestamptz) as started_at,

@@ -20,7 +20,7 @@ select * from ofa_api_1.lock_run(@run::bigint);
 
 -- name: RunHold :one
 -- Keeps the month of a run from being closed until the transaction ends. Returns false if the month is closed already:
--- then the jobs of its runs have been dropped or will be.
+-- then the jobs of its runs have been dropped or will be dropped.
 select ofa_api_1.hold_month(@run::bigint) as kept;
 
 -- name: RunRequestCancel :exec

@@ -1,5 +1,5 @@
--- Records that what is due to `p_name` was done up to `p_until`, provided that `p_from` is the recorded time (-infinity
--- at first). Returns whether it was; otherwise nothing changes, because another worker recorded another time.
+-- Records that the duty `p_name` was done up to the time `p_until`, if the recorded time is `p_from` (-infinity at
+-- first). Returns false and changes nothing if another worker has recorded another time.
 create or replace function ofa_api_1.advance_duty(p_name text, p_from text, p_until text) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

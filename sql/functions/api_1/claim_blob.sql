@@ -1,6 +1,7 @@
--- Inserts the row of a blob whose bytes are about to be stored whole. If the row exists, updates and locks it, provided that
--- the blob's bytes were collected or `p_anew` says to replace them. Returns the blob's class and whether its row was
--- inserted (`fresh`); returns no row if the bytes are stored already and are not to be replaced.
+-- Inserts the row of a blob whose bytes are about to be stored in full (not as a recipe or a delta of another blob). If
+-- the row exists, updates and locks it, provided that the blob's bytes were collected or `p_anew` says to replace them.
+-- Returns the blob's class and whether its row was inserted (`fresh`); returns no row if the bytes are stored already
+-- and are not to be replaced.
 create or replace function ofa_api_1.claim_blob(p_digest bytea, p_class text, p_store text, p_raw_bytes bigint,
   p_stored_bytes bigint, p_chunks int, p_filter text, p_codec text, p_anew boolean)
 returns table (class text, fresh boolean)

@@ -1,5 +1,5 @@
 -- Keeps the month of a run from being closed until the transaction ends. Returns false if the month is closed already:
--- then the jobs of its runs have been dropped or will be.
+-- then the jobs of its runs have been dropped or will be dropped.
 create or replace function ofa_api_1.hold_month(p_run bigint) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

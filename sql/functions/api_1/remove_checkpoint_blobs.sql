@@ -1,5 +1,5 @@
--- Deletes those of the blobs `p_digests` (in hexadecimal) that are of class checkpoint and not referenced, then those of
--- their parents that were only referenced by them; returns the deleted blobs. All given blobs must be locked. Parents
+-- Deletes those of the blobs `p_digests` (in hexadecimal) that are of class checkpoint and not referenced, then those
+-- of their parents that no other reference keeps; returns the deleted blobs. All given blobs must be locked. Parents
 -- that another transaction has locked are skipped: the collection of unreferenced blobs removes them later.
 create or replace function ofa_api_1.remove_checkpoint_blobs(p_digests text[])
 returns table (digest text, store text, stored_bytes bigint)
