@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Checks exported ONNX models in other runtimes: ten random subnets of each parity fixture's supernet pass onnx.checker,
-# and ONNX Runtime's and OpenVINO's logits on 2,000 test images of Fashion-MNIST and 200 drawn pictures are ours within
-# 1e-4 of the network's largest logit, with the same top-1. Needs a release build of the tests (ops/test.sh makes it),
-# fixtures of all three families, and Python packages from PyPI in a virtual environment outside the repository
+# Checks exported ONNX models in other runtimes, for ten random subnets of each parity fixture's supernet. Each model
+# must pass onnx.checker. On 2,000 test images of Fashion-MNIST and 200 drawn pictures, the logits of ONNX Runtime and
+# of OpenVINO must differ from ours by at most 1e-4 times the network's largest logit, and top-1 must be the same. Takes
+# two to three minutes on two cores. Needs a release build of the tests (ops/test.sh makes it), fixtures of all three
+# families, and Python packages, which the script installs from PyPI in a virtual environment outside the repository
 # (OFA_ONNX_VENV). If there are no fixtures, if Python or its venv module is not installed, or if pip cannot reach its
-# package index, the script says that nothing was checked, and succeeds; all else fails. Takes two to
-# three minutes on two cores.
+# package index, the script says that nothing was checked, and succeeds; any other problem is a failure.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$here"
