@@ -30,9 +30,10 @@ extension CPUEngine {
     }
 
     /// Computes the gradients of `depthwise` followed by a batch norm. Adds the filter's gradient to `filterGradient`
-    /// (kernel * kernel, channels). Writes the gradient before the input's activation: inputGradient = (dx + add) *
-    /// act'(input * scale + shift), where dx is the gradient through the convolution and `add` is the gradient from
-    /// other paths. If `center` is given, returns the sums of `inputGradient` and of inputGradient * (input - center).
+    /// (kernel * kernel, channels). Writes the gradient with respect to input * scale + shift: inputGradient = (dx +
+    /// add) * act'(input * scale + shift), where dx is the gradient through the convolution and `add` is the gradient
+    /// from other paths. If `center` is given, returns the sums of `inputGradient` and of inputGradient * (input -
+    /// center).
     @discardableResult
     public func depthwiseGradient(
         _ upstream: Upstream, norm: NormGradient, input: FeatureMap, map: ChannelMap,

@@ -17,7 +17,7 @@ extension CPUEngine {
         HostMemory.shared.fill(tensor, with: value)
     }
 
-    /// Copies the values of `from` to `to`, which has as many values.
+    /// Copies the values of `from` to `to`; both have the same number of values.
     public func copy(_ from: Tensor, to: Tensor) { HostMemory.shared.copy(from, to: to) }
 
     /// Returns `map`.

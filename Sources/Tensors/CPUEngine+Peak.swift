@@ -4,8 +4,8 @@ import CKernels
 import Foundation
 
 extension CPUEngine {
-    /// Returns the floating-point operations per second of BLAS on all threads at once, each with
-    /// its own `size` x `size` matrices; the best of `tries` tries.
+    /// Returns the largest rate of BLAS in `tries` measurements, in floating-point operations per second. All threads
+    /// run at once, each on a separate product of `size` x `size` matrices.
     public func blasPeak(size: Int = 1024, tries: Int = 24) -> Double {
         let matrices = (0..<threads).map { _ in
             (0..<3).map { _ in Storage(count: size * size) }
@@ -17,9 +17,9 @@ extension CPUEngine {
         }
     }
 
-    /// Returns the floating-point operations per second of the engine's product on all threads at
-    /// once, for a block in the second-level cache: (rows, depth) times a packed (depth, columns);
-    /// the best of `tries` tries.
+    /// Returns the largest rate of the engine's product in `tries` measurements, in floating-point operations per
+    /// second. All threads run at once, each on a block that fits in the second-level cache: (rows, depth) times a
+    /// packed (depth, columns).
     public func productPeak(
         rows: Int = 96, depth: Int = 480, columns: Int = 144, tries: Int = 24
     ) -> Double {

@@ -11,7 +11,7 @@ public protocol EngineMemory: AnyObject {
     func download(_ tensor: Tensor) -> [Float]
     /// Sets every value of `tensor` to `value`.
     func fill(_ tensor: Tensor, with value: Float)
-    /// Copies the values of `from` to `to`, which has as many values.
+    /// Copies the values of `from` to `to`; both have the same number of values.
     func copy(_ from: Tensor, to: Tensor)
     /// Returns a copy of `map`, a feature map in host memory, in this memory; returns `map` itself if this is the
     /// host's memory.
@@ -19,7 +19,7 @@ public protocol EngineMemory: AnyObject {
 }
 
 extension EngineMemory {
-    /// Writes `values` to `tensor`, which must have exactly as many values.
+    /// Writes `values` to `tensor`; both must have the same number of values.
     public func upload(_ values: [Float], to tensor: Tensor) {
         precondition(values.count == tensor.count, "\(values.count) values for \(tensor.count)")
         upload(to: tensor) { values[$0] }
@@ -48,7 +48,7 @@ public final class HostMemory: EngineMemory, Sendable {
     /// Sets every value of `tensor` to `value`.
     public func fill(_ tensor: Tensor, with value: Float) { tensor.fill(with: value) }
 
-    /// Copies the values of `from` to `to`, which has as many values.
+    /// Copies the values of `from` to `to`; both have the same number of values.
     public func copy(_ from: Tensor, to: Tensor) { to.copy(from: from) }
 
     /// Returns `map`.

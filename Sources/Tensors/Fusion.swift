@@ -5,8 +5,8 @@ import CKernels
 
 /// The epilogue of a convolution, applied to the output while the output is in registers or cache.
 public struct ConvolutionEnd {
-    /// The map of the folded norm; its scale multiplies the weights. With nil, the output is that of the convolution
-    /// alone.
+    /// The map of the folded batch norm, whose scale multiplies the weights; nil if no norm or activation is applied to
+    /// the output.
     let map: ChannelMap?
     let residual: FeatureMap?
     let mean: Tensor?

@@ -94,7 +94,7 @@ public struct Tensor {
         }
     }
 
-    /// Overwrites this tensor's values with those of `other`, which must have as many values.
+    /// Overwrites this tensor's values with those of `other`; both must have the same number of values.
     public func copy(from other: Tensor) {
         precondition(other.count == count, "\(other.count) values for a tensor of \(count)")
         pointer.update(from: other.pointer, count: count)
