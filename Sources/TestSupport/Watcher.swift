@@ -1,5 +1,5 @@
 // Watcher: cleans up after a test process, even after a kill. A watcher process and the test process hold a pair of
-// sockets. When the test process dies, its socket closes, and the watcher acts.
+// sockets. When the test process dies, its socket closes, and the watcher cleans up.
 import Foundation
 import Postgres
 

@@ -26,8 +26,8 @@ struct WireReader {
     /// Starts a reader; only a client's first message is untyped.
     init(ofClient: Bool) { isUntyped = ofClient }
 
-    /// Adds bytes and returns the complete messages. `bareBytes` is the number of answers to encryption requests that
-    /// have not arrived yet. Each answer is a single byte and decrements `bareBytes`.
+    /// Adds bytes and returns the complete messages. `bareBytes` is the number of expected answers to encryption
+    /// requests. Each answer is a single byte; its arrival decrements `bareBytes`.
     mutating func take(_ bytes: ArraySlice<UInt8>, bareBytes: inout Int) -> [WireMessage] {
         buffer += bytes
         var start = 0
