@@ -107,11 +107,11 @@ public final class Evaluator {
             [shape], data: data, count: count, augmentation: augmentation, seed: seed)[0].statistics
     }
 
-    /// Returns the subnets `shapes`, which must have the same image size, with running statistics. These are means and
-    /// biased variances of batches, averaged with the numbers of images as weights. `seed` determines the choice and
-    /// the augmentation of `count` training images, or of all if there are fewer (Cai et al., ICLR 2020: 2,000 images).
-    /// Each batch is loaded once for all subnets; a subnet's statistics do not depend on the other subnets.
-    /// `afterBatch` is called after each batch with the share of images that is done.
+    /// Returns the subnets `shapes`, which must have the same image size, with running statistics. These statistics are
+    /// weighted averages of the means and biased variances of all batches; the weight of a batch is its number of
+    /// images. `seed` determines the choice and the augmentation of `count` training images, or of all if there are
+    /// fewer (Cai et al., ICLR 2020: 2,000 images). Each batch is loaded once for all subnets; a subnet's statistics do
+    /// not depend on the other subnets. `afterBatch` is called after each batch with the share of images that is done.
     ///
     /// Errors: `DatasetError` if a picture cannot be read, and those of `afterBatch`.
     public func calibrate(
@@ -176,10 +176,11 @@ public final class Evaluator {
         return results(subnets.count, images: images.count)
     }
 
-    /// Makes the batches of `images` at the size of `shapes`, and calls `body` with each on one of the lanes: with the
-    /// number of the batch, the images and their labels. `afterBatch` is called as `measure` says.
+    /// Makes the batches of `images` at the size of `shapes`, and calls `body` for each batch on one of the lanes, with
+    /// the batch's number, images and labels. `afterBatch` is called as `measure` says.
     ///
-    /// Errors: those of the loader and of the closures; of several, that of the earliest batch.
+    /// Errors: those of the loader and of the closures. If several batches fail, throws the error of the earliest
+    /// batch.
     func eachBatch(
         _ shapes: [NetworkShape], loader: BatchLoader, images: [Int],
         afterBatch: (Double) throws -> Void,
