@@ -1,5 +1,5 @@
-// The database of a command: the given database, or a private server that is started on demand. Either must have the
-// schema of this program.
+// The database of a command: the database whose URL is given by option or environment, or else a private server that is
+// started on demand. The database must have the schema of this program.
 import ArgumentParser
 import Foundation
 import Postgres
@@ -38,9 +38,9 @@ struct DatabaseOptions: ParsableArguments {
         try given ?? Self.privateServer.start()
     }
 
-    /// Connects for a command that may be the first to use the database. Creates a missing schema, and migrates an
-    /// older schema on the private server. An older schema of a given database is an error (`older_database`), because
-    /// only `ofa db migrate` migrates a given database. `known` is the result of an earlier call of `url`. Also checks
+    /// Connects for a command that may be the first to use the database. Creates a missing schema. Migrates an older
+    /// schema on the private server; if a URL is given, an older schema is an error (`older_database`), because only
+    /// `ofa db migrate` migrates such a database. `known` is the result of an earlier call of `url`. Also checks
     /// OFA_ZONE against the database.
     func connect(_ known: String? = nil) throws -> Connection {
         let url = try known ?? url()

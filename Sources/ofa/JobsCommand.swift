@@ -43,7 +43,7 @@ struct JobsCommand: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Prints the jobs, those of the newest run first, and those of a run in the order of its pipeline.
+    /// Prints the jobs: those of the newest run first, and the jobs of each run in the order of its stages.
     mutating func run() throws {
         let queue = JobQueue(try database.connectToExisting())
         if let runID, let dropped = StatusText.dropped(try queue.run(runID)) {

@@ -55,7 +55,7 @@ struct QueueHistory: ParsableCommand {
 
 extension QueueHistory {
     /// Prints the names of the dropped partitions, and of the first partition that could not be dropped because it is
-    /// in use. If there is neither, prints the text `nothing`.
+    /// in use. If there are none, prints the argument `nothing`.
     static func tell(_ answer: DroppedHistory, nothing: String) throws {
         for name in answer.dropped { try Output.line("dropped \(name)") }
         if let name = answer.inUse {

@@ -114,7 +114,8 @@ private struct Fleet {
     let workers: [WorkerStatus]
     let unserved: [UnservedJobs]
 
-    /// One line for each worker with broken slots, and for each kind of job that no worker can take.
+    /// One line for each worker with slots that do not work, and for each kind of waiting job whose required
+    /// capabilities no worker of this kind offers.
     var lines: [String] {
         let crippled = workers.filter { $0.workingSlots < $0.slots }.map {
             "worker \($0.name) on \($0.host) (process \($0.process)): \($0.workingSlots) of \($0.slots) slots work; its output says why"
