@@ -9,8 +9,8 @@ import Tensors
 struct Soak {
     /// Children per fan-out.
     static let fanOut = 100
-    /// The numbers of plain and slow jobs of one run. A run also has a fan-out: a job that adds children, the children,
-    /// and a continuation that runs after them.
+    /// How many jobs of one run do nothing (`plain`), and how many take a while and save a checkpoint (`slow`). A run
+    /// also has a fan-out: a job that adds children, the children, and a continuation that runs after them.
     static let plain = 880, slow = 18
     private static let runJobs = plain + slow + fanOut + 2
 
