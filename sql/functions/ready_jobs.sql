@@ -1,7 +1,7 @@
--- Returns available jobs with no crash: from each of the lanes `p_lanes`, those with the lowest `seq`. `p_limits` has
--- for each lane the maximum number of jobs to return, and `p_floors` the `seq` below which no job is available. If
--- `p_run` is not NULL, returns only jobs of that run. With `p_lock`, locks the jobs and skips jobs that other
--- transactions have locked.
+-- Returns available jobs that are not quarantined (`crashes` is 0): from each of the lanes `p_lanes`, those with the
+-- lowest `seq`. `p_limits` has for each lane the maximum number of jobs to return, and `p_floors` the `seq` below which
+-- no job is available. If `p_run` is not NULL, returns only jobs of that run. With `p_lock`, locks the jobs and skips
+-- jobs that other transactions have locked.
 create or replace function ofa.ready_jobs(p_lanes int[], p_floors bigint[], p_limits int[], p_run bigint, p_lock boolean)
 returns table (lane_id int, key int, seq bigint, spot tid) language plpgsql as $$
 #variable_conflict use_column

@@ -1,6 +1,7 @@
 -- Statements of Lineage, which follow artifacts and the attempts that read and made them. Each step of a walk is a
 -- lateral subquery with a limit, so a walk reads one index entry per edge and stops at its limit, whatever the
--- statistics say. `hidden` is a role and kind of artifacts that a walk neither returns nor passes; NULL hides nothing.
+-- planner's statistics say. `hidden` is a role and kind of artifacts that a walk neither returns nor passes; NULL hides
+-- nothing.
 
 -- name: LineagePlan :exec
 -- Makes index look-ups the only plan of the walks in this transaction.

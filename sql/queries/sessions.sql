@@ -33,8 +33,8 @@ where session.state = 'alive' and session.beat_at + session.ttl > ofa.now()
 order by session.id;
 
 -- name: JobsUnserved :many
--- Counts the waiting jobs that require capabilities which no living worker for their kind offers together, by kind and
--- required capabilities; `run` NULL means any run.
+-- Counts the waiting jobs that no living worker can run because no worker for their kind offers all capabilities that
+-- they require, grouped by kind and required capabilities; `run` NULL means any run.
 select lane.kind, lane.requires, count(*)::bigint as jobs
 from ofa.lane join ofa.live on live.lane_id = lane.id
 where lane.requires <> '{}' and live.state <> 'running' and (@run::bigint? is null or live.run_id = @run::bigint?)
