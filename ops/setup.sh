@@ -70,7 +70,7 @@ ofa_build() {
     ofa=$(swift build -c release --show-bin-path)/ofa
 }
 
-# Runs a pipeline with the given arguments, and sets `status`. Exit code 2 means that a network misses a limit on this
+# Runs a pipeline with the given arguments, and sets `status`. Exit code 2 means that a network exceeds a limit on this
 # machine: the network is kept and marked, and the run is complete. Other failures end the script.
 ofa_run() {
     status=0
