@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/advance_duty.sql.
     static let api1AdvanceDuty = Routine(
-        name: "api_1/advance_duty", checksum: "5129831259310c9a0b1c93801671389e09829e02603f4abc2af467f431b1f53c", sql: #"""
-        -- Records that what is due to `p_name` was done up to `p_until`, provided that `p_from` is the recorded time (-infinity
-        -- at first). Returns whether it was; otherwise nothing changes, because another worker recorded another time.
+        name: "api_1/advance_duty", checksum: "a222d33eaa5e2f81d964ab1e043bdbd569023c59c6ac07330c025c7ee431b741", sql: #"""
+        -- Records that the duty `p_name` was done up to the time `p_until`, if the recorded time is `p_from` (-infinity at
+        -- first). Returns false and changes nothing if another worker has recorded another time.
         create or replace function ofa_api_1.advance_duty(p_name text, p_from text, p_until text) returns boolean
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,10 +4,11 @@
 extension Routine {
     /// The routine sql/functions/api_1/claim_blob.sql.
     static let api1ClaimBlob = Routine(
-        name: "api_1/claim_blob", checksum: "5cebe6db3e15a9c7cc0b510407a6b6ce95fef55955f69a5cb6bba57ba84b2095", sql: #"""
-        -- Inserts the row of a blob whose bytes are about to be stored whole. If the row exists, updates and locks it, provided that
-        -- the blob's bytes were collected or `p_anew` says to replace them. Returns the blob's class and whether its row was
-        -- inserted (`fresh`); returns no row if the bytes are stored already and are not to be replaced.
+        name: "api_1/claim_blob", checksum: "31690552e577685996f938f17727f879484150019f26c0cf2d05bf0275662134", sql: #"""
+        -- Inserts the row of a blob whose bytes are about to be stored in full (not as a recipe or a delta of another blob). If
+        -- the row exists, updates and locks it, provided that the blob's bytes were collected or `p_anew` says to replace them.
+        -- Returns the blob's class and whether its row was inserted (`fresh`); returns no row if the bytes are stored already
+        -- and are not to be replaced.
         create or replace function ofa_api_1.claim_blob(p_digest bytea, p_class text, p_store text, p_raw_bytes bigint,
           p_stored_bytes bigint, p_chunks int, p_filter text, p_codec text, p_anew boolean)
         returns table (class text, fresh boolean)

@@ -4,11 +4,11 @@
 extension Routine {
     /// The routine sql/functions/api_1/claim_derived_blob.sql.
     static let api1ClaimDerivedBlob = Routine(
-        name: "api_1/claim_derived_blob", checksum: "bcf7baa82a2897338370ad31b0b0a2af5e7755d14a71dd87f21b058e96d46b4f", sql: #"""
-        -- Inserts the row of a blob that is about to be stored as a recipe or a delta of the blob `p_parent`, whose bytes it
-        -- protects from garbage collection until the transaction ends. If the row exists and its bytes were collected, updates
-        -- and locks it. Returns the blob's class and whether its row was inserted (`fresh`); returns no row if the bytes are
-        -- stored already, or if those of the parent are not stored.
+        name: "api_1/claim_derived_blob", checksum: "5bbd2d0667fe5fce324e1ecd7c1ec76ee7a2ecafaa2b9ddc5edb29febb842ea7", sql: #"""
+        -- Inserts the row of a blob that is about to be stored as a recipe or a delta of the blob `p_parent`. If the row exists
+        -- and the blob's bytes were collected, updates and locks it. Protects the bytes of the parent from garbage collection
+        -- until the transaction ends. Returns the blob's class and whether its row was inserted (`fresh`); returns no row if
+        -- the blob's bytes are stored already, or if the parent's bytes are not stored.
         create or replace function ofa_api_1.claim_derived_blob(p_digest bytea, p_class text, p_store text, p_raw_bytes bigint,
           p_stored_bytes bigint, p_chunks int, p_filter text, p_codec text, p_parent bytea)
         returns table (class text, fresh boolean)

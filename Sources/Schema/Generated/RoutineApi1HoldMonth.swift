@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/hold_month.sql.
     static let api1HoldMonth = Routine(
-        name: "api_1/hold_month", checksum: "51d301e60d4d808bb34d2dce3630e079164963a3fbfc15c807f7c94778655c36", sql: #"""
+        name: "api_1/hold_month", checksum: "a04b9b2c50f0bcef60f01029ea4afd694e203f4770602e956eceba9bd97fe438", sql: #"""
         -- Keeps the month of a run from being closed until the transaction ends. Returns false if the month is closed already:
-        -- then the jobs of its runs have been dropped or will be.
+        -- then the jobs of its runs have been dropped or will be dropped.
         create or replace function ofa_api_1.hold_month(p_run bigint) returns boolean
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         declare

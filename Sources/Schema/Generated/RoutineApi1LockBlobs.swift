@@ -4,11 +4,11 @@
 extension Routine {
     /// The routine sql/functions/api_1/lock_blobs.sql.
     static let api1LockBlobs = Routine(
-        name: "api_1/lock_blobs", checksum: "bd1006cc496a9468105c8798df576a652b5fdce56cc1670ec2e4af2e19b0ad09", sql: #"""
+        name: "api_1/lock_blobs", checksum: "a1e2cc5f2a298b92fa07cf29aba93e8e1f1e48593eac0ccdf383c759ffcb10dd", sql: #"""
         -- Locks the blobs `p_digests` (in hexadecimal) before their removal, and returns those that exist. With `p_skip`, blobs
-        -- that another transaction has locked are skipped. Parents are locked before what is derived from them. A transaction
-        -- that adds a reference to a blob locks the blob too (hold_blob), so that the caller's next statement sees all
-        -- references to the blobs locked here.
+        -- that another transaction has locked are skipped. Blobs without a parent are locked before blobs with one. A
+        -- transaction that adds a reference to a blob locks the blob too (hold_blob), so that the caller's next statement sees
+        -- all references to the blobs locked here.
         create or replace function ofa_api_1.lock_blobs(p_digests text[], p_skip boolean) returns setof text
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

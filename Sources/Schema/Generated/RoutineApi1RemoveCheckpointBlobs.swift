@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/remove_checkpoint_blobs.sql.
     static let api1RemoveCheckpointBlobs = Routine(
-        name: "api_1/remove_checkpoint_blobs", checksum: "b1b871e59d6c0199fb3a9e79b4b88731bd0c4fe405be0cfcd9b374642c2b15e1", sql: #"""
-        -- Deletes those of the blobs `p_digests` (in hexadecimal) that are of class checkpoint and not referenced, then those of
-        -- their parents that were only referenced by them; returns the deleted blobs. All given blobs must be locked. Parents
+        name: "api_1/remove_checkpoint_blobs", checksum: "d562bdb37df7afa1e045469ba58341337e83922d9a55fc542678704440fd0e73", sql: #"""
+        -- Deletes those of the blobs `p_digests` (in hexadecimal) that are of class checkpoint and not referenced, then those
+        -- of their parents that no other reference keeps; returns the deleted blobs. All given blobs must be locked. Parents
         -- that another transaction has locked are skipped: the collection of unreferenced blobs removes them later.
         create or replace function ofa_api_1.remove_checkpoint_blobs(p_digests text[])
         returns table (digest text, store text, stored_bytes bigint)

@@ -4,11 +4,11 @@
 extension Routine {
     /// The routine sql/functions/ready_jobs.sql.
     static let readyJobs = Routine(
-        name: "ready_jobs", checksum: "7dc433028f835f1f14ebe42957c68e4d007b88e960b46cdf5f55d2065745594f", sql: #"""
-        -- Returns available jobs with no crash: from each of the lanes `p_lanes`, those with the lowest `seq`. `p_limits` has
-        -- for each lane the maximum number of jobs to return, and `p_floors` the `seq` below which no job is available. If
-        -- `p_run` is not NULL, returns only jobs of that run. With `p_lock`, locks the jobs and skips jobs that other
-        -- transactions have locked.
+        name: "ready_jobs", checksum: "6e4dd7cf9b37737789b1f592a9f3c5607a6b3b4df41065eb4cf1c1280321097f", sql: #"""
+        -- Returns available jobs that are not quarantined (`crashes` is 0): from each of the lanes `p_lanes`, those with the
+        -- lowest `seq`. `p_limits` has for each lane the maximum number of jobs to return, and `p_floors` the `seq` below which
+        -- no job is available. If `p_run` is not NULL, returns only jobs of that run. With `p_lock`, locks the jobs and skips
+        -- jobs that other transactions have locked.
         create or replace function ofa.ready_jobs(p_lanes int[], p_floors bigint[], p_limits int[], p_run bigint, p_lock boolean)
         returns table (lane_id int, key int, seq bigint, spot tid) language plpgsql as $$
         #variable_conflict use_column

@@ -3,9 +3,10 @@
 import Postgres
 
 extension Request {
-    /// Inserts the row of a blob whose bytes are about to be stored. If the row exists, updates and locks it, provided that
-    /// the blob's bytes were collected or `anew` says to replace them. Returns the blob's class and whether its row was
-    /// inserted (`fresh`); returns no row if the bytes are stored already and are not to be replaced.
+    /// Inserts the row of a blob whose bytes are about to be stored in full (not as a recipe or a delta of another blob). If
+    /// the row exists, updates and locks it, provided that the blob's bytes were collected or `anew` says to replace them.
+    /// Returns the blob's class and whether its row was inserted (`fresh`); returns no row if the bytes are stored already
+    /// and are not to be replaced.
     public static func blobClaim(digest: [UInt8], blobClass: String, store: String, rawBytes: Int64, storedBytes: Int64, chunks: Int, filter: String, codec: String, anew: Bool) -> Request {
         Request(blobClaimStatement, [.bytes(digest), .text(blobClass), .text(store), .int(rawBytes), .int(storedBytes), .int(chunks), .text(filter), .text(codec), .bool(anew)])
     }
@@ -14,10 +15,10 @@ extension Request {
           $5::bigint, $6::int, $7::text, $8::text, $9::boolean);
         """#)
 
-    /// Inserts the row of a blob that is about to be stored as a recipe or a delta of the blob `parent`, whose bytes are
-    /// protected from garbage collection until the transaction ends. If the row exists and its bytes were collected, updates
-    /// and locks it. Returns the blob's class and whether its row was inserted (`fresh`); returns no row if the bytes are
-    /// stored already, or if those of the parent are not stored.
+    /// Inserts the row of a blob that is about to be stored as a recipe or a delta of the blob `parent`. If the row exists
+    /// and the blob's bytes were collected, updates and locks it. Protects the bytes of the parent from garbage collection
+    /// until the transaction ends. Returns the blob's class and whether its row was inserted (`fresh`); returns no row if
+    /// the blob's bytes are stored already, or if the parent's bytes are not stored.
     public static func blobClaimDerived(digest: [UInt8], blobClass: String, store: String, rawBytes: Int64, storedBytes: Int64, chunks: Int, filter: String, codec: String, parent: [UInt8]) -> Request {
         Request(blobClaimDerivedStatement, [.bytes(digest), .text(blobClass), .text(store), .int(rawBytes), .int(storedBytes), .int(chunks), .text(filter), .text(codec), .bytes(parent)])
     }

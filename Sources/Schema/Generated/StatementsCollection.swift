@@ -30,8 +30,8 @@ extension Request {
         select digest from ofa_api_1.lock_blobs($1::text[], true) as digest;
         """#)
 
-    /// Deletes those of the given blobs that are of class checkpoint and not referenced, then those of their parents that
-    /// were only referenced by them and are not locked; returns the deleted blobs. All given blobs must be locked.
+    /// Deletes those of the given blobs that are of class checkpoint and not referenced, then those of their parents that no
+    /// other reference keeps and no other transaction has locked; returns the deleted blobs. All given blobs must be locked.
     public static func checkpointBlobsRemove(digests: [String]) -> Request {
         Request(checkpointBlobsRemoveStatement, [.textArray(digests)])
     }
@@ -56,8 +56,8 @@ extension Request {
         order by blob.digest limit $3::int;
         """#)
 
-    /// Returns the number and the stored size of the blobs that are not referenced, unless by other such blobs that are made
-    /// from them, and were last put more than `grace_seconds` ago and before the oldest running attempt began.
+    /// Returns the number and the stored size of the blobs that repeated calls of BlobOrphansRemove with the same
+    /// `grace_seconds` would delete. A blob that is referenced only by such blobs is counted too.
     public static func blobOrphansCount(graceSeconds: Double) -> Request {
         Request(blobOrphansCountStatement, [.double(graceSeconds)])
     }

@@ -8,9 +8,10 @@ extension Statement {
         select ofa_api_1.promote_jobs(1000) as promoted;
         """#)
 
-    /// Returns up to 200 running jobs: jobs of sessions that are over, and up to 100 jobs of other sessions, whose timeout
-    /// or stall timeout passed more than the session's term (`ttl`) ago. The first select starts from the sessions: a start
-    /// from ofa.live would also read the dead rows of past leases, which cannot be vacuumed while an old snapshot exists.
+    /// Returns up to 200 running jobs of two kinds: jobs whose session is over (`lost` is true), and up to 100 jobs of other
+    /// sessions whose timeout or stall timeout passed more than the session's term (`ttl`) ago. The first select starts from
+    /// the sessions: a start from ofa.live would also read the dead rows of past leases, which cannot be vacuumed while an
+    /// old snapshot exists.
     public static let jobsLost = Statement(name: "JobsLost", sql: #"""
         select lost.job_id, true as lost
         from (select id from ofa.session where state <> 'alive' and not swept offset 0) as over

@@ -93,8 +93,8 @@ extension Request {
         order by made.id, input.artifact_id, input.role;
         """#)
 
-    /// Returns the edges of LineageEdges, but reads the attempts from their inputs on: of an artifact that more than `most`
-    /// attempts read, only `most` are read.
+    /// Returns the edges among the given artifacts: output, input and role. Starts from the inputs. If more than `most`
+    /// attempts read an artifact, only `most` of them are searched for outputs.
     public static func lineageEdgesDown(artifacts: [Int64], most: Int) -> Request {
         Request(lineageEdgesDownStatement, [.intArray(artifacts), .int(most)])
     }
@@ -118,9 +118,9 @@ extension Request {
         where token = any ($1::bigint[]) and role = $2::text;
         """#)
 
-    /// Returns the edges into the given artifacts, and into their nearest ancestors, `ahead` artifacts in all: an artifact
-    /// and an input with its role, NULL for an artifact without inputs. Inputs with a number below `bound` are left out;
-    /// at most `most` rows.
+    /// Returns the inputs of the given artifacts and of their nearest ancestors, of up to `ahead` artifacts in all. Each row
+    /// has an artifact (`id`), one of its inputs (`next_id`) and the role of the input; an artifact without inputs has a row
+    /// with NULLs. Inputs with a number below `bound` are left out. Returns at most `most` rows.
     public static func lineageStepUp(artifacts: [Int64], bound: Int64, most: Int, ahead: Int) -> Request {
         Request(lineageStepUpStatement, [.intArray(artifacts), .int(bound), .int(most), .int(ahead)])
     }
@@ -148,8 +148,9 @@ extension Request {
         limit $3::int;
         """#)
 
-    /// Returns the edges out of the given artifacts, and out of their nearest descendants, in the form of LineageStepUp:
-    /// an artifact and an output of an attempt that read it. Outputs with a number above `bound` are left out.
+    /// Returns what LineageStepUp returns, but for descendants: each row has an artifact (`id`), an output of an attempt
+    /// that read the artifact (`next_id`), and the role in which it was read. Outputs with a number above `bound` are left
+    /// out.
     public static func lineageStepDown(artifacts: [Int64], most: Int, bound: Int64, ahead: Int) -> Request {
         Request(lineageStepDownStatement, [.intArray(artifacts), .int(most), .int(bound), .int(ahead)])
     }

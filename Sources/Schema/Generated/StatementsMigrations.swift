@@ -14,8 +14,8 @@ extension Statement {
         select set_config('lock_timeout', '500', true), set_config('statement_timeout', '0', true);
         """#)
 
-    /// Returns whether the record of applied migrations (ofa.migration) exists. If not, `others` has the names of up to five
-    /// objects in schema ofa, which then belongs to another program; NULL if the schema has no objects.
+    /// Returns whether the record of applied migrations (ofa.migration) exists. If it does not, any objects in schema ofa
+    /// belong to another program; `others` then has the names of up to five of them, or is NULL if there are none.
     public static let migrationSchemaExists = Statement(name: "MigrationSchemaExists", sql: #"""
         with record as (
           select count(*) = 4 as present from pg_attribute

@@ -4,9 +4,10 @@ import Foundation
 import Postgres
 
 extension Statement {
-    /// Returns a time before which no attempt can still be committed with its end: the start of the oldest transaction of
-    /// another client, or a minute ago if this role may not see that, at most an hour ago. It must be read by a statement
-    /// before OpenLineageEnded, whose snapshot then has every attempt that ended before that time.
+    /// Returns a horizon: attempts that ended before this time are already committed, unless a transaction has been open for
+    /// over an hour. The horizon is the start of the oldest open transaction of another client, but at most an hour ago. A
+    /// client whose transactions this role may not see counts as one that began a minute ago. OpenLineageEnded must be a
+    /// later statement than this one, so that it sees every attempt that ended before the horizon.
     public static let openLineageHorizon = Statement(name: "OpenLineageHorizon", sql: #"""
         select greatest(ofa.now() - interval '1 hour', ofa.now() - statement_timestamp() + coalesce((
             select min(case when query = '<insufficient privilege>' then statement_timestamp() - interval '1 minute'
@@ -18,7 +19,7 @@ extension Statement {
 }
 
 extension Request {
-    /// Returns the end of the last attempt that was sent, -infinity before the first one.
+    /// Returns the time at which the last attempt that was sent had ended; -infinity if none was sent.
     public static func openLineageCursor(name: String) -> Request {
         Request(openLineageCursorStatement, [.text(name)])
     }
@@ -26,8 +27,8 @@ extension Request {
         select coalesce((select done_at from ofa.duty where name = $1::text), '-infinity')::text as cursor;
         """#)
 
-    /// Returns about `most` attempts that ended after `after` and before `horizon`, earliest first; attempts with the same
-    /// end are returned together.
+    /// Returns about `most` attempts that ended after `after` and before `horizon`, earliest first; attempts that ended at
+    /// the same time are returned together.
     public static func openLineageEnded(after: String, horizon: String, most: Int) -> Request {
         Request(openLineageEndedStatement, [.text(after), .text(horizon), .int(most)])
     }
@@ -39,8 +40,8 @@ extension Request {
         order by attempt.ended_at fetch first ($3::int) rows with ties;
         """#)
 
-    /// Records that every attempt up to `until` was sent, provided that `after` is the recorded time; returns whether it
-    /// was.
+    /// Records that the attempts that ended up to `until` were sent, if the recorded time is `after`. Returns false and
+    /// changes nothing if another worker has recorded another time.
     public static func openLineageAdvance(name: String, after: String, until: String) -> Request {
         Request(openLineageAdvanceStatement, [.text(name), .text(after), .text(until)])
     }
@@ -49,7 +50,7 @@ extension Request {
         """#)
 
     /// Returns the given attempts with their runs, machines and use of energy. An attempt that is no longer recorded counts
-    /// as completed at the time `made`, when its artifacts were recorded. `first` and `last` bound the ends of the attempts.
+    /// as completed at the time `made`, when its artifacts were recorded. `first` and `last` bound the times of their ends.
     public static func openLineageAttempts(tokens: [Int64], jobs: [Int64], runs: [Int64], stages: [String], made: [String], first: Date, last: Date) -> Request {
         Request(openLineageAttemptsStatement, [.intArray(tokens), .intArray(jobs), .intArray(runs), .textArray(stages), .textArray(made), .timestamp(first), .timestamp(last)])
     }

@@ -38,7 +38,7 @@ extension Request {
         """#)
 
     /// Keeps the month of a run from being closed until the transaction ends. Returns false if the month is closed already:
-    /// then the jobs of its runs have been dropped or will be.
+    /// then the jobs of its runs have been dropped or will be dropped.
     public static func runHold(run: Int64) -> Request {
         Request(runHoldStatement, [.int(run)])
     }

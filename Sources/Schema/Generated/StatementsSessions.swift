@@ -51,8 +51,8 @@ extension Request {
         select ofa_api_1.close_session($1::uuid);
         """#)
 
-    /// Counts the waiting jobs that require capabilities which no living worker for their kind offers together, by kind and
-    /// required capabilities; `run` NULL means any run.
+    /// Counts the waiting jobs that no living worker can run because no worker for their kind offers all capabilities that
+    /// they require, grouped by kind and required capabilities; `run` NULL means any run.
     public static func jobsUnserved(run: Int64?) -> Request {
         Request(jobsUnservedStatement, [run.map { .int($0) } ?? .null])
     }
