@@ -216,8 +216,7 @@ public struct NormGradient {
     }
 }
 
-/// A submatrix in place: the first `rows` rows and `columns` columns of a matrix with `stride`
-/// floats per row.
+/// A view of the first `rows` rows and `columns` columns of a matrix that has `stride` floats per row.
 public struct MatrixSlice {
     /// The whole matrix; its first element is also the first element of the slice.
     public let tensor: Tensor

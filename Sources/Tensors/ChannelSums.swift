@@ -17,7 +17,7 @@ public struct ChannelSums: Equatable, Sendable {
     }
 }
 
-/// The last four results of per-channel sums, and the partial sums of each thread.
+/// The per-channel sums of the last four operators that computed sums, and the partial sums of each thread.
 final class SumSlots {
     private static let slots = 4
     private let threads: Int

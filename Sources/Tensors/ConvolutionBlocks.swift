@@ -3,7 +3,7 @@
 
 import CKernels
 
-/// The first outputs and inputs of a convolution's stored weights (out, in, kernel, kernel), in place.
+/// A view of a convolution's stored weights (out, in, kernel, kernel): those of the first output and input channels.
 public struct FilterSlice {
     /// The stored weights; the first float belongs to the first output, input and tap.
     public let tensor: Tensor

@@ -103,8 +103,8 @@ public enum GradientSums {
     /// The sums of g and of g * (input - center), where g is the input gradient times act' of the
     /// input's map.
     case slope(center: Tensor)
-    /// The five arrays of the kernel `gate_sums` for a gated input, written to the tensor (5,
-    /// images, channels).
+    /// The five sums per image and channel that the C kernel `gate_sums` computes for a gated input; written to the
+    /// tensor (5, images, channels).
     case gate(center: Tensor, Tensor)
 
     /// Whether the sums are computed for each image separately.

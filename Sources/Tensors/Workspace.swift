@@ -34,7 +34,8 @@ public final class Workspace {
         place = Mark()
     }
 
-    /// Returns the number of floats that a view of `count` floats occupies: whole lines of 64 bytes.
+    /// Returns the number of floats that a view of `count` floats occupies: `count` rounded up to whole lines of 64
+    /// bytes.
     public static func rounded(_ count: Int) -> Int { (count + 15) / 16 * 16 }
 
     /// Returns a view of `count` floats, aligned to 64 bytes; the values are undefined.
