@@ -58,7 +58,7 @@ public final class TestServer: Sendable {
         migrated.close()
     }
 
-    /// The settings of the server: nothing is durable.
+    /// The settings of the server. They are fast because commits need not survive a crash.
     public static let settings = [
         "fsync = off", "synchronous_commit = off", "full_page_writes = off",
         "max_connections = 200",

@@ -22,6 +22,6 @@ public enum Watcher {
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         try process.run()
-        // ends[1] stays open while this process lives; the watcher acts when ends[1] closes.
+        // ends[1] stays open while this process lives; the watcher cleans up when ends[1] closes.
     }
 }
