@@ -73,7 +73,7 @@ public final class Trainer {
     private let statisticsBefore: Tensor
     /// Which parameters had a gradient before the step.
     private var touchedBefore: [Bool]
-    /// The norm of the gradient of the last step that was not skipped; NaN before the first.
+    /// The norm of the gradient of the last step that was not skipped; NaN before the first such step.
     public private(set) var gradientNorm = Double.nan
     /// The losses of a step's passes, read once per step.
     private let losses = LossTotals()
