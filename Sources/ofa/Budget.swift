@@ -33,8 +33,8 @@ struct Budget {
         name = parts.map { "\($0[0].dropFirst(4))-\($0[1])" }.joined(separator: "-")
     }
 
-    /// Returns a copy of the device with the same tables. Each limit given here replaces the device's own, and `name`
-    /// is appended to the device's name.
+    /// Returns a copy of the device with the same tables. Each limit of this budget replaces the device's limit, and
+    /// `name` is appended to the device's name.
     func applied(to device: StoredDevice) -> StoredDevice {
         var target = device.target
         target.name += "-" + name

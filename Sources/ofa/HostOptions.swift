@@ -23,7 +23,7 @@ struct HostOptions: ParsableArguments {
             "The most megabytes for jobs of this process; by default this machine's.",
             valueName: "mb"), transform: Number.whole(1...1 << 30))
     var memoryMB: Int?
-    /// The maximum numbers of concurrent jobs of a kind, each as `kind=n`.
+    /// The maximum number of concurrent jobs of each listed kind, in the form `kind=n`.
     @Option(
         help: ArgumentHelp(
             "The most concurrent stages of a kind, such as train=1; may be repeated.",
@@ -131,7 +131,7 @@ struct HostRoom {
     var offers: [String] = []
     /// How long a lease lasts without a heartbeat, in seconds.
     var leaseSeconds = 10.0
-    /// The longest a statement of the worker may run, in seconds.
+    /// How long a statement of the worker may run, in seconds.
     var statementSeconds = 60.0
 
     /// The number of threads of a job that reserves no processors.

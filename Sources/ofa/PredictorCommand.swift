@@ -228,7 +228,7 @@ struct PredictorShow: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Refuses invalid resolutions, and a scale without a space.
+    /// Refuses invalid resolutions, and `--percent` without `--space`.
     mutating func validate() throws {
         _ = try ImageSizes.read(resolutions)
         guard !scale.percent || space != nil else {

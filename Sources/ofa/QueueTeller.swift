@@ -83,7 +83,7 @@ final class QueueTeller: Sendable {
         state.withLock { $0.failures = later + $0.failures }
     }
 
-    /// Returns the runs that this object reported as failed and that are still failed, not retried.
+    /// Returns the runs that this object reported as failed, without those that were retried since.
     func failed(_ connect: () throws -> Connection) throws -> Set<RunID> {
         let suspects = state.withLock(\.failed)
         if suspects.isEmpty { return [] }
