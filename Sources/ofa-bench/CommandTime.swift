@@ -9,8 +9,8 @@ struct CommandTime: Encodable {
     /// Fastest and median seconds of a few runs, from the start of the process to its end.
     let seconds, medianSeconds: Double
 
-    /// Runs and times a command of the `ofa` in this program's folder, which uses the database `url`. Exit code 2, a
-    /// check that is not true, is allowed.
+    /// Runs and times a command of the `ofa` in this program's folder, which uses the database `url`. Exit code 2,
+    /// which means that a checked condition is not true, is allowed.
     init(_ arguments: [String], url: String, runs: Int = 3) throws {
         let ofa = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
             .appending(path: "ofa").path

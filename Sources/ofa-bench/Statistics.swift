@@ -34,7 +34,7 @@ struct Statistics: Codable, Equatable {
 struct Ratio: Codable, Equatable {
     /// The median of the peer's rounds divided by the median of ours: above 1 if our engine is faster.
     let ratio: Double
-    /// The smallest and the largest ratio of the two sides in one round.
+    /// The smallest and the largest of the rounds' ratios.
     let min, max: Double
     /// The time of the peer's fastest pass divided by the time of our fastest pass. Other programs affect this ratio
     /// less than the ratios of medians.
