@@ -1,6 +1,7 @@
 // JSON values of unknown shape, so that the metadata of artifacts can be embedded in JSON output.
 
 import Foundation
+import Intake
 
 /// Any JSON value.
 public enum JSONValue: Sendable, Equatable, Codable {
@@ -19,9 +20,34 @@ public enum JSONValue: Sendable, Equatable, Codable {
     /// An object.
     case object([String: JSONValue])
 
-    /// Parses JSON text.
+    /// Parses JSON text. Of keys that appear twice in an object the first counts.
     public init(parsing text: String) throws {
-        self = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
+        let node: JSONNode
+        do { node = try JSONNode(text, Self.rule) } catch {
+            // Deeper text than the rule allows, and the error of text that is no JSON.
+            self = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
+            return
+        }
+        self.init(node)
+    }
+
+    /// Stored text was checked when it was stored, so its size is not limited again.
+    private static let rule = JSONRule(maxBytes: .max)
+
+    private init(_ node: JSONNode) {
+        switch node {
+        case .null: self = .null
+        case .flag(let value): self = .bool(value)
+        case .text(let value): self = .string(value)
+        case .list(let values): self = .array(values.map { Self($0) })
+        case .object(let members):
+            self = .object(
+                Dictionary(members.map { ($0.key, Self($0.value)) }) { first, _ in first })
+        case .number(let digits):
+            // As JSONDecoder does, a number such as 1.0 becomes an integer.
+            let number = Double(digits) ?? .nan
+            self = (Int64(digits) ?? Int64(exactly: number)).map { .int($0) } ?? .double(number)
+        }
     }
 
     /// Parses stored JSON text. Text that PostgreSQL accepts as json but `JSONDecoder` does not,

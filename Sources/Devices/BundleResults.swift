@@ -12,8 +12,26 @@ public struct BundleResults: Sendable {
     public let runtime, provider, machine: String
     /// Threads of a model.
     public let threads: Int
-    /// The timings in milliseconds by the name of the model.
+    /// The timings in milliseconds by the name of the model: `repeats` of each visit, visit by visit.
     public let milliseconds: [String: [Double]]
+    /// Timed runs of a model in one visit. Between two visits of a model all other models run.
+    public let repeats: Int
+
+    /// Which timings count.
+    public enum Runs: String, Codable, Sendable {
+        /// All runs of a visit but the first.
+        case repeated
+        /// The first run of each visit.
+        case first
+        /// All runs; for results with one run a visit, or with too few visits.
+        case all
+    }
+
+    /// The choices of runs with enough timings; the first choice is the one for whole networks.
+    var runs: [Runs] {
+        let visits = (milliseconds.values.map(\.count).min() ?? 0) / repeats
+        return repeats > 1 && visits >= Self.leastTimings ? [.repeated, .first] : [.all]
+    }
 
     /// The form of the file.
     private static let format = "ofa-bundle-results-1"
@@ -48,6 +66,8 @@ public struct BundleResults: Sendable {
             (runtime, provider) = (try top.text("runtime"), try top.text("provider"))
             machine = try top.text("machine")
             threads = try top.whole("threads", in: 1...4096)
+            // A file without the field is taken as one run a visit.
+            repeats = try top["repeats"] == nil ? 1 : top.whole("repeats", in: 1...100_000)
             guard case .object(let members) = try top.required("milliseconds") else {
                 throw InputFault("field milliseconds is no object")
             }
@@ -93,9 +113,13 @@ public struct BundleResults: Sendable {
             seed: UInt64(try fields.whole("seed", in: 0...Int.max)))
     }
 
-    /// Returns the summary of a model's timings. Errors: `malformed` if there are fewer than five.
-    func timings(of name: String) throws -> LatencyEntry {
-        let found = milliseconds[name] ?? []
+    /// Returns the summary of a model's timings in `runs`. Errors: `malformed` if there are fewer than five.
+    func timings(of name: String, _ runs: Runs) throws -> LatencyEntry {
+        let all = milliseconds[name] ?? []
+        let found =
+            runs == .all
+            ? all
+            : all.indices.filter { ($0 % repeats == 0) == (runs == .first) }.map { all[$0] }
         guard found.count >= Self.leastTimings else {
             throw DeviceError(
                 .malformed,

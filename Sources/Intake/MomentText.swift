@@ -1,5 +1,6 @@
-// Times from outside. The only accepted form is ISO 8601 with a time zone, because this form cannot
-// be misread. A day that does not exist is refused; a lenient parser would read it as another day.
+// Times from outside. A time must be ISO 8601 with a time zone, because this form cannot be misread; a
+// bare day is accepted only where it is asked for. A day that does not exist is refused; a lenient
+// parser would read it as another day.
 
 import Foundation
 

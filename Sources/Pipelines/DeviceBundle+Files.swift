@@ -99,16 +99,17 @@ extension DeviceStore {
                     + " \(results.manifest.prefix(12)), not \(try bundle.manifestDigest.prefix(12))",
                 remedy: "make the bundle anew and measure again")
         }
-        var (table, check) = try bundle.table(results)
+        let found = try bundle.table(results)
+        var table = found.table
         for resolution in source.resolutions {
-            table[correctionOf: try space.tableName, resolution] = check.correction
+            table[correctionOf: try space.tableName, resolution] = found.check.correction
         }
         let metadata = ImportedTableMetadata(
             device: device.name, space: space.name, spaceHash: source.spaceHash,
             batch: device.batch, entries: table.entries.values.reduce(0) { $0 + $1.count },
-            resolutions: table.resolutions, meanError: check.heldOutError, check: check,
+            resolutions: table.resolutions, meanError: found.check.heldOutError, check: found.check,
             manifest: results.manifest, runtime: results.runtime, provider: results.provider,
-            machine: results.machine, threads: results.threads)
+            machine: results.machine, threads: results.threads, runs: found.runs)
         let stored = try insertLatencyTable(table, of: device, metadata)
         guard try setLatencyTable(stored, of: device) else {
             throw PipelineError(

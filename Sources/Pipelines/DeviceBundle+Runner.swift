@@ -13,8 +13,9 @@ extension DeviceBundle {
             python3 run.py               # an interrupted run continues with the same command
 
         Copy results.json back and import it: ofa device import-results NAME results.json
-        Rounds are interleaved: every round runs each model of an image size, so that slow phases
-        of the machine affect all models alike.
+        Rounds are interleaved: every round visits each model of an image size, so that slow phases
+        of the machine affect all models alike. The first run of a visit finds the caches full of other
+        models, as a part does in a network; the import decides from the whole networks which runs count.
         """
         import argparse
         import hashlib
@@ -34,8 +35,8 @@ extension DeviceBundle {
             parser = argparse.ArgumentParser(
                 description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
             parser.add_argument("--threads", type=int, default=1, help="threads of a model (1)")
-            parser.add_argument("--warmup", type=int, default=1, help="untimed runs per visit (1)")
-            parser.add_argument("--repeats", type=int, default=3, help="timed runs per visit (3)")
+            parser.add_argument("--warmup", type=int, default=0, help="untimed runs per visit (0)")
+            parser.add_argument("--repeats", type=int, default=4, help="timed runs per visit (4)")
             parser.add_argument("--rounds", type=int, default=30, help="visits of each model (30)")
             parser.add_argument("--provider", default="CPUExecutionProvider",
                                 help="execution provider (CPUExecutionProvider)")
@@ -125,6 +126,10 @@ extension DeviceBundle {
                 text = file.read()
             manifest = json.loads(text)
             results = begin(options, manifest, hashlib.sha256(text).hexdigest())
+            try:
+                write(results, options.output)
+            except OSError as error:
+                sys.exit(f"cannot write {options.output}: {error.strerror}; name another with --output")
             found = results["milliseconds"]
             sizes = sorted({entry["resolution"] for entry in manifest["entries"]})
             done = sum(len(found.get(entry["name"], [])) for entry in manifest["entries"])

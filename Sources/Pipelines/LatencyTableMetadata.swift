@@ -79,6 +79,8 @@ public struct ImportedTableMetadata: Codable, Sendable, Equatable {
     public let runtime, provider, machine: String
     /// Threads of a model.
     public let threads: Int
+    /// The runs of parts that the table is made from; nil in tables that were imported before this was recorded.
+    public let runs: BundleResults.Runs?
 }
 
 /// The metadata of a user-supplied table.

@@ -75,7 +75,15 @@ struct DeviceBundleCommand: ParsableCommand {
         do {
             try FileManager.default.createDirectory(
                 at: unfinished, withIntermediateDirectories: false)
-            bytes = try bundle.write(to: unfinished)
+            let start = ContinuousClock.now
+            bytes = try bundle.write(to: unfinished) { share in
+                let seconds = start.duration(to: .now) / .seconds(1)
+                guard seconds > 2 else { return }
+                Output.progress(
+                    "writing \(output): \(Int(100 * share)) %"
+                        + " (\(Format.duration(seconds / share - seconds)) left)")
+            }
+            Output.endProgress()
             // This fails if the folder `output` exists and is not empty.
             guard rename(unfinished.path, output) == 0 else {
                 throw CommandFailure.failed(
@@ -194,17 +202,25 @@ struct DeviceImportResults: ParsableCommand {
                     whole_ms: $0.wholeMs)
             },
             runtime: found.runtime, provider: found.provider, threads: found.threads,
-            machine: found.machine)
+            machine: found.machine, part_runs: found.runs)
         try Output.answer(document, output) {
             func percent(_ share: Double) -> String { Format.decimal(100 * share, 1) + " %" }
             try Output.line(
                 "\(found.entries) entries of \(found.runtime), \(found.provider), threads:"
-                    + " \(found.threads), on \(found.machine)")
+                    + " \(found.threads), on \(found.machine)\(found.runs.map(Self.told) ?? "")")
             try Output.line(
                 "table against \(check.rows.count) whole networks: \(percent(check.meanError)) mean"
                     + " error, \(percent(check.worstError)) at worst; corrected, each network left out"
                     + " of its fit: \(percent(check.heldOutError))")
             try DevicePrinter.show(device, output)
+        }
+    }
+
+    private static func told(_ runs: BundleResults.Runs) -> String {
+        switch runs {
+        case .first: "; of each visit of a part the first run counts, after other models ran"
+        case .repeated: "; of each visit of a part the repeated runs count"
+        case .all: ""
         }
     }
 
@@ -228,5 +244,6 @@ struct DeviceImportResults: ParsableCommand {
         let runtime, provider: String
         let threads: Int
         let machine: String
+        let part_runs: BundleResults.Runs?
     }
 }

@@ -22,7 +22,7 @@ import Testing
 
     /// The results of a device on which every call takes 0.04 ms, and a network `scale` times its parts.
     private func results(
-        _ bundle: DeviceBundle, scale: Double = 1.2,
+        _ bundle: DeviceBundle, scale: Double = 1.2, repeats: Int = 1,
         change: (inout [String: [Double]]) -> Void = { _ in }
     ) throws -> BundleResults {
         var found: [String: [Double]] = [:]
@@ -42,9 +42,10 @@ import Testing
         struct File: Encodable {
             var format = "ofa-bundle-results-1", manifest = "0", runtime = "r 1", provider = "p"
             var machine = "m", threads = 1, complete = true
-            let bundle: DeviceBundle.Source, milliseconds: [String: [Double]]
+            let bundle: DeviceBundle.Source, repeats: Int, milliseconds: [String: [Double]]
         }
-        let json = try JSONEncoder().encode(File(bundle: bundle.source, milliseconds: found))
+        let json = try JSONEncoder().encode(
+            File(bundle: bundle.source, repeats: repeats, milliseconds: found))
         return try BundleResults(String(decoding: json, as: UTF8.self), source: "results.json")
     }
 
@@ -68,7 +69,9 @@ import Testing
     @Test("the call of a model counts once per network, and whole networks correct the table")
     func table() throws {
         let bundle = try bundle()
-        let (table, check) = try bundle.table(try results(bundle))
+        let found = try bundle.table(try results(bundle))
+        let (table, check) = (found.table, found.check)
+        #expect(found.runs == .all)
         for size in [16, 24] {
             let keys = try LatencyKey.all(in: tinySpace, resolution: size)
             let first = try NetworkShape(tinySpace, tinySpace.largest).latencyKeys[0]
@@ -82,6 +85,32 @@ import Testing
         #expect(check.rows.count == 20)
         #expect(check.meanError > 0.1 && check.heldOutError < 0.01)
         #expect(abs(check.correction.scale - 1.2) < 0.05)
+    }
+
+    @Test(
+        "the runs of parts whose sums fit the whole networks make the table",
+        arguments: [BundleResults.Runs.first, .repeated])
+    func runs(_ fitting: BundleResults.Runs) throws {
+        let bundle = try bundle()
+        // Six visits of three runs; the runs that do not fit are off by another factor for each part.
+        let other = fitting == .first ? BundleResults.Runs.repeated : .first
+        let results = try results(bundle, repeats: 3) { found in
+            for entry in bundle.entries where entry.kind == .part {
+                let value = found[entry.name]?.first ?? 0
+                let factor = 0.3 + 1.7 * Double(entry.name.utf8.reduce(0) { $0 &* 31 &+ $1 }) / 255
+                found[entry.name] = (0..<18).map { run in
+                    (run % 3 == 0) == (other == .first) ? factor * value : value
+                }
+            }
+            for entry in bundle.entries where entry.kind != .part {
+                found[entry.name] = Array(repeating: found[entry.name]?.first ?? 0, count: 18)
+            }
+        }
+        let found = try bundle.table(results)
+        #expect(found.runs == fitting)
+        #expect(found.check.heldOutError < 0.01)
+        let key = try #require(bundle.entries.last { $0.kind == .part }?.key)
+        #expect(abs(try #require(found.table[24, key]).mean - milliseconds(key)) < 1e-12)
     }
 
     @Test("a part that takes hardly longer than the call still takes some time")

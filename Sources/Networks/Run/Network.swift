@@ -1,5 +1,6 @@
-// A network that runs: forward and backward passes of any subnet, with weights sliced in place. The same code runs a
-// supernet and an extracted subnet; only the layout of the weights differs.
+// A network that runs: forward and backward passes of any subnet. Each layer uses the first channels of its weights in
+// place; only the filters of an elastic kernel are copied. The same code runs a supernet and an extracted subnet; only
+// the layout of the weights differs.
 
 import Tensors
 
