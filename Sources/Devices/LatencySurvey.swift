@@ -18,12 +18,12 @@ public struct LatencySurvey: Codable, Sendable {
         public var entry: LatencyEntry
     }
 
-    /// The entries given at the start, and the entries measured at the finished image sizes.
+    /// The entries given at the start, and the entries measured at image sizes whose survey is complete.
     public private(set) var table: LatencyTable
-    /// The networks timed as a whole at the finished image sizes.
+    /// The networks timed as a whole at image sizes whose survey is complete.
     public private(set) var wholes: [Whole] = []
-    /// At the finished image sizes: the number of entries that were measured, and the number of entries that were given
-    /// at the start.
+    /// The number of entries that were measured, and the number of entries that were given at the start; both count
+    /// only image sizes whose survey is complete.
     public private(set) var measuredEntries = 0, knownEntries = 0
     /// Number of disturbed timings of parts.
     public private(set) var outliers = 0

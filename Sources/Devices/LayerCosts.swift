@@ -68,7 +68,8 @@ package struct LayerCosts: Sendable {
     /// Returns the costs of the entry with index `entry` at one of the space's resolutions.
     package func tally(_ entry: Int, _ resolution: Int) -> Tally { plane(resolution)[entry] }
 
-    /// Returns the costs `tally` on `device`. Sizes in bytes follow from the device's number formats.
+    /// Returns the metrics of a network on `device`, computed from the network's summed costs, `tally`. The device's
+    /// number formats decide the sizes in bytes.
     package func metrics(_ tally: Tally, on device: DeviceTarget) -> NetworkMetrics {
         device.metrics(
             tally.cost, latencyMs: hasLatency ? tally.latencyMs : nil,

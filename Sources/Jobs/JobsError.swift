@@ -7,7 +7,7 @@ public struct JobsError: Remedied, Equatable {
     public enum Code: Sendable, Equatable {
         /// The run, job or stage does not exist.
         case notFound
-        /// The run's description is invalid.
+        /// The description of a run, or of jobs added to a run, is invalid.
         case invalidRun
         /// A text breaks the rules for names or JSON.
         case invalidText

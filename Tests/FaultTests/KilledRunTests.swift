@@ -35,6 +35,63 @@ import Testing
         #expect(try queue.audit() == [])
     }
 
+    @Test("killed after a checkpoint that is a delta, a training resumes from it, bit for bit")
+    func killedAfterDelta() throws {
+        // Steps this small leave most bits of the weights, so that deltas pay.
+        func slow() throws -> TinyPipeline {
+            try TinyPipeline(epochs: 2, learningRate: 1e-6, checkpointSeconds: 0)
+        }
+        let pipeline = try slow(), database = try TemporaryDatabase()
+        let newest = Statement(
+            name: "NewestCheckpoint",
+            sql: """
+                select seq, filter = 'xor' as is_delta, stored_bytes, raw_bytes
+                from ofa.checkpoint join ofa.blob on blob.digest = checkpoint.digest
+                join ofa.job on job.id = checkpoint.job_id
+                where job.stage = 'shrink' order by seq desc limit 1
+                """)
+        let active = Statement(
+            name: "ActiveSessions",
+            sql: """
+                select count(*) as n from pg_stat_activity
+                where datname = current_database() and state = 'active' and pid <> pg_backend_pid()
+                """)
+        let first = try pipeline.start(database.url)
+        try pipeline.wait(until: 0.3, first, database.url)
+        let connection = try database.connect(), queue = JobQueue(connection)
+        var seq: Int64 = 0
+        while first.isRunning {
+            first.stop()
+            // A statement that was sent before the stop may still commit a checkpoint.
+            while try connection.queryOne(active).int("n") > 0 {
+                Thread.sleep(forTimeInterval: 0.01)
+            }
+            let row = try connection.queryOne(newest)
+            seq = try row.int64("seq")
+            if try row.bool("is_delta") {
+                #expect(try row.int("stored_bytes") < row.int("raw_bytes"))
+                break
+            }
+            first.goOn()
+            Thread.sleep(forTimeInterval: 0.02)
+        }
+        first.killNow()
+
+        let second = try CommandRun(
+            ["run", pipeline.path], environment: pipeline.environment(database.url))
+        #expect(second.status == 0, "\(second.errors)")
+        let job = try #require(try queue.jobs().first { $0.stage == "shrink" })
+        let log = try queue.log(of: job.id).map(\.line)
+        #expect(log.contains("resumed at step \(seq) of 40"), "\(log)")
+
+        let other = try slow(), quiet = try TemporaryDatabase()
+        let undisturbed = try CommandRun(
+            ["run", other.path], environment: other.environment(quiet.url))
+        #expect(undisturbed.status == 0, "\(undisturbed.errors)")
+        #expect(
+            try TinyPipeline.supernets(connection) == TinyPipeline.supernets(try quiet.connect()))
+    }
+
     @Test(
         "asked to stop, a training waits for the checkpoint under way, saves where it is, and goes on there"
     )

@@ -11,7 +11,7 @@ final class TinyPipeline {
     let path: String
     private let folder: String
 
-    init(epochs: Int = 10, checkpointSeconds: Double = 0.2) throws {
+    init(epochs: Int = 10, learningRate: Double = 0.02, checkpointSeconds: Double = 0.2) throws {
         folder = try TemporaryFolder.make(prefix: "ofa-fault")
         let train = TinyImages(count: 400, size: 28, classes: 10, seed: 1)
         let test = TinyImages(count: 100, size: 28, classes: 10, seed: 2)
@@ -44,7 +44,7 @@ final class TinyPipeline {
                 augmentation: {min_area: 0.7}
                 batch: 16
                 epochs: \(epochs)
-                learning_rate: 0.02
+                learning_rate: \(learningRate)
                 checkpoint_seconds: \(checkpointSeconds)
             """
         try text.write(toFile: path, atomically: true, encoding: .utf8)
