@@ -22,8 +22,8 @@ public struct LatencySurvey: Codable, Sendable {
     public private(set) var table: LatencyTable
     /// The networks timed as a whole at image sizes whose survey is complete.
     public private(set) var wholes: [Whole] = []
-    /// The number of entries that were measured, and the number of entries that were given at the start; both count
-    /// only image sizes whose survey is complete.
+    /// The number of entries that were measured, and the number of those that the survey needs and that were given at
+    /// the start; both count only image sizes whose survey is complete.
     public private(set) var measuredEntries = 0, knownEntries = 0
     /// Number of disturbed timings of parts.
     public private(set) var outliers = 0

@@ -199,7 +199,8 @@ private final class SharedCheckpoint: @unchecked Sendable {
 }
 
 /// Decides which checkpoints of a training are stored as deltas: one checkpoint is stored whole, and each of the next
-/// three as a delta to it. Once a delta would save too little, all later checkpoints are stored whole.
+/// three as a delta to it. After a delta that would save too little, eight checkpoints are stored whole before the next
+/// delta is tried: with a large learning rate deltas save little, but at the end of a phase the rate is small.
 ///
 /// Deltas reduce the number of bytes written. The two checkpoints that are kept may be deltas to the same base: if the
 /// base is damaged, both are lost. Every fourth checkpoint is stored whole, because checkpoints differ more and more
@@ -207,11 +208,14 @@ private final class SharedCheckpoint: @unchecked Sendable {
 struct DeltaCourse {
     /// The number of deltas between two checkpoints that are stored whole.
     static let deltas = 3
+    /// The number of checkpoints that are stored whole after a delta that would have saved too little.
+    static let pause = 8
 
     /// The base of the next checkpoint; nil if it is to be stored whole.
     private(set) var base: DeltaBase?
     private var left = 0
-    private var pays = true
+    /// How many further checkpoints are stored whole before one becomes a base again.
+    private var rest = 0
 
     /// Notes that the checkpoint with `bytes` was stored.
     mutating func saved(_ bytes: [UInt8], _ digest: Digest, isDelta: Bool) {
@@ -219,8 +223,8 @@ struct DeltaCourse {
             left -= 1
             if left == 0 { base = nil }
         } else {
-            if base != nil { pays = false }
-            base = pays ? DeltaBase(digest, bytes) : nil
+            rest = base == nil ? max(0, rest - 1) : Self.pause
+            base = rest == 0 ? DeltaBase(digest, bytes) : nil
             left = Self.deltas
         }
     }

@@ -127,17 +127,20 @@ import Training
         #expect(isDelta == [false, true, true, true, false, true, true, true, false])
     }
 
-    @Test("after a delta that saves too little, none is tried")
+    @Test("after a delta that saves too little, the next eight checkpoints are stored whole")
     func unlike() throws {
         #expect(try deltas(near: false) == [Bool](repeating: false, count: 9))
         var course = DeltaCourse()
         #expect(course.base == nil)
         course.saved([1], Digest.of([1]), isDelta: false)
         #expect(course.base?.digest == Digest.of([1]))
-        for byte: UInt8 in 2...4 {
+        // The second is the delta that saves too little.
+        for byte: UInt8 in 2...9 {
             course.saved([byte], Digest.of([byte]), isDelta: false)
             #expect(course.base == nil)
         }
+        course.saved([10], Digest.of([10]), isDelta: false)
+        #expect(course.base?.digest == Digest.of([10]))
     }
 
     @Test("one whose lease is over saves nothing, and its training hears of it")

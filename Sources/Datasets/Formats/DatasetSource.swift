@@ -126,8 +126,9 @@ public protocol DatasetSource: Sendable {
     /// The form.
     var form: DatasetForm { get }
 
-    /// Lists classes, parts and import units. Calls `visit` with every file and folder that is
-    /// ignored or cannot be listed, but not with samples.
+    /// Lists classes, parts and import units. In the forms that may hold any files, folders of
+    /// images and WebDataset, calls `visit` with every file and folder that is ignored or cannot be
+    /// listed, but not with samples.
     ///
     /// Errors: `DatasetError`, and what `visit` throws.
     func survey(_ visit: SourceVisitor) throws -> DatasetSurvey

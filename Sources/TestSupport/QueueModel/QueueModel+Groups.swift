@@ -4,8 +4,8 @@ import Jobs
 extension QueueModel {
     // MARK: Firing
 
-    /// Fires each of the groups whose rule is decided: sets the group's result, and releases or cancels the jobs and
-    /// stages that wait for the group. Skips groups that have fired already.
+    /// Fires each of the groups whose rule is decided: sets the group's result, and releases, cancels or blocks the jobs
+    /// and stages that wait for the group. Skips groups that have fired already.
     func fire(_ numbers: [Int]) {
         var waiting = numbers
         while !waiting.isEmpty {
