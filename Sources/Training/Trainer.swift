@@ -7,7 +7,7 @@ import Foundation
 import Networks
 import Tensors
 
-/// Trains a supernet in one phase: the subnets that the phase allows.
+/// Trains a supernet in one phase: the subnets that the phase allows. Or trains one extracted network further.
 public final class Trainer {
     /// The state of training between two steps. Training that is resumed from it takes the same further steps.
     public struct State: Sendable {
@@ -53,6 +53,8 @@ public final class Trainer {
     /// The space restricted to the phase's choices.
     private let open: SearchSpace
     private let phase: TrainingPhase
+    /// The only network in training; nil if the phase draws subnets.
+    private let alone: NetworkShape?
     private let teacher: Network?
     private let data: TrainingData
     /// Loads the images of the next pass while a pass runs.
@@ -83,12 +85,14 @@ public final class Trainer {
     private var skippedInARow = 0
 
     /// Prepares a phase. The largest network of `teacher` gives soft labels; it runs with batch statistics, as in the
-    /// published implementation. A teacher is required if the phase uses distillation. Errors: `TrainingError`
-    /// `invalidParameters`, and errors of `NetworkShape.init`.
+    /// published implementation. A teacher is required if the phase uses distillation. Given `alone`, the shape of a
+    /// network extracted from a supernet of `space`, every step trains that network, whose weights `network` has, and
+    /// the phase's choices of genes are ignored. Errors: `TrainingError` `invalidParameters`, and errors of
+    /// `NetworkShape.init`.
     public init(
         _ network: Network, of space: SearchSpace, phase: TrainingPhase, teacher: Network?,
         data: TrainingData,
-        seed: UInt64
+        seed: UInt64, alone: NetworkShape? = nil
     ) throws {
         try phase.validate(in: space)
         guard phase.distillation == 0 || teacher != nil else {
@@ -106,6 +110,7 @@ public final class Trainer {
         self.space = space
         open = try phase.open(in: space)
         self.phase = phase
+        self.alone = alone
         self.teacher = phase.distillation > 0 ? teacher : nil
         self.data = data
         loader = PrefetchingLoader(
@@ -128,16 +133,16 @@ public final class Trainer {
         statisticsBefore = engine.storage(network.weights.statistics.count).all
         touchedBefore = network.touched
         (config, largest) = (space.largest, space.largest)
-        shape = try NetworkShape(space, config)
-        teacherShape = shape
+        teacherShape = try NetworkShape(space, config)
+        shape = alone ?? teacherShape
         try reserve()
     }
 
     /// Reserves the memory that any step needs, so that no step allocates.
     private func reserve() throws {
         network.reserve(
-            try phase.roomiest(in: space), images: phase.imagesPerPass, training: true,
-            subnets: phase.subnets)
+            try alone.map { [$0] } ?? phase.roomiest(in: space), images: phase.imagesPerPass,
+            training: true, subnets: phase.subnets)
         guard let teacher else { return }
         let shapes = try phase.resolutions.map { resolution in
             largest.resolution = resolution
@@ -230,10 +235,12 @@ public final class Trainer {
     private func pass(
         _ images: FeatureMap, _ labels: [Int32], _ part: Int, _ subnet: Int
     ) throws {
-        var stream = RandomStream(seed: seed, step, subnet, Draw.subnet.rawValue)
-        phase.draw(
-            subnet, into: &config, resolution: images.height, of: open, using: &stream)
-        try shape.change(to: config, in: space)
+        if alone == nil {
+            var stream = RandomStream(seed: seed, step, subnet, Draw.subnet.rawValue)
+            phase.draw(
+                subnet, into: &config, resolution: images.height, of: open, using: &stream)
+            try shape.change(to: config, in: space)
+        }
         let dropout =
             phase.dropout > 0
             ? Network.Dropout(

@@ -19,6 +19,23 @@ extension SearchSpace {
         return try node(self).difference(from: try node(other))
     }
 
+    /// Returns the first difference from `other`, with which this space shares no supernet; nil if every network of one
+    /// space is one of the other. With `besidesClasses`, the name and the number of classes may differ.
+    public func apart(from other: SearchSpace, besidesClasses: Bool) throws -> String? {
+        var own = self
+        if besidesClasses {
+            (own.classes, own.name) = (other.classes, other.name)
+            if let parent = other.coupling?.parent { own.coupling?.parent = parent }
+        }
+        if own == other { return nil }
+        if let difference = try own.difference(from: other) { return difference }
+        if own.resolutions != other.resolutions {
+            return "resolutions are \(own.resolutions), not \(other.resolutions)"
+        }
+        return own.name == other.name
+            ? "its coupled or open genes are others" : "its name is \(own.name), not \(other.name)"
+    }
+
     /// Returns a copy of this space. If a list of kernel sizes, expand ratios or depths is a subset of the same layer's
     /// list in `whole`, the copy has the list of `whole` instead. This space is a part of `whole` if the copy does not
     /// differ from `whole`.

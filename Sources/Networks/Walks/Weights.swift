@@ -74,10 +74,23 @@ public final class Weights {
         (layout.parameters + layout.statistics).map { ($0, memory.download(view($0))) }
     }
 
-    /// Overwrites all arrays. Errors: `invalidWeights` for a missing, unknown or wrongly sized
-    /// array; then some arrays may have been overwritten.
-    public func load(_ arrays: [String: (shape: [Int], values: [Float])]) throws {
-        for parameter in layout.parameters + layout.statistics {
+    /// Returns the names of the classifier's parameters in the supernet of `space`: those of the last layer, whose
+    /// sizes depend on the number of classes.
+    public static func classifier(supernetOf space: SearchSpace) throws -> Set<String> {
+        let naming = ParameterLayout.Naming.supernet(transform: space.kernelTransform)
+        guard case .dense(let dense) = try NetworkShape(space, space.largest).layers.last else {
+            return []
+        }
+        return ["\(dense.prefix(naming)).weight", "\(dense.prefix(naming)).bias"]
+    }
+
+    /// Overwrites all arrays except those called `kept`. Errors: `invalidWeights` for a missing, unknown or wrongly
+    /// sized array; then some arrays may have been overwritten.
+    public func load(
+        _ arrays: [String: (shape: [Int], values: [Float])], keeping kept: Set<String> = []
+    ) throws {
+        for parameter in layout.parameters + layout.statistics
+        where !kept.contains(parameter.name) {
             guard let array = arrays[parameter.name] else {
                 throw NetworkError(
                     .invalidWeights, "the file has no \(parameter.name), which this space needs")
@@ -89,7 +102,7 @@ public final class Weights {
             }
             try set(parameter.name, to: array.values)
         }
-        let known = Set((layout.parameters + layout.statistics).map(\.name))
+        let known = Set((layout.parameters + layout.statistics).map(\.name)).union(kept)
         if let extra = arrays.keys.filter({ !known.contains($0) }).min() {
             throw NetworkError(
                 .invalidWeights, "the file has \(extra), which this space does not know")
