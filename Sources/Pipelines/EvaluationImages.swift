@@ -56,7 +56,7 @@ public struct EvaluationImages {
     }
 
     /// Returns the artifact with the role `role` from the import that made `artifact`.
-    private static func part(
+    static func part(
         _ role: ArtifactRole, of artifact: Artifact, _ connection: Connection
     ) throws -> Artifact {
         if artifact.kind == role.rawValue { return artifact }

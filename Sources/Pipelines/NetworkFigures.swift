@@ -11,9 +11,9 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     /// The network's genes.
     public let arch: SubnetConfig
     /// The predicted accuracy, 0…1; nil if no search chose the network.
-    public let predictedAccuracy: Double?
+    public internal(set) var predictedAccuracy: Double?
     /// Top-1 accuracy on the test images, 0…1.
-    public let testAccuracy: Double
+    public internal(set) var testAccuracy: Double
     /// Measured milliseconds of one batch on this machine: the mean of the timings that other work on the machine did
     /// not disturb. Nil if the device is not a computer.
     public internal(set) var latencyMs: Double?
@@ -64,10 +64,20 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     /// second search.
     public var again: SecondSearch?
 
+    /// The training of this network alone, after its extraction; nil if there was none.
+    public var fineTuning: FineTuning?
+
+    /// The device's name, with `, fine-tuned` if the network was trained further.
+    public var label: String { device + (fineTuning == nil ? "" : ", fine-tuned") }
+
     /// Whether this is the supernet's largest network, which is extracted for no device.
-    var isLargest: Bool { device == Materialised.largest.rawValue && predictedAccuracy == nil }
+    var isLargest: Bool { isEnd(.largest) }
     /// Whether this is the supernet's smallest network, which is extracted for no device.
-    var isSmallest: Bool { device == Materialised.smallest.rawValue && predictedAccuracy == nil }
+    var isSmallest: Bool { isEnd(.smallest) }
+
+    private func isEnd(_ end: Materialised) -> Bool {
+        device == end.rawValue && predictedAccuracy == nil && fineTuning == nil
+    }
 
     /// The standard error of the test accuracy due to the number of test images.
     public var testError: Double? { Self.standardError(testAccuracy, testImages) }
@@ -104,7 +114,7 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     /// The size limit, in bytes, of the class names in an artifact's metadata.
     static let mostNameBytes = 64 << 10
 
-    private static func standardError(_ share: Double, _ count: Int?) -> Double? {
+    static func standardError(_ share: Double, _ count: Int?) -> Double? {
         count.flatMap { $0 > 0 ? (share * (1 - share) / Double($0)).squareRoot() : nil }
     }
 }
@@ -142,7 +152,8 @@ public struct TestOffset: Codable, Sendable, Equatable {
 
     /// Estimates the offset from `figures`; nil unless at least two networks were measured on both kinds of images.
     public init?(_ figures: [NetworkFigures]) {
-        let offsets = figures.compactMap { network in
+        // A fine-tuned network was chosen on the held-out images, which may favour them.
+        let offsets = figures.filter { $0.fineTuning == nil }.compactMap { network in
             network.heldOutAccuracy.map { network.testAccuracy - $0 }
         }
         guard offsets.count >= 2 else { return nil }

@@ -8,6 +8,7 @@ import Foundation
 import Intake
 import Jobs
 import Networks
+import Postgres
 
 /// A validated pipeline.
 public struct PipelineDefinition: Sendable {
@@ -47,6 +48,20 @@ public struct PipelineDefinition: Sendable {
     /// Notes about surprising effects of the file, one line each.
     public let notes: [String]
 
+    /// The blobs of the artifacts that the file names as sources; nil if the artifacts were not looked up, and the
+    /// stages' inputs have their references as in the file.
+    public let sourceBlobs: [Digest]?
+
+    /// What the definition was read from.
+    private let source: (text: String, file: String, overrides: [String])
+
+    /// Whether the file names artifacts as sources.
+    public var namesArtifacts: Bool {
+        stages.contains { stage in
+            stage.inputs.values.contains { if case .artifact = $0 { true } else { false } }
+        }
+    }
+
     /// SHA-256 of `text`, in hexadecimal: equal hashes mean equal files, overrides and folders.
     public var hash: String { Digest.of(Array(text.utf8)).hex }
 
@@ -59,6 +74,20 @@ public struct PipelineDefinition: Sendable {
 
     /// Reads a file's text; `file` is its path, used in errors and for relative folders.
     public init(text: String, file: String, overrides: [String] = []) throws {
+        try self.init(text, file, overrides, nil)
+    }
+
+    /// Returns the definition with the artifacts that the file names as sources looked up in the database of
+    /// `connection`. Errors are about the key that names an artifact: `missingInput` for one that does not exist, is of
+    /// another kind, or whose bytes are not stored; `mismatch` for one of another space.
+    public func withArtifacts(_ connection: Connection) throws -> PipelineDefinition {
+        try PipelineDefinition(source.text, source.file, source.overrides, connection)
+    }
+
+    private init(
+        _ text: String, _ file: String, _ overrides: [String], _ connection: Connection?
+    ) throws {
+        source = (text, file, overrides)
         let replaced = try YAMLOverrides(overrides)
         let document = try YAMLDocument(text, file: file)
         let top = try YAMLReader(document, file: file, overrides: replaced)
@@ -71,7 +100,9 @@ public struct PipelineDefinition: Sendable {
         guard !list.keys.isEmpty else { throw top.error("stages", "has no stage") }
         let place = FilePlace(file)
         let drafts = try Self.readDrafts(list, space: space, devices: devices, place: place)
-        stages = try Self.stages(drafts, space)
+        let artifacts = connection.map { [space] in ArtifactSources($0, space: space) }
+        stages = try Self.stages(drafts, space, artifacts)
+        sourceBlobs = artifacts?.blobs
         notes = Self.notes(drafts, stages)
         try top.finish()
         try replaced.finish()
@@ -151,7 +182,19 @@ public struct PipelineDefinition: Sendable {
             guard let entry = try list.mapping(name) else { continue }
             let kind = try entry.required(try entry.choice("kind", StageKind.self), "kind")
             let needs = try entry.texts("needs") ?? []
+            guard !name.hasPrefix(NamedSource.prefix) else {
+                throw list.error(
+                    name, "is no name of a stage: it would be taken for an artifact",
+                    remedy: "begin it with another word")
+            }
             for need in needs where !list.keys.contains(need) {
+                guard !need.hasPrefix(NamedSource.prefix) else {
+                    throw entry.error(
+                        "needs",
+                        "names '\(Shown.excerpt(need))', an artifact, and artifacts need not be waited for",
+                        remedy: "name it at the key of the input: \(kind.sourceWords)",
+                        code: .invalidGraph)
+                }
                 throw entry.error(
                     "needs",
                     "names '\(Shown.excerpt(need))', which is no stage of this file",
@@ -161,29 +204,32 @@ public struct PipelineDefinition: Sendable {
                 kind, from: entry, space: space, devices: devices, place: place)
             let terms = try StageTerms.read(kind, from: entry)
             try check(terms, against: parameters, in: space, entry)
+            let sources = try NamedSource.read(kind, parameters, from: entry)
             let onBad = try StageTerms.readOnBad(needs, from: entry)
             try entry.finish()
             drafts.append(
                 StageDraft(
                     name: name, kind: kind, needs: needs, onBad: onBad, terms: terms,
-                    parameters: parameters, entry: entry))
+                    parameters: parameters, sources: sources, entry: entry))
         }
         return drafts
     }
 
-    private static func stages(_ drafts: [StageDraft], _ space: SearchSpace) throws -> [Stage] {
-        let graph = try StageGraph(drafts)
+    private static func stages(
+        _ drafts: [StageDraft], _ space: SearchSpace, _ artifacts: ArtifactSources?
+    ) throws -> [Stage] {
+        let graph = try StageGraph(drafts, artifacts)
         let stages = try drafts.map { draft in
             let inputs = try graph.inputs(of: draft)
             try StageTerms.check(draft.onBad, inputs, draft.entry)
             return Stage(
                 name: draft.name, kind: draft.kind, needs: draft.needs, onBad: draft.onBad,
-                terms: draft.terms, parameters: draft.parameters, inputs: inputs,
+                terms: draft.terms, parameters: graph.parameters(of: draft, inputs), inputs: inputs,
                 places: Dictionary(
                     uniqueKeysWithValues: dataKeys.map { ($0, draft.entry.place($0)) }))
         }
         let entries = Dictionary(uniqueKeysWithValues: drafts.map { ($0.name, $0.entry) })
-        let check = TrainedCheck(stages, entries, space)
+        let check = TrainedCheck(stages, entries, space, domains: artifacts?.domains ?? [:])
         for stage in stages { try check.check(stage) }
         return stages
     }
@@ -216,100 +262,5 @@ public struct PipelineDefinition: Sendable {
         throw entry.error(
             "rule", "wants \(count) of \(sampling.shards) shards",
             remedy: "lower it or raise shards")
-    }
-}
-
-/// A parsed stage before its inputs are resolved.
-struct StageDraft {
-    let name: String
-    let kind: StageKind
-    let needs: [String]
-    let onBad: [String: OnBad]
-    let terms: StageTerms?
-    let parameters: StageParameters
-    let entry: YAMLReader
-}
-
-/// The graph of the stages' needs and outputs.
-private struct StageGraph {
-    private let byName: [String: StageDraft]
-
-    /// Throws `invalidGraph` for a cycle, naming the stages of the cycle and the line of one of these stages.
-    init(_ drafts: [StageDraft]) throws {
-        byName = Dictionary(uniqueKeysWithValues: drafts.map { ($0.name, $0) })
-        var finished: Set<String> = []
-        for draft in drafts { try visit(draft, path: [], &finished) }
-    }
-
-    private func visit(_ draft: StageDraft, path: [String], _ finished: inout Set<String>) throws {
-        if let start = path.firstIndex(of: draft.name) {
-            let circle = (path[start...] + [draft.name]).joined(separator: " → ")
-            throw draft.entry.error("needs", "is part of a cycle: \(circle)", code: .invalidGraph)
-        }
-        guard !finished.contains(draft.name) else { return }
-        for need in draft.needs.compactMap({ byName[$0] }) {
-            try visit(need, path: path + [draft.name], &finished)
-        }
-        finished.insert(draft.name)
-    }
-
-    /// Returns the source of each input that `draft` requires: the stage named by a parameter, or the nearest ancestor
-    /// that makes the input. Errors: `missingInput`.
-    func inputs(of draft: StageDraft) throws -> [ArtifactRole: InputReference] {
-        var result: [ArtifactRole: InputReference] = [:]
-        for (role, key) in draft.parameters.namedInputs {
-            let stage = key.stage
-            guard ancestors(of: draft).contains(where: { $0.contains(stage) }) else {
-                throw draft.entry.error(
-                    key.key,
-                    "names '\(stage)', which \(draft.name) does not need, directly or through others",
-                    remedy: NearestName.remedy(
-                        stage, among: byName.keys.filter { $0 != stage }.sorted()),
-                    code: .missingInput)
-            }
-            guard let maker = byName[stage], maker.kind.outputs.contains(role.made) else {
-                throw draft.entry.error(
-                    key.key, "names '\(stage)', which makes no \(role.made.rawValue)",
-                    code: .missingInput)
-            }
-            result[role] = .stage(stage)
-        }
-        for role in draft.parameters.requiredRoles where result[role] == nil {
-            result[role] = .stage(try nearest(role.made, for: draft))
-        }
-        return result
-    }
-
-    private func nearest(_ role: ArtifactRole, for draft: StageDraft) throws -> String {
-        for level in ancestors(of: draft) {
-            let makers = level.filter { byName[$0]?.kind.outputs.contains(role) ?? false }.sorted()
-            if makers.count == 1 { return makers[0] }
-            if makers.count > 1 {
-                throw draft.entry.error(
-                    "needs",
-                    "reaches several stages that make a \(role.rawValue) (\(makers.joined(separator: ", ")))",
-                    remedy: "need only one of them", code: .missingInput)
-            }
-        }
-        let kinds = StageKind.allCases.filter { $0.outputs.contains(role) }.map(\.rawValue).joined(
-            separator: " or ")
-        throw draft.entry.error(
-            "needs",
-            "leads to no stage that makes a \(role.rawValue)",
-            remedy: "add a stage of kind \(kinds) to its needs",
-            code: .missingInput)
-    }
-
-    /// Returns the ancestors by distance, direct needs first; a stage counts at its shortest distance.
-    private func ancestors(of draft: StageDraft) -> [[String]] {
-        var levels: [[String]] = [], seen: Set<String> = []
-        var current = draft.needs
-        while !current.isEmpty {
-            let level = current.filter { seen.insert($0).inserted }
-            if level.isEmpty { break }
-            levels.append(level)
-            current = level.flatMap { byName[$0]?.needs ?? [] }
-        }
-        return levels
     }
 }

@@ -45,6 +45,7 @@ enum PipelineKeys {
                 "micro_batch", "learning_rate", "distillation", "label_smoothing", "weight_decay",
                 "momentum",
                 "dropout", "augmentation", "sort_channels", "keep_ratios", "checkpoint_seconds",
+                "new_head",
             ]
         case .sampleAccuracy:
             [
@@ -55,6 +56,13 @@ enum PipelineKeys {
         case .measureDevice: ["device", "repeats", "whole_networks", "resolutions"]
         case .search: ["device", "front_evaluations"]
         case .materialise: ["device", "network", "calibration_images", "calibration_augmentation"]
+        case .fineTune:
+            [
+                "from", "teacher", "epochs", "warmup_epochs", "batch", "micro_batch",
+                "learning_rate", "distillation", "label_smoothing", "weight_decay", "momentum",
+                "dropout", "augmentation", "checkpoint_seconds", "calibration_images",
+                "calibration_augmentation",
+            ]
         case .report: []
         }
     }
@@ -81,7 +89,9 @@ enum PipelineKeys {
     private static func check(stage entry: YAMLReader) throws {
         // An invalid kind is reported when `kind` is read; until then the keys of all kinds are accepted.
         let kind = entry.word("kind").flatMap(StageKind.init(rawValue:))
-        let own = kind.map(parameters) ?? StageKind.allCases.flatMap(parameters)
+        let own = (kind.map { [$0] } ?? StageKind.allCases).flatMap {
+            parameters($0) + $0.sourceKeys.map(\.key)
+        }
         try entry.expect(terms + own)
         for (key, inner) in try entry.mappings() {
             if key == "augmentation" { try inner.expect(augmentation) }

@@ -178,7 +178,7 @@ extension RunReport.NetworkRow {
         case expected_test_accuracy, expected_test_accuracy_error, expected_difference
         case held_out_accuracy, held_out_accuracy_error, held_out_difference, held_out_images
         case latency_difference, latency_table_error, latency_ms_low, latency_ms_high, energy_mj
-        case limits, choice, front, branch, second_search, class_names
+        case limits, choice, front, branch, second_search, class_names, fine_tuning
     }
 
     /// A second search with the field names of `ofa report --json`.
@@ -190,6 +190,35 @@ extension RunReport.NetworkRow {
             bound_ms = second.boundMs
             first_latency_ms = second.firstLatencyMs
             outcome = second.outcome
+        }
+    }
+
+    /// A fine-tuning with the field names of `ofa report --json`.
+    private struct FineTuningDocument: Encodable {
+        struct Figures: Encodable {
+            let held_out_accuracy: Double
+            let held_out_accuracy_error: Double?
+            let held_out_loss: Double
+        }
+
+        let source: Int64
+        let epochs, learning_rate: Double
+        let steps, skipped_steps, held_out_images: Int
+        let before, after: Figures
+        let kept: FineTuning.Side
+
+        init(_ tuning: FineTuning) {
+            func figures(_ figures: FineTuning.Figures) -> Figures {
+                Figures(
+                    held_out_accuracy: figures.accuracy,
+                    held_out_accuracy_error: tuning.error(figures), held_out_loss: figures.loss)
+            }
+            source = tuning.source
+            (epochs, learning_rate) = (tuning.epochs, tuning.learningRate)
+            (steps, skipped_steps) = (tuning.steps, tuning.skippedSteps)
+            held_out_images = tuning.heldOutImages
+            (before, after) = (figures(tuning.before), figures(tuning.after))
+            kept = tuning.kept
         }
     }
 
@@ -240,6 +269,8 @@ extension RunReport.NetworkRow {
         try fields.encode(figures.assumption, forKey: .assumption)
         try fields.encode(figures.limitRows, forKey: .limits)
         try fields.encode(figures.again.map(SecondSearchDocument.init), forKey: .second_search)
+        try fields.encode(
+            figures.fineTuning.map(FineTuningDocument.init), forKey: .fine_tuning)
         try fields.encode(choice?.rawValue, forKey: .choice)
         try fields.encode(front.map(FrontDocument.init), forKey: .front)
         try fields.encode(branch?.document, forKey: .branch)

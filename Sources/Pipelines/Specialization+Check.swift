@@ -56,11 +56,13 @@ extension Specialization {
             remedy: error.remedy)
     }
 
-    /// Returns the figures of the network that a run made for a device; nil if the run has not made the network yet.
+    /// Returns the figures of the last network that a run made for a device; nil if the run has not made one yet.
     public static func figures(ofDevice device: String, run: RunID, _ queue: JobQueue) throws
         -> NetworkFigures?
     {
-        try queue.results(run: run, stage: Step.network.stage(device)).last.map {
+        try [Step.tune, .network].lazy.compactMap { step in
+            try queue.results(run: run, stage: step.stage(device)).last
+        }.first.map {
             try JSONText.decode(NetworkFigures.self, from: $0, what: "the result of \(device)")
         }
     }

@@ -1,5 +1,5 @@
 // Builds runs that specialise for new devices after training: each device's stages measure a latency table if needed,
-// search, and materialise the network; a report with costs follows. Nothing is trained; supernet, predictor and data
+// search, and materialise the network; a report with costs follows. No supernet is trained; supernet, predictor and data
 // set come from an earlier run. Every device is a separate branch. If a branch fails, another branch is affected only
 // if it needs a table that the failed branch was to measure.
 
@@ -21,6 +21,8 @@ public struct Specialization: Sendable {
         case search
         /// Materialises, calibrates and measures the network.
         case network
+        /// Trains the network further.
+        case tune
 
         /// Returns the name of the stage of this step for a device.
         func stage(_ device: String) -> String { "\(rawValue)-\(device)" }
@@ -38,13 +40,17 @@ public struct Specialization: Sendable {
 
     /// Returns the run that specialises for `devices` in parallel branches, each with the device's stored table if
     /// there is one, and then reports. Stages that measure latency reserve `timingThreads` processors; if that is the
-    /// number of the machine's processors, no other job runs during a measurement.
+    /// number of the machine's processors, no other job runs during a measurement. Given `fineTuning`, each network is
+    /// trained further.
     public static func runSpec(
-        _ devices: [StoredDevice], from sources: Sources, timingThreads: Int? = nil
+        _ devices: [StoredDevice], from sources: Sources, timingThreads: Int? = nil,
+        fineTuning: StageParameters.FineTune? = nil
     ) throws -> RunSpec {
         let terms = timingThreads.map { StageTerms(threads: $0) }
         var measured: [Int: String] = [:]
-        let branches = try devices.map { try branch($0, sources, timing: terms, &measured) }
+        let branches = try devices.map {
+            try branch($0, sources, timing: terms, fineTuning, &measured)
+        }
         let networks = branches.compactMap(\.last?.name)
         let report = StageArguments(
             stage: "report", parameters: .report(.init()), inputs: [:], space: sources.space,
@@ -65,7 +71,7 @@ public struct Specialization: Sendable {
     /// batch size to the name of that stage.
     private static func branch(
         _ device: StoredDevice, _ sources: Sources, timing: StageTerms?,
-        _ measured: inout [Int: String]
+        _ fineTuning: StageParameters.FineTune?, _ measured: inout [Int: String]
     ) throws -> [StageSpec] {
         let target = device.target
         var stages: [StageSpec] = []
@@ -109,6 +115,13 @@ public struct Specialization: Sendable {
                     calibrationAugmentation: sources.calibrationAugmentation)),
             [.choice: .stage(search)], needs: [search],
             terms: target.kind == .computer ? timing : nil)
+        if var fineTuning {
+            let network = Step.network.stage(target.name)
+            (fineTuning.from, fineTuning.device) = (network, target)
+            try add(
+                Step.tune.stage(target.name), .fineTune(fineTuning), [.subnet: .stage(network)],
+                needs: [network], terms: target.kind == .computer ? timing : nil)
+        }
         return stages
     }
 

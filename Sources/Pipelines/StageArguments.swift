@@ -102,6 +102,7 @@ public struct StageArguments: Codable, Sendable, Equatable {
         case .measureDevice(let parameters): parameters.device
         case .search(let parameters): parameters.device
         case .materialise(let parameters): parameters.device
+        case .fineTune(let parameters): parameters.device
         case .importDataset, .train, .sampleAccuracy, .fitPredictor, .report: nil
         }
     }
@@ -116,6 +117,7 @@ public struct StageArguments: Codable, Sendable, Equatable {
         case .measureDevice: .measureDevice
         case .search: .search
         case .materialise: .materialise
+        case .fineTune: .fineTune
         case .report: .report
         }
     }

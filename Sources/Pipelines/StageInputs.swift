@@ -43,25 +43,34 @@ public enum CalibrationAugmentation: String, Codable, Sendable, CaseIterable {
 }
 
 extension StageContext {
-    /// Returns the weights of the input `role`, a supernet. Errors: `mismatch` for a supernet of another space.
-    func supernet(_ role: ArtifactRole = .supernet) throws -> Weights {
+    /// Returns the weights of the input `role`, a supernet. With `newHead`, the classifier's parameters are those of a
+    /// fresh supernet of the run's seed instead, and the supernet's number of classes may differ. Errors: `mismatch`
+    /// for a supernet of another space.
+    func supernet(_ role: ArtifactRole = .supernet, newHead: Bool = false) throws -> Weights {
         let artifact = try input(role)
         struct Known: Decodable {
             let definition: SearchSpace?
         }
-        if let other = try metadata(Known.self, of: artifact).definition, other != space {
+        if let other = try metadata(Known.self, of: artifact).definition,
+            let difference = try space.apart(from: other, besidesClasses: newHead)
+        {
             throw PipelineError(
                 .mismatch,
-                "artifact \(artifact.id) is a supernet of space \(other.name), whose definition is not that of this"
-                    + " run's space \(space.name)",
+                "artifact \(artifact.id) is a supernet of space \(other.name), which is not this run's space"
+                    + " \(space.name): \(difference)",
                 remedy: "use the space that it was trained in: ofa artifacts show \(artifact.id)")
         }
         let bytes = try bytes(artifact)
         let file = try InterchangeError.naming("artifact \(artifact.id)") {
             try Safetensors.decode(bytes: bytes)
         }
-        let weights = Weights(try Weights.layout(supernetOf: space))
-        try weights.load(file.tensors.mapValues { ($0.shape, $0.values) })
+        let weights =
+            newHead
+            ? try Weights(supernetOf: space, seed: arguments.seed)
+            : Weights(try Weights.layout(supernetOf: space))
+        try weights.load(
+            file.tensors.mapValues { ($0.shape, $0.values) },
+            keeping: newHead ? Weights.classifier(supernetOf: space) : [])
         return weights
     }
 

@@ -55,10 +55,11 @@ public enum StageKind: String, Codable, Sendable, CaseIterable {
     case measureDevice = "measure-device"
     case search
     case materialise
+    case fineTune = "fine-tune"
     case report
 
     /// The kinds whose jobs save checkpoints.
-    static let savingCheckpoints = Set([train, measureDevice].map(\.rawValue))
+    static let savingCheckpoints = Set([train, fineTune, measureDevice].map(\.rawValue))
 
     /// Whether a stage of this kind always fans out: its first job enqueues jobs that share the work. As soon as these
     /// jobs fulfil the stage's `rule`, a last job gathers their results.
@@ -73,7 +74,7 @@ public enum StageKind: String, Codable, Sendable, CaseIterable {
         case .fitPredictor: [.predictor, .calibrationPlot]
         case .measureDevice: [.latencyTable]
         case .search: [.choice]
-        case .materialise: [.subnet]
+        case .materialise, .fineTune: [.subnet]
         case .report: [.report]
         }
     }

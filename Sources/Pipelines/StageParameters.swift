@@ -17,15 +17,16 @@ public enum StageParameters: Codable, Sendable, Equatable {
     case measureDevice(MeasureDevice)
     case search(SearchDevice)
     case materialise(Materialise)
+    case fineTune(FineTune)
     case report(Report)
 
     /// One phase of training.
     public struct Train: Codable, Sendable, Equatable {
         /// The training phase.
         public var phase: TrainingPhase
-        /// The stage whose supernet the training starts from; nil starts from fresh weights.
+        /// The stage or the artifact whose supernet the training starts from; nil starts from fresh weights.
         public var from: String?
-        /// The stage whose supernet's largest network is the teacher.
+        /// The stage or the artifact whose supernet's largest network is the teacher.
         public var teacher: String?
         /// The expand ratios whose subnets keep the same channels when channels are sorted; the largest ratio is left
         /// out. The widths of these ratios divide the channels into groups, and each group is sorted separately. Nil
@@ -34,6 +35,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
         /// The least number of seconds between checkpoints; nil for 20. Slow checkpoints lengthen the interval
         /// (`CheckpointPace`); 0 means a checkpoint after every step.
         public var checkpointSeconds: Double?
+        /// Whether the classifier of the supernet `from` is replaced by a fresh one, for other classes; nil means no.
+        public var newHead: Bool?
     }
 
     /// Measures the accuracies of many subnets on held-out images.
@@ -123,10 +126,15 @@ public enum StageParameters: Codable, Sendable, Equatable {
         return sizes
     }
 
-    /// The inputs whose source stage is named by a parameter, each with the parameter's key and the stage's name.
+    /// The inputs whose source is named by a parameter, each with the parameter's key and value. The source of a
+    /// fine-tuning may also be a search result instead of a network.
     var namedInputs: [(role: ArtifactRole, key: (key: String, stage: String))] {
         if case .sampleAccuracy(let sampling) = self, let after = sampling.after {
             return [(.samples, ("after", after))]
+        }
+        if case .fineTune(let stage) = self {
+            let teacher = stage.training.teacher.map { (ArtifactRole.teacher, ("teacher", $0)) }
+            return [(.subnet, ("from", stage.from))] + [teacher].compactMap(\.self)
         }
         guard case .train(let train) = self else { return [] }
         var inputs: [(role: ArtifactRole, key: (key: String, stage: String))] = []
@@ -147,6 +155,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
             [.predictor] + (search.device.limits.latencyMsMax == nil ? [] : [.latencyTable])
         case .materialise(let stage):
             [.dataset, .testImages, .supernet] + (stage.network == nil ? [.choice] : [])
+        case .fineTune: [.dataset, .testImages]
         }
     }
 
@@ -155,6 +164,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
         switch self {
         case .search: [.energyTable, .supernet]
         case .measureDevice: [.latencyTable]
+        case .fineTune: [.subnet, .choice, .teacher]
         default: []
         }
     }
@@ -212,16 +222,17 @@ public enum StageParameters: Codable, Sendable, Equatable {
                     device: network == nil ? try device() : nil, network: network,
                     calibrationImages: try calibrationImages(entry),
                     calibrationAugmentation: try calibrationAugmentation(entry)))
+        case .fineTune: return .fineTune(try readFineTune(entry, space: space))
         case .report:
             return .report(Report())
         }
     }
 
-    private static func calibrationImages(_ entry: YAMLReader) throws -> Int {
+    static func calibrationImages(_ entry: YAMLReader) throws -> Int {
         try entry.integer("calibration_images", in: 1...1_000_000) ?? 2000
     }
 
-    private static func calibrationAugmentation(
+    static func calibrationAugmentation(
         _ entry: YAMLReader
     ) throws -> CalibrationAugmentation? {
         let requested = try entry.choice("calibration_augmentation", CalibrationAugmentation.self)
@@ -298,12 +309,19 @@ public enum StageParameters: Codable, Sendable, Equatable {
                 "holds \(SearchSpace.text(stray)); space \(space.name) has \(SearchSpace.listed(space.expandRatios))"
             )
         }
+        let newHead = try entry.flag("new_head") ?? false
+        if newHead, from == nil {
+            throw entry.error(
+                "new_head", "is true, and fresh weights have no other classifier",
+                remedy: "name the supernet that the training starts from: from")
+        }
         return Train(
             phase: phase, from: from, teacher: teacher, keepRatios: keepRatios,
-            checkpointSeconds: try entry.number("checkpoint_seconds", in: 0...86_400))
+            checkpointSeconds: try entry.number("checkpoint_seconds", in: 0...86_400),
+            newHead: newHead ? true : nil)
     }
 
-    private static func readAugmentation(_ entry: YAMLReader) throws -> Augmentation {
+    static func readAugmentation(_ entry: YAMLReader) throws -> Augmentation {
         let style = try entry.choice("crop", Augmentation.CropStyle.self) ?? .stretched
         let augmentation = Augmentation(
             minArea: try entry.number("min_area", in: 0.01...1) ?? (style == .resized ? 0.08 : 1),

@@ -149,6 +149,7 @@ private struct StageHandler: JobHandler {
         case .measureDevice(let parameters): try MeasureDeviceStage.run(context, parameters)
         case .search(let parameters): try SearchStage.run(context, parameters)
         case .materialise(let parameters): try MaterialiseStage.run(context, parameters)
+        case .fineTune(let parameters): try FineTuneStage.run(context, parameters)
         case .report: try ReportStage.run(context)
         }
     }

@@ -46,7 +46,8 @@ public struct StoredNetwork {
     public let classNames: [ByteName]
     /// How images become the network's input.
     public let input: NetworkInput
-    /// The artifacts that the extracting attempt read, by role.
+    /// The artifacts that the attempt that made the network read, by role. For a network that was trained after its
+    /// extraction, also the supernet that it was extracted from.
     public let inputs: [ArtifactRole: Artifact]
 
     /// Reads the network of `artifact`. Data sets that have to be opened are memory-mapped from `cache`.
@@ -62,7 +63,7 @@ public struct StoredNetwork {
         self.artifact = artifact
         figures = try JSONText.decode(
             NetworkFigures.self, from: artifact.metadataJSON, what: "artifact \(artifact.id)")
-        inputs = try Self.inputs(of: artifact, connection)
+        inputs = try Self.withSupernet(Self.inputs(of: artifact, connection), connection)
         bytes = try BlobStore(connection).get(artifact.digest)
         let (bytes, source) = (bytes, "artifact \(artifact.id)")
         let file = try InterchangeError.naming(source) { try Safetensors.decode(bytes: bytes) }
@@ -92,6 +93,18 @@ public struct StoredNetwork {
             inputs[role] = known[edge.input]
         }
         return inputs
+    }
+
+    /// Returns `inputs` with the supernet of the input network, if a network was trained from another one.
+    private static func withSupernet(
+        _ inputs: [ArtifactRole: Artifact], _ connection: Connection
+    ) throws -> [ArtifactRole: Artifact] {
+        var (found, current) = (inputs, inputs)
+        while found[.supernet] == nil, let earlier = current[.subnet] {
+            current = try Self.inputs(of: earlier, connection)
+            found[.supernet] = current[.supernet]
+        }
+        return found
     }
 
     private struct SupernetFields: Decodable {

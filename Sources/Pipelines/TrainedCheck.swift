@@ -13,12 +13,16 @@ struct TrainedCheck {
     private let space: SearchSpace
     private let stages: [String: PipelineDefinition.Stage]
     private let entries: [String: YAMLReader]
+    private let domains: [String: TrainedDomain]
 
     /// Takes the stages of a pipeline file, which must have a valid graph, and for each stage's name the YAML mapping
-    /// that the stage was read from.
+    /// that the stage was read from. `domains` are the trained domains of artifacts that the file names, by number; what
+    /// is trained from another artifact is not checked.
     init(
-        _ stages: [PipelineDefinition.Stage], _ entries: [String: YAMLReader], _ space: SearchSpace
+        _ stages: [PipelineDefinition.Stage], _ entries: [String: YAMLReader], _ space: SearchSpace,
+        domains: [String: TrainedDomain]
     ) {
+        self.domains = domains
         self.stages = Dictionary(uniqueKeysWithValues: stages.map { ($0.name, $0) })
         self.entries = entries
         self.space = space
@@ -56,24 +60,38 @@ struct TrainedCheck {
         return stages[name]
     }
 
-    /// Returns the trained domain of the supernet that the train stage `stage` makes.
+    /// Returns the trained domain of the supernet that the train stage `stage` makes; nil if it is unknown.
     private func trained(_ stage: PipelineDefinition.Stage?) -> TrainedDomain? {
         guard let stage, case .train(let train) = stage.parameters else { return nil }
-        let before = train.from == nil ? nil : trained(maker(.supernet, of: stage))
-        return TrainStage.trained(train, before, space)
+        guard train.from != nil, train.newHead != true else {
+            return TrainStage.trained(train, nil, space)
+        }
+        return supernet(.supernet, of: stage).map { TrainStage.trained(train, $0.known, space) }
+    }
+
+    /// Returns the name and the trained domain of the supernet that is the input `role` of `stage`; nil if the domain is
+    /// unknown.
+    private func supernet(_ role: ArtifactRole, of stage: PipelineDefinition.Stage)
+        -> (name: String, known: TrainedDomain)?
+    {
+        switch stage.inputs[role] {
+        case .stage(let name): trained(stages[name]).map { (name, $0) }
+        case .artifact(let id): domains[id].map { ("artifact \(id)", $0) }
+        case nil: nil
+        }
     }
 
     private func check(
         _ train: StageParameters.Train, _ stage: PipelineDefinition.Stage, _ entry: YAMLReader
     ) throws {
-        guard let teacher = maker(.teacher, of: stage), let known = trained(teacher) else { return }
+        guard let (teacher, known) = supernet(.teacher, of: stage) else { return }
         for size in train.phase.resolutions {
             var full = space.largest
             full.resolution = size
             guard let gene = known.outside(full, in: space) else { continue }
             throw entry.error(
                 "teacher",
-                "asks \(teacher.name) for answers of its full network at \(size) pixels, which it was not trained for:"
+                "asks \(teacher) for answers of its full network at \(size) pixels, which it was not trained for:"
                     + " \(gene)")
         }
     }
@@ -82,20 +100,19 @@ struct TrainedCheck {
         _ sampling: StageParameters.SampleAccuracy, _ stage: PipelineDefinition.Stage,
         _ entry: YAMLReader
     ) throws {
-        let supernet = maker(.supernet, of: stage)
-        guard let supernet, let known = trained(supernet) else { return }
+        guard let (supernet, known) = supernet(.supernet, of: stage) else { return }
         if let other = sampling.resolutions?.first(where: { !known.resolutions.contains($0) }) {
             throw entry.error(
                 "resolutions",
-                "has \(other), and \(supernet.name) is trained for \(SearchSpace.listed(known.resolutions))"
+                "has \(other), and \(supernet) is trained for \(SearchSpace.listed(known.resolutions))"
             )
         }
         if let earlier = maker(.samples, of: stage), let other = maker(.supernet, of: earlier),
-            other.name != supernet.name
+            .stage(other.name) != stage.inputs[.supernet]
         {
             throw entry.error(
                 "after",
-                "names \(earlier.name), whose subnets are of \(other.name); this stage's are of \(supernet.name)"
+                "names \(earlier.name), whose subnets are of \(other.name); this stage's are of \(supernet)"
             )
         }
         if let earlier = maker(.samples, of: stage),
@@ -108,7 +125,7 @@ struct TrainedCheck {
         guard count < UInt128(wanted) else { return }
         throw entry.error(
             "subnets",
-            "asks for \(wanted) networks, and \(supernet.name) is trained for \(count): \(known.words)",
+            "asks for \(wanted) networks, and \(supernet) is trained for \(count): \(known.words)",
             remedy: "train phases with more choices before, or measure fewer")
     }
 

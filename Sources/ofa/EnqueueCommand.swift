@@ -48,8 +48,9 @@ struct EnqueueCommand: ParsableCommand {
     /// Enqueues the pipeline. Standard output gets only the run's number, or the name of a recurring run; notes go to
     /// standard error.
     mutating func run() throws {
-        let checked = try pipeline.checked()
+        let parsed = try pipeline.checked()
         let connection = try database.connect()
+        let checked = try parsed.withArtifacts(connection)
         if let every {
             return try recur(checked, every, connection)
         }

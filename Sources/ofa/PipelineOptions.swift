@@ -22,10 +22,7 @@ struct PipelineOptions: ParsableArguments {
     /// Parses and validates the file without using a database.
     func checked() throws -> CheckedPipeline {
         let name = try name.map { try ArgumentGate.name($0, "--name") }
-        let definition = try PipelineDefinition(path: file, overrides: set)
-        var spec = try definition.runSpec()
-        if let name { spec.name = name }
-        return CheckedPipeline(definition: definition, spec: spec)
+        return try CheckedPipeline(PipelineDefinition(path: file, overrides: set), name: name)
     }
 }
 
@@ -34,7 +31,24 @@ struct CheckedPipeline {
     /// The file's content.
     let definition: PipelineDefinition
     /// The run that is enqueued.
-    let spec: RunSpec
+    private(set) var spec: RunSpec
+
+    /// Takes a file; `name` replaces the name of its runs.
+    init(_ definition: PipelineDefinition, name: String? = nil) throws {
+        self.definition = definition
+        spec = try definition.runSpec()
+        if let name { spec.name = name }
+    }
+
+    /// Returns the pipeline with the artifacts that the file names looked up; unchanged if an unfinished run of the file
+    /// goes on, which has looked them up. Errors: those of `PipelineDefinition.withArtifacts`.
+    func withArtifacts(_ connection: Connection) throws -> CheckedPipeline {
+        guard definition.namesArtifacts,
+            try JobQueue(connection).unfinishedRun(
+                name: spec.name, definitionHash: spec.definitionHash) == nil
+        else { return self }
+        return try CheckedPipeline(definition.withArtifacts(connection), name: spec.name)
+    }
 
     /// Enqueues the run and saves the file's devices, or returns an unfinished run of the same name and file. With
     /// `isHere`, the run is executed on this machine, so missing data are an error for a new run.
@@ -42,9 +56,11 @@ struct CheckedPipeline {
         let known = try JobQueue(connection).unfinishedRun(
             name: spec.name, definitionHash: spec.definitionHash)
         if known == nil { try tell(isHere: isHere) }
-        // `saveDevices` is called only for a new run: a resumed run must not reset limits that were changed after the
-        // run began.
-        return try EnqueuedRun(spec, JobQueue(connection), alongside: saveDevices)
+        // This is called only for a new run: a resumed run must not reset limits that were changed after the run began.
+        return try EnqueuedRun(spec, JobQueue(connection)) { connection in
+            try definition.holdArtifacts(connection)
+            try saveDevices(connection)
+        }
     }
 
     /// Prints notes about the file, and which of the file's data this machine lacks. Throws if data on this machine
@@ -74,14 +90,14 @@ struct CheckedPipeline {
 
     /// Returns a copy whose first stages start no earlier than `date`.
     func starting(at date: Date, now: Date) -> CheckedPipeline {
-        var later = spec
+        var later = self
         let delay = max(0, date.timeIntervalSince(now))
-        for stage in later.stages.indices where later.stages[stage].needs.isEmpty {
-            for job in later.stages[stage].jobs.indices {
-                later.stages[stage].jobs[job].delaySeconds = delay
+        for stage in spec.stages.indices where spec.stages[stage].needs.isEmpty {
+            for job in spec.stages[stage].jobs.indices {
+                later.spec.stages[stage].jobs[job].delaySeconds = delay
             }
         }
-        return CheckedPipeline(definition: definition, spec: later)
+        return later
     }
 }
 

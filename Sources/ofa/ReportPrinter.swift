@@ -94,7 +94,19 @@ enum ReportPrinter {
             if let second = row.figures.again {
                 try Output.line("  \(row.figures.device): \(again(second).dropLast())")
             }
+            if let tuning = row.figures.fineTuning {
+                try Output.line("  \(row.figures.device): \(words(tuning))")
+            }
         }
+    }
+
+    /// Returns a text about the networks before and after a fine-tuning.
+    private static func words(_ tuning: FineTuning) -> String {
+        "fine-tuned for \(amount(tuning.epochs)) epochs from artifact \(tuning.source):"
+            + " \(accuracy(tuning.before.accuracy, tuning.error(tuning.before))) before,"
+            + " \(accuracy(tuning.after.accuracy, tuning.error(tuning.after))) after, on"
+            + " \(Format.grouped(tuning.heldOutImages)) held-out images; the network"
+            + " \(tuning.kept.rawValue) is kept"
     }
 
     private static func networks(_ rows: [RunReport.NetworkRow]) -> Table {
@@ -106,7 +118,7 @@ enum ReportPrinter {
         table.rows = rows.map { row in
             let figures = row.figures
             return [
-                figures.device, figures.predictedAccuracy.map(percent) ?? "",
+                figures.label, figures.predictedAccuracy.map(percent) ?? "",
                 percent(figures.testAccuracy),
                 figures.latencyMs.map { Format.decimal($0, 3) } ?? "", Format.grouped(figures.macs),
                 Format.grouped(figures.params), Format.bytes(figures.flashBytes),
@@ -127,20 +139,20 @@ enum ReportPrinter {
             let predicted = accuracy(figures.predictedAccuracy, figures.accuracyUncertainty)
             if let heldOut = figures.heldOutAccuracy {
                 table.rows.append([
-                    figures.device, "accuracy, held-out images", predicted,
+                    figures.label, "accuracy, held-out images", predicted,
                     accuracy(heldOut, figures.heldOutError), points(figures.heldOutDifference),
                 ])
             }
             let expected = accuracy(figures.expectedTestAccuracy, figures.expectedTestError)
             table.rows.append([
-                figures.device, "accuracy, test images", expected.isEmpty ? predicted : expected,
+                figures.label, "accuracy, test images", expected.isEmpty ? predicted : expected,
                 accuracy(figures.testAccuracy, figures.testError),
                 points(figures.expectedDifference ?? figures.accuracyDifference),
             ])
             guard figures.tableLatencyMs != nil || figures.latencyMs != nil else { continue }
             let error = figures.latencyError.map { " ± " + Format.decimal(100 * $0, 1) + " %" }
             table.rows.append([
-                figures.device, "latency",
+                figures.label, "latency",
                 figures.tableLatencyMs.map { Format.decimal($0, 3) + (error ?? "") + " ms" } ?? "",
                 figures.latencyMs.map { Format.decimal($0, 3) + " ms" } ?? "not measured here",
                 figures.latencyDifference.map { signed(100 * $0, 1) + " %" } ?? "",
@@ -157,7 +169,7 @@ enum ReportPrinter {
         for figures in rows.map(\.figures) {
             for limit in figures.limitRows {
                 table.rows.append([
-                    figures.device, limit.name, amount(limit.limit) + " " + limit.unit,
+                    figures.label, limit.name, amount(limit.limit) + " " + limit.unit,
                     limit.value.map { amount($0) + " " + limit.unit } ?? "not known",
                     limit.value.map { Format.decimal(100 * $0 / limit.limit, 1) + " %" } ?? "",
                     limit.isMet == false

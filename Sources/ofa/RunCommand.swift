@@ -22,6 +22,7 @@ struct RunCommand: ParsableCommand {
             Example:
               ofa run pipelines/fashion-mnist-quick.yaml
               ofa run pipelines/fashion-mnist-quick.yaml --set stages.full.epochs=1 --name short
+              ofa run pipelines/pictures-other-classes.yaml --set stages.full.from=artifact:17
               ofa run pipelines/fashion-mnist-quick.yaml --workers 2 --memory-mb 4000 --limit train=1
             """)
 
@@ -41,7 +42,7 @@ struct RunCommand: ParsableCommand {
         let checked = try pipeline.checked()
         let url = try database.url()
         let connection = try database.connect(url)
-        let enqueued = try checked.enqueue(connection, isHere: true)
+        let enqueued = try checked.withArtifacts(connection).enqueue(connection, isHere: true)
         enqueued.note()
         let run = enqueued.run
         try RunWatch(url: url, connection: connection, run: run, room: room).untilEnded()

@@ -1,4 +1,5 @@
-// `ofa specialize`: makes networks for new devices from an existing supernet. Nothing is trained.
+// `ofa specialize`: makes networks for new devices from an existing supernet, without training or with a short one of
+// each network.
 
 import Accounting
 import ArgumentParser
@@ -20,11 +21,15 @@ struct SpecializeCommand: ParsableCommand {
             limits, the front, and costs. Several devices are parallel branches of one run. Limits given here apply to \
             this run only, and to every device named; with --budget every device gets a network for each budget.
 
+            With --fine-tune each network is also trained alone, as the last phase of its supernet was. Of the networks \
+            before and after, the report has both, and the better one on held-out images is kept.
+
             Example:
               ofa device add watch --kind phone --max-macs 3000000
               ofa specialize --device watch --wait --html watch.html
               ofa specialize --device watch my-board --wait
               ofa specialize --device watch --budget max-macs=2000000 --budget max-macs=4000000,max-flash-kb=900
+              ofa specialize --device watch --fine-tune 2 --wait
             """)
 
     /// The devices.
@@ -82,6 +87,20 @@ struct SpecializeCommand: ParsableCommand {
             "Measure on held-out images too, even if the run's test offset is known; costs half as much again."
     )
     var measureHeldOut = false
+    /// The epochs of training each network; nil for no training.
+    @Option(
+        help: ArgumentHelp(
+            "Train each network further for so many epochs; the better one on held-out images is kept.",
+            valueName: "epochs"),
+        transform: Number.real(0.001...10_000))
+    var fineTune: Double?
+    /// The peak learning rate of that training.
+    @Option(
+        help: ArgumentHelp(
+            "With --fine-tune: the peak learning rate; by default a tenth of that of the supernet's last phase.",
+            valueName: "rate"),
+        transform: Number.real(1e-6...100))
+    var fineTuneRate: Double?
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
@@ -96,6 +115,9 @@ struct SpecializeCommand: ParsableCommand {
             throw ValidationError("--budget names the same limits twice")
         }
         _ = try budget.map(Budget.init)
+        if fineTuneRate != nil, fineTune == nil {
+            throw ValidationError("--fine-tune-rate is for --fine-tune", remedy: "give it too")
+        }
         if !wait, html != nil || workers != nil {
             throw ValidationError(
                 "--html and --workers are for --wait",
@@ -118,7 +140,11 @@ struct SpecializeCommand: ParsableCommand {
         let room = room(for: devices.count)
         let queue = JobQueue(connection)
         let spec = try Specialization.runSpec(
-            devices, from: sources, timingThreads: wait ? room.threads : nil)
+            devices, from: sources, timingThreads: wait ? room.threads : nil,
+            fineTuning: try fineTune.map {
+                try Specialization.fineTuning(
+                    epochs: $0, learningRate: fineTuneRate, of: sources, connection)
+            })
         for device in devices {
             try Specialization.check(device, from: sources, connection, note: Output.note)
         }

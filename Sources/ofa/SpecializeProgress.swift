@@ -98,6 +98,7 @@ struct SpecializeProgress: RunTeller {
             case .measure: "timing blocks"
             case .search: "searching"
             case .network: "cutting and measuring"
+            case .tune: "fine-tuning"
             case nil: stage.name
             }
         switch stage.state {

@@ -69,9 +69,15 @@ public struct ModelCard {
         # \(Self.safe(network.artifact.name))
 
         An image classifier of \(network.shape.classes) classes, cut from a once-for-all supernet of space \
-        \(Self.safe(network.space.name)) for \(target).
+        \(Self.safe(network.space.name)) for \(target)\(tuning).
 
         """
+    }
+
+    /// How the network was trained after its extraction; empty if it was not, or if that network was not kept.
+    private var tuning: String {
+        guard let tuning = figures.fineTuning, tuning.kept == .after else { return "" }
+        return ", then trained alone for \(ReportText.amount(tuning.epochs)) epochs"
     }
 
     private var target: String {

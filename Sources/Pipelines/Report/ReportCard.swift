@@ -20,9 +20,9 @@ struct ReportCard {
     var lines: [String] {
         var lines = [
             "<section class=\"card\" id=\"network-\(row.artifact)\">",
-            "<h2>\(ReportText.safe(figures.device)) \(ReportPage.verdict(figures))</h2>",
+            "<h2>\(ReportText.safe(figures.label)) \(ReportPage.verdict(figures))</h2>",
         ]
-        lines += headline + comparison
+        lines += headline + comparison + tuning
         if let wide = FrontPlot(row, .wide), let narrow = FrontPlot(row, .narrow) {
             lines += [
                 "<figure>", wide.svg, narrow.svg,
@@ -99,6 +99,28 @@ struct ReportCard {
             ])
         }
         return ReportPage.table(["", "Predicted", "Measured", "Difference"], rows)
+    }
+
+    /// The networks before and after a fine-tuning.
+    private var tuning: [String] {
+        guard let tuning = figures.fineTuning else { return [] }
+        func row(_ side: FineTuning.Side, _ figures: FineTuning.Figures) -> [String] {
+            let error = tuning.error(figures).map { " ± " + ReportText.decimal(100 * $0, 2) } ?? ""
+            return [
+                side == .before ? "before" : "after",
+                ReportText.decimal(100 * figures.accuracy, 2) + error + " %",
+                ReportText.decimal(figures.loss, 4), tuning.kept == side ? "kept" : "",
+            ]
+        }
+        return [
+            "<h3>Fine-tuning: \(ReportText.amount(tuning.epochs)) epochs of artifact \(tuning.source)</h3>"
+        ]
+            + ReportPage.table(
+                [
+                    "Network", "\(ReportText.grouped(tuning.heldOutImages)) held-out images",
+                    "Loss",
+                    "",
+                ], [row(.before, tuning.before), row(.after, tuning.after)])
     }
 
     private var caption: String {

@@ -21,7 +21,7 @@ public struct ReportPage: Sendable {
 
     /// The whole document.
     public var html: String {
-        let names = report.networks.map(\.figures.device)
+        let names = report.networks.map(\.figures.label)
         let title =
             names.isEmpty
             ? "Run \(report.run.id) \(report.run.name)" : "Networks for " + Self.list(names)
@@ -43,7 +43,9 @@ public struct ReportPage: Sendable {
     private var lead: String {
         var parts = ["Run \(report.run.id), <b>\(ReportText.safe(report.run.name))</b>"]
         if let source = report.source {
-            parts.append("cut from the supernet of run \(source), without training")
+            let isTuned = report.networks.contains { $0.figures.fineTuning != nil }
+            parts.append(
+                "cut from the supernet of run \(source)" + (isTuned ? "" : ", without training"))
         }
         parts.append("as of \(madeAt.formatted(.iso8601))")
         return parts.joined(separator: ", ") + "."
@@ -69,7 +71,7 @@ public struct ReportPage: Sendable {
         let rows = report.networks.enumerated().map { place, row -> [String] in
             let figures = row.figures
             return [
-                "<a href=\"#network-\(row.artifact)\">\(ReportText.safe(figures.device))</a>",
+                "<a href=\"#network-\(row.artifact)\">\(ReportText.safe(figures.label))</a>",
                 figures.predictedAccuracy.map { ReportText.percent($0) } ?? "",
                 ReportText.percent(figures.testAccuracy),
                 latencies[place],

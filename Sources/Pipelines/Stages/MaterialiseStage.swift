@@ -37,14 +37,7 @@ enum MaterialiseStage {
         }
         figures.testOffset = parameters.testOffset
         figures.calibrationAugmentation = parameters.calibrationAugmentation ?? .whole
-        figures.definition = context.space
-        figures.input = NetworkInput(
-            normalization: cutter.images.normalization,
-            fixedSize: cutter.images.data.loader.source.fixedSize)
-        let names = cutter.images.classNames.map(\.description)
-        if !names.isEmpty, names.reduce(0, { $0 + $1.utf8.count }) <= NetworkFigures.mostNameBytes {
-            figures.classNames = names
-        }
+        figures.describe(context.space, cutter.images)
         return try StageOutput(
             [
                 try StageOutput.Made(
@@ -55,16 +48,32 @@ enum MaterialiseStage {
     }
 
     /// An extracted network, read back from its stored bytes, and its timer if the device is a computer.
-    private struct Cut {
+    struct Cut {
         let config: SubnetConfig
         let digest: Digest
         let network: Network
         let shape, alone: NetworkShape
         let timer: WholeNetworkTimer?
+
+        /// Reads the network with the genes `config` from its stored bytes, which are verified, so that the network that
+        /// is measured is the stored one and runs without the supernet.
+        init(
+            _ config: SubnetConfig, _ digest: Digest, for device: DeviceTarget,
+            _ context: StageContext, _ engine: CPUEngine
+        ) throws {
+            self.config = config
+            self.digest = digest
+            shape = try NetworkShape(context.space, config)
+            let bytes = try context.bytes(digest)
+            (network, alone) = try MaterialiseStage.subnet(shape, bytes: bytes, engine: engine)
+            timer =
+                device.kind == .computer
+                ? try MaterialiseStage.timer(shape, bytes: bytes, batch: device.batch) : nil
+        }
     }
 
     /// Extracts networks from the input supernet.
-    private struct Cutter {
+    struct Cutter {
         private let context: StageContext
         private let parameters: StageParameters.Materialise
         private let engine: CPUEngine
@@ -104,16 +113,7 @@ enum MaterialiseStage {
                     try recipe.encoded(), parent: try context.input(.supernet).digest))
             context.job.progress(
                 fraction: 0.4, message: "weights stored, measuring on test images")
-            // The network that is measured is the stored one: its bytes are read back and verified, and the network
-            // runs without the supernet.
-            let (network, alone) = try MaterialiseStage.subnet(
-                shape, bytes: try context.bytes(digest), engine: engine)
-            let timer =
-                device.kind == .computer
-                ? try MaterialiseStage.timer(shape, bytes: bytes, batch: device.batch) : nil
-            return Cut(
-                config: config, digest: digest, network: network, shape: shape, alone: alone,
-                timer: timer)
+            return try Cut(config, digest, for: device, context, engine)
         }
     }
 
@@ -191,9 +191,11 @@ enum MaterialiseStage {
     }
 
     /// Measures accuracy on the test images and, to compare with the prediction, on `heldOut` held-out images. The test
-    /// images are divided into parts; before each part and after the last, the networks of `timing` are timed.
-    private static func measure(
-        _ cut: Cut, _ images: TrainingImages, heldOut: Int, timing: [Cut], _ context: StageContext
+    /// images are divided into parts; before each part and after the last, the networks of `timing` are timed. The share
+    /// `done` of the stage is done before.
+    static func measure(
+        _ cut: Cut, _ images: TrainingImages, heldOut: Int, timing: [Cut], _ context: StageContext,
+        done: Double = 0.4
     ) throws -> (test: Evaluator.Result, heldOut: Evaluator.Result?) {
         let evaluator = Evaluator(cut.network), timers = timing.compactMap(\.timer)
         func measure(_ loader: BatchLoader, _ images: some Sequence<Int>) throws
@@ -205,7 +207,7 @@ enum MaterialiseStage {
         }
         let source = try context.images(.testImages).source
         let loader = BatchLoader(source, normalization: images.normalization)
-        let count = source.count, share = heldOut > 0 ? 0.35 : 0.6
+        let count = source.count, share = (1 - done) * (heldOut > 0 ? 0.58 : 1)
         var parts: [Evaluator.Result] = []
         let processor = timers.isEmpty ? nil : ThreadPinning.leastBusy()
         func time() {
@@ -219,13 +221,13 @@ enum MaterialiseStage {
             parts.append(try measure(loader, count * part / testParts..<end))
             try context.job.stopIfAsked()
             context.job.progress(
-                fraction: 0.4 + share * Double(part + 1) / Double(testParts),
+                fraction: done + share * Double(part + 1) / Double(testParts),
                 message: "measured on \(end) of \(count) test images")
         }
         time()
         let test = Evaluator.Result(together: parts)
         guard heldOut > 0 else { return (test, nil) }
-        context.job.progress(fraction: 0.4 + share, message: "measuring on held-out images")
+        context.job.progress(fraction: done + share, message: "measuring on held-out images")
         return (test, try measure(images.data.loader, images.heldOut.prefix(heldOut)))
     }
 
@@ -241,7 +243,7 @@ enum MaterialiseStage {
         return WholeNetworkTimer(single, alone, batch: batch)
     }
 
-    private static func figures(
+    static func figures(
         _ device: DeviceTarget, _ cut: Cut, _ choice: Choice?,
         _ measured: (test: Evaluator.Result, heldOut: Evaluator.Result?)
     ) -> NetworkFigures {
@@ -264,7 +266,8 @@ enum MaterialiseStage {
         return figures.timed(timing)
     }
 
-    private static func chosen(
+    /// Returns the genes that the parameters or the input search result choose, with their device.
+    static func chosen(
         _ context: StageContext, _ parameters: StageParameters.Materialise
     ) throws -> (SubnetConfig, DeviceTarget, Choice?) {
         if let network = parameters.network {
@@ -325,12 +328,24 @@ enum MaterialiseStage {
 
 extension NetworkFigures {
     /// Returns a copy with the latency of `timing`; an unchanged copy if `timing` is nil.
-    fileprivate func timed(_ timing: LatencyMeasurement.Timing?) -> NetworkFigures {
+    func timed(_ timing: LatencyMeasurement.Timing?) -> NetworkFigures {
         guard let timing else { return self }
         var figures = self
         figures.latencyMs = timing.steady
         figures.latencyMsLow = timing.sorted[timing.sorted.count / 10]
         figures.latencyMsHigh = timing.sorted[timing.sorted.count * 9 / 10]
         return figures
+    }
+
+    /// Adds the space, and what the training images say: how images become the network's input, and the classes.
+    mutating func describe(_ space: SearchSpace, _ images: TrainingImages) {
+        definition = space
+        input = NetworkInput(
+            normalization: images.normalization,
+            fixedSize: images.data.loader.source.fixedSize)
+        let names = images.classNames.map(\.description)
+        if !names.isEmpty, names.reduce(0, { $0 + $1.utf8.count }) <= Self.mostNameBytes {
+            classNames = names
+        }
     }
 }

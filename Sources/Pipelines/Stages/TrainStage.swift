@@ -52,7 +52,9 @@ enum TrainStage {
     static func run(_ context: StageContext, _ parameters: StageParameters.Train) throws
         -> StageOutput
     {
-        let images = try context.trainingImages()
+        // A supernet that was trained on other images goes on with the normalisation that its weights know.
+        let images = try context.trainingImages(
+            normalization: parameters.from == nil ? nil : try context.supernetNormalization())
         guard images.data.images.count >= parameters.phase.batch else {
             throw PipelineError(
                 .invalidValue,
@@ -64,7 +66,7 @@ enum TrainStage {
             parameters.from == nil
             ? try Weights(
                 supernetOf: context.space, seed: context.arguments.seed, in: engine)
-            : try context.supernet()
+            : try context.supernet(newHead: parameters.newHead == true)
         let before = parameters.from == nil ? nil : try context.trainedDomain()
         if parameters.phase.sortChannels {
             try ChannelSort.sort(
@@ -111,12 +113,12 @@ enum TrainStage {
     }
 
     /// Returns the supernet's trained domain after the phase: the union of `before` and the phase's domain. With fresh
-    /// weights, `before` is nil.
+    /// weights, `before` is nil. With a new classifier, only the phase's networks are trained.
     static func trained(
         _ parameters: StageParameters.Train, _ before: TrainedDomain?, _ space: SearchSpace
     ) -> TrainedDomain {
         let own = parameters.phase.domain(in: space)
-        return before.map(own.union) ?? own
+        return parameters.newHead == true ? own : before.map(own.union) ?? own
     }
 
     /// Returns the expand ratios whose channel groups are kept when channels are sorted: all trained ratios but the
@@ -127,7 +129,7 @@ enum TrainStage {
 
     /// Resumes from the newest checkpoint whose bytes are intact, and deletes newer checkpoints. Returns the segments
     /// trained so far. Without an intact checkpoint the training starts over, and there are no segments.
-    private static func resume(_ trainer: Trainer, _ context: StageContext) throws -> [Segment] {
+    static func resume(_ trainer: Trainer, _ context: StageContext) throws -> [Segment] {
         for checkpoint in try context.job.checkpoints(name: checkpointName) {
             let saved = try JSONText.decode(
                 Saved.self, from: checkpoint.payload,
@@ -188,9 +190,11 @@ enum TrainStage {
         }
     }
 
-    private static func train(
+    /// Trains until every step is done, with checkpoints and messages. The training is the share `share` of the stage.
+    /// `segments` returns the segments up to the current step.
+    static func train(
         _ trainer: Trainer, _ context: StageContext, _ parameters: StageParameters.Train,
-        _ segments: () -> [Segment]
+        share: Double = 1, _ segments: () -> [Segment]
     ) throws {
         let clock = ContinuousClock()
         let signal = context.job.signal
@@ -216,7 +220,7 @@ enum TrainStage {
                 let images = Double((trainer.step - lastStep) * parameters.phase.batch)
                 let speed = images / max((now - lastReport) / .seconds(1), 1e-9)
                 context.job.progress(
-                    fraction: Double(trainer.step) / Double(trainer.steps),
+                    fraction: share * Double(trainer.step) / Double(trainer.steps),
                     message: "step \(trainer.step)/\(trainer.steps), "
                         + figures.words(rate: rate, imagesPerSecond: speed, trainer.skipped))
                 if trainer.skipped > lastSkipped {

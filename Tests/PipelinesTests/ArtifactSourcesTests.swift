@@ -1,0 +1,247 @@
+// Artifacts as sources in pipeline files: where they may stand, what is looked up, and what is refused.
+import Artifacts
+import Foundation
+import Networks
+import Postgres
+import TestSupport
+import Testing
+
+@testable import Pipelines
+
+@Suite struct ArtifactSourcesTests {
+    private static let on = """
+        name: on
+        space: fashion-mbv3
+        devices:
+          box: {kind: phone, max_macs: 6000000}
+        stages:
+          more:
+            kind: train
+            dataset: artifact:3
+            from: artifact:17
+            teacher: artifact:17
+            phase: expand
+            epochs: 1
+            learning_rate: 0.1
+          accuracy: {kind: sample-accuracy, needs: [more], subnets: 10}
+          search: {kind: search, predictor: artifact:9, device: box}
+          network: {kind: materialise, needs: [search, more], device: box}
+          tuned: {kind: fine-tune, needs: [network], from: network, epochs: 1, learning_rate: 0.01}
+          other: {kind: fine-tune, needs: [more], from: artifact:21, epochs: 1, learning_rate: 0.01}
+        """
+
+    private func inputs(_ definition: PipelineDefinition) -> [String: [ArtifactRole:
+        InputReference]]
+    {
+        Dictionary(uniqueKeysWithValues: definition.stages.map { ($0.name, $0.inputs) })
+    }
+
+    @Test("an artifact stands where a stage does, for the stage and for those after it")
+    func read() throws {
+        let definition = try SmallPipeline.read(Self.on)
+        let inputs = inputs(definition)
+        #expect(definition.namesArtifacts && definition.sourceBlobs == nil)
+        #expect(
+            inputs["more"] == [
+                .dataset: .artifact("3"), .supernet: .artifact("17"), .teacher: .artifact("17"),
+            ])
+        #expect(
+            inputs["accuracy"] == [.dataset: .artifact("3"), .supernet: .stage("more")])
+        #expect(inputs["search"] == [.predictor: .artifact("9")])
+        #expect(
+            inputs["network"] == [
+                .dataset: .artifact("3"), .testImages: .artifact("3"), .supernet: .stage("more"),
+                .choice: .stage("search"),
+            ])
+        #expect(
+            inputs["tuned"] == [
+                .dataset: .artifact("3"), .testImages: .artifact("3"), .subnet: .stage("network"),
+            ])
+        #expect(inputs["other"]?[.subnet] == .artifact("21"))
+        guard
+            case .fineTune(let tuned) = definition.stages.first(where: { $0.name == "tuned" })?
+                .parameters
+        else { Issue.record("no fine-tuning"); return }
+        #expect(tuned.device?.name == "box" && tuned.calibrationImages == 2000)
+        for spec in try definition.runSpec().stages {
+            let text = spec.jobs[0].args
+            let arguments = try JSONText.decode(StageArguments.self, from: text, what: "test")
+            #expect(try arguments.job().args == text)
+        }
+        #expect(try !SmallPipeline.read(SmallPipeline.good).namesArtifacts)
+    }
+
+    @Test("a fine-tuning starts from a search result too, and then needs its supernet")
+    func choice() throws {
+        let text = Self.on.replacing("from: network,", with: "from: search,").replacing(
+            "needs: [network]", with: "needs: [search, more]")
+        let inputs = try inputs(SmallPipeline.read(text))["tuned"]
+        #expect(inputs?[.choice] == .stage("search") && inputs?[.supernet] == .stage("more"))
+        #expect(inputs?[.subnet] == nil)
+    }
+
+    @Test(
+        "what no artifact can stand for is refused, with line and key",
+        arguments: [
+            (
+                "needs: [more], subnets", "needs: [artifact:17], subnets",
+                "p.yaml:14: stages.accuracy.needs names 'artifact:17', an artifact,"
+            ),
+            (
+                "from: network,", "from: more,",
+                "p.yaml:17: stages.tuned.from names 'more', which tuned does"
+            ),
+            (
+                "from: network, epochs: 1,", "epochs: 1,",
+                "p.yaml:17: stages.tuned.from is missing"
+            ),
+            (
+                "from: artifact:17\n", "new_head: true\n",
+                "p.yaml:9: stages.more.new_head is true, and fresh weights"
+            ),
+            ("  search:", "  artifact:4:", "p.yaml:15: stages.artifact:4 is no name of a stage"),
+            (
+                "predictor: artifact:9", "predictors: artifact:9",
+                "p.yaml:15: stages.search.predictors is not a known key here"
+            ),
+            (
+                "learning_rate: 0.01}\n  other", "learning_rate: 0.01, depths: [2]}\n  other",
+                "p.yaml:17: stages.tuned.depths is not a known key here"
+            ),
+        ])
+    func refused(old: String, new: String, begins: String) throws {
+        try #require(Self.on.contains(old))
+        let error = #expect(throws: PipelineError.self) {
+            try SmallPipeline.read(Self.on.replacingOccurrences(of: old, with: new))
+        }
+        if old == "from: network," {
+            // `more` is an ancestor by way of `network`, but makes a supernet.
+            #expect(error?.message.contains("makes no subnet") == true, "\(error?.message ?? "")")
+        } else {
+            #expect(error?.message.hasPrefix(begins) == true, "\(error?.message ?? "")")
+        }
+    }
+
+    // MARK: With a database
+
+    private func add(
+        _ role: ArtifactRole, _ name: String, _ metadata: String = "{}", connection: Connection
+    ) throws -> Artifact {
+        let digest = try BlobStore(connection).put(Array(name.utf8), elementSize: 1)
+        let store = ArtifactStore(connection)
+        return try store.get(
+            store.insert(
+                Artifact.New(
+                    broughtAs: role.rawValue, name: name, digest: digest, metadataJSON: metadata)))
+    }
+
+    private func supernet(
+        _ name: String, _ space: SearchSpace, _ trained: TrainedDomain, _ connection: Connection
+    ) throws -> Artifact {
+        let metadata = try JSONText.encode(
+            SupernetMetadata(
+                space: space.name, phase: "expand", steps: 1, skippedSteps: 0,
+                normalization: .init(mean: [0], deviation: [1]), instructionSet: "scalar",
+                blasCore: "x", threads: 1, trained: trained, definition: space))
+        return try add(.supernet, name, metadata, connection: connection)
+    }
+
+    private static func training(_ from: String, _ more: String = "") -> String {
+        """
+        name: on
+        space: fashion-mbv3
+        stages:
+          data: {kind: import-dataset, dataset: d, folder: /data}
+          more:
+            kind: train
+            needs: [data]
+            from: \(from)
+            phase: expand
+            epochs: 1
+            learning_rate: 0.1
+        \(more)
+        """
+    }
+
+    @Test("an artifact is found by number, name and digest, and the run refers to its number")
+    func found() throws {
+        let database = try TemporaryDatabase(), connection = try database.connect()
+        let domain = TrainedDomain(.fashion)
+        let one = try supernet("first", .fashion, domain, connection)
+        for reference in ["\(one.id)", "first", "'artifact:\(one.digest.hex.prefix(8))'"] {
+            let value = reference.hasPrefix("'") ? reference : "artifact:\(reference)"
+            let definition = try SmallPipeline.read(Self.training(value))
+            let known = try definition.withArtifacts(connection)
+            #expect(inputs(known)["more"]?[.supernet] == .artifact(one.id.description))
+            #expect(known.sourceBlobs == [one.digest] && known.hash == definition.hash)
+            try connection.transaction { try known.holdArtifacts($0) }
+        }
+    }
+
+    @Test(
+        "a run that names an artifact which is absent, of another kind or space is refused at the key"
+    )
+    func problems() throws {
+        let database = try TemporaryDatabase(), connection = try database.connect()
+        var change = SpaceChange()
+        change.classes = 7
+        let seven = SearchSpace.fashion.changed(change, name: "seven")
+        change.channels = 3
+        let colour = SearchSpace.fashion.changed(change, name: "colour")
+        _ = try supernet("seven", seven, TrainedDomain(seven), connection)
+        _ = try supernet("colour", colour, TrainedDomain(colour), connection)
+        _ = try add(.predictor, "guess", connection: connection)
+        let gone = try supernet("gone", .fashion, TrainedDomain(.fashion), connection)
+        try connection.script(
+            """
+            update ofa.blob set collected_at = now() where digest = decode('\(gone.digest.hex)', 'hex')
+            """)
+        func problem(_ from: String, _ more: String = "") -> PipelineError? {
+            #expect(throws: PipelineError.self) {
+                try SmallPipeline.read(Self.training(from, more)).withArtifacts(connection)
+            }
+        }
+        func expect(_ error: PipelineError?, _ words: String, _ code: PipelineError.Code) {
+            let message = error?.message ?? ""
+            #expect(message.hasPrefix("p.yaml:8: stages.more.from names artifact:"), "\(message)")
+            #expect(message.contains(words) && error?.code == code, "\(message)")
+        }
+        expect(problem("artifact:99"), "there is no artifact '99'", .missingInput)
+        expect(
+            problem("artifact:guess"), "a predictor named 'guess', and from takes a supernet",
+            .missingInput)
+        expect(problem("artifact:gone"), "whose bytes are not stored", .missingInput)
+        let classes = problem("artifact:seven")
+        expect(classes, "space seven", .mismatch)
+        #expect(classes?.message.contains("classes is 10, not 7") == true)
+        #expect(classes?.remedy == "new_head: true goes on with other classes")
+        // With a new classifier, only other classes are allowed.
+        expect(
+            problem("artifact:colour", "    new_head: true"), "inputChannels is 1, not 3", .mismatch
+        )
+        _ = try SmallPipeline.read(Self.training("artifact:seven", "    new_head: true"))
+            .withArtifacts(connection)
+    }
+
+    @Test(
+        "what an artifact was trained for counts for the stages after it; a new classifier forgets it"
+    )
+    func domains() throws {
+        let database = try TemporaryDatabase(), connection = try database.connect()
+        let all = try supernet("all", .fashion, TrainedDomain(.fashion), connection)
+        let accuracy = "  accuracy: {kind: sample-accuracy, needs: [more], subnets: 50}"
+        let text = Self.training("artifact:\(all.id)", accuracy)
+        // Without the database, the domain of the artifact is unknown, and nothing is refused.
+        _ = try SmallPipeline.read(text)
+        _ = try SmallPipeline.read(text).withArtifacts(connection)
+        let error = #expect(throws: PipelineError.self) {
+            try SmallPipeline.read(
+                Self.training("artifact:\(all.id)", "    new_head: true\n" + accuracy)
+            ).withArtifacts(connection)
+        }
+        #expect(
+            error?.message.contains("subnets asks for 50 networks, and more is trained for 3")
+                == true,
+            "\(error?.message ?? "")")
+    }
+}
