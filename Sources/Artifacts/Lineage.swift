@@ -66,33 +66,24 @@ public struct Lineage {
         func walk(_ request: Request) throws -> [Reached] {
             try plannedQuery(request).map { try Reached($0) }
         }
-        var reached: [Reached] = []
+        var above: [Reached] = [], below: [Reached] = []
         if direction != .down {
-            reached = try walk(
+            above = try walk(
                 .lineageUp(
                     artifacts: ids, hidden: scope.hidden, most: most, detailed: scope.isDetailed))
         }
         if direction != .up {
-            reached.append(
-                contentsOf: try walk(
-                    .lineageDown(
-                        artifacts: ids, most: most, hidden: scope.hidden,
-                        detailed: scope.isDetailed)))
+            below = try walk(
+                .lineageDown(
+                    artifacts: ids, most: most, hidden: scope.hidden,
+                    detailed: scope.isDetailed))
         }
+        let reached = Self.shared(above, below, most: most)
         let kept = try keeping(scope.limit, of: reached, roots: roots)
         let keptIDs = kept.artifacts.map(\.artifact.id.rawValue)
-        let edges = try plannedQuery(
-            direction == .down
-                ? .lineageEdgesDown(artifacts: keptIDs, most: most)
-                : .lineageEdges(artifacts: keptIDs, hidden: scope.hidden, most: most))
         return LineageGraph(
             direction: direction, rootCount: roots.count, artifacts: kept.artifacts.map(\.artifact),
-            edges: try edges.map { row in
-                LineageGraph.Edge(
-                    input: ArtifactID(rawValue: try row.int64("input_id")),
-                    output: ArtifactID(rawValue: try row.int64("output_id")),
-                    role: try row.text("role"))
-            },
+            edges: try edges(direction, among: keptIDs, hidden: scope.hidden, most: most),
             collected: Dictionary(
                 uniqueKeysWithValues: kept.artifacts.compactMap { one in
                     one.collectedAt.map { (one.artifact.id, $0) }
@@ -109,13 +100,12 @@ public struct Lineage {
         public let role: String
     }
 
-    /// Returns at most `limit` inputs of the attempt that made `artifact`, ordered by role and number, without those in
-    /// the role `hidden`; none for a user-supplied artifact.
-    public func inputs(
-        of artifact: Artifact, hidden: String? = nil, limit: Int = usualLimit
-    ) throws -> [Source] {
+    /// Returns the inputs of the attempt that made `artifact`, by role and number,
+    /// without those in the role `hidden`; none for a user-supplied artifact.
+    public func inputs(of artifact: Artifact, hidden: String? = nil) throws -> [Source] {
         guard let token = artifact.producer?.token else { return [] }
-        return try connection.query(.lineageInputs(token: token, hidden: hidden, most: limit)).map {
+        let all = Int(Int32.max)
+        return try connection.query(.lineageInputs(token: token, hidden: hidden, most: all)).map {
             Source(artifact: try Artifact($0), role: try $0.text("input_role"))
         }
     }
@@ -129,6 +119,42 @@ public struct Lineage {
         init(_ row: Row) throws {
             artifact = try Artifact(row)
             collectedAt = try row.optionalDate("collected_at")
+        }
+    }
+
+    /// Returns the edges among artifacts. Both ends bound what is read: an edge to an input that is not among the first
+    /// `most` of its attempt is found from the input on.
+    private func edges(
+        _ direction: Direction, among artifacts: [Int64], hidden: String?, most: Int
+    ) throws -> [LineageGraph.Edge] {
+        var rows: [Row] = []
+        if direction != .down {
+            rows += try plannedQuery(
+                .lineageEdges(artifacts: artifacts, hidden: hidden, most: most))
+        }
+        if direction != .up {
+            rows += try plannedQuery(.lineageEdgesDown(artifacts: artifacts, most: most))
+        }
+        let edges = try rows.map { row in
+            LineageGraph.Edge(
+                input: ArtifactID(rawValue: try row.int64("input_id")),
+                output: ArtifactID(rawValue: try row.int64("output_id")),
+                role: try row.text("role"))
+        }
+        guard direction == .both else { return edges }
+        return Set(edges).filter { $0.role != hidden }.sorted {
+            ($0.output, $0.input, $0.role) < ($1.output, $1.input, $1.role)
+        }
+    }
+
+    /// Returns ancestors and descendants, nearest first: ancestors first, or in turn if `most` artifacts have no room
+    /// for all.
+    private static func shared(_ above: [Reached], _ below: [Reached], most: Int) -> [Reached] {
+        guard above.count + below.count > most, !above.isEmpty, !below.isEmpty else {
+            return above + below
+        }
+        return (0..<max(above.count, below.count)).flatMap { place in
+            above.dropFirst(place).prefix(1) + below.dropFirst(place).prefix(1)
         }
     }
 

@@ -38,6 +38,8 @@ extension LineageGraph {
         func quoted(_ parts: String?...) -> String {
             let entities: [Character: String] = [
                 "#": "#35;", "\"": "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;", "`": "#96;",
+                // Mermaid takes %%{directives}%% and %% comments out of the text before it parses.
+                "%": "#37;", "{": "#123;", "}": "#125;",
             ]
             let safe = parts.compactMap(\.self).map { part in
                 Shown.line(part).map { entities[$0] ?? String($0) }.joined()

@@ -40,7 +40,8 @@ public enum Attestation {
         }
         guard let text = try JobQueue(connection).arguments(of: producer.job) else {
             throw PipelineError(
-                .missingInput, "job \(producer.job), which made \(what), is no longer known")
+                .missingInput, "job \(producer.job), which made \(what), is no longer known",
+                remedy: "ofa lineage up \(artifact.id) shows what is recorded of it")
         }
         let arguments = try StageArguments.read(text, of: "job \(producer.job)")
         let run = try JobQueue(connection).run(producer.run)

@@ -29,6 +29,8 @@ public struct LineageDifference: Sendable, Equatable, Encodable {
         case host
         /// The instruction set, the BLAS core or the number of threads.
         case engine
+        /// What cannot be compared, because it is not recorded for both.
+        case unknown
     }
 
     /// One difference between two artifacts of the same role.
@@ -120,7 +122,9 @@ private struct Comparison {
             add(.data, "bytes of \(a.kind)", a.digest.hex, b.digest.hex)
             return []
         }
-        if a.kind == ArtifactRole.dataset.rawValue || a.kind == ArtifactRole.testImages.rawValue {
+        let isOfImages = [ArtifactRole.dataset, .testImages].map(\.rawValue).contains(a.kind)
+        // Several paths may lead to the same data set.
+        if isOfImages, seen.insert([0, a.id.rawValue, b.id.rawValue]).inserted {
             add(.data, "bytes of \(a.kind)", a.digest.hex, b.digest.hex)
         }
         // One attempt may make several artifacts.
@@ -137,6 +141,11 @@ private struct Comparison {
             add(.engine, "instruction set", here.instructionSet, there.instructionSet)
             add(.engine, "BLAS core", here.blasCore, there.blasCore)
             add(.engine, "threads", "\(here.threads)", "\(there.threads)")
+        } else {
+            // Artifacts of an older ofa have no such record.
+            add(
+                .unknown, "code, host and engine", here.map { _ in "recorded" },
+                there.map { _ in "recorded" })
         }
         var pairs: [(Artifact, Artifact)] = []
         for match in try matched(a, b) {
@@ -158,7 +167,14 @@ private struct Comparison {
 
     private func differences(_ a: JobID, _ b: JobID) throws -> [Part] {
         let (one, other) = (try arguments(a), try arguments(b))
-        guard let one, let other else { return [] }
+        guard let one, let other else {
+            return [
+                (
+                    .unknown, "parameters", one == nil ? "job \(a) is unknown" : nil,
+                    other == nil ? "job \(b) is unknown" : nil
+                )
+            ]
+        }
         var parts: [Part] = []
         if one.kind != other.kind {
             parts.append((.stage, "kind", one.kind.rawValue, other.kind.rawValue))

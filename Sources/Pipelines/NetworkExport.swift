@@ -5,6 +5,7 @@ import Datasets
 import Foundation
 import Interchange
 import Networks
+import Postgres
 
 /// The bytes of a stored network in a format of other programs.
 public enum NetworkExport {
@@ -31,6 +32,19 @@ public enum NetworkExport {
                     ? .init(mean: normalization.mean, deviation: normalization.deviation) : nil,
                 metadata: try metadata(of: network, normalises: normalises)
             ).encoded
+        }
+    }
+
+    /// Returns whether `digest` is that of the bytes of `artifact`, or of an export of it: exports have the same bytes
+    /// each time. `cache` is as in `StoredNetwork`.
+    public static func has(
+        _ digest: Digest, of artifact: Artifact, _ connection: Connection, cache: BlobCache
+    ) throws -> Bool {
+        if digest == artifact.digest { return true }
+        guard artifact.kind == ArtifactRole.subnet.rawValue else { return false }
+        let network = try StoredNetwork(artifact, connection, cache: cache)
+        return try [false, true].contains {
+            Digest.of(try bytes(of: network, .onnx, normalises: $0)) == digest
         }
     }
 

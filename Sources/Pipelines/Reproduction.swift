@@ -1,5 +1,6 @@
-// Reproduces an artifact: reruns, on the same inputs, the stage that made the artifact, and compares the digests. The
-// new run records no artifacts, so no other stage reads its outputs, and garbage collection removes their bytes.
+// Reproduces an artifact: runs the stage that made it again, on the same inputs, and compares the digests. The run
+// records no artifacts and stores no outputs, except the records of an import of pictures, which its jobs share and
+// which garbage collection removes.
 
 import Artifacts
 import Foundation
@@ -18,18 +19,6 @@ struct Trial: Codable, Sendable, Equatable {
     let madeBy: Provenance
 }
 
-extension StageArguments {
-    /// Whether the job records no artifacts, because it belongs to a trial. The shards of a fan-out record artifacts
-    /// even in a trial, because the last job of the stage reads these artifacts.
-    var recordsNothing: Bool {
-        guard isTrial == true else { return false }
-        switch part {
-        case .shard, .units: return false
-        case .gather, nil: return true
-        }
-    }
-}
-
 /// A repetition of the stage that made an artifact.
 public struct Reproduction: Sendable {
     /// The run of the stage, to be enqueued.
@@ -37,30 +26,27 @@ public struct Reproduction: Sendable {
     private let artifact: Artifact
     private let changed: [String]
 
-    /// Prepares the repetition. `seed` replaces the seed of the run; nil keeps it. The stage uses as many threads as
-    /// the original attempt, if the worker has that many (`threads`), because some sums depend on how they are divided
-    /// among threads. Errors: `missingInput` if the stage cannot be repeated: no stage made the artifact, its job is
-    /// unknown, or garbage collection has removed an input.
+    /// Prepares the repetition. `seed` replaces the seed of the run; nil keeps it. The stage uses as many threads as then,
+    /// if the worker has `threads` of them, because some sums depend on how they are divided. Errors: `missingInput` if
+    /// the stage cannot be repeated: no stage made the artifact, its job is unknown, or the bytes of an input or of a
+    /// shard of an input were collected; also for records of an import.
     public init(
         of artifact: Artifact, seed: UInt64? = nil, threads: Int, _ connection: Connection
     ) throws {
         self.artifact = artifact
         let what = "artifact \(artifact.id) (\(artifact.name))"
+        if artifact.kind == ArtifactRole.importRecord.rawValue {
+            throw PipelineError(
+                .missingInput,
+                "\(what) cannot be reproduced: it is a record that the jobs of an import share",
+                remedy: "reproduce the data set: ofa lineage down \(artifact.id) shows it")
+        }
         switch try Healing(connection).rerun(of: artifact) {
         case .none(let reason, let remedy):
             throw PipelineError(
                 .missingInput, "\(what) cannot be reproduced: \(reason)", remedy: remedy)
         case .stage(var arguments):
-            let graph = try Lineage(connection).up(artifact.id)
-            let read = Set(graph.edges.filter { $0.output == artifact.id }.map(\.input))
-            if let gone = graph.artifacts.first(where: {
-                read.contains($0.id) && graph.collected[$0.id] != nil
-            }) {
-                throw PipelineError(
-                    .missingInput,
-                    "\(what) cannot be reproduced: its input, artifact \(gone.id) (\(gone.name)), was collected",
-                    remedy: "ofa artifacts heal \(gone.id) recreates that first")
-            }
+            try Self.checkInputs(of: artifact, arguments, connection)
             if let seed, seed != arguments.seed {
                 changed = ["seed \(arguments.seed) then, \(seed) now"]
                 arguments.seed = seed
@@ -74,6 +60,43 @@ public struct Reproduction: Sendable {
                 arguments.terms = terms
             }
             spec = try Healing.run(arguments, name: "reproduce-\(artifact.id)")
+        }
+    }
+
+    /// Throws `missingInput` if bytes that the stage reads were collected.
+    private static func checkInputs(
+        of artifact: Artifact, _ arguments: StageArguments, _ connection: Connection
+    ) throws {
+        func fault(_ input: String, _ remedy: String) -> PipelineError {
+            PipelineError(
+                .missingInput,
+                "artifact \(artifact.id) (\(artifact.name)) cannot be reproduced: \(input), was collected",
+                remedy: remedy)
+        }
+        let lineage = Lineage(connection), blobs = BlobStore(connection)
+        let shard = ArtifactRole.datasetShard.rawValue
+        for source in try lineage.inputs(of: artifact, hidden: shard) {
+            let input = source.artifact
+            if try blobs.info(input.digest)?.collectedAt != nil {
+                throw fault(
+                    "its input, artifact \(input.id) (\(input.name))",
+                    "ofa artifacts heal \(input.id) recreates that first")
+            }
+            // A data set of pictures is a list of shards.
+            let above = try lineage.up(input.id, limit: 1_000_000)
+            if let edge = above.edges.first(where: {
+                $0.output == input.id && $0.role == shard && above.collected[$0.input] != nil
+            }) {
+                throw fault(
+                    "artifact \(edge.input), a shard of its input \(input.id) (\(input.name))",
+                    "ofa artifacts heal \(edge.input) recreates that first")
+            }
+        }
+        if case .units(let survey, _, _) = arguments.part,
+            try blobs.info(survey)?.collectedAt != nil
+        {
+            throw fault(
+                "the list of pictures of its data set, \(survey.short)", "reproduce the data set")
         }
     }
 

@@ -25,6 +25,8 @@ public final class StageContext {
     private var pictureShards: [Digest] = []
     /// Small blobs that are not stored yet, to be stored at the end of this attempt, in order.
     private(set) var waiting: [WaitingBlob] = []
+    /// The last output of a trial, which is not stored.
+    private var unstored: (digest: Digest, bytes: [UInt8])?
 
     init(_ job: JobContext, cache: BlobCache) throws {
         self.job = job
@@ -104,10 +106,20 @@ public final class StageContext {
     /// Returns the verified bytes of an artifact.
     public func bytes(_ artifact: Artifact) throws -> [UInt8] { try bytes(artifact.digest) }
 
+    /// Whether the job records no artifacts (`Reproduction`).
+    var isTrial: Bool { arguments.isTrial == true }
+
     /// Stores the bytes of an artifact and returns their digest; a small blob is stored at the end of this attempt.
-    /// Bytes that are stored already are not stored again.
-    public func put(_ bytes: [UInt8], elementSize: Int = 4, as role: ArtifactRole) throws -> Digest
-    {
+    /// Bytes that are stored already are not stored again. A trial stores only bytes that other jobs of the stage read
+    /// (`isShared`).
+    public func put(
+        _ bytes: [UInt8], elementSize: Int = 4, as role: ArtifactRole, isShared: Bool = false
+    ) throws -> Digest {
+        if isTrial, !isShared {
+            let digest = Digest.of(bytes)
+            unstored = (digest, bytes)
+            return digest
+        }
         let (digest, blob) = try patiently {
             try blobs.putOrWait(bytes, elementSize: elementSize, kind: role.rawValue)
         }
@@ -118,7 +130,8 @@ public final class StageContext {
     /// Stores the bytes of an artifact or, if it is far smaller, the recipe that makes the bytes. Returns the digest of
     /// the bytes.
     func put(_ bytes: [UInt8], as role: ArtifactRole, recipe: BlobRecipe) throws -> Digest {
-        try patiently {
+        if isTrial { return Digest.of(bytes) }
+        return try patiently {
             try blobs.put(bytes, elementSize: 4, kind: role.rawValue, recipe: recipe)
         }
     }
@@ -126,6 +139,7 @@ public final class StageContext {
     /// Returns the verified bytes whose digest is `digest`.
     public func bytes(_ digest: Digest) throws -> [UInt8] {
         if let blob = waiting.first(where: { $0.digest == digest }) { return blob.bytes }
+        if let unstored, unstored.digest == digest { return unstored.bytes }
         return try patiently { try blobs.get(digest) }
     }
 
@@ -152,6 +166,14 @@ public final class StageContext {
 
     /// Opens the file of a blob in this machine's cache.
     private func mapped<Value>(_ digest: Digest, _ open: (String) throws -> Value) throws -> Value {
+        if let unstored, unstored.digest == digest {
+            let file = FileManager.default.temporaryDirectory.appending(
+                path: "ofa-trial-\(UUID().uuidString)")
+            try Data(unstored.bytes).write(to: file)
+            // The mapping outlives the name of the file.
+            defer { unlink(file.path) }
+            return try open(file.path)
+        }
         let clock = ContinuousClock()
         let policy = ReconnectPolicy()
         let began = clock.now

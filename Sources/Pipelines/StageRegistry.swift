@@ -48,9 +48,7 @@ private struct StageHandler: JobHandler {
                 metadataJSON: try provenance.added(to: thing.metadata),
                 run: lease.runID, job: lease.jobID, token: lease.token, stage: lease.stage)
         }
-        if context.arguments.recordsNothing, output.fanOut == nil {
-            return try trial(output, provenance, job)
-        }
+        if context.isTrial { return try trial(output, provenance, context) }
         let isSaving = StageKind.savingCheckpoints.contains(lease.kind)
         let hasTables = output.made.contains { $0.tableOf != nil }
         guard hasTables || isSaving else {
@@ -85,18 +83,38 @@ private struct StageHandler: JobHandler {
         }
     }
 
-    /// Returns the output of a trial's job: its result is a `Trial`, it records no artifacts, and it removes the
-    /// checkpoints of the job.
-    private func trial(_ output: StageOutput, _ provenance: Provenance, _ job: JobContext) throws
-        -> JobOutput
-    {
+    /// Returns the output of a job of a trial, which records no artifacts: its result is a `Trial`, unless other jobs of
+    /// the stage need the result. Its checkpoints are removed.
+    private func trial(
+        _ output: StageOutput, _ provenance: Provenance, _ context: StageContext
+    ) throws -> JobOutput {
+        let waiting = context.waiting
+        let job = context.job.lease.jobID
+        return JobOutput(
+            result: try trialResult(output, provenance, context), fanOut: output.fanOut
+        ) { connection in
+            if !waiting.isEmpty {
+                try connection.execute(ArtifactStore.record([], blobs: waiting))
+            }
+            _ = try BlobStore(connection).removeCheckpointBlobs(
+                try JobQueue.dropCheckpoints(of: job, connection))
+        }
+    }
+
+    private func trialResult(
+        _ output: StageOutput, _ provenance: Provenance, _ context: StageContext
+    ) throws -> String {
+        if output.fanOut != nil { return output.result }
         let trial = Trial(
             made: output.made.map {
                 Trial.Output(role: $0.role.rawValue, name: $0.name, digest: $0.digest)
             }, madeBy: provenance)
-        return JobOutput(result: try JSONText.encode(trial)) { connection in
-            _ = try BlobStore(connection).removeCheckpointBlobs(
-                try JobQueue.dropCheckpoints(of: job.lease.jobID, connection))
+        switch context.arguments.part {
+        case .shard: return output.result
+        case .units:
+            // The last job reads these results; if only a shard is reproduced, `Reproduction` does.
+            return "\(try JSONText.encode(trial).dropLast()),\(output.result.dropFirst())"
+        case .gather, nil: return try JSONText.encode(trial)
         }
     }
 

@@ -76,6 +76,7 @@ struct ExportCommand: ParsableCommand {
         let statementFile =
             target.isWrittenInPlace || !(statement || isImplied)
             ? nil : try OutputFile(file + ".intoto.json", files, output)
+        let key = statementFile == nil ? nil : try StatementKey.configured()
         let network = try StoredNetwork(
             found, connection, cache: BlobCache(folder: DatabaseOptions.home + "/cache"))
         let bytes = try NetworkExport.bytes(of: network, format, normalises: normalise)
@@ -89,13 +90,12 @@ struct ExportCommand: ParsableCommand {
                 connection, factors: try FactorSet.load(connection)
             ).markdown
         }
-        let stated = try statementFile.map { _ in
-            try LineageAttest.signedIfConfigured(
-                try Attestation.statement(
-                    found,
-                    exportedAs: Attestation.File(
-                        name: URL(filePath: file).lastPathComponent, digest: sum), connection)
-            ).text
+        let stated = try statementFile.map { _ -> String in
+            let statement = try Attestation.statement(
+                found,
+                exportedAs: Attestation.File(
+                    name: URL(filePath: file).lastPathComponent, digest: sum), connection)
+            return try key?.signed(statement) ?? statement
         }
         // All contents are ready before any file is written. The model's file appears last, so there is never a model
         // without its card.

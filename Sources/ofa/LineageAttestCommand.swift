@@ -14,7 +14,7 @@ struct LineageAttest: ParsableCommand {
         abstract: "Writes an in-toto statement with SLSA provenance about an artifact.",
         discussion: """
             With OFA_SIGNING_KEY, the file of an Ed25519 private key in PEM, the statement is signed and wrapped in a \
-            DSSE envelope. --file adds a file with the exported artifact as a subject.
+            DSSE envelope. --file adds a file as a subject: the artifact's own bytes, or an export of it; another file is refused.
 
             Examples:
               ofa lineage attest 17 -o phone.intoto.json
@@ -43,40 +43,72 @@ struct LineageAttest: ParsableCommand {
         let place = try target.map { try OutputFile($0, files, output) }
         let connection = try database.connectToExisting()
         let found = try ArtifactsCommand.find(artifact.reference, connection)
-        let exported = try file.map { path in
-            Attestation.File(
-                name: URL(filePath: path).lastPathComponent,
-                digest: Digest.of(try Input.bytes(path)))
-        }
+        let key = try StatementKey.configured()
+        let exported = try file.map { try Self.exported($0, found, connection) }
         let statement = try Attestation.statement(found, exportedAs: exported, connection)
-        let (text, isSigned) = try Self.signedIfConfigured(statement)
+        let text = try key?.signed(statement) ?? statement
         guard let place, !place.isStandardOutput else { return try Output.lines(text) }
         try place.write(text + "\n")
-        let answer = Answer(artifact: found.id.rawValue, file: place.path, signed: isSigned)
+        let answer = Answer(artifact: found.id.rawValue, file: place.path, signed: key != nil)
         try Output.answer(answer, output) {
             try Output.line(
-                "\(place.path): the \(isSigned ? "signed " : "")statement about artifact \(found.id)"
+                "\(place.path): the \(key == nil ? "" : "signed ")statement about artifact \(found.id)"
             )
         }
     }
 
-    /// Returns the envelope of a statement if OFA_SIGNING_KEY is set; otherwise the statement itself, with a note.
-    static func signedIfConfigured(_ statement: String) throws -> (text: String, isSigned: Bool) {
-        guard let keyFile = try Environment.text("OFA_SIGNING_KEY") else {
-            Output.note("not signed: OFA_SIGNING_KEY is not set")
-            return (statement, false)
+    /// Returns a file to be stated, whose bytes are those of the artifact or of an export of it.
+    private static func exported(_ path: String, _ artifact: Artifact, _ connection: Connection)
+        throws -> Attestation.File
+    {
+        let digest = Digest.of(try Input.bytes(path))
+        let cache = BlobCache(folder: DatabaseOptions.home + "/cache")
+        guard try NetworkExport.has(digest, of: artifact, connection, cache: cache) else {
+            let again = artifact.kind == ArtifactRole.subnet.rawValue ? "export" : "artifacts get"
+            throw CommandFailure.notTrue(
+                "\(path) is no export of artifact \(artifact.id) (\(artifact.name)): nothing was stated",
+                remedy: "ofa \(again) \(artifact.id) -o FILE writes one")
         }
-        return (try signed(statement, keyFile), true)
+        return Attestation.File(name: URL(filePath: path).lastPathComponent, digest: digest)
+    }
+}
+
+/// The key of OFA_SIGNING_KEY, which signs statements.
+struct StatementKey {
+    private let path: String
+    private let pem: [UInt8]
+
+    /// Returns the key, which is checked here, before any work; nil, with a note, if OFA_SIGNING_KEY is not set. Errors:
+    /// `bad_setting`.
+    static func configured() throws -> StatementKey? {
+        guard let path = try Environment.text("OFA_SIGNING_KEY") else {
+            Output.note("not signed: OFA_SIGNING_KEY is not set")
+            return nil
+        }
+        let pem: [UInt8]
+        do throws(InputFault) { pem = try FileBytes.read(path, atMost: 1 << 20) } catch {
+            throw failure(path, error.reason, remedy: error.remedy)
+        }
+        let key = StatementKey(path: path, pem: pem)
+        _ = try key.signed("")
+        var status = stat()
+        if stat(path, &status) == 0, status.st_mode & 0o077 != 0 {
+            Output.note("OFA_SIGNING_KEY, \(path): other users may read it: chmod 600 \(path)")
+        }
+        return key
     }
 
-    private static func signed(_ statement: String, _ path: String) throws -> String {
+    /// Returns the signed envelope of a statement.
+    func signed(_ statement: String) throws -> String {
         do {
-            return try Attestation.envelope(
-                statement, by: try SigningKey(pem: try Input.bytes(path)))
+            return try Attestation.envelope(statement, by: try SigningKey(pem: pem))
         } catch let error as ArtifactsError {
-            throw CommandFailure.failed(
-                "OFA_SIGNING_KEY, \(path): \(error.reason)", remedy: error.remedy,
-                code: "bad_setting")
+            throw Self.failure(path, error.reason, remedy: error.remedy)
         }
+    }
+
+    private static func failure(_ path: String, _ why: String, remedy: String?) -> CommandFailure {
+        CommandFailure.failed(
+            "OFA_SIGNING_KEY, \(path): \(why)", remedy: remedy, code: "bad_setting")
     }
 }

@@ -38,10 +38,11 @@ enum LineageFormat: String, CaseIterable {
 struct LineageOptions: ParsableArguments {
     /// The output format.
     @Option(
-        help: "tree, dot, mermaid, svg, json or openlineage (events of the attempts).",
+        help:
+            "tree (the default), dot, mermaid, svg, json or openlineage (events of the attempts).",
         completion: Word.completion(LineageFormat.self),
         transform: Word.one(of: LineageFormat.self))
-    var format: LineageFormat = .tree
+    var format: LineageFormat?
     /// The maximum number of artifacts to print.
     @Option(help: "Artifacts shown at most.", transform: Number.whole(1...1_000_000)) var limit =
         Lineage.usualLimit
@@ -57,6 +58,14 @@ struct LineageOptions: ParsableArguments {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
+    /// With `--json`, the answer on standard output is JSON; a file has its own format.
+    mutating func validate() throws {
+        guard output.json, file == nil, let format, format != .json else { return }
+        throw ValidationError(
+            "--json and --format \(format.rawValue) both want standard output",
+            remedy: "omit one of them, or give -o FILE")
+    }
+
     /// Prints the lineage of the artifacts. A data set may have thousands of shards, which only the JSON output lists.
     func show(_ direction: Lineage.Direction, of references: [String]) throws {
         let target = try file.map { try OutputFile($0, files, output) }
@@ -66,7 +75,7 @@ struct LineageOptions: ParsableArguments {
             let root = try ArtifactsCommand.find(reference, connection).id
             if !roots.contains(root) { roots.append(root) }
         }
-        let format = output.json ? .json : format
+        let format = format ?? (output.json ? .json : .tree)
         let isWhole = format == .json
         let graph = try Lineage(connection).graph(
             direction, of: roots,

@@ -14,7 +14,8 @@ struct LineageDiff: ParsableCommand {
         abstract:
             "Shows what differs upstream of two artifacts: parameters, seeds, data, code, machine.",
         discussion: """
-            Inputs are matched by role, up to the data sets. The exit code is 0 if nothing differs, else 2.
+            Inputs are matched by role, up to the data sets. The exit code is 0 if nothing differs, else 2: also if \
+            only the bytes differ, or if something is not recorded for both.
 
             Example:
               ofa lineage diff 12 29
@@ -35,7 +36,7 @@ struct LineageDiff: ParsableCommand {
         let b = try ArtifactsCommand.find(second, connection)
         let found = try LineageDifference(a, b, connection, limit: limit)
         try Output.answer(found, output) { try print(found, a, b) }
-        if !found.differences.isEmpty { throw ExitCode(2) }
+        if !found.differences.isEmpty || !found.sameBytes || found.truncated { throw ExitCode(2) }
     }
 
     private func print(_ found: LineageDifference, _ a: Artifact, _ b: Artifact) throws {
@@ -113,11 +114,18 @@ struct LineageWhy: ParsableCommand {
         guard
             let found = try lineage.paths(from: from.id, to: to.id, most: paths, reach: limit)
         else {
-            let isReversed = try lineage.paths(from: to.id, to: from.id, reach: limit) != nil
+            // The answer is known; the search for the reverse only adds to it.
+            let isReversed: Bool
+            do {
+                isReversed = try lineage.paths(from: to.id, to: from.id, reach: limit) != nil
+            } catch let error as ArtifactsError where error.code == .tooLarge {
+                isReversed = false
+            }
             throw CommandFailure.notTrue(
                 "artifact \(to.id) (\(to.name)) was not made from artifact \(from.id) (\(from.name))",
                 remedy: isReversed
-                    ? "it is the other way round: ofa lineage why \(to.id) \(from.id)" : nil)
+                    ? "it is the other way round: ofa lineage why \(to.id) \(from.id)"
+                    : "ofa lineage up \(to.id) shows what it was made from")
         }
         let answer = Answer(
             from: from.id.rawValue, to: to.id.rawValue, length: found.paths[0].count,

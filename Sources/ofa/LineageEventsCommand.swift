@@ -41,7 +41,9 @@ struct LineageSend: ParsableCommand {
             try Output.line("sent the events of \(sent.attempts) attempts to \(target.shown)")
         }
         if sent.refused > 0 {
-            throw CommandFailure.failed("\(target.shown) refused \(sent.refused) events")
+            throw CommandFailure.failed(
+                "\(target.shown) refused \(sent.refused) event\(sent.refused == 1 ? "" : "s")",
+                remedy: "the notes name them; they are not sent again")
         }
     }
 }
@@ -52,8 +54,8 @@ struct LineageCheck: ParsableCommand {
         commandName: "check",
         abstract: "Checks OpenLineage run events, one JSON object per line.",
         discussion: """
-            Checks required fields, formats, facets, and one START and one COMPLETE or FAIL per run. The exit code is \
-            2 if an event breaks a rule. Needs no database.
+            Checks required fields, formats, facets, and one START and one COMPLETE or FAIL per run; an event may be \
+            repeated. The exit code is 2 if an event breaks a rule, or if there is none. Needs no database.
 
             Example:
               ofa lineage up 17 --format openlineage | ofa lineage check -
@@ -65,7 +67,7 @@ struct LineageCheck: ParsableCommand {
 
     /// The JSON answer.
     struct Answer: Encodable {
-        let events: Int
+        let events, repeated: Int
         let problems: [String]
     }
 
@@ -75,18 +77,28 @@ struct LineageCheck: ParsableCommand {
         var check = OpenLineageCheck()
         var problems: [String] = []
         let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-        for (index, line) in lines.enumerated() where !line.isEmpty {
-            do throws(InputFault) { try check.check(String(decoding: line, as: UTF8.self)) } catch {
+        for (index, line) in lines.enumerated() {
+            let line = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
+            if line.isEmpty { continue }
+            do throws(InputFault) {
+                guard let text = String(validating: line, as: UTF8.self) else {
+                    throw InputFault("is not text in UTF-8")
+                }
+                try check.check(text)
+            } catch {
                 problems.append("line \(index + 1): \(Remedy.joined(error.reason, error.remedy))")
             }
         }
-        if problems.isEmpty {
-            do throws(InputFault) { try check.finish() } catch { problems.append(error.reason) }
-        }
-        let answer = Answer(events: check.count, problems: problems)
+        do throws(InputFault) { try check.finish() } catch { problems.append(error.reason) }
+        if check.count == 0, problems.isEmpty { problems.append("there are no events") }
+        let answer = Answer(events: check.count, repeated: check.repeated, problems: problems)
         try Output.answer(answer, output) {
             for problem in problems { try Output.line(problem) }
-            if problems.isEmpty { try Output.line("\(check.count) events follow the rules") }
+            if problems.isEmpty {
+                let repeated =
+                    check.repeated == 0 ? "" : ", of which \(check.repeated) are repeated"
+                try Output.line("\(check.count) events follow the rules\(repeated)")
+            }
         }
         if !problems.isEmpty { throw ExitCode(2) }
     }

@@ -76,16 +76,29 @@ final class WorkSession: Sendable {
         running.wait()
     }
 
-    /// Sends the OpenLineage events that the worker has not sent yet; does nothing without a target for events. Call
-    /// this after the worker has ended. Prints a note on failure; the next worker then sends the events.
+    /// How long this process sends events after its work is done, and waits for an answer, in seconds.
+    private static let sendingSeconds = 5.0
+
+    /// Sends the OpenLineage events that the worker's duty has not sent yet, if events are to be sent, for a few seconds.
+    /// Call this after the worker has ended. A failure is a note: the next worker sends what is left.
     func sendEvents() {
         guard let target else { return }
+        let clock = ContinuousClock()
+        let end = clock.now + .seconds(Self.sendingSeconds)
+        var isLate = false
         do {
             let connection = try Connection(url: url, applicationName: "ofa openlineage")
             defer { connection.close() }
             _ = try OpenLineageDelivery(
-                connection, to: target, code: Version().code, report: { Output.note($0) }
-            ).send()
+                connection, to: target, code: Version().code, answerSeconds: Self.sendingSeconds,
+                report: { Output.note($0) }
+            ).send {
+                isLate = clock.now > end
+                return isLate
+            }
+            if isLate {
+                Output.note("OpenLineage events that are not sent yet are left to the next worker")
+            }
         } catch {
             Output.note("OpenLineage events are left to the next worker: \(Output.describe(error))")
         }

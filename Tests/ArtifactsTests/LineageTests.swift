@@ -122,16 +122,18 @@ import Testing
         try connection.script(
             #"""
             alter table ofa.artifact disable trigger artifact_is_a_record;
-            update ofa.artifact set name = E'a"]; x [label="\n\x1b[2J<img src=x>\\ #quot;' where name = 'plain';
+            update ofa.artifact set name = E'a"]; x [label="\n\x1b[2J<img src=x>\\ #quot; %%{init: {}}%%' where name = 'plain';
             """#)
         let graph = try lineage.up(hostile)
-        let shown = #"a"]; x [label="\n\u{1B}[2J<img src=x>\ #quot;"#
+        let shown = #"a"]; x [label="\n\u{1B}[2J<img src=x>\ #quot; %%{init: {}}%%"#
         #expect(graph.tree().contains(shown) && !graph.tree().contains("\n"))
         #expect(
-            graph.dot().contains(#"odd\na\"]; x [label=\"\\n\\u{1B}[2J<img src=x>\\ #quot;\n"#))
+            graph.dot().contains(
+                #"odd\na\"]; x [label=\"\\n\\u{1B}[2J<img src=x>\\ #quot; %%{init: {}}%%\n"#))
         #expect(
             graph.mermaid().contains(
-                ##"odd a#quot;]; x [label=#quot;\n\u{1B}[2J#lt;img src=x#gt;\ #35;quot;<br/>"##))
+                ##"odd a#quot;]; x [label=#quot;\n\u#123;1B#125;[2J#lt;img src=x#gt;\ #35;quot; "##
+                    + "#37;#37;#123;init: #123;#125;#125;#37;#37;<br/>"))
     }
 
     @Test("a graph has the ancestors and descendants of several artifacts, and the edges past them")
@@ -147,6 +149,27 @@ import Testing
         let both = try lineage.graph(.both, of: [subnet, otherSubnet], Lineage.Scope(limit: 2))
         #expect(both.artifacts.map(\.id) == [subnet, otherSubnet] && both.isTruncated)
         #expect(try both.document().roots == [subnet, otherSubnet])
+    }
+
+    @Test("a small graph has ancestors and descendants, and each edge among them")
+    func small() throws {
+        // The attempt of `wide` read many older artifacts before `root`.
+        let older = try (0..<9 as Range<Int64>).map {
+            try store.record(made("samples", "o\($0)", token: 5000 + $0))
+        }
+        let root = try store.record(
+            made("supernet", "root", token: 5100), inputs: older.map { .init($0, role: "samples") })
+        let wide = try store.record(
+            made("subnet", "wide", token: 5101),
+            inputs: older.map { .init($0, role: "samples") } + [.init(root, role: "supernet")])
+        let graph = try lineage.graph(.both, of: [root], Lineage.Scope(limit: 3))
+        #expect(graph.isTruncated && graph.artifacts.map(\.id) == [root, older[0], wide])
+        #expect(
+            graph.edges == [
+                .init(input: older[0], output: root, role: "samples"),
+                .init(input: older[0], output: wide, role: "samples"),
+                .init(input: root, output: wide, role: "supernet"),
+            ])
     }
 
     @Test("a collected artifact still answers, and every form marks it as collected")

@@ -1,4 +1,4 @@
-// Lineage as a user sees it: graphs, differences, paths, repetitions, events and statements of one small run.
+// Lineage as a user sees it: graphs, differences, paths, events and statements of one small run.
 import Artifacts
 import Foundation
 import Postgres
@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct LineageCommandTests {
     /// Images, a supernet and its smallest network.
-    private static let pipeline =
+    static let pipeline =
         ArtifactsHealCommandTests.pipeline.trimmingCharacters(in: .newlines) + """
 
               smallest:
@@ -42,6 +42,16 @@ import Testing
         #expect(
             drawing.hasPrefix("<svg") && drawing.contains("box root")
                 && drawing.contains("tiny-dataset"))
+        // With --json the answer is JSON, and the file keeps its format.
+        let both = try place.document(
+            "lineage", "graph", "fashion-mbv3-full", "--format", "svg", "-o", "both.svg")
+        #expect(both["file"] as? String == "both.svg")
+        #expect(
+            try String(contentsOf: place.folder.appending(path: "both.svg"), encoding: .utf8)
+                == drawing)
+        let mixed = try place.ofa(
+            "lineage", "up", "fashion-mbv3-full", "--format", "dot", "--json")
+        #expect(mixed.status == 64 && mixed.errors.contains("omit one of them"), "\(mixed.errors)")
         let graph = try place.document("lineage", "graph", "fashion-mbv3-full")
         #expect(
             (graph["artifacts"] as? [Any])?.count == 3 && graph["direction"] as? String == "both")
@@ -83,32 +93,6 @@ import Testing
             ))
         let up = try place.ofa("lineage", "up", "\(networks[0])")
         #expect(up.status == 0 && up.output.contains("; collected on 20"), "\(up.output)")
-    }
-
-    @Test("a network is reproduced byte for byte, and not with another seed; nothing else changes")
-    func reproduce() throws {
-        let place = try ran()
-        let before = try place.list("artifacts", "list")
-        for name in ["fashion-mbv3-smallest", "fashion-mbv3-full", "tiny-dataset"] {
-            let same = try place.ofa("reproduce", name, "--check", "--json")
-            #expect(same.status == 0, "\(same.errors)")
-            let answer = try #require(try objects(same.lines).first)
-            #expect(answer["same_bytes"] as? Bool == true)
-            #expect(answer["digest"] as? String == answer["reproduced"] as? String)
-            #expect((answer["differences"] as? [String])?.isEmpty == true, "\(answer)")
-        }
-        let other = try place.ofa(
-            "reproduce", "fashion-mbv3-smallest", "--check", "--set", "seed=4")
-        #expect(other.status == 2 && other.output.contains("other bytes"))
-        #expect(other.errors.contains("seed 3 then, 4 now"), "\(other.errors)")
-        #expect(try place.ofa("reproduce", "fashion-mbv3-smallest", "--set", "seed=4").status == 0)
-        #expect(
-            try place.ofa("reproduce", "fashion-mbv3-smallest", "--set", "epochs=4").status == 64)
-        #expect(try place.ofa("reproduce", "nothing").status == 2)
-        let after = try place.list("artifacts", "list")
-        #expect(after.map { $0["id"] as? Int } == before.map { $0["id"] as? Int })
-        #expect(try place.ofa("status").output.hasPrefix("run 1 "))
-        #expect(try place.ofa("queue", "audit").status == 0)
     }
 
     @Test("the provenance of every artifact is recorded: code, machine, engine and determinism")
@@ -157,6 +141,7 @@ import Testing
             to: place.folder.appending(path: "bad.jsonl"), atomically: true, encoding: .utf8)
         let bad = try place.ofa("lineage", "check", "bad.jsonl")
         #expect(bad.status == 2 && bad.output.contains("line 1: field run.runId is no UUID"))
+        try checkForms(place, sent)
 
         #expect(try place.ofa("enqueue", "tiny.yaml", "--name", "spoiled").status == 0)
         try place.spoilImages()
@@ -170,6 +155,47 @@ import Testing
                 > 0)
         #expect(try place.ofa("lineage", "check", "events.jsonl").status == 0)
         #expect(try String(contentsOf: file, encoding: .utf8).contains("\"FAIL\""))
+        try ends(place)
+    }
+
+    /// Whatever ended an attempt early is a FAIL; an attempt that did not begin has no events.
+    private func ends(_ place: CommandPlace) throws {
+        try place.database.connect().script(
+            """
+            insert into ofa.attempt (token, job_id, attempt, session_id, started_at, ended_at, outcome)
+            select 900000 + place, job_id, 1, session_id, now(), now(), outcome
+            from (select job_id, session_id from ofa.attempt order by token limit 1) as one
+            cross join unnest(array['cancelled', 'lost', 'released', 'unbegun'])
+              with ordinality as made (outcome, place)
+            """)
+        #expect(
+            try place.document("lineage", "send", "--to", "events.jsonl")["attempts"] as? Int == 3)
+        let lines = try String(
+            contentsOf: place.folder.appending(path: "events.jsonl"), encoding: .utf8
+        ).split(separator: "\n").map(String.init)
+        let types = try objects(lines.suffix(6)).compactMap { $0["eventType"] as? String }
+        #expect(types == ["START", "FAIL", "START", "FAIL", "START", "FAIL"])
+        #expect(try place.ofa("lineage", "check", "events.jsonl").status == 0)
+    }
+
+    /// Files of events that are none: empty, not UTF-8; and one with carriage returns and repeated events.
+    private func checkForms(_ place: CommandPlace, _ sent: [String]) throws {
+        func check(_ bytes: Data) throws -> CommandRun {
+            try bytes.write(to: place.folder.appending(path: "form.jsonl"))
+            return try place.ofa("lineage", "check", "form.jsonl")
+        }
+        let empty = try check(Data("\n\r\n".utf8))
+        #expect(empty.status == 2 && empty.output.contains("there are no events"))
+        let spoiled = try #require(sent[0].range(of: "two-stages"))
+        var bytes = Data(sent[0][..<spoiled.lowerBound].utf8)
+        bytes += [0xFF] + Data(sent[0][spoiled.upperBound...].utf8)
+        let binary = try check(bytes)
+        #expect(binary.status == 2 && binary.output.contains("line 1: is not text in UTF-8"))
+        let twice = try check(Data((sent[..<2] + sent[..<2]).joined(separator: "\r\n").utf8))
+        #expect(
+            twice.status == 0
+                && twice.output.contains("4 events follow the rules, of which 2 are repeated"),
+            "\(twice.output)")
     }
 
     @Test(
@@ -177,23 +203,75 @@ import Testing
     )
     func posted() throws {
         let place = try ran()
-        let busy = try EventServer { number, _ in number == 0 ? 503 : number == 2 ? 422 : 201 }
+        let all = try place.ofa("lineage", "graph", "fashion-mbv3-full", "--format", "openlineage")
+            .lines
+        #expect(all.count == 6)
+        let busy = try EventServer { number, _ in number == 3 ? 503 : number == 5 ? 422 : 201 }
         defer { busy.stop() }
         let first = try place.ofa("lineage", "send", "--to", busy.url)
         #expect(first.status == 1 && first.errors.contains("status 503"), "\(first.errors)")
         let second = try place.ofa("lineage", "send", "--to", busy.url, "--json")
         #expect(
-            second.status == 1 && second.errors.contains("refused 1 events"), "\(second.errors)")
-        #expect(try objects(second.lines).first?["attempts"] as? Int == 3)
+            second.status == 1 && second.errors.contains("refused 1 event"), "\(second.errors)")
+        // The first attempt was recorded before the failure; the second one is sent from its START on.
+        #expect(try objects(second.lines).first?["attempts"] as? Int == 2)
         #expect(try place.document("lineage", "send", "--to", busy.url)["attempts"] as? Int == 0)
         let bodies = busy.bodies
-        #expect(bodies.count == 7 && bodies[0] == bodies[1])
-        try bodies.dropFirst().joined(separator: "\n").write(
-            to: place.folder.appending(path: "posted.jsonl"), atomically: true, encoding: .utf8)
-        #expect(try place.ofa("lineage", "check", "posted.jsonl").status == 0)
+        #expect(bodies == all[..<4] + all[2...])
+        #expect(busy.accepted == [all[0], all[1], all[2], all[2], all[4], all[5]])
+        try redirected(place)
+        try poisoned(place, all)
+        try together(place, all)
     }
 
-    @Test("a worker sends the events by itself, without being asked")
+    /// A redirect is no delivery: the events are kept.
+    private func redirected(_ place: CommandPlace) throws {
+        let server = try EventServer(answering: { number, _ in
+            number == 0 ? .init(302, headers: ["Location: /login"]) : .init(200)
+        })
+        defer { server.stop() }
+        let first = try place.ofa("lineage", "send", "--to", server.url)
+        #expect(first.status == 1 && first.errors.contains("/login"), "\(first.errors)")
+        #expect(try place.document("lineage", "send", "--to", server.url)["attempts"] as? Int == 3)
+        #expect(server.bodies.count == 7 && !server.bodies.contains(""))
+    }
+
+    /// An attempt whose events make the server fail is left out, if the server accepts those of the next one.
+    private func poisoned(_ place: CommandPlace, _ all: [String]) throws {
+        let server = try EventServer { _, body in body.contains("two-stages.full\"") ? 500 : 200 }
+        defer { server.stop() }
+        let sent = try place.ofa("lineage", "send", "--to", server.url, "--json")
+        #expect(sent.status == 1 && sent.errors.contains("left out"), "\(sent.errors)")
+        let answer = try #require(try objects(sent.lines).first)
+        #expect(answer["attempts"] as? Int == 3 && answer["refused"] as? Int == 2)
+        #expect(server.accepted == [all[0], all[1], all[4], all[5]])
+        let broken = try EventServer { _, _ in 500 }
+        defer { broken.stop() }
+        let none = try place.ofa("lineage", "send", "--to", broken.url)
+        #expect(none.status == 1 && none.errors.contains("status 500"), "\(none.errors)")
+        #expect(broken.bodies == [all[0], all[0], all[0], all[2], all[2], all[2]])
+    }
+
+    /// While one process sends to a target, another one leaves it alone.
+    private func together(_ place: CommandPlace, _ all: [String]) throws {
+        let goOn = DispatchSemaphore(value: 0)
+        let server = try EventServer { number, _ in
+            if number == 0 { goOn.wait() }
+            return 200
+        }
+        defer { server.stop() }
+        let first = try RunningCommand(
+            ["lineage", "send", "--to", server.url], environment: place.environment)
+        #expect(server.waitForBodies(1))
+        let second = try place.ofa("lineage", "send", "--to", server.url, "--json")
+        goOn.signal()
+        #expect(second.status == 0 && second.errors.contains("another process"), "\(second.errors)")
+        #expect(try objects(second.lines).first?["attempts"] as? Int == 0)
+        #expect(first.wait() == 0, "\(first.errors)")
+        #expect(server.bodies == all)
+    }
+
+    @Test("a worker sends the events by itself, each once, without being asked")
     func duty() throws {
         let place = try ran()
         let server = try EventServer()
@@ -201,12 +279,10 @@ import Testing
         let worker = try RunningCommand(
             ["worker"],
             environment: place.environment.merging(["OFA_OPENLINEAGE": server.url]) { $1 })
-        while server.bodies.count < 6 {
-            try #require(worker.isRunning, "\(worker.errors)")
-            Thread.sleep(forTimeInterval: 0.05)
-        }
+        #expect(server.waitForBodies(6), "\(worker.errors)")
         worker.terminate()
-        #expect(server.bodies.count == 6)
+        #expect(worker.wait() == 0, "\(worker.errors)")
+        #expect(server.bodies.count == 6 && Set(server.bodies).count == 6)
     }
 
     @Test("a statement names the artifact, its inputs and parameters, and is signed with a key")
@@ -235,6 +311,14 @@ import Testing
                 "test-images/tiny-test-images",
             ]))
 
+        try attestFile(place)
+        let missing = try place.ofa(
+            "lineage", "attest", "fashion-mbv3-smallest",
+            environment: ["OFA_SIGNING_KEY": "none.pem"])
+        #expect(
+            missing.status == 1 && missing.errors.contains("OFA_SIGNING_KEY, none.pem"),
+            "\(missing.errors)")
+
         let key = place.folder.appending(path: "key.pem")
         try """
         -----BEGIN PRIVATE KEY-----
@@ -242,12 +326,20 @@ import Testing
         -----END PRIVATE KEY-----
 
         """.write(to: key, atomically: true, encoding: .utf8)
+        try #require(chmod(key.path, 0o644) == 0)
         let signed = try place.ofa(
             "lineage", "attest", "fashion-mbv3-smallest", "-o", "s.json",
             environment: ["OFA_SIGNING_KEY": key.path])
         #expect(
             signed.status == 0 && signed.output.contains("the signed statement"), "\(signed.errors)"
         )
+        #expect(signed.errors.contains("chmod 600"), "\(signed.errors)")
+        try #require(chmod(key.path, 0o600) == 0)
+        #expect(
+            try !place.ofa(
+                "lineage", "attest", "fashion-mbv3-smallest",
+                environment: ["OFA_SIGNING_KEY": key.path]
+            ).errors.contains("chmod 600"))
         let envelope = try JSONDecoder().decode(
             SignedEnvelope.self, from: try Data(contentsOf: place.folder.appending(path: "s.json")))
         let publicKey = try SigningKey(pem: [UInt8](try Data(contentsOf: key))).publicKey
@@ -258,5 +350,33 @@ import Testing
                 "lineage", "attest", "fashion-mbv3-smallest",
                 environment: ["OFA_SIGNING_KEY": "tiny.yaml"]
             ).errors.contains("no unencrypted private key"))
+    }
+
+    /// A file is stated only if its bytes are those of the artifact or of an export.
+    private func attestFile(_ place: CommandPlace) throws {
+        let name = "fashion-mbv3-smallest"
+        for (file, command) in [
+            ("a.onnx", ["export", name, "--format", "onnx"]),
+            ("b.onnx", ["export", name, "--format", "onnx", "--normalise"]),
+            ("c.safetensors", ["export", name, "--format", "safetensors"]),
+        ] {
+            #expect(try place.ofa(command + ["-o", file]).status == 0)
+            let stated = try place.ofa("lineage", "attest", name, "--file", file)
+            #expect(stated.status == 0, "\(stated.errors)")
+            let statement = try #require(try objects(stated.lines).first)
+            let subjects = try #require(statement["subject"] as? [[String: Any]])
+            #expect(subjects.map { $0["name"] as? String } == [file, "subnet/\(name)"])
+            let bytes = [UInt8](try Data(contentsOf: place.folder.appending(path: file)))
+            #expect(
+                subjects[0]["digest"] as? [String: String] == ["sha256": Digest.of(bytes).hex])
+        }
+        for (artifact, file) in [(name, "tiny.yaml"), ("fashion-mbv3-full", "a.onnx")] {
+            let other = try place.ofa("lineage", "attest", artifact, "--file", file, "-o", "x.json")
+            #expect(
+                other.status == 2 && other.errors.contains("\(file) is no export of artifact"),
+                "\(other.errors)")
+        }
+        #expect(
+            !FileManager.default.fileExists(atPath: place.folder.appending(path: "x.json").path))
     }
 }

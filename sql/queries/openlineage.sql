@@ -12,6 +12,11 @@ select greatest(ofa.now() - interval '1 hour', ofa.now() - statement_timestamp()
     where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
   ), statement_timestamp()))::text as horizon;
 
+-- name: OpenLineageLock :one
+-- Takes, until the transaction ends, the lock of the sender to a target, if no other transaction has it; returns whether
+-- this transaction has it.
+select pg_try_advisory_xact_lock(hashtextextended(@name::text, 0)) as held;
+
 -- name: OpenLineageCursor :one
 -- Returns the time at which the last attempt that was sent had ended; -infinity if none was sent.
 select coalesce((select done_at from ofa.duty where name = @name::text), '-infinity')::text as cursor;

@@ -45,11 +45,16 @@ public struct OpenLineageEvents {
                 token: producer.token, job: producer.job, run: producer.run,
                 stage: producer.stage, made: artifact.createdAt)
         }
-        return try events(of: given)
+        return try attempts(given).flatMap(\.events)
     }
 
-    /// Returns the events of attempts; attempts that ended earlier come first.
-    func events(of given: [Given]) throws -> [JSONValue] {
+    /// Returns the events of attempts by the attempts' tokens.
+    func byAttempt(_ given: [Given]) throws -> [Int64: [JSONValue]] {
+        Dictionary(try attempts(given).map { ($0.token, $0.events) }) { first, _ in first }
+    }
+
+    /// Returns the events of attempts, in the order of the attempts' ends.
+    private func attempts(_ given: [Given]) throws -> [(token: Int64, events: [JSONValue])] {
         guard let first = given.map(\.made).min(), let last = given.map(\.made).max() else {
             return []
         }
@@ -63,10 +68,11 @@ public struct OpenLineageEvents {
             grouping: try connection.query(
                 .openLineageData(tokens: tokens, hidden: ArtifactRole.datasetShard.rawValue)
             ).map { try Datum($0) }, by: \.token)
-        return try rows.flatMap { row in
-            try OpenLineageAttempt(
-                row, data: data[try row.int64("token")] ?? [], producer: producer, code: code
-            ).events
+        return try rows.map { row in
+            let token = try row.int64("token")
+            let attempt = try OpenLineageAttempt(
+                row, data: data[token] ?? [], producer: producer, code: code)
+            return (token, try attempt.events)
         }
     }
 
@@ -201,7 +207,8 @@ private struct OpenLineageAttempt {
             "processing_engine": facet(
                 "ProcessingEngineRunFacet", "1-1-1",
                 [
-                    "name": .string("ofa"), "version": .string(madeBy?.code?.word ?? code.word),
+                    // Only outputs record the program that made them; the sender may be another one.
+                    "name": .string("ofa"), "version": .string(madeBy?.code?.word ?? "unknown"),
                     "openlineageAdapterVersion": .string(code.word),
                 ]),
         ]
@@ -254,12 +261,12 @@ private struct OpenLineageAttempt {
                         "jobType": .string(try row.optionalText("kind") ?? "stage"),
                     ])
             ]
-            if let commit = madeBy?.code?.commit {
+            if let code = madeBy?.code, let commit = code.commit {
                 facets["sourceCodeLocation"] = facet(
                     "SourceCodeLocationJobFacet", "1-1-0",
                     [
                         "type": .string("git"), "url": .string("urn:ofa:commit:\(commit)"),
-                        "version": .string(commit),
+                        "version": .string(code.dirty == true ? "\(commit)-dirty" : commit),
                     ])
             }
             return facets

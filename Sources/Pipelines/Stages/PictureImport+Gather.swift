@@ -136,8 +136,10 @@ extension PictureImport {
         let validation = record.parts[.test] == nil ? nil : record.parts[.val]
         let heldOut = try heldOut(train, validation)
         var made: [StageOutput.Made] = []
+        // The shards of a trial are no artifacts.
         let ids = Dictionary(
-            try context.madeByStage(.datasetShard).map { ($0.digest.hex, $0.id) }
+            context.isTrial
+                ? [] : try context.madeByStage(.datasetShard).map { ($0.digest.hex, $0.id) }
         ) { first, _ in first }
         var read: [ArtifactID] = []
         for (role, parts) in [
@@ -145,7 +147,7 @@ extension PictureImport {
             (.testImages, [test]),
         ] {
             let manifest = try manifest(parts, classes, survey, record)
-            for shard in manifest.shards {
+            for shard in manifest.shards where !context.isTrial {
                 guard let id = ids[shard.digest] else {
                     throw PipelineError(
                         .invalidArtifact, "shard \(shard.digest) is no artifact of this stage")

@@ -82,7 +82,8 @@ struct PictureImport {
         try check(survey)
         try context.job.stopIfAsked()
         let digest = try context.put(
-            Array(try JSONText.encode(survey).utf8), elementSize: 1, as: .importRecord)
+            Array(try JSONText.encode(survey).utf8), elementSize: 1, as: .importRecord,
+            isShared: true)
         let counts = survey.units.compactMap(\.count)
         context.job.log(
             "\(parameters.folder): \(survey.form.rawValue), "
@@ -207,7 +208,7 @@ struct PictureImport {
             context.job.log("warning: \(entry.name): \(entry.reason)")
         }
         let bytes = Array(try JSONText.encode(record).utf8)
-        let stored = try context.put(bytes, elementSize: 1, as: .importRecord)
+        let stored = try context.put(bytes, elementSize: 1, as: .importRecord, isShared: true)
         made.append(
             try StageOutput.Made(
                 .importRecord, name: name, digest: stored,
@@ -223,7 +224,8 @@ struct PictureImport {
         _ shard: UnitImporter.Shard, name: String, _ made: inout [StageOutput.Made]
     ) throws -> ImportRecord.Shard {
         let digest = try context.put(shard.bytes, elementSize: 1, as: .datasetShard)
-        let names = try context.put(shard.names.encoded, elementSize: 1, as: .importRecord)
+        let names = try context.put(
+            shard.names.encoded, elementSize: 1, as: .importRecord, isShared: true)
         for (role, name, digest) in [
             (ArtifactRole.datasetShard, name, digest), (.importRecord, name + "-names", names),
         ] {

@@ -19,7 +19,16 @@ extension Statement {
 }
 
 extension Request {
-    /// Returns the time at which the last attempt that was sent had ended; -infinity if none was sent.
+    /// Takes, until the transaction ends, the lock of the sender to a target, if no other transaction has it; returns whether
+    /// this transaction has it.
+    public static func openLineageLock(name: String) -> Request {
+        Request(openLineageLockStatement, [.text(name)])
+    }
+    private static let openLineageLockStatement = Statement(name: "OpenLineageLock", sql: #"""
+        select pg_try_advisory_xact_lock(hashtextextended($1::text, 0)) as held;
+        """#)
+
+    /// Returns the end of the last attempt that was sent, -infinity before the first one.
     public static func openLineageCursor(name: String) -> Request {
         Request(openLineageCursorStatement, [.text(name)])
     }
