@@ -15,6 +15,8 @@ public struct InterchangeError: Remedied, Equatable {
         case missingTensor
         /// A tensor's values do not fill its shape.
         case shapeMismatch
+        /// The tensors are not those of the requested network.
+        case mismatch
     }
 
     /// The kind of failure.

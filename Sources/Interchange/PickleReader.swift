@@ -80,10 +80,19 @@ struct PickleReader {
         return (Pickle(values: reader.values, root: root), reader.place)
     }
 
+    /// The most opcodes of a pickle; more are refused as malicious, because each may store a value. A state dict takes
+    /// about thirty per tensor.
+    static let mostOpcodes = 4_000_000
+
     private mutating func run() throws -> Int {
+        var count = 0
         while true {
             let at = place
             let opcode = try byte()
+            count += 1
+            guard count <= Self.mostOpcodes else {
+                throw malformed("has over \(Self.mostOpcodes) opcodes")
+            }
             if opcode == UInt8(ascii: ".") { return try pop() }
             guard
                 try readConstant(opcode) || readText(opcode) || readStructure(opcode)

@@ -6,8 +6,9 @@ import Intake
 
 /// Reads and writes safetensors.
 public enum Safetensors {
-    /// The longest accepted header in bytes, to reject files that are not safetensors.
-    static let maximumHeaderBytes = 100_000_000
+    /// The longest accepted header in bytes: about a hundred thousand tensors. Parsing takes some thirty times as much
+    /// memory.
+    static let maximumHeaderBytes = 16_000_000
 
     /// One tensor's entry in the header.
     private struct Entry: Codable {

@@ -2,6 +2,8 @@
 // the central directory, in which every offset is validated. Format: PKWARE APPNOTE 6.3.10,
 // sections 4.3.7 to 4.3.16, with the 64-bit extension.
 
+import Intake
+
 /// The entries of an archive.
 struct ZipArchive {
     /// The byte range of each entry's content, by the entry's name.
@@ -70,10 +72,17 @@ struct ZipArchive {
         guard next <= reader.bytes.count,
             let name = String(validating: reader.bytes[at + 46..<nameEnd], as: UTF8.self)
         else { throw malformed }
+        // Nothing is written under an entry's name, but a sound archive has no such names.
+        guard !name.hasPrefix("/"), !name.contains("\\"), !name.split(separator: "/").contains("..")
+        else {
+            throw InterchangeError(
+                .malformed, "the archive's entry \(Shown.excerpt(name)) is a path out of its folder"
+            )
+        }
         guard method == 0, flags & 1 == 0 else {
             throw InterchangeError(
                 .unsupported,
-                "entry \(name) is compressed or encrypted",
+                "entry \(Shown.excerpt(name)) is compressed or encrypted",
                 remedy: "write it with torch.save, which stores it plainly")
         }
         var values = [

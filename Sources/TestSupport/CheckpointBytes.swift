@@ -1,30 +1,40 @@
 // PyTorch checkpoints made byte by byte, sound ones and others.
 
-@testable import Interchange
-
 /// Makes pickles and the files around them.
-struct CheckpointBytes {
-    /// Opcodes of protocol 2, as Python writes them.
-    func text(_ value: String) -> [UInt8] {
+public struct CheckpointBytes: Sendable {
+    /// The magic number at the start of older files, little endian.
+    private static let legacyMagic: [UInt8] = [
+        0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19,
+    ]
+
+    /// Makes bytes of protocol 2, as Python writes them.
+    public init() {}
+
+    /// The opcode of a text.
+    public func text(_ value: String) -> [UInt8] {
         [UInt8(ascii: "X")] + little(value.utf8.count, 4) + Array(value.utf8)
     }
 
-    func little(_ value: Int, _ count: Int) -> [UInt8] {
+    /// An integer of `count` bytes, little endian.
+    public func little(_ value: Int, _ count: Int) -> [UInt8] {
         (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
     }
 
-    func global(_ module: String, _ name: String) -> [UInt8] {
+    /// The opcode of a function or type.
+    public func global(_ module: String, _ name: String) -> [UInt8] {
         [UInt8(ascii: "c")] + Array("\(module)\n\(name)\n".utf8)
     }
 
-    func int(_ value: Int) -> [UInt8] { [UInt8(ascii: "J")] + little(value, 4) }
+    /// The opcode of an integer of 32 bits.
+    public func int(_ value: Int) -> [UInt8] { [UInt8(ascii: "J")] + little(value, 4) }
 
-    func tuple(_ items: [[UInt8]]) -> [UInt8] {
+    /// The opcodes of a tuple.
+    public func tuple(_ items: [[UInt8]]) -> [UInt8] {
         [UInt8(ascii: "(")] + items.flatMap { $0 } + [UInt8(ascii: "t")]
     }
 
     /// A tensor of a storage of floats named "k".
-    func tensor(
+    public func tensor(
         shape: [Int], strides: [Int], offset: Int = 0, count: Int = 6, type: String = "FloatStorage"
     ) -> [UInt8] {
         let storage =
@@ -38,18 +48,20 @@ struct CheckpointBytes {
     }
 
     /// A dictionary of one entry named "w".
-    func pickle(_ value: [UInt8]) -> [UInt8] {
+    public func pickle(_ value: [UInt8]) -> [UInt8] {
         [0x80, 2, UInt8(ascii: "}")] + text("w") + value + [UInt8(ascii: "s"), UInt8(ascii: ".")]
     }
 
-    let numbers = [UInt8](
+    /// The numbers 0 to 5, as 32-bit floats.
+    public let numbers = [UInt8](
         (0..<6).flatMap { place in
             (0..<4).map { UInt8(truncatingIfNeeded: Float(place).bitPattern >> (8 * $0)) }
         })
 
-    func legacy(_ list: [UInt8], numbers: [UInt8]? = nil) -> [UInt8] {
+    /// A file of the form before PyTorch 1.6.
+    public func legacy(_ list: [UInt8], numbers: [UInt8]? = nil) -> [UInt8] {
         let magic: [UInt8] =
-            [0x80, 2, 0x8A, 10] + TorchCheckpoint.legacyMagic + [UInt8(ascii: ".")]
+            [0x80, 2, 0x8A, 10] + Self.legacyMagic + [UInt8(ascii: ".")]
         let version: [UInt8] = [0x80, 2, UInt8(ascii: "M")] + little(1001, 2) + [UInt8(ascii: ".")]
         let system =
             [0x80, 2, UInt8(ascii: "}")] + text("little_endian")
@@ -60,7 +72,7 @@ struct CheckpointBytes {
     }
 
     /// An archive with entries stored plainly.
-    func archive(_ entries: [(String, [UInt8])], method: Int = 0) -> [UInt8] {
+    public func archive(_ entries: [(String, [UInt8])], method: Int = 0) -> [UInt8] {
         var bytes: [UInt8] = []
         var directory: [UInt8] = []
         for (name, content) in entries {
@@ -79,14 +91,15 @@ struct CheckpointBytes {
         return bytes + directory + end
     }
 
-    func zip(_ list: [UInt8]) -> [UInt8] {
+    /// A file of today's form: an archive around the pickle `list`.
+    public func zip(_ list: [UInt8]) -> [UInt8] {
         archive([
             ("m/data.pkl", list), ("m/byteorder", Array("little".utf8)), ("m/data/k", numbers),
         ])
     }
 
     /// A dictionary of these entries, every key a text.
-    func table(_ entries: [(String, [UInt8])]) -> [UInt8] {
+    public func table(_ entries: [(String, [UInt8])]) -> [UInt8] {
         var bytes: [UInt8] = [0x80, 2, UInt8(ascii: "}")]
         for (key, value) in entries {
             bytes += text(key)
