@@ -5,16 +5,16 @@
 import Intake
 
 /// Reads rows of comma-separated text.
-enum CSVRows {
+package enum CSVRows {
     /// The cells of one row, and the number of the line on which the row begins.
-    struct Row: Equatable {
-        let line: Int
-        let cells: [String]
+    package struct Row: Equatable {
+        package let line: Int
+        package let cells: [String]
     }
 
     /// Reads the rows of `text`. Errors: `malformed`, naming `source` and the line, for a quote that is unclosed or
     /// misplaced, and for text behind a closing quote.
-    static func read(_ text: String, source: String) throws -> [Row] {
+    package static func read(_ text: String, source: String) throws -> [Row] {
         var reader = Reader(bytes: Array(text.utf8), source: source)
         var rows: [Row] = []
         while let row = try reader.next() { rows.append(row) }

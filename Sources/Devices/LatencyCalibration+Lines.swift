@@ -16,9 +16,8 @@ extension LatencyCalibration {
         var found: [Measurement] = []
         for (place, line) in lines.enumerated() where !line.allSatisfy(\.isWhitespace) {
             do {
-                let one = try measurement(String(line))
+                let one = try measurement(String(line), space)
                 try one.validate()
-                try space.validate(one.arch)
                 _ = try ReferencePart.parts(try NetworkShape(space, one.arch), reference)
                 found.append(one)
             } catch {
@@ -31,7 +30,7 @@ extension LatencyCalibration {
         return found
     }
 
-    private static func measurement(_ line: String) throws(InputFault) -> Measurement {
+    private static func measurement(_ line: String, _ space: SearchSpace) throws -> Measurement {
         let node = try JSONNode(line)
         if case .list = node {
             throw InputFault(
@@ -40,7 +39,7 @@ extension LatencyCalibration {
         }
         let fields = try JSONReader(node, known: ["arch", "latency_ms"])
         return Measurement(
-            arch: try SubnetConfig(try fields.required("arch"), path: "arch"),
+            arch: try space.architecture(try fields.required("arch"), path: "arch"),
             latencyMs: try fields.real("latency_ms", in: 0...1e12))
     }
 

@@ -117,7 +117,7 @@ public indirect enum JSONNode: Sendable, Equatable {
     }
 
     /// The value in a few words, for messages.
-    var shown: String {
+    public var shown: String {
         switch self {
         case .object: "an object"
         case .list: "a list"

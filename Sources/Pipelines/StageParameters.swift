@@ -91,7 +91,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
     public struct Materialise: Codable, Sendable, Equatable {
         /// The device that the network was searched for; nil for a network given by `network`.
         public var device: DeviceTarget?
-        /// `largest` or `smallest`; nil for a search's result.
+        /// `largest`, `smallest` or genes as JSON; nil for a search's result.
         public var network: String?
         /// The number of training images for batch-norm calibration.
         public var calibrationImages: Int
@@ -216,7 +216,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
                         "front_evaluations", in: 0...EvolutionarySearch.Options.mostFrontEvaluations
                     )))
         case .materialise:
-            let network = try entry.choice("network", Materialised.self)?.rawValue
+            let network = try Materialised.read(entry, space)
             return .materialise(
                 Materialise(
                     device: network == nil ? try device() : nil, network: network,

@@ -26,11 +26,13 @@ struct ArchCost: ParsableCommand {
         abstract:
             "Parameters, multiply-accumulates, memory, latency, energy and accuracy of a network.",
         discussion: """
-            An architecture is JSON: kernel sizes and expand ratios of every layer at full depth, the depths of the \
-            stages, the resolution. With '-' every line of standard input is an architecture, and every line of the \
-            answer has its costs as JSON. Energy and peak memory are those of one image, or of the device's batch.
+            An architecture is JSON or a Python dictionary: kernel sizes and expand ratios of every layer at full depth, \
+            the depths of the stages, the resolution; or a published net.config; or a file with one of them. With '-' \
+            every line of standard input is an architecture, and every line of the answer has its costs as JSON. Energy \
+            and peak memory are those of one image, or of the device's batch.
 
             Example:
+              ofa arch cost --space ofa-mbv3-w1.2 --arch net.config --resolution 224
               ofa arch cost --space fashion-mbv3 \\
                 --arch '{"ks":[3,3,3,3,3,3,3,3,3],"e":[3,3,3,3,3,3,3,3,3],"d":[2,2,2],"r":28}'
             """)
@@ -38,7 +40,15 @@ struct ArchCost: ParsableCommand {
     /// The search space's name.
     @Option(help: "The search space.", completion: .spaces) var space: String
     /// The network, or a dash.
-    @Option(help: "The network as JSON, or '-' for JSON Lines on standard input.") var arch: String
+    @Option(
+        help: "The network: text or a file, or '-' for one a line on standard input.",
+        completion: .file())
+    var arch: String
+    /// The image size of an architecture that states none.
+    @Option(
+        help: "The image size, if the architecture states none, as a net.config.",
+        transform: Number.whole(1...4096))
+    var resolution: Int?
     /// The stored device that runs the network.
     @Option(
         help: ArgumentHelp(
@@ -75,7 +85,7 @@ struct ArchCost: ParsableCommand {
     mutating func run() throws {
         let costing = try Costing(self)
         if arch == "-" { return try answerLines(costing) }
-        let answer = try costing.answer(arch, place: "--arch")
+        let answer = try costing.answer(ArchitectureText.read(arch), place: "--arch")
         try Output.answer(answer, output) {
             var table = Table(.text("COST"), .number("VALUE"))
             table.rows = [
@@ -154,11 +164,13 @@ private struct Costing {
     private let predictor: AccuracyPredictor?
     private let costs = CostCache()
     private let given: TableOptions
+    private let resolution: Int?
 
     init(_ command: ArchCost) throws {
         let space = try SpaceCommand.space(named: command.space)
         self.space = space
         given = command.given
+        resolution = command.resolution
         let stored = try command.device.map { name in
             try DeviceCommand.find(name, try command.database.connectToExisting())
         }
@@ -204,9 +216,8 @@ private struct Costing {
         var failure: CommandFailure?
         for (text, place) in lines {
             do {
-                let written = try SubnetConfig(json: text)
-                try space.validate(written)
-                let config = space.canonical(written)
+                let config = space.canonical(
+                    try space.architecture(text, resolution: resolution))
                 try predictor?.checkDomain(space: space, resolutions: [config.resolution])
                 try predictor?.checkDomain(config)
                 let (cost, metrics) = try given.naming {

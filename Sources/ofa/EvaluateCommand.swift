@@ -16,9 +16,10 @@ struct EvaluateCommand: ParsableCommand {
         abstract: "Measures a network on a data set: top-1, top-5, loss, confusions.",
         discussion: """
             A network runs with its own weights and statistics. Of a supernet, --arch says which subnet; its batch norms \
-            are first calibrated on training images of the same data set. An architecture is JSON, or 'largest' or \
-            'smallest'. A data set is its training or its test images: the other part of the import is found. If names of \
-            classes are known, they must be those that the network was trained on, in the same order.
+            are first calibrated on training images of the same data set. An architecture is 'largest', 'smallest', genes \
+            as JSON or a Python dictionary, or a published net.config, as text or in a file. A data set is its training \
+            or its test images: the other part of the import is found. If names of classes are known, they must be those \
+            that the network was trained on, in the same order.
 
             Example:
               ofa evaluate phone-network --dataset fashion-mnist-dataset --per-class
@@ -40,7 +41,15 @@ struct EvaluateCommand: ParsableCommand {
         transform: Word.one(of: EvaluationImages.Part.self))
     var split: EvaluationImages.Part = .test
     /// The subnet of a supernet.
-    @Option(help: "The subnet of a supernet: JSON, 'largest' or 'smallest'.") var arch: String?
+    @Option(
+        help: "The subnet of a supernet: text or a file, 'largest' or 'smallest'.",
+        completion: .file())
+    var arch: String?
+    /// The image size of an architecture that states none.
+    @Option(
+        help: "The image size, if the architecture states none, as a net.config.",
+        transform: Number.whole(1...4096))
+    var resolution: Int?
     /// How many images a supernet's subnet is calibrated on.
     @Option(
         help: "How many training images calibrate a supernet's subnet (2000).",
@@ -212,12 +221,17 @@ private struct Subject {
         let space = try read.trained.map { try read.space.restricted(to: $0) } ?? read.space
         let arch: SubnetConfig
         switch text {
-        case "largest": arch = space.largest
-        case "smallest": arch = space.smallest
+        case "largest", "smallest":
+            guard command.resolution == nil else {
+                throw ValidationError(
+                    "--resolution is for an architecture without image size, not for '\(text)'",
+                    remedy: "omit it")
+            }
+            arch = text == "largest" ? space.largest : space.smallest
         default:
             do {
-                arch = try SubnetConfig(json: text)
-                try read.space.validate(arch)
+                arch = try read.space.architecture(
+                    ArchitectureText.read(text), resolution: command.resolution)
             } catch { throw CommandFailure.at("--arch", error) }
         }
         if let gene = read.trained?.outside(arch, in: read.space) {

@@ -84,9 +84,11 @@ public struct SubnetConfig: Codable, Sendable, Hashable {
         }
     }
 
-    /// Reads an architecture from JSON; `path` is the place of `node`, for errors. Errors:
-    /// `InputFault`, naming the field.
-    public init(_ node: JSONNode, path: String = "") throws(InputFault) {
+    /// Reads an architecture from JSON; `path` is the place of `node`, for errors. `given` is the resolution if the JSON
+    /// has none. Errors: `InputFault`, naming the field.
+    public init(
+        _ node: JSONNode, path: String = "", resolution given: Int? = nil
+    ) throws(InputFault) {
         // The OFA library writes `"wid": null` into sampled architectures.
         let fields = try JSONReader(node, path: path, known: ["ks", "e", "d", "w", "r", "wid"])
         if let width = fields["wid"], width != .null {
@@ -98,6 +100,10 @@ public struct SubnetConfig: Codable, Sendable, Hashable {
         kernelSizes = fields["ks"] == nil && !widths.isEmpty ? [] : try fields.wholes("ks")
         expandRatios = try fields.reals("e")
         depths = try fields.wholes("d")
+        if fields["r"] == nil, let given {
+            resolution = given
+            return
+        }
         guard case .list(let sizes) = try fields.required("r") else {
             resolution = try fields.whole("r")
             return

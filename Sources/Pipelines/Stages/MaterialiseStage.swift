@@ -13,9 +13,23 @@ import Search
 import Tensors
 import Training
 
-/// Networks that are materialised by name instead of by a search.
+/// Networks that are materialised by name or by genes instead of by a search.
 enum Materialised: String, CaseIterable {
     case largest, smallest
+
+    /// Returns the network under the key `network`: a name, or genes as JSON in canonical form, read from any form of an
+    /// architecture; nil if the key is missing. Errors: `invalidValue`.
+    static func read(_ entry: YAMLReader, _ space: SearchSpace) throws -> String? {
+        guard let text = try entry.text("network", .definition), text.contains("{") else {
+            return try entry.choice("network", Materialised.self)?.rawValue
+        }
+        do {
+            return try JSONText.encode(space.canonical(try space.architecture(text)))
+        } catch let error as NetworkError {
+            throw entry.error(
+                "network", "is no network of the space: \(error.reason)", remedy: error.remedy)
+        }
+    }
 }
 
 enum MaterialiseStage {
@@ -272,7 +286,10 @@ enum MaterialiseStage {
     ) throws -> (SubnetConfig, DeviceTarget, Choice?) {
         if let network = parameters.network {
             let space = try context.trainedSpace()
-            let config = network == Materialised.largest.rawValue ? space.largest : space.smallest
+            guard let end = Materialised(rawValue: network) else {
+                return try given(network, context)
+            }
+            let config = end == .largest ? space.largest : space.smallest
             if ![context.space.largest, context.space.smallest].contains(config) {
                 context.job.log(
                     "\(network) of what the supernet was trained for: \(try JSONText.encode(config))"
@@ -313,6 +330,22 @@ enum MaterialiseStage {
                     + " \(gene)")
         }
         return (choice.result.arch, choice.device, choice)
+    }
+
+    /// Returns the network that the pipeline file gives as genes. Errors: `mismatch` for genes that the supernet was not
+    /// trained for.
+    private static func given(
+        _ genes: String, _ context: StageContext
+    ) throws -> (SubnetConfig, DeviceTarget, Choice?) {
+        let config = try context.space.architecture(genes)
+        if let gene = try context.trainedDomain().outside(config, in: context.space) {
+            throw PipelineError(
+                .mismatch,
+                "the network of stage \(context.arguments.stage) is not one that artifact"
+                    + " \(try context.input(.supernet).id) was trained for: \(gene)")
+        }
+        let name = context.arguments.stage
+        return (config, DeviceTarget(name: name, kind: .phone, limits: Constraints()), nil)
     }
 
     /// Returns a standalone network from stored weights, and its shape with consecutively numbered blocks.
