@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Feeds seeded mutations of ops/fuzz/corpus to every parser of data sets and pictures: at least INPUTS inputs for each
-# (default a million, which takes some 40 minutes). A finding is printed with its seed and case; add its input to the
+# Feeds seeded mutations to every parser of data sets, pictures, weights, predictors and architectures: at least INPUTS
+# inputs for each (default a million, which takes about an hour). A finding is printed with its seed and case; add its input to the
 # corpus. If the clang of this Swift toolchain links libFuzzer, libFuzzer then tests the picture decoders for SECONDS
 # (default 60).
 #   ops/fuzz.sh [INPUTS] [SECONDS]
@@ -29,6 +29,11 @@ done <<TEXT
 PictureMutationTests 20
 FormsFuzzTests 100
 PictureShardTests/mutated 200
+InterchangeFuzzTests 20
+SupernetFileTests/mutated 200
+SearchFuzzTests 20
+MeasuredNetworksTests/mutated 20
+ArchitectureTests/mutated 20
 TEXT
 
 fuzzer=$(mktemp -d)

@@ -75,7 +75,7 @@ extension LineageGraph {
     public func line(_ artifact: Artifact) -> String {
         let origin =
             artifact.producer.map { "by \($0.stage), run \($0.run), job \($0.job)" }
-            ?? "user-supplied"
+            ?? artifact.origin
         let gone = collection(of: artifact).map { "; \($0)" } ?? ""
         return Shown.line(
             "\(artifact.kind) \(artifact.name)  #\(artifact.id) \(artifact.digest.short)"

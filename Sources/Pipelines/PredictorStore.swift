@@ -7,17 +7,33 @@ import Search
 
 /// Stores and reads predictors in the database.
 public enum PredictorStore {
-    /// Stores a user-supplied predictor as an artifact without a producing job; returns the artifact.
+    /// The metadata of a user-supplied predictor.
+    private struct Metadata: Encodable {
+        let space, method: String
+        let resolutions: [Int]
+        let quality: FitQuality?
+        let source: ArtifactSource?
+    }
+
+    /// Stores a user-supplied predictor, which was read or fitted from the file `source`, as an artifact without a
+    /// producing job; returns the artifact.
     public static func add(
-        _ predictor: AccuracyPredictor, name: String, over connection: Connection
+        _ predictor: AccuracyPredictor, name: String, source: ArtifactSource? = nil,
+        over connection: Connection
     ) throws -> ArtifactID {
         let bytes = try predictor.encoded()
+        let metadata = try JSONText.encode(
+            Metadata(
+                space: predictor.space, method: predictor.methodName,
+                resolutions: predictor.fittedResolutions, quality: predictor.quality,
+                source: source))
         return try connection.transaction { connection in
             let digest = try BlobStore(connection).put(
                 bytes, elementSize: 4, kind: ArtifactRole.predictor.rawValue)
             return try ArtifactStore(connection).insert(
                 Artifact.New(
-                    broughtAs: ArtifactRole.predictor.rawValue, name: name, digest: digest))
+                    broughtAs: ArtifactRole.predictor.rawValue, name: name, digest: digest,
+                    metadataJSON: metadata))
         }
     }
 

@@ -163,7 +163,7 @@ private struct SourceFinder {
         else { return nil }
         let made = try store.list(run: run)
         let lineage = try Lineage(connection).up(predictor.id)
-        let found = try origins(of: predictor, made, lineage)
+        let found = try origins(of: predictor, lineage)
         guard found.count == 4 else { return nil }
         let sampling = try lineage.artifacts.first {
             $0.kind == ArtifactRole.samples.rawValue
@@ -195,21 +195,23 @@ private struct SourceFinder {
     /// supernet whose networks were measured, the data set that these networks were measured on, and the test images
     /// imported with that data set.
     private func origins(
-        of predictor: Artifact, _ made: [Artifact], _ lineage: LineageGraph
+        of predictor: Artifact, _ lineage: LineageGraph
     ) throws -> [ArtifactRole: ArtifactID] {
         func input(_ role: ArtifactRole, of artifact: ArtifactID?) -> ArtifactID? {
             lineage.edges.first { $0.output == artifact && $0.role == role.rawValue }?.input
         }
         let samples = input(.samples, of: predictor.id)
         let dataset = input(.dataset, of: samples)
-        let importer = lineage.artifacts.first { $0.id == dataset }?.producer?.token
+        // The data set may be of an earlier run.
+        let importer = lineage.artifacts.first { $0.id == dataset }?.producer
         var found: [ArtifactRole: ArtifactID] = [.predictor: predictor.id]
         found[.supernet] = input(.supernet, of: samples)
         found[.dataset] = dataset
-        found[.testImages] =
-            made.first {
-                $0.kind == ArtifactRole.testImages.rawValue && $0.producer?.token == importer
+        found[.testImages] = try importer.flatMap { importer in
+            try store.list(run: importer.run, kind: ArtifactRole.testImages.rawValue).first {
+                $0.producer?.token == importer.token
             }?.id
+        }
         return found
     }
 

@@ -65,37 +65,25 @@ struct Published {
 
     /// Returns the learning curve of the default predictor on the measured subnets of the ofa-mbv3-w1.0 supernet.
     func learningCurve(draws: Int) throws -> [LearningPoint] {
-        let samples = try measuredSubnets("\(folder)/dynas")
+        let space = try SearchSpace.named("ofa-mbv3-w1.0")
         return try AccuracyPredictor.learningCurve(
-            samples, space: try SearchSpace.named("ofa-mbv3-w1.0"), sizes: [50, 100, 200, 400],
+            try measuredSubnets("\(folder)/dynas", space), space: space,
+            sizes: [50, 100, 200, 400],
             heldOut: 500, draws: draws)
     }
 
-    /// Reads the subnets in a folder's files with their accuracies, averaged over repeated measurements.
-    private func measuredSubnets(_ folder: String) throws -> [AccuracySample] {
-        var places: [SubnetConfig: Int] = [:]
-        var found: [(config: SubnetConfig, sum: Double, count: Double)] = []
+    /// Reads the subnets in a folder's tables with their accuracies, averaged over repeated measurements.
+    private func measuredSubnets(_ folder: String, _ space: SearchSpace) throws -> [AccuracySample]
+    {
+        var lines: [Substring] = []
         for name in try FileManager.default.contentsOfDirectory(atPath: folder).sorted() {
             let text = try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)
-            for line in text.split(whereSeparator: \.isNewline).dropFirst() {
-                // A line is a quoted Python dictionary of genes, followed by the accuracy in percent.
-                let parts = line.split(separator: "\"")
-                let json = (parts.first ?? "").replacing("'", with: "\"")
-                    .replacing("None", with: "null")
-                guard let percent = line.split(separator: ",").last.flatMap({ Double($0) }) else {
-                    throw BenchError("\(folder)/\(name) has a line without an accuracy: \(line)")
-                }
-                let config = try JSONDecoder().decode(SubnetConfig.self, from: Data(json.utf8))
-                let place = places[config] ?? found.count
-                if place == found.count {
-                    places[config] = place
-                    found.append((config, 0, 0))
-                }
-                found[place].sum += percent / 100
-                found[place].count += 1
-            }
+            let own = text.split(whereSeparator: \.isNewline)
+            lines += lines.isEmpty ? own : Array(own.dropFirst())
         }
-        return found.map { AccuracySample(config: $0.config, accuracy: $0.sum / $0.count) }
+        return try MeasuredNetworks(
+            csv: lines.joined(separator: "\n"), space: space, source: folder
+        ).samples
     }
 
     private func timed<Value>(_ body: () throws -> Value) throws -> (Value, Double, Double) {

@@ -105,7 +105,7 @@ struct ArtifactsShow: ParsableCommand {
             table.rows = [
                 ["artifact", "\(document.id)"], ["kind", document.kind], ["name", document.name],
                 ["digest", document.digest.hex],
-                ["made by", origin ?? "user-supplied"],
+                ["made by", origin ?? found.origin],
                 ["recorded", document.createdAt.formatted(.iso8601)],
                 ["bytes", document.rawBytes.map { Format.grouped($0) } ?? "not in this database"],
                 ["stored", stored ?? "-"], ["pinned", document.pinned ?? "-"],

@@ -38,6 +38,7 @@ struct Ofa: ParsableCommand {
             ArchCommand.self,
             SpaceCommand.self,
             ArtifactsCommand.self,
+            ImportCommand.self,
             ExportCommand.self,
             EvaluateCommand.self,
             ClassifyCommand.self,

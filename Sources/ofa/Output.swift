@@ -213,13 +213,14 @@ enum Output {
 
 /// Reads files and standard input.
 enum Input {
-    /// Returns a file's bytes; an error names the file and has exit code 2 if there is no such file.
-    static func bytes(_ path: String) throws -> [UInt8] {
+    /// Returns a file's bytes; an error names the file and has exit code 2 if there is no such file. A file of more than
+    /// `limit` bytes is refused unread.
+    static func bytes(_ path: String, atMost limit: Int = FileBytes.mostBytes) throws -> [UInt8] {
         guard FileManager.default.fileExists(atPath: path) else {
             throw CommandFailure.notFound("there is no file \(path)")
         }
         do throws(InputFault) {
-            return try FileBytes.read(path)
+            return try FileBytes.read(path, atMost: limit)
         } catch {
             throw CommandFailure.failed(
                 "\(path) \(error.reason)", remedy: error.remedy, code: "file")

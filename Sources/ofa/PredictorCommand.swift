@@ -14,10 +14,10 @@ struct PredictorCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "predictor",
-        abstract: "Accuracy predictors: import and show.",
+        abstract: "Accuracy predictors: import, fit and show.",
         discussion:
             "Example:\n  ofa predictor import acc_predictor.pth --space ofa-mbv3-w1.2 -o p.bin",
-        subcommands: [PredictorImport.self, PredictorShow.self])
+        subcommands: [PredictorImport.self, PredictorFit.self, PredictorShow.self])
 }
 
 /// Whether a predictor predicts fractions or percentages.
@@ -99,14 +99,7 @@ enum PredictorSource {
 enum PredictorTensors {
     /// Returns the tensors of a PyTorch checkpoint or a safetensors file, integers as floats; nil for other formats.
     static func read(_ bytes: [UInt8]) throws -> [String: (shape: [Int], values: [Float])]? {
-        let file: SafetensorsFile
-        if TorchCheckpoint.isCheckpoint(bytes) {
-            file = try TorchCheckpoint.decode(bytes: bytes)
-        } else if Safetensors.isSafetensors(bytes) {
-            file = try Safetensors.decode(bytes: bytes)
-        } else {
-            return nil
-        }
+        guard let file = try TensorFile.read(bytes) else { return nil }
         var tensors = file.tensors.mapValues { ($0.shape, $0.values) }
         for (name, tensor) in file.integers {
             tensors[name] = (tensor.shape, tensor.values.map(Float.init))
@@ -197,7 +190,10 @@ struct PredictorImport: ParsableCommand {
         } else {
             let stem = URL(filePath: file).deletingPathExtension().lastPathComponent
             artifact = try PredictorStore.add(
-                predictor, name: name ?? stem, over: try database.connect()
+                predictor, name: name ?? stem,
+                source: ArtifactSource(
+                    file: URL(filePath: file).lastPathComponent, bytes: bytes),
+                over: try database.connect()
             ).rawValue
         }
         try PredictorPrinter.show(predictor, artifact: artifact, output)

@@ -147,7 +147,8 @@ enum SampleAccuracyStage {
         _ subnets: [SubnetConfig], _ context: StageContext,
         _ parameters: StageParameters.SampleAccuracy
     ) throws -> StageOutput {
-        let images = try context.trainingImages()
+        let images = try context.trainingImages(
+            normalization: try context.supernetNormalization())
         let network = try Network(
             supernet: try context.supernet(), of: context.space, engine: try context.engine())
         let evaluator = Evaluator(network)

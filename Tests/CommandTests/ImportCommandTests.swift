@@ -1,0 +1,174 @@
+// `ofa import supernet`: what is stored, and what is refused with nothing stored.
+import Artifacts
+import Foundation
+import Interchange
+import Networks
+import TestSupport
+import Testing
+
+@Suite struct ImportCommandTests {
+    /// The state dict of a supernet of fashion-mbv3 as a safetensors file.
+    static func supernet(
+        metadata: [String: String] = [:],
+        _ change: (inout [String: SafetensorsFile.Tensor<Float>]) -> Void = { _ in }
+    ) throws -> [UInt8] {
+        let weights = try Weights(supernetOf: .fashion, seed: 5)
+        var tensors: [String: SafetensorsFile.Tensor<Float>] = [:]
+        for (parameter, values) in weights.named {
+            tensors[parameter.name] = .init(shape: parameter.shape, values: values)
+        }
+        change(&tensors)
+        return try Safetensors.encode(SafetensorsFile(tensors: tensors, metadata: metadata))
+    }
+
+    @Test(
+        "an imported supernet records file, normalisation and trained genes, and has the file's weights"
+    )
+    func imported() throws {
+        let place = try CommandPlace()
+        let bytes = try Self.supernet(metadata: ["mean": "[0.25]", "std": "0.5"])
+        try Data(bytes).write(to: place.folder.appending(path: "birds.safetensors"))
+        let answer = try place.document(
+            "import", "supernet", "birds.safetensors", "--space", "fashion-mbv3", "--resolutions",
+            "28,20", "--expand-ratios", "3,6")
+        let id = try #require(answer["artifact"] as? Int)
+        #expect(
+            answer["tensors"] as? Int == (try Weights(supernetOf: .fashion, seed: 0)).named.count)
+        let shown = try place.document("artifacts", "show", "\(id)")
+        #expect(shown["digest"] as? String == answer["digest"] as? String)
+        #expect(shown["name"] as? String == "birds")
+        let metadata = try #require(shown["metadata"] as? [String: Any])
+        let source = try #require(metadata["source"] as? [String: Any])
+        #expect(source["sha256"] as? String == Digest.of(bytes).hex)
+        #expect(source["file"] as? String == "birds.safetensors")
+        let trained = try #require(metadata["trained"] as? [String: Any])
+        #expect(trained["resolutions"] as? [Int] == [20, 28])
+        #expect(trained["expandRatios"] as? [Int] == [3, 6])
+        #expect(trained["kernelSizes"] as? [Int] == [3, 5, 7])
+        let normalization = try #require(metadata["normalization"] as? [String: Any])
+        #expect(normalization["mean"] as? [Double] == [0.25])
+        let lineage = try place.ofa("lineage", "up", "\(id)")
+        #expect(
+            lineage.output.contains("user-supplied, from birds.safetensors, SHA-256"),
+            "\(lineage.output)")
+        let file = place.folder.appending(path: "got.safetensors")
+        #expect(try place.ofa("artifacts", "get", "\(id)", "-o", file.path).status == 0)
+        let got = try Safetensors.decode(bytes: [UInt8](Data(contentsOf: file))).tensors
+        #expect(try got == Safetensors.decode(bytes: bytes).tensors)
+    }
+
+    @Test("what does not fit is refused with its names, and nothing is stored")
+    func refused() throws {
+        let place = try CommandPlace()
+        func refused(
+            _ told: String, _ bytes: [UInt8], status: Int32 = 1,
+            _ arguments: [String] = ["--mean", "0.5", "--std", "0.5"]
+        ) throws {
+            try Data(bytes).write(to: place.folder.appending(path: "w.pth"))
+            let run = try place.ofa(
+                ["import", "supernet", "w.pth", "--space", "fashion-mbv3"] + arguments)
+            #expect(run.status == status && run.errors.contains(told), "\(run.errors)")
+            let listed = try place.ofa("artifacts", "list", "--json")
+            #expect(listed.output.isEmpty || listed.output.hasPrefix("[]"), "\(listed.output)")
+        }
+        let good = try Self.supernet()
+        try refused(
+            "1 missing (classifier.linear.bias)",
+            Self.supernet { $0["classifier.linear.bias"] = nil })
+        try refused("1 not known (x)", Self.supernet { $0["x"] = .init(shape: [], values: [1]) })
+        try refused("this is no PyTorch checkpoint and no safetensors file", Array("nothing".utf8))
+        try refused("--mean and --std belong together", good, status: 64, ["--mean", "0.5"])
+        try refused("for which there is no usual normalisation", good, status: 64, [])
+        try refused("--std has 3 numbers", good, status: 64, ["--mean", "1", "--std", "1,1,1"])
+        try refused(
+            "write numbers separated by commas", good, status: 64, ["--mean", "1", "--std", "0"])
+        try refused("--resolutions has 21", good, status: 64, ["--resolutions", "21"])
+        let none = try place.ofa("import", "supernet", "none.pth", "--space", "fashion-mbv3")
+        #expect(none.status == 2 && none.errors.contains("there is no file none.pth"))
+    }
+
+    @Test("hostile files are refused within a gigabyte of memory, and none of their code runs")
+    func hostile() throws {
+        let place = try CommandPlace()
+        let made = CheckpointBytes(), reduce = UInt8(ascii: "R")
+        let marker = place.folder.appending(path: "marker")
+        let call =
+            made.global("os", "system") + made.tuple([made.text("touch \(marker.path)")]) + [reduce]
+        let most = Int(Int32.max)
+        func header(_ json: String, _ data: Int) -> [UInt8] {
+            made.little(json.utf8.count, 8) + Array(json.utf8) + [UInt8](repeating: 0, count: data)
+        }
+        let f32 = #""dtype":"F32","shape":[1],"data_offsets""#
+        let files: [(told: String, bytes: [UInt8])] = [
+            (
+                "holds no table of tensors, but 'os.system'",
+                made.zip([0x80, 2] + call + [UInt8(ascii: ".")])
+            ),
+            (
+                "none of the file's 1 tensors",
+                made.zip(made.table([("a", call), ("w", made.tensor(shape: [6], strides: [1]))]))
+            ),
+            ("is compressed or encrypted", made.archive([("m/data.pkl", [1])], method: 8)),
+            (
+                "does not lie within its array",
+                made.zip(made.pickle(made.tensor(shape: [most, most], strides: [0, 0])))
+            ),
+            (
+                "does not lie within its array",
+                made.legacy(made.pickle(made.tensor(shape: [most, 4], strides: [4, 1])))
+            ),
+            (
+                "starts at byte 0, not at 4",
+                header(#"{"a":{\#(f32):[0,4]},"b":{\#(f32):[0,4]}}"#, 4)
+            ),
+            (
+                "cannot lie at bytes",
+                header(
+                    #"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}"#,
+                    4)
+            ),
+            ("the header claims 1073741824 bytes", made.little(1 << 30, 8) + Array("{}".utf8)),
+            (
+                "is a path out of its folder",
+                made.archive([("../../m/data.pkl", made.pickle(made.int(1)))])
+            ),
+            (
+                "has over 4000000 opcodes",
+                made.zip([0x80, 2] + [UInt8](repeating: UInt8(ascii: ")"), count: 5_000_000))
+            ),
+        ]
+        for (told, bytes) in files { try refuse(told, bytes, size: nil, place) }
+        // A file larger than any supernet of the space is not read: here one of 1 GB with a header as large.
+        try refuse(
+            "at most", made.little(1 << 30, 8) + Array("{".utf8), size: (1 << 30) + 4096, place)
+        #expect(!FileManager.default.fileExists(atPath: marker.path))
+        #expect(try place.ofa("artifacts", "list", "--json").output.hasPrefix("[]"))
+    }
+
+    /// Imports a file, filled with zeros up to `size`, with a gigabyte of address space above the program's own.
+    private func refuse(_ told: String, _ bytes: [UInt8], size: Int?, _ place: CommandPlace) throws
+    {
+        let file = place.folder.appending(path: "hostile")
+        try Data(bytes).write(to: file)
+        if let size {
+            let handle = try FileHandle(forWritingTo: file)
+            try handle.truncate(atOffset: UInt64(size))
+            try handle.close()
+        }
+        let process = Process(), errors = place.folder.appending(path: "errors")
+        try Data().write(to: errors)
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = [
+            "bash", "-c", "ulimit -v 2000000; exec \"$@\"", "bash", CommandRun.binary.path,
+            "import",
+            "supernet", file.path, "--space", "fashion-mbv3", "--mean", "0.5", "--std", "0.5",
+        ]
+        process.environment = ProcessInfo.processInfo.environment.merging(place.environment) { $1 }
+        process.standardError = try FileHandle(forWritingTo: errors)
+        try process.run()
+        process.waitUntilExit()
+        let text = try String(contentsOf: errors, encoding: .utf8)
+        #expect(
+            process.terminationStatus == 1 && text.contains(told), "\(told): \(text.prefix(500))")
+    }
+}
