@@ -700,10 +700,11 @@ begin
       using errcode = 'object_not_in_prerequisite_state',
         hint = 'Is the clock of the server right? If it was ahead once, delete the month from ofa.closed_month.';
   end if;
-  -- The partition of ofa.progress is created last, so if it exists, all partitions of the month exist.
-  if to_regclass('ofa.progress_' || p_month) is not null then return 0; end if;
+  -- The partition of ofa.training_validation is created last, so if it exists, all partitions of the month exist.
+  if to_regclass('ofa.training_validation_' || p_month) is not null then return 0; end if;
   perform pg_advisory_xact_lock(7316291043);
-  foreach v_table in array array['job_group', 'group_edge', 'job', 'outcome', 'progress'] loop
+  foreach v_table in array array['job_group', 'group_edge', 'job', 'outcome', 'progress', 'training_metrics',
+    'training_validation'] loop
     v_made := v_made + ofa.open_partition(v_table, p_month::text, p_month::text, v_next::text);
   end loop;
   return v_made;
@@ -1164,6 +1165,42 @@ begin
   values (p_name, p_definition, p_definition_hash, p_request)
   on conflict do nothing
   returning id;
+end
+$$;
+
+-- Name: add_training_metrics(bigint, bigint, integer[], integer[], integer[], bigint[], bigint[], double precision[], double precision[], double precision[], double precision[], double precision[], double precision[]); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.add_training_metrics(p_job bigint, p_token bigint, p_first_steps integer[], p_last_steps integer[], p_skipped integer[], p_networks bigint[], p_images bigint[], p_seconds double precision[], p_learning_rates double precision[], p_losses double precision[], p_distillation_losses double precision[], p_accuracies double precision[], p_gradient_norms double precision[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_month int := coalesce((select month from ofa.live where job_id = p_job), (select month from ofa.job where id = p_job));
+begin
+  -- A job without a row was dropped with its month.
+  if v_month is null then return; end if;
+  insert into ofa.training_metrics (job_id, month, token, first_step, last_step, skipped, networks, images, seconds,
+    learning_rate, loss, distillation_loss, accuracy, gradient_norm, recorded_at)
+  select p_job, v_month, p_token, one.*, ofa.now()
+  from unnest(p_first_steps, p_last_steps, p_skipped, p_networks, p_images, p_seconds, p_learning_rates, p_losses,
+    p_distillation_losses, p_accuracies, p_gradient_norms) as one
+  on conflict do nothing;
+end
+$$;
+
+-- Name: add_training_validation(bigint, bigint, integer[], text[], text[], double precision[], double precision[], integer[]); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.add_training_validation(p_job bigint, p_token bigint, p_steps integer[], p_networks text[], p_archs text[], p_accuracies double precision[], p_losses double precision[], p_images integer[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_month int := coalesce((select month from ofa.live where job_id = p_job), (select month from ofa.job where id = p_job));
+begin
+  if v_month is null then return; end if;
+  insert into ofa.training_validation (job_id, month, token, step, network, arch, accuracy, loss, images, recorded_at)
+  select p_job, v_month, p_token, step, network, arch::json, accuracy, loss, images, ofa.now()
+  from unnest(p_steps, p_networks, p_archs, p_accuracies, p_losses, p_images)
+    as one (step, network, arch, accuracy, loss, images)
+  on conflict do nothing;
 end
 $$;
 
@@ -2997,6 +3034,52 @@ CREATE TABLE ofa.store (
     CONSTRAINT store_path_check CHECK ((path <> ''::text))
 );
 
+-- Name: training_metrics; Type: TABLE
+CREATE TABLE ofa.training_metrics (
+    job_id bigint NOT NULL,
+    month integer NOT NULL,
+    token bigint NOT NULL,
+    first_step integer NOT NULL,
+    last_step integer NOT NULL,
+    skipped integer NOT NULL,
+    networks bigint NOT NULL,
+    images bigint NOT NULL,
+    seconds double precision NOT NULL,
+    learning_rate double precision NOT NULL,
+    loss double precision,
+    distillation_loss double precision,
+    accuracy double precision,
+    gradient_norm double precision,
+    recorded_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
+    CONSTRAINT training_metrics_check CHECK ((last_step >= first_step)),
+    CONSTRAINT training_metrics_check1 CHECK (((skipped >= 0) AND (skipped <= ((last_step - first_step) + 1)))),
+    CONSTRAINT training_metrics_first_step_check CHECK ((first_step > 0)),
+    CONSTRAINT training_metrics_images_check CHECK ((images >= 0)),
+    CONSTRAINT training_metrics_networks_check CHECK ((networks >= 0)),
+    CONSTRAINT training_metrics_seconds_check CHECK ((seconds >= (0)::double precision))
+)
+PARTITION BY RANGE (month);
+
+-- Name: training_validation; Type: TABLE
+CREATE TABLE ofa.training_validation (
+    job_id bigint NOT NULL,
+    month integer NOT NULL,
+    token bigint NOT NULL,
+    step integer NOT NULL,
+    network text NOT NULL,
+    arch json NOT NULL,
+    accuracy double precision NOT NULL,
+    loss double precision NOT NULL,
+    images integer NOT NULL,
+    recorded_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
+    CONSTRAINT training_validation_accuracy_check CHECK (((accuracy >= (0)::double precision) AND (accuracy <= (1)::double precision))),
+    CONSTRAINT training_validation_arch_check CHECK ((octet_length((arch)::text) <= 65536)),
+    CONSTRAINT training_validation_images_check CHECK ((images > 0)),
+    CONSTRAINT training_validation_network_check CHECK ((network = ANY (ARRAY['largest'::text, 'middle'::text, 'smallest'::text]))),
+    CONSTRAINT training_validation_step_check CHECK ((step > 0))
+)
+PARTITION BY RANGE (month);
+
 -- Name: unique_job; Type: TABLE
 CREATE TABLE ofa.unique_job (
     key text NOT NULL,
@@ -3153,6 +3236,14 @@ ALTER TABLE ONLY ofa.spent
 -- Name: store store_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.store
     ADD CONSTRAINT store_pkey PRIMARY KEY (name);
+
+-- Name: training_metrics training_metrics_pkey; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.training_metrics
+    ADD CONSTRAINT training_metrics_pkey PRIMARY KEY (job_id, token, first_step, month);
+
+-- Name: training_validation training_validation_pkey; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.training_validation
+    ADD CONSTRAINT training_validation_pkey PRIMARY KEY (job_id, token, step, network, month);
 
 -- Name: unique_job unique_job_job_id_key; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.unique_job

@@ -1,5 +1,5 @@
-// AttemptSignal: what several threads share about one attempt: interruption, progress and log
-// lines. The class is Sendable, so that a handler's own threads can use it too.
+// AttemptSignal: what several threads share about one attempt: interruption, progress, log lines
+// and metrics. The class is Sendable, so that a handler's own threads can use it too.
 import Foundation
 import Intake
 import Synchronization
@@ -16,6 +16,7 @@ public final class AttemptSignal: Sendable {
         var message = ""
         var hasProgress = false
         var lines = LineBuffer()
+        var rows = TrainingRows()
     }
 
     private let state: Mutex<State>
@@ -67,6 +68,10 @@ public final class AttemptSignal: Sendable {
         state.withLock { $0.lines.append(text) }
     }
 
+    /// Appends metrics of the job's training. The call is cheap: rows are buffered. If the buffer is
+    /// full, because the database is unreachable, the oldest rows are dropped.
+    public func record(_ rows: TrainingRows) { state.withLock { $0.rows.append(rows) } }
+
     /// The largest number of characters in a progress message, a log line or a reason.
     static let maxCharacters = 4000
 
@@ -101,10 +106,12 @@ public final class AttemptSignal: Sendable {
     /// Records an acknowledged heartbeat; `sentAt` is the time just before the heartbeat was sent.
     func beaten(sentAt: Double) { state.withLock { $0.lastBeat = max($0.lastBeat, sentAt) } }
 
-    /// Progress and log lines that are to be written to the database. `takeNotes` removes the notes
-    /// from the state; `putBack` returns notes to it if the write failed.
+    /// Progress, log lines and metrics that are to be written to the database. `takeNotes` removes
+    /// the notes from the state; `putBack` returns notes to it if the write failed.
     struct Notes {
         var progress: (fraction: Double, message: String)?
+        /// The metrics of the job's training.
+        fileprivate(set) var rows: TrainingRows
         fileprivate var buffer: LineBuffer
         /// The lines for the log. If lines were dropped, the first line says how many.
         var lines: [String] { buffer.told }
@@ -114,9 +121,10 @@ public final class AttemptSignal: Sendable {
         state.withLock { state in
             let notes = Notes(
                 progress: state.hasProgress ? (state.fraction, state.message) : nil,
-                buffer: state.lines)
+                rows: state.rows, buffer: state.lines)
             state.hasProgress = false
             state.lines = LineBuffer()
+            state.rows = TrainingRows()
             return notes
         }
     }
@@ -128,6 +136,9 @@ public final class AttemptSignal: Sendable {
             var lines = notes.buffer
             lines.append(state.lines)
             state.lines = lines
+            var rows = notes.rows
+            rows.append(state.rows)
+            state.rows = rows
             if let progress = notes.progress, !state.hasProgress {
                 (state.fraction, state.message) = progress
                 state.hasProgress = true

@@ -51,6 +51,9 @@ public final class JobContext {
     /// Appends a line to the job's log.
     public func log(_ line: String) { signal.log(line) }
 
+    /// Appends metrics of the job's training; does not wait for the database.
+    public func record(_ rows: TrainingRows) { signal.record(rows) }
+
     /// Throws the interruption if the job must stop at once.
     public func stopIfCancelled() throws {
         if let interruption = signal.interruption { throw interruption }

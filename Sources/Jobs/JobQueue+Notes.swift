@@ -122,7 +122,7 @@ extension JobQueue {
         fraction.isNaN ? 0 : max(0, min(1, fraction))
     }
 
-    /// Returns the statements that write progress and log lines.
+    /// Returns the statements that write progress, log lines and metrics.
     static func notes(of lease: Lease, _ notes: AttemptSignal.Notes) -> [Request] {
         var requests: [Request] = []
         if let progress = notes.progress {
@@ -130,7 +130,7 @@ extension JobQueue {
         }
         let lines = notes.lines
         if !lines.isEmpty { requests.append(log(lease, lines)) }
-        return requests
+        return requests + Self.requests(of: lease, notes.rows)
     }
 
     private static func log(_ lease: Lease, _ lines: [String]) -> Request {

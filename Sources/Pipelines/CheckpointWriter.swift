@@ -30,11 +30,13 @@ struct CheckpointPace: Equatable {
 
 /// Saves the checkpoints of one training, one at a time. Only the training's thread may use this writer.
 public final class CheckpointWriter {
-    /// A checkpoint to save: a copy of the training's state, and the payload of the checkpoint's row.
+    /// A checkpoint to save: a copy of the training's state, the payload of the checkpoint's row, and the metrics of the
+    /// steps since the last checkpoint, which are saved with it: so none is missing that a resumed training leaves out.
     struct Draft: Sendable {
         let name: String
         let payload: String
         let state: Trainer.State
+        var metrics = TrainingRows()
     }
 
     private let shared: SharedCheckpoint
@@ -255,7 +257,10 @@ enum CheckpointBlob {
             .saveCheckpoint(
                 lease, name: draft.name, seq: Int64(draft.state.step), payload: draft.payload,
                 digest: digest.bytes
-            ) { _ in
+            ) { connection in
+                for rows in JobQueue.requests(of: lease, draft.metrics) {
+                    try connection.execute(rows)
+                }
                 // Another job's superseded checkpoint may have had equal bytes, and the blob may just have been
                 // removed with that checkpoint. Then the blob is stored again.
                 if try !blobs.hold(digest) {

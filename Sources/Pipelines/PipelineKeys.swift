@@ -46,6 +46,7 @@ enum PipelineKeys {
                 "momentum",
                 "dropout", "augmentation", "sort_channels", "keep_ratios", "checkpoint_seconds",
                 "new_head",
+                "validate_every", "validate_images", "patience", "patience_of",
             ]
         case .sampleAccuracy:
             [

@@ -37,6 +37,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
         public var checkpointSeconds: Double?
         /// Whether the classifier of the supernet `from` is replaced by a fresh one, for other classes; nil means no.
         public var newHead: Bool?
+        /// The validations during the phase; nil for none.
+        var validation: ValidationPlan?
     }
 
     /// Measures the accuracies of many subnets on held-out images.
@@ -318,7 +320,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
         return Train(
             phase: phase, from: from, teacher: teacher, keepRatios: keepRatios,
             checkpointSeconds: try entry.number("checkpoint_seconds", in: 0...86_400),
-            newHead: newHead ? true : nil)
+            newHead: newHead ? true : nil,
+            validation: try ValidationPlan.read(entry))
     }
 
     static func readAugmentation(_ entry: YAMLReader) throws -> Augmentation {

@@ -33,6 +33,9 @@ public final class Trainer {
     public struct StepResult: Sendable {
         /// Cross entropy plus weighted distillation loss, averaged over the step's subnets.
         public let loss: Double
+        /// The distillation loss without its weight, averaged over the step's subnets; nil without
+        /// distillation.
+        public var distillationLoss: Double?
         /// Share of correct top-1 predictions over the step's subnets.
         public let accuracy: Double
         /// The L2 norm of the sum of the subnets' gradients, without weight decay; not finite if
@@ -185,6 +188,7 @@ public final class Trainer {
         }
         return StepResult(
             loss: loss / Double(phase.subnets * passes),
+            distillationLoss: teacher == nil ? nil : found.soft / Double(phase.subnets * passes),
             accuracy: Double(found.correct) / Double(phase.subnets * phase.batch),
             gradientNorm: norm)
     }

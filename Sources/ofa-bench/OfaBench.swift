@@ -19,6 +19,7 @@ struct OfaBench: ParsableCommand {
             TrainBench.self, EvalBench.self, ElasticBench.self, KernelBench.self, DataBench.self,
             QueueBench.self, SoakBench.self, SoakWorker.self,
             SearchBench.self, CheckpointBench.self, BlobBench.self, LineageBench.self,
+            MetricsBench.self,
         ])
 
     /// Parses the command line, runs the benchmark and ends with the benchmark's exit code.

@@ -26,6 +26,7 @@ struct Ofa: ParsableCommand {
             WorkerCommand.self,
             StatusCommand.self,
             ReportCommand.self,
+            PlotCommand.self,
             CancelCommand.self,
             JobsCommand.self,
             JobCommand.self,

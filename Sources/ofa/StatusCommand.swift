@@ -12,6 +12,9 @@ struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "The status of a run: by default the newest.",
         discussion: """
+            A line below the stages shows the loss of the stage that trains, from its first step to its last one, and the \
+            last validation (validate_every of a pipeline file). ofa plot training draws the curves.
+
             Example:
               ofa status
               ofa status 3 --watch
@@ -42,11 +45,15 @@ struct StatusCommand: ParsableCommand {
             let status = try queue.runStatus(id)
             let cost = try CostLedger(connection).report(
                 run: id, by: .stage, factors: try FactorSet.load(connection))
+            let curves = try queue.trainingCurves(
+                run: id, points: TrainingLine.cells,
+                stages: Set(status.stages.filter { $0.state == .running }.map(\.name)))
             if watch && !output.json { try Output.clear() }
             let fleet = Fleet(
                 workers: try queue.workers(), unserved: try queue.unserved(run: id))
-            try Output.answer(StatusDocument(status, cost, fleet), output) {
+            try Output.answer(StatusDocument(status, cost, fleet, curves), output) {
                 try show(status, cost)
+                for curve in curves { try Output.line(TrainingLine.text(curve)) }
                 for line in fleet.lines { try Output.line(line) }
             }
             if !watch || status.run.state != .running { return }
@@ -196,10 +203,13 @@ private struct StatusDocument: Encodable {
     let ended_at, jobs_dropped_at: Date?
     let stages: [Stage]
     let energy_j: Double
+    /// The curves of the stages that run, or else of the last one that trained, in `TrainingLine.cells` points.
+    let training: [TrainingDocument]
     let workers: [WorkerStatus]
     let unserved: [UnservedJobs]
 
-    init(_ status: RunStatus, _ cost: CostReport, _ fleet: Fleet) {
+    init(_ status: RunStatus, _ cost: CostReport, _ fleet: Fleet, _ curves: [TrainingCurve]) {
+        training = curves.map(TrainingDocument.init)
         (workers, unserved) = (fleet.workers, fleet.unserved)
         let energy = Dictionary(cost.rows.map { ($0.label, Double($0.energy.microjoules) / 1e6) }) {
             first, _ in first

@@ -11,7 +11,10 @@ final class TinyPipeline {
     let path: String
     private let folder: String
 
-    init(epochs: Int = 10, learningRate: Double = 0.02, checkpointSeconds: Double = 0.2) throws {
+    init(
+        epochs: Int = 10, learningRate: Double = 0.02, checkpointSeconds: Double = 0.2,
+        keys: String = ""
+    ) throws {
         folder = try TemporaryFolder.make(prefix: "ofa-fault")
         let train = TinyImages(count: 400, size: 28, classes: 10, seed: 1)
         let test = TinyImages(count: 100, size: 28, classes: 10, seed: 2)
@@ -46,6 +49,7 @@ final class TinyPipeline {
                 epochs: \(epochs)
                 learning_rate: \(learningRate)
                 checkpoint_seconds: \(checkpointSeconds)
+                \(keys)
             """
         try text.write(toFile: path, atomically: true, encoding: .utf8)
     }

@@ -148,9 +148,10 @@ struct HistoryTests {
         try queue.retain(.jobs, days: 30)
         try fixture.advance(to: 70 * Self.day)
         let month = partition(0).dropFirst("attempt_".count).prefix(6)
-        let tables = ["job_group", "group_edge", "job", "outcome", "progress"].map {
-            "\($0)_\(month)"
-        }
+        let tables = [
+            "job_group", "group_edge", "job", "outcome", "progress", "training_metrics",
+            "training_validation",
+        ].map { "\($0)_\(month)" }
         func drops() throws -> [String] {
             try queue.applyRetention().dropped.filter { tables.contains($0) }
         }
@@ -292,9 +293,10 @@ struct HistoryTests {
         try work(fixture, at: 0, name: "old")
         try fixture.advance(to: 70 * Self.day)
         let month = partition(0).dropFirst("attempt_".count).prefix(6)
-        let tables = ["job_group", "group_edge", "job", "outcome", "progress"].map {
-            "\($0)_\(month)"
-        }
+        let tables = [
+            "job_group", "group_edge", "job", "outcome", "progress", "training_metrics",
+            "training_validation",
+        ].map { "\($0)_\(month)" }
         let reader = try dump(fixture)
         defer { reader.close() }
         try besideEnds(fixture, at: 70 * Self.day) {

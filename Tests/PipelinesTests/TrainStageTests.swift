@@ -73,20 +73,35 @@ import Testing
         #expect(try JSONText.decode(SupernetMetadata.self, from: text, what: "t") == metadata)
     }
 
-    @Test("progress tells the means of the steps that moved the weights, and how many were skipped")
-    func figures() {
-        var figures = TrainStage.Figures()
-        figures.add(.init(loss: 2, accuracy: 0.25, gradientNorm: 3))
-        figures.add(.init(loss: .nan, accuracy: 0, gradientNorm: .nan))
-        figures.add(.init(loss: 9, accuracy: 1, gradientNorm: .infinity))
-        figures.add(.init(loss: 1, accuracy: 0.75, gradientNorm: 0.5))
+    @Test("metrics are means of the steps that moved the weights, and say how many were skipped")
+    func figures() throws {
+        var figures = TrainFigures(after: 10)
+        #expect(figures.metrics(batch: 8, subnets: 2, seconds: 1) == nil)
+        figures.add(.init(loss: 2, accuracy: 0.25, gradientNorm: 3), rate: 0.2)
+        figures.add(.init(loss: .nan, accuracy: 0, gradientNorm: .nan), rate: 0.1)
+        figures.add(.init(loss: 9, accuracy: 1, gradientNorm: .infinity), rate: 0.1)
+        figures.add(.init(loss: 1, accuracy: 0.75, gradientNorm: 0.5), rate: 0)
+        let metrics = try #require(figures.metrics(batch: 160, subnets: 2, seconds: 1))
+        #expect((metrics.firstStep, metrics.lastStep, metrics.skipped) == (11, 14, 2))
+        #expect(metrics.networks == 8 && metrics.images == 640)
+        #expect(metrics.distillationLoss == nil && metrics.loss == 1.5)
         #expect(
-            figures.words(rate: 0.1, imagesPerSecond: 640, 1)
+            TrainFigures.words(metrics, skipped: 3)
                 == "loss 1.500, accuracy 50.0 %, gradient norm 1.75, rate 0.1000, 640 images/s,"
-                + " 1 steps skipped")
+                + " 3 steps skipped")
+        var lost = TrainFigures(after: 0)
+        lost.add(.init(loss: .nan, accuracy: 0, gradientNorm: .nan), rate: 0.1)
+        let none = try #require(lost.metrics(batch: 64, subnets: 1, seconds: 0.1))
+        #expect(none.loss == nil && none.skipped == 1)
         #expect(
-            TrainStage.Figures().words(rate: 0.1, imagesPerSecond: 640, 0)
+            TrainFigures.words(none, skipped: 0)
                 == "no finite loss, rate 0.1000, 640 images/s")
+        var distilled = TrainFigures(after: 0)
+        for part in [1.0, 3.0] {
+            distilled.add(
+                .init(loss: 4, distillationLoss: part, accuracy: 0, gradientNorm: 1), rate: 0.1)
+        }
+        #expect(distilled.metrics(batch: 1, subnets: 1, seconds: 1)?.distillationLoss == 2)
     }
 
     @Test("micro_batch divides batch, or the file is refused with its line")

@@ -12,10 +12,11 @@ begin
       using errcode = 'object_not_in_prerequisite_state',
         hint = 'Is the clock of the server right? If it was ahead once, delete the month from ofa.closed_month.';
   end if;
-  -- The partition of ofa.progress is created last, so if it exists, all partitions of the month exist.
-  if to_regclass('ofa.progress_' || p_month) is not null then return 0; end if;
+  -- The partition of ofa.training_validation is created last, so if it exists, all partitions of the month exist.
+  if to_regclass('ofa.training_validation_' || p_month) is not null then return 0; end if;
   perform pg_advisory_xact_lock(7316291043);
-  foreach v_table in array array['job_group', 'group_edge', 'job', 'outcome', 'progress'] loop
+  foreach v_table in array array['job_group', 'group_edge', 'job', 'outcome', 'progress', 'training_metrics',
+    'training_validation'] loop
     v_made := v_made + ofa.open_partition(v_table, p_month::text, p_month::text, v_next::text);
   end loop;
   return v_made;

@@ -9,6 +9,9 @@ extension SearchSpace {
     /// The network of the smallest genes at the smallest resolution.
     public var smallest: SubnetConfig { uniform { $0.first } }
 
+    /// The network of the middle genes at the middle resolution: of an even number of choices, the larger of the two.
+    public var middle: SubnetConfig { uniform { $0.isEmpty ? nil : $0[$0.count / 2] } }
+
     private func uniform(_ end: ([Double]) -> Double?) -> SubnetConfig {
         func whole(_ values: [Int]) -> Int { Int(end(values.map(Double.init)) ?? 0) }
         var config = SubnetConfig(

@@ -17,6 +17,11 @@ struct PlotScale {
         (self.start, self.end) = (start, end)
     }
 
+    /// Makes an axis from pixel `start` to `end` that spans exactly `low` to `high`.
+    init(from start: Double, to end: Double, low: Double, high: Double) {
+        (self.low, self.high, self.start, self.end) = (low, high, start, end)
+    }
+
     /// Returns the pixel of a value.
     func callAsFunction(_ value: Double) -> Double {
         start + (value - low) / (high - low) * (end - start)

@@ -163,11 +163,14 @@ enum FineTuneStage {
         let trainer = try Trainer(
             network, of: context.space, phase: training.phase, teacher: teacher,
             data: source.images.data, seed: context.arguments.stageSeed, alone: alone)
-        let earlier = try TrainStage.resume(trainer, context)
+        let earlier = try TrainStage.resume(trainer, context).segments
         func segments() -> [TrainStage.Segment] {
             TrainStage.Segment.appending(trainer.step, on: engine, to: earlier)
         }
-        try TrainStage.train(trainer, context, training, share: trainingShare, segments)
+        var loop = try TrainLoop(
+            trainer, context, training, validation: nil, course: ValidationCourse(),
+            share: trainingShare, segments: segments)
+        _ = try loop.run()
         try trainer.checkFinite()
         if segments().count > 1 {
             context.job.log("trained in \(segments().count) parts on different engines")

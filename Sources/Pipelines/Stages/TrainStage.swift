@@ -11,13 +11,6 @@ import Tensors
 import Training
 
 enum TrainStage {
-    /// The payload of a checkpoint row; the training's state is in the checkpoint's blob.
-    private struct Saved: Codable {
-        let step, skipped: Int
-        /// The segments of steps trained so far; nil in data of older versions.
-        let segments: [Segment]?
-    }
-
     /// A range of steps trained on one kind of engine. The exact bits of a step's result depend on the engine.
     struct Segment: Codable, Sendable, Equatable {
         /// The first step of the range, and the step after the last.
@@ -47,7 +40,13 @@ enum TrainStage {
         }
     }
 
-    private static let checkpointName = "training"
+    /// The result of a training stage.
+    struct Result: Codable, Sendable, Equatable {
+        /// The steps that were done.
+        let steps: Int
+        /// Why the phase ended early; nil if all steps were done.
+        let earlyEnd: EarlyEnd?
+    }
 
     static func run(_ context: StageContext, _ parameters: StageParameters.Train) throws
         -> StageOutput
@@ -81,10 +80,15 @@ enum TrainStage {
             try Network(supernet: weights, of: context.space, engine: engine), of: context.space,
             phase: parameters.phase, teacher: teacher, data: images.data,
             seed: context.arguments.stageSeed)
-        let earlier = try resume(trainer, context)
-        try train(trainer, context, parameters) {
-            Segment.appending(trainer.step, on: engine, to: earlier)
-        }
+        let domain = trained(parameters, before, context.space)
+        let (earlier, course) = try resume(trainer, context)
+        var loop = try TrainLoop(
+            trainer, context, parameters,
+            validation: try validation(trainer, context, parameters, domain, images),
+            course: course ?? ValidationCourse()
+        ) { Segment.appending(trainer.step, on: engine, to: earlier) }
+        let early = try loop.run()
+        if let early { context.job.log("ended after step \(early.step): \(early.reason)") }
         try trainer.checkFinite()
         let segments = Segment.appending(trainer.step, on: engine, to: earlier)
         if segments.count > 1 {
@@ -93,11 +97,11 @@ enum TrainStage {
             )
         }
         let metadata = SupernetMetadata(
-            space: context.space.name, phase: parameters.phase.name, steps: trainer.steps,
+            space: context.space.name, phase: parameters.phase.name, steps: trainer.step,
             skippedSteps: trainer.skipped,
             normalization: images.normalization, instructionSet: engine.instructionSet.description,
             blasCore: BLASCore.current, threads: engine.threads,
-            trained: trained(parameters, before, context.space), segments: segments,
+            trained: domain, segments: segments,
             augmentation: parameters.phase.augmentation, definition: context.space,
             gradientNorm: trainer.gradientNorm.isFinite ? trainer.gradientNorm : nil)
         let digest = try context.put(
@@ -109,7 +113,25 @@ enum TrainStage {
                     digest: digest,
                     metadata: metadata)
             ],
-            result: NoResult())
+            result: Result(steps: trainer.step, earlyEnd: early))
+    }
+
+    /// Returns the validation that the stage's parameters ask for; nil if they ask for none. Errors: `missingInput` if no
+    /// image is held out.
+    private static func validation(
+        _ trainer: Trainer, _ context: StageContext, _ parameters: StageParameters.Train,
+        _ domain: TrainedDomain, _ images: TrainingImages
+    ) throws -> Validation? {
+        guard let plan = parameters.validation else { return nil }
+        guard !images.heldOut.isEmpty else {
+            throw PipelineError(
+                .missingInput,
+                "stage \(context.arguments.stage): validate_every needs held-out images, and none are held out",
+                remedy: "raise held_out of the data set's stage, or leave validate_every out")
+        }
+        return try Validation(
+            trainer.network, of: context.space, domain: domain, data: images.data,
+            heldOut: Array(images.heldOut.prefix(plan.images)), seed: context.arguments.seed)
     }
 
     /// Returns the supernet's trained domain after the phase: the union of `before` and the phase's domain. With fresh
@@ -128,11 +150,13 @@ enum TrainStage {
     }
 
     /// Resumes from the newest checkpoint whose bytes are intact, and deletes newer checkpoints. Returns the segments
-    /// trained so far. Without an intact checkpoint the training starts over, and there are no segments.
-    static func resume(_ trainer: Trainer, _ context: StageContext) throws -> [Segment] {
-        for checkpoint in try context.job.checkpoints(name: checkpointName) {
+    /// trained so far, and the validations. Without an intact checkpoint the training starts over, and there are none.
+    static func resume(
+        _ trainer: Trainer, _ context: StageContext
+    ) throws -> (segments: [Segment], validations: ValidationCourse?) {
+        for checkpoint in try context.job.checkpoints(name: TrainLoop.checkpointName) {
             let saved = try JSONText.decode(
-                Saved.self, from: checkpoint.payload,
+                TrainLoop.Saved.self, from: checkpoint.payload,
                 what: "checkpoint of job \(context.job.lease.jobID)")
             let bytes: [UInt8]
             do {
@@ -140,7 +164,8 @@ enum TrainStage {
             } catch let error as ArtifactsError where error.isOfBytes || error.code == .badInput {
                 context.job.log(
                     "the checkpoint of step \(saved.step) is skipped: \(error.message)")
-                try context.job.forgetCheckpoint(name: checkpointName, seq: checkpoint.seq)
+                try context.job.forgetCheckpoint(
+                    name: TrainLoop.checkpointName, seq: checkpoint.seq)
                 continue
             }
             let file = try Safetensors.decode(bytes: bytes)
@@ -149,97 +174,8 @@ enum TrainStage {
                     step: saved.step, skipped: saved.skipped,
                     arrays: file.tensors.map { ($0.key, $0.value.shape, $0.value.values) }))
             context.job.log("resumed at step \(saved.step) of \(trainer.steps)")
-            return saved.segments ?? []
+            return (saved.segments ?? [], saved.validations)
         }
-        return []
-    }
-
-    /// Returns the checkpoint of the training's current state.
-    private static func draft(_ trainer: Trainer, _ segments: [Segment]) throws
-        -> CheckpointWriter.Draft
-    {
-        let state = try trainer.checkpoint()
-        let saved = Saved(step: state.step, skipped: state.skipped, segments: segments)
-        return CheckpointWriter.Draft(
-            name: checkpointName, payload: try JSONText.encode(saved), state: state)
-    }
-
-    /// Means over the steps since the last progress message, without skipped steps.
-    struct Figures {
-        private var loss = 0.0, accuracy = 0.0, norm = 0.0, steps = 0.0
-
-        mutating func add(_ result: Trainer.StepResult) {
-            guard result.gradientNorm.isFinite else { return }
-            loss += result.loss
-            accuracy += result.accuracy
-            norm += result.gradientNorm
-            steps += 1
-        }
-
-        /// Returns the job's progress message, which mentions skipped steps if there are any.
-        func words(rate: Double, imagesPerSecond: Double, _ skipped: Int) -> String {
-            let means =
-                steps == 0
-                ? "no finite loss"
-                : String(
-                    format: "loss %.3f, accuracy %.1f %%, gradient norm %.3g", loss / steps,
-                    100 * accuracy / steps, norm / steps)
-            return means
-                + String(format: ", rate %.4f, %.0f images/s", rate, imagesPerSecond)
-                + (skipped == 0 ? "" : ", \(skipped) steps skipped")
-        }
-    }
-
-    /// Trains until every step is done, with checkpoints and messages. The training is the share `share` of the stage.
-    /// `segments` returns the segments up to the current step.
-    static func train(
-        _ trainer: Trainer, _ context: StageContext, _ parameters: StageParameters.Train,
-        share: Double = 1, _ segments: () -> [Segment]
-    ) throws {
-        let clock = ContinuousClock()
-        let signal = context.job.signal
-        let writer = CheckpointWriter(
-            context.job.lease, like: try context.job.connection,
-            everySeconds: parameters.checkpointSeconds, isCancelled: { signal.isCancelled },
-            onSaved: { signal.noteCheckpoint() })
-        var lastSave = clock.now, lastReport = clock.now, lastStep = trainer.step
-        var lastSkipped = trainer.skipped, figures = Figures()
-        while !trainer.isFinished {
-            try context.job.stopIfCancelled()
-            if context.job.isDraining {
-                try writer.finish()
-                writer.begin(try draft(trainer, segments()))
-                try writer.finish()
-                try context.job.stopIfAsked()
-            }
-            let rate = trainer.learningRate
-            let result = try trainer.trainStep()
-            figures.add(result)
-            let now = clock.now
-            if now - lastReport >= .milliseconds(500) || trainer.isFinished {
-                let images = Double((trainer.step - lastStep) * parameters.phase.batch)
-                let speed = images / max((now - lastReport) / .seconds(1), 1e-9)
-                context.job.progress(
-                    fraction: share * Double(trainer.step) / Double(trainer.steps),
-                    message: "step \(trainer.step)/\(trainer.steps), "
-                        + figures.words(rate: rate, imagesPerSecond: speed, trainer.skipped))
-                if trainer.skipped > lastSkipped {
-                    context.job.log(
-                        "\(trainer.skipped - lastSkipped) of steps \(lastStep + 1) to \(trainer.step) skipped,"
-                            + " \(trainer.skipped) so far: the loss or its gradients were not finite"
-                    )
-                }
-                (lastReport, lastStep, lastSkipped) = (now, trainer.step, trainer.skipped)
-                figures = Figures()
-            }
-            if try !writer.isBusy(), now - lastSave >= writer.interval, !trainer.isFinished {
-                lastSave = now
-                writer.begin(try draft(trainer, segments()))
-                if writer.isEveryStep { try writer.finish() }
-            }
-        }
-        // All steps are done. A checkpoint in progress is no longer needed, but the job must not end while it is being
-        // saved.
-        try writer.finish()
+        return ([], nil)
     }
 }

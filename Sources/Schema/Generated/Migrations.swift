@@ -6,5 +6,6 @@ extension Migration {
     public static let all: [Migration] = [
         .baseline0001,
         .derivedBlobs0002,
+        .trainingMetrics0003,
     ]
 }

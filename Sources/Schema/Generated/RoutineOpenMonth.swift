@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/open_month.sql.
     static let openMonth = Routine(
-        name: "open_month", checksum: "34a9c0dc5c144d3e89bf84c4bc5ca76344bea3e4e866b3cdbf1279b788f5a64e", sql: #"""
+        name: "open_month", checksum: "cf98b9f0000dce71bbd3b54389b0922f6d17876d589a59a7172529ae59ea79c2", sql: #"""
         -- Creates the missing partitions of the month `p_month` (such as 202611), which hold the jobs of the runs created in
         -- that month; returns how many it created. ofa_api_1.add_run calls open_month before it inserts a run, in case the
         -- partitions were not created ahead. Raises object_not_in_prerequisite_state if the month is closed.
@@ -19,10 +19,11 @@ extension Routine {
               using errcode = 'object_not_in_prerequisite_state',
                 hint = 'Is the clock of the server right? If it was ahead once, delete the month from ofa.closed_month.';
           end if;
-          -- The partition of ofa.progress is created last, so if it exists, all partitions of the month exist.
-          if to_regclass('ofa.progress_' || p_month) is not null then return 0; end if;
+          -- The partition of ofa.training_validation is created last, so if it exists, all partitions of the month exist.
+          if to_regclass('ofa.training_validation_' || p_month) is not null then return 0; end if;
           perform pg_advisory_xact_lock(7316291043);
-          foreach v_table in array array['job_group', 'group_edge', 'job', 'outcome', 'progress'] loop
+          foreach v_table in array array['job_group', 'group_edge', 'job', 'outcome', 'progress', 'training_metrics',
+            'training_validation'] loop
             v_made := v_made + ofa.open_partition(v_table, p_month::text, p_month::text, v_next::text);
           end loop;
           return v_made;

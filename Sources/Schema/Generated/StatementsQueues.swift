@@ -76,7 +76,7 @@ extension Statement {
         select relname as name, pg_total_relation_size(pg_class.oid) as bytes, reltuples::bigint as rows
         from pg_inherits join pg_class on pg_class.oid = inhrelid
         where inhparent = any (array['ofa.attempt', 'ofa.job_log', 'ofa.meter', 'ofa.job_group', 'ofa.group_edge', 'ofa.job',
-          'ofa.outcome', 'ofa.progress']::regclass[])
+          'ofa.outcome', 'ofa.progress', 'ofa.training_metrics', 'ofa.training_validation']::regclass[])
         order by relname;
         """#)
 
@@ -194,10 +194,11 @@ extension Request {
             case length(parts[2]) when 8 then to_date(parts[2], 'YYYYMMDD') + 1
               else (to_date(parts[2], 'YYYYMM') + interval '1 month')::date end as ends
           from pg_class cross join lateral regexp_match(relname,
-            '^(attempt|job_log|meter|job_group|group_edge|job|outcome|progress)_([0-9]{6}|[0-9]{8})$') as parts
+            '^(attempt|job_log|meter|job_group|group_edge|job|outcome|progress|training_metrics|training_validation)_([0-9]{6}|[0-9]{8})$'
+          ) as parts
           where relnamespace = 'ofa'::regnamespace and relkind = 'r' and parts is not null
             and parts[1] = any (case $1::text when 'history' then array['attempt', 'job_log'] when 'meter' then array['meter']
-              else array['job_group', 'group_edge', 'job', 'outcome', 'progress'] end)
+              else array['job_group', 'group_edge', 'job', 'outcome', 'progress', 'training_metrics', 'training_validation'] end)
             and ($1::text <> 'jobs' or exists (select from ofa.closed_month where month = parts[2]::int)
               and not exists (select from ofa.run where month = parts[2]::int and state = 'running'))
         ) as old

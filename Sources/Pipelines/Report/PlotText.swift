@@ -1,0 +1,24 @@
+// Numbers and texts of plots, as SVG.
+
+import Foundation
+
+/// Formats coordinates and labels of plots.
+enum PlotText {
+    /// Formats a coordinate with one decimal.
+    static func number(_ value: Double) -> String {
+        let tenths = (value * 10).rounded()
+        return tenths.truncatingRemainder(dividingBy: 10) == 0
+            ? "\(Int(tenths / 10))" : "\(tenths / 10)"
+    }
+
+    /// Returns a text element. `style` is its CSS class; `more` are further attributes.
+    static func text(
+        _ x: Double, _ y: Double, _ words: String, anchor: String = "start", style: String? = nil,
+        more: String = ""
+    ) -> String {
+        let style = style.map { " class=\"\($0)\"" } ?? ""
+        return
+            "<text x=\"\(number(x))\" y=\"\(number(y))\" text-anchor=\"\(anchor)\"\(style)\(more)>"
+            + "\(ReportText.safe(words))</text>"
+    }
+}

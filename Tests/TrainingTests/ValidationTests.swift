@@ -1,0 +1,91 @@
+// Validation: it looks, and changes nothing.
+import Networks
+import TestSupport
+import Testing
+
+@testable import Training
+
+@Suite struct ValidationTests {
+    private func validation(_ trainer: Trainer, _ fixture: TrainingFixture, _ phase: TrainingPhase)
+        throws -> Validation
+    {
+        try Validation(
+            trainer.network, of: fixture.space, domain: phase.domain(in: fixture.space),
+            data: fixture.data, heldOut: fixture.heldOut, seed: 3)
+    }
+
+    @Test(
+        "a training with validations in between ends with the same bits as one without",
+        arguments: [1, 2])
+    func sameBits(threads: Int) throws {
+        let fixture = try TrainingFixture()
+        var phase = fixture.phase()
+        phase.distillation = 1
+        let teacher = try fixture.network(threads: threads, seed: 9)
+        func train(validating: Bool) throws -> Trainer.State {
+            let trainer = try fixture.trainer(
+                phase, network: fixture.network(threads: threads), teacher: teacher)
+            let validation = try validation(trainer, fixture, phase)
+            while !trainer.isFinished {
+                _ = try trainer.trainStep()
+                if validating {
+                    let before = trainer.state.arrays.map(\.values)
+                    _ = try validation.measure()
+                    #expect(trainer.state.arrays.map(\.values) == before)
+                }
+            }
+            return trainer.state
+        }
+        let with = try train(validating: true), without = try train(validating: false)
+        #expect(with.step == without.step && with.skipped == without.skipped)
+        #expect(with.arrays.map(\.values) == without.arrays.map(\.values))
+    }
+
+    @Test(
+        "it measures the ends and the middle of what is trained, each calibrated, as an evaluation does"
+    )
+    func members() throws {
+        let fixture = try TrainingFixture()
+        let phase = fixture.phase(epochs: 1)
+        let trainer = try fixture.trainer(phase)
+        while !trainer.isFinished { _ = try trainer.trainStep() }
+        let validation = try validation(trainer, fixture, phase)
+        #expect(validation.members.map(\.member) == [.largest, .middle, .smallest])
+        let configs = validation.members.map(\.config)
+        #expect(configs[0] == fixture.space.largest && configs[2] == fixture.space.smallest)
+        #expect(configs[1].kernelSizes.contains(5) && configs[1].expandRatios.contains(3))
+        var shares: [Double] = []
+        let measured = try validation.measure { shares.append($0) }
+        #expect(shares == shares.sorted() && shares.last == 1)
+        let evaluator = Evaluator(trainer.network.sharing(on: trainer.network.engine))
+        for one in measured {
+            let shape = try NetworkShape(fixture.space, one.config)
+            let statistics = try evaluator.calibrate(shape, data: fixture.data, seed: 3)
+            let data = fixture.data
+            let expected = try evaluator.measure(
+                shape, statistics: statistics, loader: data.loader, images: fixture.heldOut)
+            #expect(one.result == expected && one.result.images == fixture.heldOut.count)
+        }
+        #expect(try validation.measure().map(\.result) == measured.map(\.result))
+    }
+
+    @Test("a phase of one network is measured once for each image size that differs")
+    func oneNetwork() throws {
+        let fixture = try TrainingFixture()
+        var phase = fixture.phase()
+        (phase.kernelSizes, phase.expandRatios, phase.depths) = ([7], [4], [2])
+        let trainer = try fixture.trainer(phase)
+        #expect(
+            try validation(trainer, fixture, phase).members.map(\.member) == [.largest, .smallest])
+        phase.resolutions = [10]
+        #expect(try validation(trainer, fixture, phase).members.map(\.member) == [.largest])
+    }
+
+    @Test("an error of the caller ends it")
+    func stopped() throws {
+        struct Stop: Error {}
+        let fixture = try TrainingFixture(), phase = fixture.phase()
+        let validation = try validation(try fixture.trainer(phase), fixture, phase)
+        #expect(throws: Stop.self) { try validation.measure { _ in throw Stop() } }
+    }
+}
