@@ -251,6 +251,15 @@ public final class CountingEngine: Engine {
         smoothing: Float, gradient: Tensor?, partOf batch: Int?, into totals: LossTotals
     ) { room.include(.sums(channels: 0, images: labels.count)) }
 
+    /// Counts the working memory of `distillationLoss`.
+    public func distillationLoss(
+        _ logits: Tensor, classes: Int, labels: [Int32], soft: Tensor, terms: DistillationTerms,
+        gradient: Tensor?, partOf batch: Int?, into totals: LossTotals
+    ) { room.include(.sums(channels: 0, images: labels.count)) }
+
+    /// See `Engine.clip`; needs no working memory.
+    public func clip(_ arena: Storage, to limit: Float) {}
+
     /// See `Engine.read`; needs no working memory.
     public func read(_ totals: LossTotals) -> Loss { Loss() }
 

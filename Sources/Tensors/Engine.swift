@@ -156,6 +156,10 @@ public protocol Engine: EngineMemory {
     func crossEntropy(
         _ logits: Tensor, classes: Int, labels: [Int32], soft: Tensor?, softWeight: Float,
         smoothing: Float, gradient: Tensor?, partOf batch: Int?, into totals: LossTotals)
+    /// See `CPUEngine.distillationLoss`.
+    func distillationLoss(
+        _ logits: Tensor, classes: Int, labels: [Int32], soft: Tensor, terms: DistillationTerms,
+        gradient: Tensor?, partOf batch: Int?, into totals: LossTotals)
     /// Returns the losses in `totals` and sets them to zero. Waits until the engine has computed them.
     func read(_ totals: LossTotals) -> Loss
     /// Returns the sum of the squares of an arena's values; the sum is finite exactly if all values
@@ -163,6 +167,8 @@ public protocol Engine: EngineMemory {
     func squaredNorm(_ arena: Storage) -> Double
     /// See `CPUEngine.areFinite`.
     func areFinite(_ arenas: [Storage]) -> Bool
+    /// See `CPUEngine.clip`.
+    func clip(_ arena: Storage, to limit: Float)
     /// See `CPUEngine.sgd`.
     func sgd(
         _ weights: Storage, momentum speed: Storage, gradients: Storage, range: Range<Int>,
@@ -184,6 +190,13 @@ public final class LossTotals {
 
     /// Starts with losses of 0.
     public init() {}
+
+    /// Adds to the losses and to the number of correct predictions.
+    func add(hard: Double = 0, soft: Double = 0, correct: Int = 0) {
+        loss.hard += hard
+        loss.soft += soft
+        loss.correct += correct
+    }
 }
 
 extension Engine {

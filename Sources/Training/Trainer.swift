@@ -98,7 +98,7 @@ public final class Trainer {
         seed: UInt64, alone: NetworkShape? = nil
     ) throws {
         try phase.validate(in: space)
-        guard phase.distillation == 0 || teacher != nil else {
+        guard phase.distillation == 0 || phase.inPlaceDistillation || teacher != nil else {
             throw TrainingError(
                 .invalidParameters, "phase \(phase.name): distillation needs a trained full network"
             )
@@ -114,7 +114,8 @@ public final class Trainer {
         open = try phase.open(in: space)
         self.phase = phase
         self.alone = alone
-        self.teacher = phase.distillation > 0 ? teacher : nil
+        self.teacher = phase.distillation > 0 && !phase.inPlaceDistillation ? teacher : nil
+        if phase.kernelTransform == false { try network.switchOffKernelTransform(phase.name) }
         self.data = data
         loader = PrefetchingLoader(
             data.loader.source, normalization: data.loader.normalization,
@@ -156,6 +157,9 @@ public final class Trainer {
 
     /// Whether every step is done.
     public var isFinished: Bool { step >= steps }
+
+    /// Passes over the training images so far, summed over the networks of a step.
+    public var netEpochs: Double { Double(step * phase.subnets) / Double(max(stepsPerEpoch, 1)) }
 
     /// The learning rate of the next step.
     public var learningRate: Double { schedule.rate(at: step) }
@@ -245,8 +249,9 @@ public final class Trainer {
                 subnet, into: &config, resolution: images.height, of: open, using: &stream)
             try shape.change(to: config, in: space)
         }
+        let isTeacher = phase.inPlaceDistillation && subnet == 0
         let dropout =
-            phase.dropout > 0
+            phase.dropout > 0 && (isTeacher || !phase.inPlaceDistillation)
             ? Network.Dropout(
                 rate: Float(phase.dropout),
                 streams: ImageStreams(
@@ -255,11 +260,26 @@ public final class Trainer {
         let logits = network.forward(
             images, shape, mode: .train(momentum: 0.1), training: true, dropout: dropout,
             turn: Network.Turn(subnet, of: phase.subnets))
-        network.engine.crossEntropy(
-            logits, classes: space.classes, labels: labels,
-            soft: teacher == nil ? nil : soft,
-            softWeight: Float(phase.distillation), smoothing: Float(phase.labelSmoothing),
-            gradient: gradient, partOf: phase.batch, into: losses)
+        if isTeacher {
+            network.engine.copy(logits, to: soft)
+            network.engine.softmax(soft, classes: space.classes)
+        }
+        // The published distillation adds the soft labels to the labels: `crossEntropy` does both at once.
+        if !isTeacher, phase.inPlaceDistillation || phase.distillationLoss != .crossEntropy {
+            network.engine.distillationLoss(
+                logits, classes: space.classes, labels: labels, soft: soft,
+                terms: DistillationTerms(
+                    usesLabels: !phase.inPlaceDistillation,
+                    smoothing: Float(phase.labelSmoothing),
+                    softWeight: Float(phase.distillation), softLoss: phase.distillationLoss),
+                gradient: gradient, partOf: phase.batch, into: losses)
+        } else {
+            network.engine.crossEntropy(
+                logits, classes: space.classes, labels: labels,
+                soft: teacher == nil ? nil : soft,
+                softWeight: Float(phase.distillation), smoothing: Float(phase.labelSmoothing),
+                gradient: gradient, partOf: phase.batch, into: losses)
+        }
         network.backward(gradient)
     }
 
@@ -278,6 +298,9 @@ public final class Trainer {
             finite
             ? network.engine.squaredNorm(network.gradients).squareRoot() : .nan
         if norm.isFinite {
+            if let limit = phase.gradientClip {
+                network.engine.clip(network.gradients, to: Float(limit))
+            }
             optimizer.step(network, learningRate: Float(learningRate))
             gradientNorm = norm
             skippedInARow = 0

@@ -50,6 +50,24 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
     /// Weight of the distillation loss, whose targets are the soft labels of the teacher's largest network; 0 turns
     /// distillation off.
     public var distillation: Double
+    /// Whether the first network of a step is the teacher of the others: it learns from the labels, with dropout; they
+    /// learn from its soft labels of the same step only, without dropout (Yu et al., BigNAS, 2020).
+    public var inPlaceDistillation: Bool {
+        get { inPlace ?? false }
+        set { inPlace = newValue ? true : nil }
+    }
+    /// The stored form of `inPlaceDistillation`, and of `distillationLoss`: nil for the default.
+    private var inPlace: Bool?, softLoss: SoftLoss?
+    /// The distillation loss.
+    public var distillationLoss: SoftLoss {
+        get { softLoss ?? .crossEntropy }
+        set { softLoss = newValue == .crossEntropy ? nil : newValue }
+    }
+    /// The limit of every value of a step's gradient; nil for none.
+    public var gradientClip: Double?
+    /// Whether smaller kernels are multiplied by transform matrices, which are trained; false for the centres of larger
+    /// kernels. Nil for what the supernet that the phase starts from was trained with.
+    public var kernelTransform: Bool?
     /// Share of the target distributed evenly over all classes.
     public var labelSmoothing: Double
     /// Weight decay of convolution and linear weights.
@@ -70,7 +88,9 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
         subnets: Int = 1,
         sampling: Sampling = .random, epochs: Double, warmupEpochs: Double = 0, batch: Int = 64,
         microBatch: Int? = nil, learningRate: Double,
-        distillation: Double = 0, labelSmoothing: Double = 0.1, weightDecay: Double = 3e-5,
+        distillation: Double = 0, inPlaceDistillation: Bool = false,
+        distillationLoss: SoftLoss = .crossEntropy, gradientClip: Double? = nil,
+        kernelTransform: Bool? = nil, labelSmoothing: Double = 0.1, weightDecay: Double = 3e-5,
         momentum: Double = 0.9,
         dropout: Double = 0, augmentation: Augmentation = Augmentation(), sortChannels: Bool = false
     ) {
@@ -88,6 +108,10 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
         self.microBatch = microBatch
         self.learningRate = learningRate
         self.distillation = distillation
+        inPlace = inPlaceDistillation ? true : nil
+        softLoss = distillationLoss == .crossEntropy ? nil : distillationLoss
+        self.gradientClip = gradientClip
+        self.kernelTransform = kernelTransform
         self.labelSmoothing = labelSmoothing
         self.weightDecay = weightDecay
         self.momentum = momentum
@@ -109,6 +133,8 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
         public static let dropout = 0...0.9
         /// The weight of the distillation loss.
         public static let distillation = 0...100.0
+        /// The limit of a gradient's values.
+        public static let gradientClip = 1e-6...1e6
         /// The momentum factor.
         public static let momentum = 0...0.999
         /// The weight decay.
@@ -142,6 +168,7 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
             ("label_smoothing", labelSmoothing, Ranges.labelSmoothing),
             ("dropout", dropout, Ranges.dropout),
             ("distillation", distillation, Ranges.distillation),
+            ("gradient_clip", gradientClip ?? 1, Ranges.gradientClip),
             ("momentum", momentum, Ranges.momentum),
             ("weight_decay", weightDecay, Ranges.weightDecay),
             ("augmentation.min_area", augmentation.minArea, 0.01...1),
@@ -173,7 +200,40 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
                 "subnets",
                 "is \(subnets); sandwich sampling needs at least 2: the largest and the smallest")
         }
+        try checkDistillation(in: space)
     }
+
+    /// Checks the fields of distillation and of the kernel transform. Errors: `invalidParameters`, naming the field.
+    private func checkDistillation(in space: SearchSpace) throws {
+        func fail(_ field: String, _ why: String, remedy: String) -> TrainingError {
+            TrainingError(
+                .invalidParameters, "phase \(name): \(field) \(why)", remedy: remedy, field: field)
+        }
+        guard !inPlaceDistillation || sampling == .sandwich else {
+            throw fail(
+                "in_place_distillation", "needs the largest network in every step",
+                remedy: "set sampling to sandwich")
+        }
+        guard !inPlaceDistillation || distillation > 0 else {
+            throw fail(
+                "in_place_distillation", "leaves all but the largest network nothing to learn from",
+                remedy: "set distillation above 0")
+        }
+        guard distillationLoss == .crossEntropy || distillation > 0 else {
+            throw fail(
+                "distillation_loss", "has no effect without distillation",
+                remedy: "name a teacher, or set in_place_distillation")
+        }
+        guard kernelTransform != true || space.kernelTransform else {
+            throw fail(
+                "kernel_transform", "is true; space \(space.name) has no transform matrices",
+                remedy: "leave it out")
+        }
+    }
+
+    /// Passes forward and backward over the training images, summed over the networks of a step: the unit in which
+    /// training schedules have equal budgets.
+    public var netEpochs: Double { epochs * Double(subnets) }
 
     /// Draws subnet number `position` of a step into `config`. The lists in `config` already have
     /// the lengths that the space needs, so nothing is allocated. `open` is the space restricted to

@@ -94,6 +94,30 @@ import Testing
         #expect(counts.count == 29 && counts.allSatisfy { $0 == 0 }, "\(counts)")
     }
 
+    @Test(
+        "a whole step of in-place distillation allocates nothing: alpha divergence, clipping, cropped kernels",
+        arguments: [1, 2])
+    func inPlaceStep(threads: Int) throws {
+        try #require(Allocations.areCountable, Self.cannotCount)
+        let fixture = try TrainingFixture()
+        var phase = fixture.phase(epochs: 6)
+        (phase.distillation, phase.subnets, phase.sampling) = (1, 4, .sandwich)
+        (phase.inPlaceDistillation, phase.distillationLoss) = (true, .alphaDivergence)
+        (phase.gradientClip, phase.kernelTransform) = (1, false)
+        let network = try fixture.network(threads: threads)
+        let pool = try #require(network.engine as? CPUEngine).pool
+        let trainer = try fixture.trainer(phase, network: network)
+        _ = try trainer.trainStep()
+        var counts: [Int] = []
+        while !trainer.isFinished {
+            counts.append(
+                try Allocations.during(
+                    onEveryThread: { body in pool.run { _ in body() } },
+                    { _ = try trainer.trainStep() }))
+        }
+        #expect(counts.count == 29 && counts.allSatisfy { $0 == 0 }, "\(counts)")
+    }
+
     @Test("inference and recalibration allocate nothing", arguments: [1, 2])
     func inference(threads: Int) throws {
         try #require(Allocations.areCountable, Self.cannotCount)

@@ -35,6 +35,13 @@ final class ElasticKernel {
         active = context.engine.storage(count)
     }
 
+    /// Returns the transform to kernels of size `smaller`; nil if there is none, or if transforms are switched off.
+    private func step(to smaller: Int) -> (
+        larger: Int, smaller: Int, matrix: ParameterLayout.Parameter
+    )? {
+        context.usesKernelTransform ? steps.first { $0.smaller == smaller } : nil
+    }
+
     /// Returns the active filter (kernel * kernel, channels), which `activate` has derived.
     func filter(_ kernel: Int, _ channels: Int) -> Tensor {
         active.all.slice(0, kernel * kernel * channels)
@@ -50,7 +57,7 @@ final class ElasticKernel {
             context.engine.cropFilters(
                 current, channels: channels, from: size, to: smaller, output: crop)
             current = crop
-            if let step = steps.first(where: { $0.smaller == smaller }) {
+            if let step = step(to: smaller) {
                 let made = work[index % 2].all.slice(0, side * channels)
                 context.engine.multiply(
                     MatrixSlice(crop, rows: channels, columns: side, stride: side),
@@ -90,7 +97,7 @@ final class ElasticKernel {
         engine.transpose(total, rows: taps, columns: channels, output: d)
         for index in sizes.dropFirst().indices.reversed() where sizes[index] >= kernel {
             let smaller = sizes[index], larger = sizes[index - 1], side = smaller * smaller
-            if let step = steps.first(where: { $0.smaller == smaller }) {
+            if let step = step(to: smaller) {
                 let crop = crops[index - 1].all.slice(0, side * channels)
                 context.touch(step.matrix)
                 let rows = MatrixSlice(d, rows: channels, columns: side, stride: side)

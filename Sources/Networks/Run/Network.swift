@@ -79,7 +79,10 @@ public final class Network {
     /// Returns a network that shares these weights on `engine`, for another thread. Both networks
     /// may evaluate at the same time as long as the weights do not change.
     public func sharing(on engine: any Engine) -> Network {
-        Network(weights, widest: widest, constantLayers: constantLayers, engine: engine)
+        let other = Network(
+            weights, widest: widest, constantLayers: constantLayers, engine: engine)
+        other.usesKernelTransform = usesKernelTransform
+        return other
     }
 
     /// Runs `body` with a copy of the running statistics, so that a calibration does not change the running statistics
@@ -208,6 +211,13 @@ extension Network {
             precondition(newValue.count == context.touched.count, "one flag a parameter")
             context.touched = newValue
         }
+    }
+
+    /// Whether smaller kernels are multiplied by their transform matrices, as by default. If not, they are the centres
+    /// of the larger ones, as if the matrices were the identity, and the matrices are not trained.
+    public var usesKernelTransform: Bool {
+        get { context.usesKernelTransform }
+        set { context.usesKernelTransform = newValue }
     }
 
     /// The peak of the workspace over all passes so far, in bytes.

@@ -16,6 +16,8 @@ final class NetworkContext {
     /// The gradients, laid out as the parameters; empty until training starts.
     private(set) var gradients: Storage
     var mode = NormMode.running
+    /// Whether smaller kernels are multiplied by their transform matrices.
+    var usesKernelTransform = true
     /// Whether a backward pass will follow, so that layers must keep the maps that it reads.
     var keepsTape = false
 
