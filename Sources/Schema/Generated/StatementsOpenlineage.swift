@@ -28,7 +28,7 @@ extension Request {
         select pg_try_advisory_xact_lock(hashtextextended($1::text, 0)) as held;
         """#)
 
-    /// Returns the end of the last attempt that was sent, -infinity before the first one.
+    /// Returns the time at which the last attempt that was sent had ended; -infinity if none was sent.
     public static func openLineageCursor(name: String) -> Request {
         Request(openLineageCursorStatement, [.text(name)])
     }
