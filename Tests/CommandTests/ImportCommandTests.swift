@@ -127,7 +127,10 @@ import Testing
                     #"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}"#,
                     4)
             ),
-            ("the header claims 1073741824 bytes", made.little(1 << 30, 8) + Array("{}".utf8)),
+            (
+                "this is no PyTorch checkpoint and no safetensors file",
+                made.little(1 << 30, 8) + Array("{}".utf8)
+            ),
             (
                 "is a path out of its folder",
                 made.archive([("../../m/data.pkl", made.pickle(made.int(1)))])

@@ -80,29 +80,33 @@ import Testing
     func descriptions() throws {
         let networks = try published()
         #expect(networks.count == 25)
-        var far = 0
+        var far = 0, larger = 0
         for (listed, text) in networks {
-            let fitting = SearchSpace.published.filter { space in
+            // Two networks run at 236 pixels, which no supernet was trained for; their genes are checked at 224.
+            let size = min(listed.resolution, 224)
+            if size < listed.resolution { larger += 1 }
+            let fitting = try SearchSpace.published.filter { space in
                 guard space.coupling == nil else { return false }
                 do {
-                    _ = try space.architecture(text, resolution: listed.resolution)
+                    _ = try space.architecture(text, resolution: size)
                     return true
-                } catch { return false }
+                } catch is NetworkError { return false }
             }
             let space = try #require(fitting.first, "\(listed.id)")
             #expect(fitting.count == 1)
-            let config = try space.architecture(text, resolution: listed.resolution)
-            let cost = try NetworkCost(space, config)
-            // The published figures are rounded to 0.1 M parameters and 1 M MACs; two are off by more.
-            let isNear =
-                abs(Double(cost.parameters) / 1e6 - listed.params_m) <= 0.11
-                && abs(Double(cost.macs) / 1e6 - listed.macs_m) <= 1
-            if !isNear { far += 1 }
+            let config = try space.architecture(text, resolution: size)
             // Genes and description are the same network.
             let json = String(decoding: try JSONEncoder().encode(config), as: UTF8.self)
             #expect(try space.canonical(space.architecture(json)) == config)
+            let cost = try NetworkCost(space, config)
+            // The published figures are rounded to 0.1 M parameters and 1 M MACs; two are off by more.
+            if abs(Double(cost.parameters) / 1e6 - listed.params_m) > 0.11
+                || (size == listed.resolution && abs(Double(cost.macs) / 1e6 - listed.macs_m) > 1)
+            {
+                far += 1
+            }
         }
-        #expect(far <= 2)
+        #expect(larger == 2 && far <= 2)
     }
 
     @Test(
