@@ -1,6 +1,8 @@
 // A device may be bound by arithmetic, or by a constant time to launch each operator, as graphics processors are with
 // one image. So the factors of parts are fitted to several blends of two references, the table of the reference device
 // and a constant for each operator, and every result is the mean over the blends, weighted by their likelihood.
+// A few networks may fit a wrong blend by chance. So the blends' mean is averaged with the simplest fits. Their weights
+// follow from the errors in leave-one-out cross-validation.
 
 import Foundation
 
@@ -13,6 +15,9 @@ struct BlendedFactors: Sendable {
     }
 
     private var blends: [Blend] = []
+    /// The simple fits with their weights, and the weight of the blends; the weights add up to 1.
+    private var simple: [(weight: Double, fit: SimpleFit)] = []
+    private var blendsWeight = 1.0
     /// The constant per operator in milliseconds. It is chosen so that both references have the same sum of times over
     /// the measured networks.
     private let perOperatorMs: Double
@@ -27,6 +32,14 @@ struct BlendedFactors: Sendable {
     /// blend with the constant. Ten networks of nearly one image size hardly distinguish the constant from the factors
     /// of classes, and a wrong constant causes large errors at another image size.
     private static let constantPenalty = 3.0
+
+    /// The logarithm of how much more probable the blends together are, before any measurement, than each simple fit.
+    private static let blendsAdvantage = 1.5
+
+    /// The share of a measurement in the weights of the simple fits and the blends: a fit with twice the error in
+    /// cross-validation of n networks has the weight 2^(-0.3 n). The errors in cross-validation of the same networks
+    /// depend on each other, so n networks tell less about the fits than n independent errors, which would be 2^(-n).
+    private static let shareOfMeasurement = 0.3
 
     /// Fits the factors to at least five different `networks` and their latencies on the new device, `milliseconds`;
     /// `counts` has the number of measurements behind each latency.
@@ -56,7 +69,7 @@ struct BlendedFactors: Sendable {
         let total = blends.reduce(0) { $0 + $1.weight }
         for place in blends.indices { blends[place].weight /= total }
         let found = blends
-        leftOut = milliseconds.indices.map { place in
+        let ofBlends = milliseconds.indices.map { place in
             PartFactors.mixed(
                 found.map { blend in
                     let scale = blend.factors.fittedMs[place] / milliseconds[place]
@@ -67,12 +80,43 @@ struct BlendedFactors: Sendable {
                     )
                 })
         }
+        let fits = SimpleFit.Constant.allCases.map {
+            SimpleFit($0, networks, milliseconds, counts: counts)
+        }
+        let weights = Self.weights([ofBlends.map(\.error)] + fits.map(\.leftOut))
+        blendsWeight = weights[0]
+        simple = zip(weights.dropFirst(), fits).map { (weight: $0, fit: $1) }
+        // A simple fit has no variance of its own, so it is given the blends'.
+        leftOut = ofBlends.enumerated().map { place, one in
+            PartFactors.mixed(
+                [(weights[0], one)]
+                    + zip(weights.dropFirst(), fits).map { weight, fit in
+                        (weight, .init(error: fit.leftOut[place], variance: one.variance))
+                    })
+        }
+    }
+
+    /// Returns the weights of fits, which add up to 1, from their errors in cross-validation. The first errors are
+    /// those of the blends.
+    private static func weights(_ errors: [[Double]]) -> [Double] {
+        var logarithms = errors.map { all in
+            let mean = all.reduce(0) { $0 + abs($1) } / Double(all.count)
+            // Errors below a millionth are those of rounding.
+            return -shareOfMeasurement * Double(all.count) * log(max(mean, 1e-6))
+        }
+        logarithms[0] += blendsAdvantage
+        let most = logarithms.max() ?? 0
+        let total = logarithms.reduce(0) { $0 + exp($1 - most) }
+        return logarithms.map { exp($0 - most) / total }
     }
 
     /// The common factor: time on the new device divided by time on the reference device.
     var common: Double { mean(\.factors.common) }
-    /// The share of a network's time, 0…1, that the constant per operator takes.
-    var constantShare: Double { mean(\.share) }
+    /// The share of a network's time, 0…1, that the constants per operator and per network take.
+    var constantShare: Double {
+        blendsWeight * mean(\.share)
+            + simple.reduce(0) { $0 + $1.weight * $1.fit.constantShare }
+    }
     /// The deviations, averaged over the blends.
     var deviations: FactorDeviations {
         FactorDeviations(
@@ -88,12 +132,18 @@ struct BlendedFactors: Sendable {
             blend.factors.latencyMs(
                 parts.map { $0.blended(share: blend.share, perOperatorMs: perOperatorMs) })
         }
-        let mean = zip(blends, each).reduce(0) { $0 + $1.0.weight * $1.1.mean }
-        let variance = zip(blends, each).reduce(0) { sum, pair in
-            let apart = pair.1.mean - mean
-            return sum + pair.0.weight * (pair.1.deviation * pair.1.deviation + apart * apart)
+        // The variance within the blends plus the variance between the blends and the simple fits.
+        let within = zip(blends, each).reduce(0) {
+            $0 + $1.0.weight * $1.1.deviation * $1.1.deviation
         }
-        return (mean, variance.squareRoot())
+        let means =
+            zip(blends, each).map { (weight: blendsWeight * $0.weight, value: $1.mean) }
+            + simple.map { (weight: $0.weight, value: $0.fit.latencyMs(parts)) }
+        let mean = means.reduce(0) { $0 + $1.weight * $1.value }
+        let between = means.reduce(0) {
+            $0 + $1.weight * ($1.value - mean) * ($1.value - mean)
+        }
+        return (mean, (within + between).squareRoot())
     }
 
     private func mean(_ value: (Blend) -> Double) -> Double {

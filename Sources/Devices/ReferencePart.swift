@@ -11,6 +11,8 @@ struct ReferencePart: Sendable {
     private(set) var milliseconds: Double
     /// Number of operators with weights: convolutions and dense products.
     let operators: Double
+    /// Whether all networks of a space have such a part: one of the stem or the head.
+    let isInEveryNetwork: Bool
     /// The part's classes. A class of weight w deviates w times as much from the common factor as a class of weight 1.
     let classes: [(name: String, weight: Double)]
 
@@ -42,6 +44,7 @@ struct ReferencePart: Sendable {
         case .convolution(let conv): classes = size + (conv.kernel == 1 ? head : stem)
         case .residualConvolution, .maxPooling, nil: classes = size + stem
         }
+        isInEveryNetwork = classes.contains { $0.name == "stem" || $0.name == "head" }
     }
 
     private static func operators(_ layer: Layer) -> Double {
