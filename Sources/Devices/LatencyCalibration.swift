@@ -58,7 +58,7 @@ public struct LatencyCalibration: Sendable {
 
     /// The common factor: time on the new device divided by time on the reference device.
     public var factor: Double { factors.common }
-    /// The share of time on the new device, 0…1, that is a constant for each operator whatever its size.
+    /// The share of time on the new device, 0…1, that is constant, whatever the size of the operators.
     public var constantShare: Double { factors.constantShare }
     /// The estimated deviations of classes, parts and measurements.
     public var spreads: Deviations {

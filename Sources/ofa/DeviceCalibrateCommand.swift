@@ -150,8 +150,8 @@ struct DeviceCalibrate: ParsableCommand {
                         : " within \(Format.decimal(100 * answer.held_out_error, 1)) % on average"))
             if answer.constant_share > 0.05 {
                 try Output.line(
-                    "\(Format.decimal(100 * answer.constant_share, 0)) % of the time is a constant for each operator,"
-                        + " whatever its size")
+                    "\(Format.decimal(100 * answer.constant_share, 0)) % of the time is constant,"
+                        + " whatever the size of the operators")
             }
             try Output.line(
                 "\(answer.entries) entries, half of them known within"
