@@ -150,6 +150,7 @@ public struct StoredNetwork {
         let source = try ImportedImages.open(data, connection, cache: cache)
         let metadata = try JSONText.decode(
             DatasetMetadata.self, from: data.metadataJSON, what: "artifact \(data.id)")
+        try metadata.check(source, of: data)
         return NetworkInput(
             normalization: try supernet(inputs)?.normalization
                 ?? source.normalization(of: metadata.split().training),
