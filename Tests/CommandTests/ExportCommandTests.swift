@@ -57,6 +57,7 @@ import Testing
     func journey() throws {
         try export()
         try refusals()
+        try files()
         try evaluateNetwork()
         try evaluateSupernet()
         try classify()
@@ -117,6 +118,37 @@ import Testing
         let mixed = try place.ofa(
             "export", "fashion-mbv3-largest", "--format", "safetensors", "--normalise", "-o", "e")
         #expect(mixed.status == 64 && mixed.errors.contains("weights only"), "\(mixed.errors)")
+    }
+
+    /// A card that cannot be written leaves no model, and an old model as it was; `--force` replaces both.
+    private func files() throws {
+        let name = "fashion-mbv3-smallest"
+        try FileManager.default.createSymbolicLink(
+            atPath: place.folder.appending(path: "f.onnx.md").path,
+            withDestinationPath: "/dev/full")
+        let none = try place.ofa("export", name, "-o", "f.onnx")
+        #expect(none.status == 1 && none.errors.contains("cannot write f.onnx.md"))
+        #expect(!FileManager.default.fileExists(atPath: place.folder.path + "/f.onnx"))
+        try Data("old".utf8).write(to: place.folder.appending(path: "f.onnx"))
+        #expect(try place.ofa("export", name, "--force", "-o", "f.onnx").status == 1)
+        #expect(try bytes("f.onnx") == Array("old".utf8))
+        let left = try FileManager.default.contentsOfDirectory(atPath: place.folder.path)
+        #expect(!left.contains { $0.contains("unfinished") }, "\(left)")
+        let full = try place.ofa("export", name, "-o", "/dev/full")
+        #expect(full.status == 1 && full.output.isEmpty)
+        #expect(full.errors.contains("cannot write /dev/full"), "\(full.errors)")
+        let folder = try place.ofa("export", name, "-o", "data")
+        #expect(folder.status == 1 && folder.errors.contains("data is a folder"))
+        try FileManager.default.createDirectory(
+            at: place.folder.appending(path: "g.onnx.md"), withIntermediateDirectories: false)
+        let card = try place.ofa("export", name, "--force", "-o", "g.onnx")
+        #expect(card.status == 1 && card.errors.contains("g.onnx.md is a folder"))
+        #expect(!FileManager.default.fileExists(atPath: place.folder.path + "/g.onnx"))
+        _ = try place.document(
+            "export", "fashion-mbv3-largest", "--normalise", "--force", "-o", "a.onnx")
+        #expect(try bytes("a.onnx") == bytes("c.onnx"))
+        let page = String(decoding: try bytes("a.onnx.md"), as: UTF8.self)
+        #expect(page.contains("pixels 0 to 255") && page.contains("InferenceSession(\"a.onnx\")"))
     }
 
     private func evaluateNetwork() throws {
