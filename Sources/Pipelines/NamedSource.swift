@@ -40,6 +40,11 @@ struct NamedSource {
         NamedSource(role: role, key: key, value: value, entry: entry)
     }
 
+    /// Returns a copy with the name of a stage replaced.
+    func renamed(_ name: (String) -> String) -> NamedSource {
+        NamedSource(role: role, key: key, value: name(value), entry: entry)
+    }
+
     /// Returns an error about the key's value.
     func error(
         _ why: String, remedy: String? = nil, code: PipelineError.Code = .missingInput
@@ -71,6 +76,8 @@ extension StageKind {
                 ("dataset", .dataset), ("test_images", .testImages), ("supernet", .supernet),
                 ("choice", .choice),
             ]
+        case .evaluate:
+            [("dataset", .dataset), ("test_images", .testImages), ("supernet", .supernet)]
         case .fineTune:
             [
                 ("from", .subnet), ("teacher", .teacher), ("dataset", .dataset),

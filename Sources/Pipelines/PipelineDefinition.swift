@@ -26,6 +26,8 @@ public struct PipelineDefinition: Sendable {
         public let terms: StageTerms?
         /// The parameters of the stage's kind.
         public let parameters: StageParameters
+        /// The seed of the stage's random draws.
+        public let seed: UInt64
         /// The source of each of the stage's inputs.
         public let inputs: [ArtifactRole: InputReference]
         /// The places (`file:line`) of the keys `dataKeys`.
@@ -34,7 +36,7 @@ public struct PipelineDefinition: Sendable {
 
     /// The name of the pipeline and of its runs.
     public let name: String
-    /// The seed of all random draws of the run.
+    /// The seed of all random draws of the run; with several seeds, of the stages that are not repeated.
     public let seed: UInt64
     /// The search space of every stage.
     public let space: SearchSpace
@@ -93,13 +95,15 @@ public struct PipelineDefinition: Sendable {
         let top = try YAMLReader(document, file: file, overrides: replaced)
         try PipelineKeys.check(top)
         name = try top.required(try top.text("name"), "name")
-        seed = UInt64(try top.integer("seed") ?? 0)
+        let seeds = try Seeds(top), scale = try top.number("epoch_scale", in: 0.001...1000) ?? 1
+        seed = seeds.first
         space = try SpaceReader.read(top)
         devices = try Self.readDevices(try top.mapping("devices"))
         let list = try top.required(try top.mapping("stages"), "stages")
         guard !list.keys.isEmpty else { throw top.error("stages", "has no stage") }
         let place = FilePlace(file)
-        let drafts = try Self.readDrafts(list, space: space, devices: devices, place: place)
+        let drafts = try seeds.repeating(
+            try Self.readDrafts(list, space: space, devices: devices, place: place, scale))
         let artifacts = connection.map { [space] in ArtifactSources($0, space: space) }
         stages = try Self.stages(drafts, space, artifacts)
         sourceBlobs = artifacts?.blobs
@@ -175,7 +179,8 @@ public struct PipelineDefinition: Sendable {
     }
 
     private static func readDrafts(
-        _ list: YAMLReader, space: SearchSpace, devices: [String: DeviceTarget], place: FilePlace
+        _ list: YAMLReader, space: SearchSpace, devices: [String: DeviceTarget], place: FilePlace,
+        _ epochScale: Double
     ) throws -> [StageDraft] {
         var drafts: [StageDraft] = []
         for name in list.keys {
@@ -201,7 +206,8 @@ public struct PipelineDefinition: Sendable {
                     remedy: NearestName.remedy(need, among: list.keys), code: .invalidGraph)
             }
             let parameters = try StageParameters.read(
-                kind, from: entry, space: space, devices: devices, place: place)
+                kind, named: name, from: entry, space: space, devices: devices, place: place
+            ).scaled(epochScale)
             let terms = try StageTerms.read(kind, from: entry)
             try check(terms, against: parameters, in: space, entry)
             let sources = try NamedSource.read(kind, parameters, from: entry)
@@ -210,7 +216,7 @@ public struct PipelineDefinition: Sendable {
             drafts.append(
                 StageDraft(
                     name: name, kind: kind, needs: needs, onBad: onBad, terms: terms,
-                    parameters: parameters, sources: sources, entry: entry))
+                    parameters: parameters, sources: sources, seed: 0, entry: entry))
         }
         return drafts
     }
@@ -224,7 +230,8 @@ public struct PipelineDefinition: Sendable {
             try StageTerms.check(draft.onBad, inputs, draft.entry)
             return Stage(
                 name: draft.name, kind: draft.kind, needs: draft.needs, onBad: draft.onBad,
-                terms: draft.terms, parameters: graph.parameters(of: draft, inputs), inputs: inputs,
+                terms: draft.terms, parameters: graph.parameters(of: draft, inputs),
+                seed: draft.seed, inputs: inputs,
                 places: Dictionary(
                     uniqueKeysWithValues: dataKeys.map { ($0, draft.entry.place($0)) }))
         }

@@ -4,7 +4,7 @@
 /// The known keys of each mapping of a pipeline file.
 enum PipelineKeys {
     /// The keys of the outermost mapping.
-    static let top = ["name", "seed", "space", "devices", "stages"]
+    static let top = ["name", "seed", "seeds", "epoch_scale", "space", "devices", "stages"]
     /// The keys of a space that is made from a published space.
     static let space = [
         "base", "name", "width", "channels", "classes", "resolutions", "depths", "kernel_sizes",
@@ -43,9 +43,9 @@ enum PipelineKeys {
                 "phase", "from", "teacher", "kernel_sizes", "expand_ratios", "depths",
                 "widths", "resolutions", "subnets", "sampling", "epochs", "warmup_epochs", "batch",
                 "micro_batch", "learning_rate", "distillation", "label_smoothing", "weight_decay",
-                "momentum",
-                "dropout", "augmentation", "sort_channels", "keep_ratios", "checkpoint_seconds",
-                "new_head",
+                "momentum", "in_place_distillation", "distillation_loss", "gradient_clip",
+                "kernel_transform", "dropout", "augmentation", "sort_channels", "keep_ratios",
+                "checkpoint_seconds", "new_head",
                 "validate_every", "validate_images", "patience", "patience_of",
             ]
         case .sampleAccuracy:
@@ -64,6 +64,7 @@ enum PipelineKeys {
                 "dropout", "augmentation", "checkpoint_seconds", "calibration_images",
                 "calibration_augmentation",
             ]
+        case .evaluate: ["arm", "networks", "calibration_images", "untrained"]
         case .report: []
         }
     }

@@ -79,7 +79,8 @@ extension StageArguments {
         case .measureDevice, .report: false
         // A network that is too slow when measured is replaced by that of a second search.
         case .materialise(let parameters): parameters.device?.limits.latencyMsMax == nil
-        case .importDataset, .train, .sampleAccuracy, .fitPredictor, .search, .fineTune: true
+        case .importDataset, .train, .sampleAccuracy, .fitPredictor, .search, .fineTune, .evaluate:
+            true
         }
     }
 }

@@ -66,6 +66,10 @@ public struct RunReport: Encodable, Sendable {
     public let networks: [NetworkRow]
     /// The supernet's largest and smallest networks, if the run measured them.
     public let largest, smallest: NetworkRow?
+    /// The comparison of the run's ways of training; nil if the run has no stage of kind `evaluate` that completed.
+    public let comparison: ArmComparison?
+    /// The artifacts that `comparison` was made from.
+    let evaluations: [ArtifactID]
     /// The cost of every stage, including failed attempts.
     public let cost: CostReport
     /// The cost of every device that has stages in this run.
@@ -93,6 +97,8 @@ public struct RunReport: Encodable, Sendable {
         branches = try ledger.branches(run: id, factors: factors).filter { $0.run == id }
         let (rows, unreadable) = try Self.rows(connection, id, branches)
         self.unreadable = unreadable
+        (comparison, evaluations) = try ArmComparison.read(
+            connection, run: id, stages: status.stages.map(\.name))
         largest = rows.last { $0.figures.isLargest }
         smallest = rows.last { $0.figures.isSmallest }
         networks = rows.filter { !$0.figures.isLargest && !$0.figures.isSmallest }
@@ -146,7 +152,7 @@ public struct RunReport: Encodable, Sendable {
 
     private enum Key: String, CodingKey {
         case run, name, state, seconds, source_run, largest_test_accuracy, smallest_test_accuracy,
-            networks, cost, total, branches, problems, unreadable
+            networks, cost, total, branches, problems, unreadable, comparison
     }
 
     /// Writes the fields of `ofa report --json`.
@@ -160,6 +166,7 @@ public struct RunReport: Encodable, Sendable {
         try fields.encode(largest?.figures.testAccuracy, forKey: .largest_test_accuracy)
         try fields.encode(smallest?.figures.testAccuracy, forKey: .smallest_test_accuracy)
         try fields.encode(networks, forKey: .networks)
+        try fields.encode(comparison, forKey: .comparison)
         let document = cost.document
         try fields.encode(document.rows, forKey: .cost)
         try fields.encode(document.total, forKey: .total)

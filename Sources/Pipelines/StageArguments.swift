@@ -103,7 +103,7 @@ public struct StageArguments: Codable, Sendable, Equatable {
         case .search(let parameters): parameters.device
         case .materialise(let parameters): parameters.device
         case .fineTune(let parameters): parameters.device
-        case .importDataset, .train, .sampleAccuracy, .fitPredictor, .report: nil
+        case .importDataset, .train, .sampleAccuracy, .fitPredictor, .evaluate, .report: nil
         }
     }
 
@@ -118,6 +118,7 @@ public struct StageArguments: Codable, Sendable, Equatable {
         case .search: .search
         case .materialise: .materialise
         case .fineTune: .fineTune
+        case .evaluate: .evaluate
         case .report: .report
         }
     }
@@ -182,7 +183,7 @@ extension PipelineDefinition {
             stages: try stages.map { stage in
                 let arguments = StageArguments(
                     stage: stage.name, parameters: stage.parameters, inputs: stage.inputs,
-                    space: space, seed: seed, terms: stage.terms)
+                    space: space, seed: stage.seed, terms: stage.terms)
                 return StageSpec(
                     name: stage.name, job: try arguments.job(), needs: stage.needs,
                     onBad: stage.onBad)

@@ -7,14 +7,16 @@ import Jobs
 
 /// A parsed stage before its inputs are resolved.
 struct StageDraft {
-    let name: String
+    var name: String
     let kind: StageKind
-    let needs: [String]
-    let onBad: [String: OnBad]
+    var needs: [String]
+    var onBad: [String: OnBad]
     let terms: StageTerms?
-    let parameters: StageParameters
+    var parameters: StageParameters
     /// The sources that the stage names.
-    let sources: [NamedSource]
+    var sources: [NamedSource]
+    /// The seed of the stage's random draws.
+    var seed: UInt64
     let entry: YAMLReader
 }
 

@@ -32,6 +32,24 @@ struct SupernetMetadata: Codable, Sendable, Equatable {
     /// The norm of the gradient of the last attempt's last step that was not skipped; nil without such a step, and in
     /// data of older versions.
     var gradientNorm: Double?
+    /// False if the supernet was trained without the kernel transform: smaller kernels are centres of larger ones, and
+    /// its transform matrices are the identity. Nil with the transform, and in data of older versions.
+    var kernelTransform: Bool?
+    /// The net-epochs of this phase and of the phases before it: passes over the training images, summed over the
+    /// networks of a step. Nil if unknown.
+    var netEpochs: Double?
+}
+
+/// How a supernet has been trained so far.
+struct TrainingHistory: Decodable {
+    /// See `SupernetMetadata`.
+    let kernelTransform: Bool?, netEpochs: Double?
+
+    /// Returns the net-epochs after a phase of `own` net-epochs that follows `history`, nil for fresh weights; nil if
+    /// those before it are unknown.
+    static func netEpochs(after history: TrainingHistory?, own: Double) -> Double? {
+        history.map { $0.netEpochs.map { $0 + own } } ?? own
+    }
 }
 
 /// The augmentation of images for batch-norm calibration.
@@ -83,6 +101,11 @@ extension StageContext {
             "artifact \(artifact.id) does not record what it was trained for: assumed to be all of \(space.name)"
         )
         return TrainedDomain(space)
+    }
+
+    /// Returns how the input supernet has been trained so far.
+    func trainingHistory() throws -> TrainingHistory {
+        try metadata(TrainingHistory.self, of: try input(.supernet))
     }
 
     /// Returns the space restricted to the input supernet's trained domain.

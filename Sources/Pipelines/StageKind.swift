@@ -30,6 +30,8 @@ public enum ArtifactRole: String, Codable, Sendable, CaseIterable {
     case choice = "search-result"
     /// A network extracted from a supernet for a device, with its own weights.
     case subnet
+    /// The accuracies of some networks of a supernet on the test images.
+    case evaluation
     /// A page about a run's results.
     case report
 
@@ -56,6 +58,7 @@ public enum StageKind: String, Codable, Sendable, CaseIterable {
     case search
     case materialise
     case fineTune = "fine-tune"
+    case evaluate
     case report
 
     /// The kinds whose jobs save checkpoints.
@@ -75,6 +78,7 @@ public enum StageKind: String, Codable, Sendable, CaseIterable {
         case .measureDevice: [.latencyTable]
         case .search: [.choice]
         case .materialise, .fineTune: [.subnet]
+        case .evaluate: [.evaluation]
         case .report: [.report]
         }
     }

@@ -6,6 +6,7 @@ import Foundation
 import Intake
 import Networks
 import Search
+import Tensors
 import Training
 
 /// One stage's parameters.
@@ -18,6 +19,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
     case search(SearchDevice)
     case materialise(Materialise)
     case fineTune(FineTune)
+    case evaluate(Evaluate)
     case report(Report)
 
     /// One phase of training.
@@ -158,6 +160,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
         case .materialise(let stage):
             [.dataset, .testImages, .supernet] + (stage.network == nil ? [.choice] : [])
         case .fineTune: [.dataset, .testImages]
+        case .evaluate: [.dataset, .testImages, .supernet]
         }
     }
 
@@ -173,7 +176,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
 
     /// Parses the parameters of a stage of `kind` from `entry`; the caller calls `entry.finish`.
     static func read(
-        _ kind: StageKind, from entry: YAMLReader, space: SearchSpace,
+        _ kind: StageKind, named name: String, from entry: YAMLReader, space: SearchSpace,
         devices: [String: DeviceTarget], place: FilePlace
     ) throws -> StageParameters {
         func device() throws -> DeviceTarget {
@@ -225,6 +228,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
                     calibrationImages: try calibrationImages(entry),
                     calibrationAugmentation: try calibrationAugmentation(entry)))
         case .fineTune: return .fineTune(try readFineTune(entry, space: space))
+        case .evaluate:
+            return .evaluate(try readEvaluate(entry, stage: name, space: space))
         case .report:
             return .report(Report())
         }
@@ -251,77 +256,6 @@ public enum StageParameters: Codable, Sendable, Equatable {
             shards: try entry.integer("shards", in: 1...10_000) ?? 8,
             after: try entry.text("after"), resolutions: try sizes(entry, space),
             calibrationAugmentation: try calibrationAugmentation(entry))
-    }
-
-    private static func readTrain(_ entry: YAMLReader, space: SearchSpace) throws -> Train {
-        let from = try entry.text("from"), teacher = try entry.text("teacher")
-        let augmentation = try entry.mapping("augmentation").map(readAugmentation)
-        let sampling = try entry.choice("sampling", TrainingPhase.Sampling.self) ?? .random
-        if space.coupling != nil {
-            for key in ["kernel_sizes", "expand_ratios"] {
-                guard try entry.integers(key) != nil else { continue }
-                throw entry.error(
-                    key,
-                    "has no effect: space \(space.name) fixes kernel sizes by stage and expand ratios by depth",
-                    remedy: "leave it out, and open depths")
-            }
-        }
-        typealias Ranges = TrainingPhase.Ranges
-        let epochs = try entry.required(
-            try entry.number("epochs", in: Ranges.epochs), "epochs")
-        let phase = TrainingPhase(
-            name: try entry.required(try entry.text("phase"), "phase"),
-            kernelSizes: try entry.integers("kernel_sizes") ?? space.kernelSizes.suffix(1),
-            expandRatios: try entry.numbers("expand_ratios", in: SearchSpace.Bounds.ratio)
-                ?? space.expandRatios.suffix(1),
-            depths: try entry.integers("depths") ?? space.depths.suffix(1),
-            widths: try entry.integers("widths")
-                ?? space.widthGenes.map(\.count).max().map { [$0 - 1] } ?? [],
-            resolutions: try entry.integers("resolutions") ?? space.resolutions,
-            subnets: try entry.integer("subnets", in: 1...64) ?? 1, sampling: sampling,
-            epochs: epochs,
-            warmupEpochs: try entry.number("warmup_epochs", in: 0...epochs) ?? 0,
-            batch: try entry.integer("batch", in: 2...65_536) ?? 64,
-            microBatch: try entry.integer("micro_batch", in: 2...65_536),
-            learningRate: try entry.required(
-                try entry.number("learning_rate", in: Ranges.learningRate), "learning_rate"),
-            distillation: try entry.number("distillation", in: Ranges.distillation)
-                ?? (teacher == nil ? 0 : 1),
-            labelSmoothing: try entry.number("label_smoothing", in: Ranges.labelSmoothing) ?? 0.1,
-            weightDecay: try entry.number("weight_decay", in: Ranges.weightDecay) ?? 3e-5,
-            momentum: try entry.number("momentum", in: Ranges.momentum) ?? 0.9,
-            dropout: try entry.number("dropout", in: Ranges.dropout) ?? 0,
-            augmentation: augmentation ?? Augmentation(),
-            sortChannels: try entry.flag("sort_channels") ?? false)
-        do {
-            try phase.validate(in: space)
-        } catch let error as TrainingError {
-            throw entry.error(
-                error.field ?? "phase", "does not fit: \(error.reason)", remedy: error.remedy)
-        }
-        if phase.distillation > 0 && teacher == nil {
-            throw entry.error(
-                "distillation", "needs a teacher",
-                remedy: "name the stage whose full network answers")
-        }
-        let keepRatios = try entry.numbers("keep_ratios", in: SearchSpace.Bounds.ratio)
-        if let stray = keepRatios?.first(where: { !space.expandRatios.contains($0) }) {
-            throw entry.error(
-                "keep_ratios",
-                "holds \(SearchSpace.text(stray)); space \(space.name) has \(SearchSpace.listed(space.expandRatios))"
-            )
-        }
-        let newHead = try entry.flag("new_head") ?? false
-        if newHead, from == nil {
-            throw entry.error(
-                "new_head", "is true, and fresh weights have no other classifier",
-                remedy: "name the supernet that the training starts from: from")
-        }
-        return Train(
-            phase: phase, from: from, teacher: teacher, keepRatios: keepRatios,
-            checkpointSeconds: try entry.number("checkpoint_seconds", in: 0...86_400),
-            newHead: newHead ? true : nil,
-            validation: try ValidationPlan.read(entry))
     }
 
     static func readAugmentation(_ entry: YAMLReader) throws -> Augmentation {

@@ -168,6 +168,7 @@ private struct StageHandler: JobHandler {
         case .search(let parameters): try SearchStage.run(context, parameters)
         case .materialise(let parameters): try MaterialiseStage.run(context, parameters)
         case .fineTune(let parameters): try FineTuneStage.run(context, parameters)
+        case .evaluate(let parameters): try EvaluateStage.run(context, parameters)
         case .report: try ReportStage.run(context)
         }
     }

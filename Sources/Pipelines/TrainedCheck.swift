@@ -46,6 +46,7 @@ struct TrainedCheck {
         case .train(let train): try check(train, stage, entry)
         case .sampleAccuracy(let sampling): try check(sampling, stage, entry)
         case .search(let search): try check(search, stage, entry)
+        case .evaluate(let evaluation): try check(evaluation, stage, entry)
         case .materialise(let cut) where stage.inputs[.choice] != nil:
             try checkChoice(cut, stage, entry)
         default: return
@@ -84,6 +85,13 @@ struct TrainedCheck {
     private func check(
         _ train: StageParameters.Train, _ stage: PipelineDefinition.Stage, _ entry: YAMLReader
     ) throws {
+        if train.phase.kernelTransform == false, train.from != nil,
+            let before = maker(.supernet, of: stage), hasTrainedTransform(before)
+        {
+            throw entry.error(
+                "kernel_transform", "is false, and \(before.name) has trained its matrices",
+                remedy: "write it in every phase with smaller kernels")
+        }
         guard let (teacher, known) = supernet(.teacher, of: stage) else { return }
         for size in train.phase.resolutions {
             var full = space.largest
@@ -94,6 +102,37 @@ struct TrainedCheck {
                 "asks \(teacher) for answers of its full network at \(size) pixels, which it was not trained for:"
                     + " \(gene)")
         }
+    }
+
+    /// Throws if a network is measured that its supernet was not trained for, unless that is the purpose.
+    private func check(
+        _ evaluation: StageParameters.Evaluate, _ stage: PipelineDefinition.Stage,
+        _ entry: YAMLReader
+    ) throws {
+        guard evaluation.untrained != true, let (name, known) = supernet(.supernet, of: stage)
+        else { return }
+        for one in evaluation.networks {
+            guard let gene = known.outside(one.arch, in: space) else { continue }
+            throw entry.error(
+                "networks",
+                "has \(one.name), which \(name) was not trained for: \(gene)",
+                remedy: "set untrained: true to measure it nevertheless")
+        }
+    }
+
+    /// Returns whether the kernel transform's matrices have been trained when stage `stage` ends.
+    private func hasTrainedTransform(_ stage: PipelineDefinition.Stage?) -> Bool {
+        guard let stage, case .train(let train) = stage.parameters else { return false }
+        let before = train.from == nil ? nil : maker(.supernet, of: stage)
+        if hasTrainedTransform(before) { return true }
+        return usesTransform(stage) && train.phase.kernelSizes != Array(space.kernelSizes.suffix(1))
+    }
+
+    /// Returns whether stage `stage` trains with the kernel transform: as it says, or as the stage that it starts from.
+    private func usesTransform(_ stage: PipelineDefinition.Stage?) -> Bool {
+        guard let stage, case .train(let train) = stage.parameters else { return true }
+        return train.phase.kernelTransform
+            ?? (train.from == nil || usesTransform(maker(.supernet, of: stage)))
     }
 
     private func check(

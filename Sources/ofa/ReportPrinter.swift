@@ -28,6 +28,19 @@ enum ReportPrinter {
             )
         }
         if !report.networks.isEmpty { try show(report.networks) }
+        if let comparison = report.comparison {
+            let content = comparison.table
+            var table = Table(
+                columns: content.head.enumerated().map { place, title in
+                    place == 0
+                        ? .text(title.uppercased())
+                        : .number(place < 3 ? title.uppercased() : title)
+                })
+            table.rows = content.rows
+            try Output.line()
+            try Output.table(table)
+            try Output.line("  \(comparison.caption)")
+        }
         for problem in report.problems where problem.state == .failed {
             try Output.line("\(problem.stage) failed: \(problem.reason)")
         }

@@ -24,6 +24,7 @@ struct RunCommand: ParsableCommand {
               ofa run pipelines/fashion-mnist-quick.yaml --set stages.full.epochs=1 --name short
               ofa run pipelines/pictures-other-classes.yaml --set stages.full.from=artifact:17
               ofa run pipelines/fashion-mnist-quick.yaml --workers 2 --memory-mb 4000 --limit train=1
+              ofa run pipelines/ablation-fashion-mnist.yaml --dry-run
             """)
 
     /// The pipeline file and its overrides.
@@ -32,6 +33,8 @@ struct RunCommand: ParsableCommand {
         help: "Concurrent jobs in this process; they share its cores.",
         transform: Number.whole(1...64))
     var workers = 1
+    @Flag(help: "Check the file and print its stages with their net-epochs; run nothing.")
+    var dryRun = false
     /// The resource limits and settings of this process's worker.
     @OptionGroup var host: HostOptions
     @OptionGroup var database: DatabaseOptions
@@ -40,6 +43,10 @@ struct RunCommand: ParsableCommand {
     mutating func run() throws {
         let room = try host.room(slots: workers)
         let checked = try pipeline.checked()
+        if dryRun {
+            try checked.tell(isHere: false)
+            return try StagePlan(checked).answer(output)
+        }
         let url = try database.url()
         let connection = try database.connect(url)
         let enqueued = try checked.withArtifacts(connection).enqueue(connection, isHere: true)

@@ -66,9 +66,10 @@ struct Table {
     private static let tightest = 8
 
     /// Makes a table without rows.
-    init(_ columns: Column...) {
-        self.columns = columns
-    }
+    init(_ columns: Column...) { self.init(columns: columns) }
+
+    /// Makes a table without rows.
+    init(columns: [Column]) { self.columns = columns }
 
     /// Returns the head and the rows as lines without trailing spaces; `bold` applies to the head.
     func lines(bold: Bool = false, width: Int? = nil) -> [String] {

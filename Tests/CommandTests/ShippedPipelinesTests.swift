@@ -61,7 +61,7 @@ private struct ShortRun {
             return ["repeats=3", "whole_networks=1"]
                 + (measurement.resolutions == nil ? [] : ["resolutions=\(sizes)"])
         case .search: return ["front_evaluations=200"]
-        case .materialise, .fineTune: return ["calibration_images=8"]
+        case .materialise, .fineTune, .evaluate: return ["calibration_images=8"]
         }
     }
 

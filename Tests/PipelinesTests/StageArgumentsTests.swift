@@ -7,12 +7,15 @@ import Testing
 @testable import Pipelines
 
 @Suite struct StageArgumentsTests {
-    @Test("the arguments of every stage of the quick pipeline come back from JSON as they were")
+    @Test("the arguments of every stage of two pipelines come back from JSON as they were")
     func roundTrip() throws {
-        let definition = try PipelineDefinition(
-            path: package.appending(path: "pipelines/fashion-mnist-quick.yaml").path)
+        let stages = try ["fashion-mnist-quick", "ablation-fashion-mnist"].flatMap { name in
+            let definition = try PipelineDefinition(
+                path: package.appending(path: "pipelines/\(name).yaml").path)
+            return Array(zip(definition.stages, try definition.runSpec().stages))
+        }
         var kinds: Set<StageKind> = []
-        for (stage, spec) in zip(definition.stages, try definition.runSpec().stages) {
+        for (stage, spec) in stages {
             let decoded = try JSONText.decode(
                 StageArguments.self, from: spec.jobs[0].args, what: "test")
             #expect(
@@ -22,7 +25,7 @@ import Testing
                 decoded.parameters == stage.parameters && decoded.inputs == stage.inputs
                     && decoded.part == nil)
             #expect(
-                decoded.seed == definition.seed && spec.jobs[0].kind == stage.kind.rawValue
+                decoded.seed == stage.seed && spec.jobs[0].kind == stage.kind.rawValue
                     && spec.needs == stage.needs)
             #expect(try decoded.job().args == spec.jobs[0].args)
             kinds.insert(stage.kind)

@@ -36,7 +36,7 @@ public struct ReportPage: Sendable {
         lines += problems
         if report.networks.count > 1 { lines += overview }
         for row in report.networks { lines += ReportCard(row, source: report.source).lines }
-        lines += ends + classes + costs + ["</main>", "</body>", "</html>"]
+        lines += ends + comparison + classes + costs + ["</main>", "</body>", "</html>"]
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -102,6 +102,21 @@ public struct ReportPage: Sendable {
         guard !rows.isEmpty else { return [] }
         return ["<section>", "<h2>The ends of the supernet</h2>"]
             + Self.table(["Network", "Test images", "MACs", "Parameters"], rows) + ["</section>"]
+    }
+
+    /// The table and the plot of the run's ways of training.
+    private var comparison: [String] {
+        guard let comparison = report.comparison else { return [] }
+        let table = comparison.table
+        return ["<section>", "<h2>Ways of training</h2>"]
+            + Self.table(
+                table.head.map { ReportText.safe($0) },
+                table.rows.map { $0.map { ReportText.safe($0) } })
+            + [
+                "<p class=\"note\">\(ReportText.safe(comparison.caption))</p>", "<figure>",
+                ArmsPlot(comparison).svg, ArmsPlot(comparison, .narrow).svg, "</figure>",
+                "</section>",
+            ]
     }
 
     /// The names of the classes, in the order of the network's outputs.

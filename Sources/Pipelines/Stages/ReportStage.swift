@@ -23,6 +23,7 @@ enum ReportStage {
             context.noteRead(row.artifact, as: .subnet)
             if let choice = row.choice { context.noteRead(choice, as: .choice) }
         }
+        context.noteRead(report.evaluations, as: .evaluation)
         let digest = try context.put(
             Array(ReportPage(report).html.utf8), elementSize: 1, as: .report)
         let total = report.cost.total

@@ -54,11 +54,12 @@ enum TrainStage {
         // A supernet that was trained on other images goes on with the normalisation that its weights know.
         let images = try context.trainingImages(
             normalization: parameters.from == nil ? nil : try context.supernetNormalization())
-        guard images.data.images.count >= parameters.phase.batch else {
+        var phase = parameters.phase
+        guard images.data.images.count >= phase.batch else {
             throw PipelineError(
                 .invalidValue,
                 PipelineDefinition.batchFault(
-                    context.arguments.stage, parameters.phase.batch, images.data.images.count))
+                    context.arguments.stage, phase.batch, images.data.images.count))
         }
         let engine = try context.engine()
         let weights =
@@ -67,18 +68,16 @@ enum TrainStage {
                 supernetOf: context.space, seed: context.arguments.seed, in: engine)
             : try context.supernet(newHead: parameters.newHead == true)
         let before = parameters.from == nil ? nil : try context.trainedDomain()
-        if parameters.phase.sortChannels {
+        let history = parameters.from == nil ? nil : try context.trainingHistory()
+        phase.kernelTransform = phase.kernelTransform ?? history?.kernelTransform
+        if phase.sortChannels {
             try ChannelSort.sort(
                 weights, of: context.space,
                 keepingRatios: parameters.keepRatios ?? keptRatios(before, context.space))
         }
-        let teacher =
-            parameters.phase.distillation > 0
-            ? try Network(
-                supernet: try context.supernet(.teacher), of: context.space, engine: engine) : nil
         let trainer = try Trainer(
             try Network(supernet: weights, of: context.space, engine: engine), of: context.space,
-            phase: parameters.phase, teacher: teacher, data: images.data,
+            phase: phase, teacher: try teacher(of: phase, context, engine), data: images.data,
             seed: context.arguments.stageSeed)
         let domain = trained(parameters, before, context.space)
         let (earlier, course) = try resume(trainer, context)
@@ -97,13 +96,15 @@ enum TrainStage {
             )
         }
         let metadata = SupernetMetadata(
-            space: context.space.name, phase: parameters.phase.name, steps: trainer.step,
+            space: context.space.name, phase: phase.name, steps: trainer.step,
             skippedSteps: trainer.skipped,
             normalization: images.normalization, instructionSet: engine.instructionSet.description,
             blasCore: BLASCore.current, threads: engine.threads,
             trained: domain, segments: segments,
-            augmentation: parameters.phase.augmentation, definition: context.space,
-            gradientNorm: trainer.gradientNorm.isFinite ? trainer.gradientNorm : nil)
+            augmentation: phase.augmentation, definition: context.space,
+            gradientNorm: trainer.gradientNorm.isFinite ? trainer.gradientNorm : nil,
+            kernelTransform: phase.kernelTransform == false ? false : nil,
+            netEpochs: TrainingHistory.netEpochs(after: history, own: trainer.netEpochs))
         let digest = try context.put(
             try weights.safetensors(metadata: ["space": context.space.name]), as: .supernet)
         return try StageOutput(
@@ -132,6 +133,15 @@ enum TrainStage {
         return try Validation(
             trainer.network, of: context.space, domain: domain, data: images.data,
             heldOut: Array(images.heldOut.prefix(plan.images)), seed: context.arguments.seed)
+    }
+
+    /// Returns the network that gives soft labels in `phase`; nil if there is none, or if it is the network in training.
+    private static func teacher(
+        of phase: TrainingPhase, _ context: StageContext, _ engine: CPUEngine
+    ) throws -> Network? {
+        guard phase.distillation > 0, !phase.inPlaceDistillation else { return nil }
+        return try Network(
+            supernet: try context.supernet(.teacher), of: context.space, engine: engine)
     }
 
     /// Returns the supernet's trained domain after the phase: the union of `before` and the phase's domain. With fresh

@@ -1,0 +1,99 @@
+// evaluate: calibrates networks of a supernet and measures them on the test images. The report compares the arms, which
+// are ways of training, over their seeds. No choice depends on the measurements.
+
+import Artifacts
+import Datasets
+import Foundation
+import Networks
+import Tensors
+import Training
+
+/// The accuracies of the networks of one supernet; the content and the metadata of an `evaluation`.
+struct ArmEvaluation: Codable, Sendable, Equatable {
+    /// A measured network.
+    struct Network: Codable, Sendable, Equatable {
+        let name: String
+        let arch: SubnetConfig
+        /// Top-1 accuracy in 0…1, and mean cross entropy.
+        let top1, loss: Double
+        let macs, params: Int
+    }
+
+    /// The way of training, and the seed of this repetition.
+    let arm: String
+    let seed: UInt64
+    /// The net-epochs that the supernet was trained for; nil if unknown.
+    let netEpochs: Double?
+    let testImages: Int
+    let networks: [Network]
+}
+
+enum EvaluateStage {
+    static func run(_ context: StageContext, _ parameters: StageParameters.Evaluate) throws
+        -> StageOutput
+    {
+        if parameters.untrained != true { try check(parameters, context) }
+        let images = try context.trainingImages(
+            normalization: try context.supernetNormalization())
+        let source = try context.images(.testImages).source
+        let loader = BatchLoader(source, normalization: images.normalization)
+        let network = try Network(
+            supernet: try context.supernet(), of: context.space, engine: try context.engine())
+        let evaluator = Evaluator(network)
+        let count = min(parameters.calibrationImages, images.data.images.count)
+        var done = 0
+        // Networks of the same image size share batches.
+        let sizes = Dictionary(grouping: parameters.networks, by: \.arch.resolution)
+        var measured: [String: ArmEvaluation.Network] = [:]
+        for (_, networks) in sizes.sorted(by: { $0.key < $1.key }) {
+            let first = Double(done) / Double(parameters.networks.count)
+            let part = Double(networks.count) / Double(parameters.networks.count)
+            func report(_ share: Double) throws {
+                try context.job.stopIfAsked()
+                context.job.progress(
+                    fraction: first + part * share, message: "measuring \(networks.count) networks")
+            }
+            let shapes = try networks.map { try NetworkShape(context.space, $0.arch) }
+            let calibrated = try evaluator.calibrate(
+                shapes, data: images.data, count: count, seed: context.arguments.seed
+            ) { try report(0.2 * $0) }
+            let results = try evaluator.measure(
+                calibrated, loader: loader, images: Array(0..<source.count)
+            ) { try report(0.2 + 0.8 * $0) }
+            for (place, one) in networks.enumerated() {
+                let cost = NetworkCost(shapes[place])
+                measured[one.name] = ArmEvaluation.Network(
+                    name: one.name, arch: one.arch, top1: results[place].top1,
+                    loss: results[place].loss, macs: cost.macs, params: cost.parameters)
+            }
+            done += networks.count
+        }
+        let evaluation = ArmEvaluation(
+            arm: parameters.arm, seed: context.arguments.seed,
+            netEpochs: try context.trainingHistory().netEpochs, testImages: source.count,
+            networks: parameters.networks.compactMap { measured[$0.name] })
+        let digest = try context.put(
+            Array(try JSONText.encode(evaluation).utf8), elementSize: 1, as: .evaluation)
+        return try StageOutput(
+            [
+                try StageOutput.Made(
+                    .evaluation, name: "\(context.space.name)-\(context.arguments.stage)",
+                    digest: digest, metadata: evaluation)
+            ],
+            result: NoResult())
+    }
+
+    /// Throws `mismatch` for a network that the supernet was not trained for.
+    private static func check(_ parameters: StageParameters.Evaluate, _ context: StageContext)
+        throws
+    {
+        let trained = try context.trainedDomain()
+        for one in parameters.networks {
+            guard let gene = trained.outside(one.arch, in: context.space) else { continue }
+            throw PipelineError(
+                .mismatch,
+                "stage \(context.arguments.stage) measures \(one.name), which its supernet was not trained for: \(gene)",
+                remedy: "set untrained: true to measure it nevertheless")
+        }
+    }
+}
