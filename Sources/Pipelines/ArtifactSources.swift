@@ -122,7 +122,8 @@ final class ArtifactSources {
             let predictor = try PredictorStore.read(artifact, bytes)
             try predictor.checkDomain(space: predictor.trainedPart(of: space), resolutions: [])
         case .dataset, .testImages: try checkImages(artifact)
-        case .latencyTable, .energyTable, .datasetShard, .importRecord, .calibrationPlot, .report:
+        case .latencyTable, .energyTable, .datasetShard, .importRecord, .calibrationPlot,
+            .evaluation, .report:
             return
         }
     }

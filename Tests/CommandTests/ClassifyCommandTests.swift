@@ -93,7 +93,8 @@ import Testing
                     $0.key.hasPrefix("first_conv") && $0.value.shape.count == 4
                 }
                 let name = try #require(first?.key)
-                file.tensors[name]?.values = file.tensors[name]?.values.map { $0 * 1e30 } ?? []
+                let values = try #require(file.tensors[name]).values
+                file.tensors[name]?.values = values.map { $0 * 1e30 }
             })
         let words = "artifact \(id): the network's outputs are not finite"
         let files = ["white.png", "gone.png", "black.png", "odd.png"]
