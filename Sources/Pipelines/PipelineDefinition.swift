@@ -64,6 +64,9 @@ public struct PipelineDefinition: Sendable {
         }
     }
 
+    /// Whether the file names artifacts that have not been looked up.
+    public var needsArtifacts: Bool { namesArtifacts && sourceBlobs == nil }
+
     /// SHA-256 of `text`, in hexadecimal: equal hashes mean equal files, overrides and folders.
     public var hash: String { Digest.of(Array(text.utf8)).hex }
 

@@ -60,10 +60,14 @@ extension Specialization {
     public static func figures(ofDevice device: String, run: RunID, _ queue: JobQueue) throws
         -> NetworkFigures?
     {
-        try [Step.tune, .network].lazy.compactMap { step in
-            try queue.results(run: run, stage: step.stage(device)).last
-        }.first.map {
-            try JSONText.decode(NetworkFigures.self, from: $0, what: "the result of \(device)")
+        let stages = Set(try queue.runStatus(run).stages.map(\.name))
+        for step in [Step.tune, .network] where stages.contains(step.stage(device)) {
+            guard let result = try queue.results(run: run, stage: step.stage(device)).last else {
+                continue
+            }
+            return try JSONText.decode(
+                NetworkFigures.self, from: result, what: "the result of \(device)")
         }
+        return nil
     }
 }

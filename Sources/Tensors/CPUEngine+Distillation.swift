@@ -96,7 +96,7 @@ private struct StudentImage {
         (self.x, self.soft, self.classes, self.label) = (x, soft, classes, label)
         var best = 0, sum = 0.0
         for c in 1..<classes where x[c] > x[best] { best = c }
-        for c in 0..<classes { sum += exp(Double(x[c] - x[best])) }
+        for c in 0..<classes { sum += exp(Double(x[c]) - Double(x[best])) }
         self.best = best
         logSum = log(sum) + Double(x[best])
     }

@@ -190,9 +190,12 @@ public final class Trainer {
                 "phase \(phase.name): the loss or its gradients were not finite for \(skippedInARow) steps up to step"
                     + " \(step)", remedy: remedy)
         }
+        // With in-place distillation the largest subnet is the teacher of the others.
+        let distilled =
+            teacher != nil ? phase.subnets : phase.inPlaceDistillation ? phase.subnets - 1 : 0
         return StepResult(
             loss: loss / Double(phase.subnets * passes),
-            distillationLoss: teacher == nil ? nil : found.soft / Double(phase.subnets * passes),
+            distillationLoss: distilled == 0 ? nil : found.soft / Double(distilled * passes),
             accuracy: Double(found.correct) / Double(phase.subnets * phase.batch),
             gradientNorm: norm)
     }

@@ -62,16 +62,17 @@ public final class Validation {
     /// that is done; an error that it throws ends the validation. Errors: also `DatasetError` if a picture cannot be
     /// read.
     public func measure(progress: (Double) throws -> Void = { _ in }) throws -> [Measured] {
-        let each = 1 / Double(members.count)
-        return try members.enumerated().map { place, member in
-            let done = Double(place) * each
+        try members.enumerated().map { place, member in
+            func tell(_ part: Double) throws {
+                try progress((Double(place) + part) / Double(members.count))
+            }
             let shape = try NetworkShape(space, member.config)
             let calibrated = try evaluator.calibrate(
                 [shape], data: data, count: Self.calibrationImages, seed: seed
-            ) { try progress(done + 0.5 * each * $0) }
+            ) { try tell(0.5 * $0) }
             let result = try evaluator.measure(
                 calibrated, loader: data.loader, images: heldOut
-            ) { try progress(done + (0.5 + 0.5 * $0) * each) }[0]
+            ) { try tell(0.5 + 0.5 * $0) }[0]
             return Measured(member: member.member, config: member.config, result: result)
         }
     }

@@ -49,6 +49,11 @@ struct EnqueueCommand: ParsableCommand {
     /// standard error.
     mutating func run() throws {
         let parsed = try pipeline.checked()
+        guard every == nil || !parsed.definition.namesArtifacts else {
+            throw CommandFailure.failed(
+                "\(parsed.spec.name) names artifacts, and nothing keeps their bytes between the runs of --every",
+                remedy: "name stages only, or enqueue each run from a timer of the system")
+        }
         let connection = try database.connect()
         let checked = try parsed.withArtifacts(connection)
         if let every {

@@ -55,6 +55,10 @@ struct CheckedPipeline {
     func enqueue(_ connection: Connection, isHere: Bool) throws -> EnqueuedRun {
         let known = try JobQueue(connection).unfinishedRun(
             name: spec.name, definitionHash: spec.definitionHash)
+        if known == nil, definition.needsArtifacts {
+            // The run that was to go on has ended since then.
+            return try withArtifacts(connection).enqueue(connection, isHere: isHere)
+        }
         if known == nil { try tell(isHere: isHere) }
         // This is called only for a new run: a resumed run must not reset limits that were changed after the run began.
         return try EnqueuedRun(spec, JobQueue(connection)) { connection in

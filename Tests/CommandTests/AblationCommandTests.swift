@@ -38,7 +38,7 @@ import Testing
         let comparison = try #require(report["comparison"] as? [String: Any])
         let arms = try #require(comparison["arms"] as? [[String: Any]])
         #expect(
-            arms.compactMap { $0["name"] as? String } == [
+            Set(arms.compactMap { $0["name"] as? String }) == [
                 "progressive shrinking", "shrinking, kernel transform off",
                 "sandwich, in-place distillation", "sandwich, alpha divergence",
                 "uniform sampling", "largest only, cut without training", "each network alone",

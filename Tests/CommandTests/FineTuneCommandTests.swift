@@ -180,13 +180,15 @@ import Testing
         try write("weight_decay: 0")
         let before = try place.list("jobs").count
         let refused = try place.ofa("run", "tiny.yaml")
-        #expect(refused.status == 1)
+        #expect(refused.status == 2)
         #expect(
             refused.errors.contains(
                 "tiny.yaml:8: stages.on.from names artifact:\(supernet): it is"),
             "\(refused.errors)")
         #expect(refused.errors.contains("classes is 12, not 10"), "\(refused.errors)")
         #expect(try place.list("jobs").count == before)
+        let recurring = try place.ofa("enqueue", "tiny.yaml", "--every", "1d")
+        #expect(recurring.status == 1 && recurring.errors.contains("names artifacts, and nothing"))
         try write("new_head: true")
         let run = try place.document("run", "tiny.yaml")
         let made = try #require(

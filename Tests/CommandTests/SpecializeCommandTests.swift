@@ -313,11 +313,9 @@ import Testing
             let first = try #require(second["first_latency_ms"] as? Double)
             #expect(first > limit)
             #expect(try #require(second["bound_ms"] as? Double) < limit)
-            // One that became much slower lowers the bound to where there may be no network.
+            // A machine that became slower lowers the bound, perhaps to where there is no network.
             #expect(
-                isMild
-                    ? ["kept", "first"].contains(outcome) || first > 1.5 * takes
-                    : outcome == "infeasible" && !isMet)
+                outcome == "infeasible" ? !isMet : isMild && ["kept", "first"].contains(outcome))
         }
         let told = try place.ofa("report")
         #expect(told.status == 0 && told.output.contains("NOT MET"))

@@ -73,7 +73,11 @@ import Testing
             loss += found.hard + phase.distillation * found.soft
             network.backward(gradient)
         }
-        return (network.gradients.all.values, loss / Double(phase.subnets))
+        let weights = network.weights
+        let parts = weights.layout.parameters.map {
+            engine.download(weights.view($0, in: network.gradients))
+        }
+        return (parts.flatMap { $0 }, loss / Double(phase.subnets))
     }
 
     private func momentum(_ trainer: Trainer) -> [Float] {

@@ -56,7 +56,8 @@ import Testing
         #expect(configs[1].kernelSizes.contains(5) && configs[1].expandRatios.contains(3))
         var shares: [Double] = []
         let measured = try validation.measure { shares.append($0) }
-        #expect(shares == shares.sorted() && shares.last == 1)
+        // Batches that other lanes measure are not told of, so the last share may be below 1.
+        #expect(!shares.isEmpty && shares == shares.sorted() && shares.allSatisfy { $0 <= 1 })
         let evaluator = Evaluator(trainer.network.sharing(on: trainer.network.engine))
         for one in measured {
             let shape = try NetworkShape(fixture.space, one.config)

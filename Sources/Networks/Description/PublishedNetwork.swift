@@ -177,8 +177,9 @@ struct PublishedNetwork {
                     ? ("in_channels", "out_channels") : ("in_features", "out_features")
                 try compare(
                     dense.name, [(inputs, dense.inWidth), (outputs, dense.outWidth)], space)
-            case .invertedResidual, .residualConvolution, .bottleneck, .maxPooling, .meanPooling:
-                break
+            // Blocks are compared above; poolings have no sizes of their own.
+            case .invertedResidual, .residualConvolution, .bottleneck, .meanPooling: break
+            case .maxPooling: break
             }
         }
     }
