@@ -124,12 +124,10 @@ final class EventPost {
             willPerformHTTPRedirection response: HTTPURLResponse, newRequest request: URLRequest,
             completionHandler: @escaping @Sendable (URLRequest?) -> Void
         ) {
-            if let exchange = exchange(task) {
-                note(response, exchange)
-                exchange.isOver.signal()
-            }
+            if let exchange = exchange(task) { note(response, exchange) }
+            // The task completes with this response. Foundation ends the process if a task is cancelled before it has
+            // taken notice of this answer, so the exchange is over only in `didCompleteWithError`.
             completionHandler(nil)
-            task.cancel()
         }
 
         func urlSession(
