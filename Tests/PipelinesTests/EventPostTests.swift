@@ -69,6 +69,7 @@ import Testing
         })
         defer { server.stop() }
         #expect(try post(server).send("{}") == .accepted)
-        #expect(try post(server, seconds: 0.5).send("{}") == .accepted)
+        // The status arrives at once, unless the machine is loaded; the end never does.
+        #expect(try post(server, seconds: 3).send("{}") == .accepted)
     }
 }
