@@ -3,6 +3,10 @@
 
 extension PickleReader {
     private static let orderedDictionary = "collections OrderedDict"
+    /// The most bytes of the name of a type or of its module.
+    private static let mostNameBytes = 1024
+    /// The most dimensions of a tensor.
+    static let mostDimensions = 16
 
     /// Reads globals, persistent ids and calls; returns false for other opcodes.
     mutating func readCall(_ opcode: UInt8) throws -> Bool {
@@ -12,6 +16,10 @@ extension PickleReader {
             let name = try pop(), module = try pop()
             guard case .text(let name) = values[name], case .text(let module) = values[module]
             else { throw malformed("names something that is no text") }
+            // The memo gives the same text again and again, so a long one would be copied as often.
+            guard max(name.utf8.count, module.utf8.count) <= Self.mostNameBytes else {
+                throw malformed("has a type whose name is over \(Self.mostNameBytes) bytes long")
+            }
             push(.global("\(module) \(name)"))
         case 0x82: push(.object("extension \(try integer(1))", []))
         case 0x83: push(.object("extension \(try integer(2))", []))
@@ -90,18 +98,26 @@ extension PickleReader {
         guard arguments.count >= 4, case .storage(let storage) = values[arguments[0]] else {
             throw malformed("makes a tensor of something that is no storage")
         }
+        let shape = try tuple(arguments[2]), strides = try tuple(arguments[3])
+        guard max(shape.count, strides.count) <= Self.mostDimensions else {
+            throw malformed("has a tensor of over \(Self.mostDimensions) dimensions")
+        }
         push(
             .tensor(
                 Pickle.TensorReference(
-                    storage: storage, offset: try int(arguments[1]),
-                    shape: try tuple(arguments[2]).map(int),
-                    strides: try tuple(arguments[3]).map(int))))
+                    storage: storage, offset: try int(arguments[1]), shape: try shape.map(int),
+                    strides: try strides.map(int))))
     }
 
     /// Returns the keys and values of an OrderedDict whose first argument is a list of pairs, which is the form that
     /// Python 2 wrote. Returns an empty array if the first argument is no list.
-    private func pairs(_ arguments: [Int]) throws -> [Int] {
+    private mutating func pairs(_ arguments: [Int]) throws -> [Int] {
         guard let first = arguments.first, case .list(let list) = values[first] else { return [] }
+        // The memo gives the same list again and again, and each dictionary copies its items.
+        copiedItems += 2 * list.count
+        guard copiedItems <= Self.mostOpcodes else {
+            throw malformed("has ordered dictionaries of over \(Self.mostOpcodes) items")
+        }
         return try list.flatMap { place in
             switch values[place] {
             case .list(let pair) where pair.count == 2: pair

@@ -65,6 +65,8 @@ struct PickleReader {
     private var stack: [Int] = []
     private var marks: [Int] = []
     private var memo: [Int: Int] = [:]
+    /// The items that ordered dictionaries have copied from lists of pairs so far.
+    var copiedItems = 0
 
     /// Prepares to read one pickle from the start of `bytes`.
     private init(_ bytes: ArraySlice<UInt8>) {

@@ -34,6 +34,8 @@ public enum TorchCheckpoint {
     static let deepest = 4
     /// The most entries that a checkpoint may have; more are refused as malicious.
     static let mostEntries = 1_000_000
+    /// The most bytes of all names together; a name that is joined to many keys counts as often.
+    private static let mostNameBytes = 128 << 20
     /// The magic number at the start of older files, little endian.
     static let legacyMagic: [UInt8] = [0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19]
 
@@ -56,7 +58,7 @@ public enum TorchCheckpoint {
         let (pickle, storages) =
             ZipArchive.isArchive(bytes) ? try readArchive(bytes) : try readLegacy(bytes)
         var file = SafetensorsFile()
-        var visited = 0
+        var visited = 0, nameBytes = 0
         // Tied weights are several tensors in one storage, so the tensors of a valid file may have more floats in total
         // than the file contains. More than eight times as many are refused as malicious.
         var left = 2 * bytes.count
@@ -73,6 +75,12 @@ public enum TorchCheckpoint {
                 .object(_, let items) where depth < deepest:
                 for at in stride(from: 0, to: items.count - 1, by: 2) {
                     guard case .text(let key) = pickle.values[items[at]] else { continue }
+                    nameBytes += name.utf8.count + key.utf8.count
+                    guard nameBytes <= mostNameBytes else {
+                        throw InterchangeError(
+                            .malformed,
+                            "the checkpoint's names take over \(mostNameBytes >> 20) MiB")
+                    }
                     try visit(items[at + 1], name.isEmpty ? key : "\(name).\(key)", depth + 1)
                 }
             case .tensor(let reference):
@@ -223,9 +231,12 @@ public enum TorchCheckpoint {
     private static func checkedCount(
         _ tensor: Pickle.TensorReference, _ name: String
     ) throws -> Int {
-        let malformed = InterchangeError(
-            .malformed, "tensor \(name) of shape \(tensor.shape) does not lie within its array")
-        guard tensor.shape.count == tensor.strides.count, tensor.shape.count <= 16,
+        var malformed: InterchangeError {
+            InterchangeError(
+                .malformed, "tensor \(name) of shape \(tensor.shape) does not lie within its array")
+        }
+        guard tensor.shape.count == tensor.strides.count,
+            tensor.shape.count <= PickleReader.mostDimensions,
             tensor.offset >= 0, tensor.shape.allSatisfy({ $0 >= 0 }),
             tensor.strides.allSatisfy({ $0 >= 0 })
         else { throw malformed }

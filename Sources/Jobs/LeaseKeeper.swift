@@ -150,12 +150,12 @@ struct LeaseKeeper: Sendable {
         }
     }
 
-    /// Writes new progress and log lines of a job. If that fails, `signal` keeps the progress and
-    /// the lines for the next call.
+    /// Writes new progress, log lines and metrics of a job, in one transaction: if it fails, `signal`
+    /// keeps all of them for the next call, and none is written twice.
     static func writeNotes(_ queue: JobQueue, _ lease: Lease, _ signal: AttemptSignal) throws {
         let notes = signal.takeNotes()
         do {
-            for note in JobQueue.notes(of: lease, notes) { try queue.connection.execute(note) }
+            _ = try queue.connection.pipeline(JobQueue.notes(of: lease, notes))
         } catch {
             signal.putBack(notes)
             throw error

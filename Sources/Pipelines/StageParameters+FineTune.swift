@@ -21,7 +21,8 @@ extension StageParameters {
         public var device: DeviceTarget?
     }
 
-    /// Returns a phase that trains one network: the genes are placeholders that the space allows.
+    /// Returns a phase that trains one network. Its genes are those of the space's largest network and have no effect,
+    /// because `Trainer` gets the network that it trains alone.
     static func fineTuningPhase(
         epochs: Double, learningRate: Double, space: SearchSpace
     ) -> TrainingPhase {

@@ -36,7 +36,8 @@ public final class EventServer: Sendable {
     private let answer: @Sendable (Int, String) -> Answer?
     private let isOver = DispatchGroup()
     private let arrived = NSCondition()
-    private let held = Mutex<[StreamSocket]>([])
+    /// The connections, which `stop` ends: a client may open one and never send or close.
+    private let clients = Mutex<[StreamSocket]>([])
 
     /// Starts a server that answers with a status only.
     public convenience init(
@@ -52,7 +53,14 @@ public final class EventServer: Sendable {
         url = "http://127.0.0.1:\(port)/api/v1/lineage"
         isOver.enter()
         Thread.detachNewThread { [self] in
-            while let client = socket.accept() { serve(client) }
+            while let client = socket.accept() {
+                clients.withLock { $0.append(client) }
+                isOver.enter()
+                Thread.detachNewThread { [self] in
+                    serve(client)
+                    isOver.leave()
+                }
+            }
             isOver.leave()
         }
     }
@@ -76,9 +84,12 @@ public final class EventServer: Sendable {
 
     /// Stops the server.
     public func stop() {
-        held.withLock { $0.forEach { $0.shut() } }
         socket.shut()
-        isOver.wait()
+        // A connection may be accepted until the accepting thread has ended.
+        while isOver.wait(timeout: .now() + 0.05) == .timedOut {
+            clients.withLock { $0.forEach { $0.shut() } }
+        }
+        clients.withLock { $0.forEach { $0.shut() } }
     }
 
     private func serve(_ client: StreamSocket) {
@@ -107,12 +118,10 @@ public final class EventServer: Sendable {
     }
 
     private func give(_ answer: Answer?, to client: StreamSocket, _ number: Int) {
-        guard let answer else { return held.withLock { $0.append(client) } }
+        guard let answer else { return }
         received.withLock { $0[number].status = answer.status }
         let length = answer.rest == .none ? ["Content-Length: 0", "Connection: close"] : []
         let lines = ["HTTP/1.1 \(answer.status) X"] + answer.headers + length + ["", ""]
-        // The server's end also ends an answer that has none.
-        if answer.rest != .none { held.withLock { $0.append(client) } }
         var isOpen = client.write(Array(lines.joined(separator: "\r\n").utf8))
         switch answer.rest {
         case .none: client.shut()

@@ -99,53 +99,91 @@ import Testing
             made.little(json.utf8.count, 8) + Array(json.utf8) + [UInt8](repeating: 0, count: data)
         }
         let f32 = #""dtype":"F32","shape":[1],"data_offsets""#
-        let files: [(told: String, bytes: [UInt8])] = [
-            (
-                "holds no table of tensors, but 'os.system'",
-                made.zip([0x80, 2] + call + [UInt8(ascii: ".")])
-            ),
-            (
-                "none of the file's 1 tensors",
-                made.zip(made.table([("a", call), ("w", made.tensor(shape: [6], strides: [1]))]))
-            ),
-            ("is compressed or encrypted", made.archive([("m/data.pkl", [1])], method: 8)),
-            (
-                "does not lie within its array",
-                made.zip(made.pickle(made.tensor(shape: [most, most], strides: [0, 0])))
-            ),
-            (
-                "does not lie within its array",
-                made.legacy(made.pickle(made.tensor(shape: [most, 4], strides: [4, 1])))
-            ),
-            (
-                "starts at byte 0, not at 4",
-                header(#"{"a":{\#(f32):[0,4]},"b":{\#(f32):[0,4]}}"#, 4)
-            ),
-            (
-                "cannot lie at bytes",
-                header(
-                    #"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}"#,
-                    4)
-            ),
-            (
-                "this is no PyTorch checkpoint and no safetensors file",
-                made.little(1 << 30, 8) + Array("{}".utf8)
-            ),
-            (
-                "is a path out of its folder",
-                made.archive([("../../m/data.pkl", made.pickle(made.int(1)))])
-            ),
-            (
-                "has over 4000000 opcodes",
-                made.zip([0x80, 2] + [UInt8](repeating: UInt8(ascii: ")"), count: 5_000_000))
-            ),
-        ]
+        let files: [(told: String, bytes: [UInt8])] =
+            [
+                (
+                    "holds no table of tensors, but 'os.system'",
+                    made.zip([0x80, 2] + call + [UInt8(ascii: ".")])
+                ),
+                (
+                    "none of the file's 1 tensors",
+                    made.zip(
+                        made.table([("a", call), ("w", made.tensor(shape: [6], strides: [1]))]))
+                ),
+                ("is compressed or encrypted", made.archive([("m/data.pkl", [1])], method: 8)),
+                (
+                    "does not lie within its array",
+                    made.zip(made.pickle(made.tensor(shape: [most, most], strides: [0, 0])))
+                ),
+                (
+                    "does not lie within its array",
+                    made.legacy(made.pickle(made.tensor(shape: [most, 4], strides: [4, 1])))
+                ),
+                (
+                    "starts at byte 0, not at 4",
+                    header(#"{"a":{\#(f32):[0,4]},"b":{\#(f32):[0,4]}}"#, 4)
+                ),
+                (
+                    "cannot lie at bytes",
+                    header(
+                        #"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}"#,
+                        4)
+                ),
+                (
+                    "this is no PyTorch checkpoint and no safetensors file",
+                    made.little(1 << 30, 8) + Array("{}".utf8)
+                ),
+                (
+                    "is a path out of its folder",
+                    made.archive([("../../m/data.pkl", made.pickle(made.int(1)))])
+                ),
+                (
+                    "has over 4000000 opcodes",
+                    made.zip([0x80, 2] + [UInt8](repeating: UInt8(ascii: ")"), count: 5_000_000))
+                ),
+            ] + Self.amplifying(made)
         for (told, bytes) in files { try refuse(told, bytes, size: nil, place) }
         // A file larger than any supernet of the space is not read: here one of 1 GB with a header as large.
         try refuse(
             "at most", made.little(1 << 30, 8) + Array("{".utf8), size: (1 << 30) + 4096, place)
         #expect(!FileManager.default.fileExists(atPath: marker.path))
         #expect(try place.ofa("artifacts", "list", "--json").output.hasPrefix("[]"))
+    }
+
+    /// Small files that ask for a value to be copied again and again.
+    private static func amplifying(_ made: CheckpointBytes) -> [(told: String, bytes: [UInt8])] {
+        let long = made.text(String(repeating: "n", count: 2000))
+        let ones = [Int](repeating: 1, count: 17)
+        let pairs = (0..<100_000).flatMap { _ in made.tuple([made.int(1), made.int(2)]) }
+        let list =
+            [UInt8(ascii: "]"), UInt8(ascii: "q"), 0, UInt8(ascii: "(")] + pairs + [
+                UInt8(ascii: "e")
+            ]
+        let copy =
+            made.global("collections", "OrderedDict")
+            + made.tuple([[UInt8(ascii: "h"), 0]]) + [UInt8(ascii: "R")]
+        let short = (0..<1000).flatMap { made.text("\($0)") + [UInt8(ascii: "N")] }
+        return [
+            (
+                "over 16 dimensions",
+                made.zip(made.pickle(made.tensor(shape: ones, strides: ones)))
+            ),
+            (
+                "ordered dictionaries of over 4000000 items",
+                made.zip([0x80, 2] + list + [[UInt8]](repeating: copy, count: 30).flatMap { $0 })
+            ),
+            ("name is over 1024 bytes long", made.zip([0x80, 4] + long + long + [0x93])),
+            (
+                "names take over 128 MiB",
+                made.zip(
+                    made.table([
+                        (
+                            String(repeating: "k", count: 1 << 20),
+                            [UInt8(ascii: "}"), UInt8(ascii: "(")] + short + [UInt8(ascii: "u")]
+                        )
+                    ]))
+            ),
+        ]
     }
 
     /// Imports a file, filled with zeros up to `size`, with a gigabyte of address space above the program's own.

@@ -84,6 +84,31 @@ import Testing
     }
 
     @Test(
+        "log lines and metrics are written together: if the metrics fail, no line is written twice")
+    func together() throws {
+        let fixture = try QueueFixture(), queue = fixture.queue
+        let run = try fixture.enqueueOne()
+        let lease = try fixture.claimOne(try queue.openSession(name: "a", ttlSeconds: 30))
+        let signal = AttemptSignal(lastBeat: 0, termSeconds: 1) { 0 }
+        signal.log("a line")
+        signal.record(TrainingRows(steps: [metrics(1, 10, loss: 1)]))
+        func rename(_ from: String, _ to: String) throws {
+            try queue.connection.script("alter table ofa.\(from) rename to \(to)")
+        }
+        try rename("training_metrics", "elsewhere")
+        for _ in 0..<2 {
+            #expect(throws: PostgresError.self) {
+                try LeaseKeeper.writeNotes(queue, lease, signal)
+            }
+        }
+        try rename("elsewhere", "training_metrics")
+        try LeaseKeeper.writeNotes(queue, lease, signal)
+        try LeaseKeeper.writeNotes(queue, lease, signal)
+        #expect(try queue.log(of: lease.jobID).map(\.line) == ["a line"])
+        #expect(try queue.trainingCurves(run: run, points: 10).first?.lastStep == 10)
+    }
+
+    @Test(
         "the server thins out a curve: sums, and means weighted by the steps that were not skipped")
     func thinned() throws {
         let fixture = try QueueFixture(), queue = fixture.queue

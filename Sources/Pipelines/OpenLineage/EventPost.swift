@@ -1,5 +1,5 @@
 // Posts OpenLineage events to a URL, one at a time. Redirects are not followed: a client that follows one may turn the
-// POST into a GET, whose answer says nothing about the event, and the event may reach a host that nobody configured.
+// POST into a GET, whose answer says nothing about the event, and the event may reach a host that is not configured.
 
 import Foundation
 import FoundationNetworking
