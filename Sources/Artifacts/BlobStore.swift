@@ -86,8 +86,7 @@ public struct BlobStore {
 
     private func readUnnamed(_ digest: Digest, _ each: ([UInt8]) throws -> Void) throws {
         let reader = try BlobReader(digest, self)
-        let stream = DigestAhead()
-        var count = 0
+        var stream = DigestStream(), count = 0
         while let raw = try reader.next() {
             stream.update(raw)
             count += raw.count

@@ -136,8 +136,8 @@ public struct DeviceBundle: Sendable {
     ///
     /// In a network a part runs after other parts, whose data has displaced some of its own in the caches. How much
     /// depends on the sizes of networks and caches. Therefore there are two candidates for the table: the first run of
-    /// each visit of a part, and the repeated runs. The candidate whose corrected sums are closer to the whole networks
-    /// becomes the table. Of whole networks the repeated runs count, since a network in use runs again and again.
+    /// each visit of a part, and the repeated runs. The candidate whose uncorrected sums are closer to the whole networks
+    /// becomes the table; corrected, both are about as close, but a correction does not change the parts' proportions. Of whole networks the repeated runs count, since a network in use runs again and again.
     ///
     /// Errors: `malformed`, naming the model, if timings are missing, superfluous, too few or not positive.
     public func table(_ results: BundleResults) throws -> BundleTable {
@@ -159,7 +159,7 @@ public struct DeviceBundle: Sendable {
                 table: table, check: try LatencyCheck(table, wholes, space), runs: runs)
         }
         return candidates.dropFirst().reduce(candidates[0]) { best, other in
-            other.check.heldOutError < best.check.heldOutError ? other : best
+            other.check.meanError < best.check.meanError ? other : best
         }
     }
 

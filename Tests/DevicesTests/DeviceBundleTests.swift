@@ -94,7 +94,7 @@ import Testing
         let bundle = try bundle()
         // Six visits of three runs; the runs that do not fit are off by another factor for each part.
         let other = fitting == .first ? BundleResults.Runs.repeated : .first
-        let results = try results(bundle, repeats: 3) { found in
+        let results = try results(bundle, scale: 1, repeats: 3) { found in
             for entry in bundle.entries where entry.kind == .part {
                 let value = found[entry.name]?.first ?? 0
                 let factor = 0.3 + 1.7 * Double(entry.name.utf8.reduce(0) { $0 &* 31 &+ $1 }) / 255
