@@ -15,8 +15,16 @@ final class BlobReader {
     /// The chunk that is being decoded. A process that exits after an error must have no thread left, because libcrypto
     /// frees its state at exit: so each thread is waited for.
     private var ahead: Ahead<[UInt8]>?
-    /// Chunks of at least this many stored bytes are decoded on a thread of their own.
+    /// The chunks of a blob of at least this many bytes are decoded on threads of their own.
     private static let longBytes = 1 << 16
+    /// The digest of the returned bytes.
+    private let sum = Sum()
+
+    /// The digest of the bytes so far.
+    private final class Sum: @unchecked Sendable {
+        // Safe because the reader waits for the thread of `ahead` before it begins another or uses the stream.
+        var stream = DigestStream()
+    }
     /// The reader of the parent of a delta.
     private var parent: BlobReader?
     /// The bytes that a recipe made, and how many of them were returned.
@@ -48,7 +56,7 @@ final class BlobReader {
     func next() throws -> [UInt8]? {
         switch info.coding.filter {
         case .none, .bitshuffle: return try stored()
-        case .xor: return try stored().map { try original($0) }
+        case .xor: return summed(try stored().map { try original($0) })
         case .recipe:
             if made == nil {
                 do { made = (try make(), 0) } catch let error as ArtifactsError {
@@ -65,8 +73,20 @@ final class BlobReader {
             guard let (bytes, start) = made else { return nil }
             let end = min(start + BlobCoding.chunkBytes, bytes.count)
             made = (bytes, end)
-            return start < end ? Array(bytes[start..<end]) : nil
+            return summed(start < end ? Array(bytes[start..<end]) : nil)
         }
+    }
+
+    /// Returns the SHA-256 digest of all bytes, after `next` has returned the last.
+    func digestOfAll() -> Digest {
+        var all = DigestStream()
+        swap(&all, &sum.stream)
+        return all.digest()
+    }
+
+    private func summed(_ bytes: [UInt8]?) -> [UInt8]? {
+        if let bytes { sum.stream.update(bytes) }
+        return bytes
     }
 
     deinit { ahead?.join() }
@@ -81,29 +101,40 @@ final class BlobReader {
         return nil
     }
 
-    /// Returns the next decoded chunk. Meanwhile the chunk after it is fetched: the server and this
-    /// process work at the same time.
+    /// Returns the next decoded chunk. Before, the chunk after it is fetched, and its decoding begins: the server, the
+    /// decoding thread and this thread work at the same time, each on another chunk.
     private func chunk() throws -> [UInt8]? {
-        if ahead == nil, ordinal < info.chunks { ahead = try begin() }
+        if ahead == nil, let first = try fetch() { ahead = decoding(first) }
         guard let current = ahead else { return nil }
         ahead = nil
-        do {
-            if ordinal < info.chunks { ahead = try begin() }
-        } catch {
+        let next: ChunkReader.Stored?
+        do { next = try fetch() } catch {
             // If both chunks are damaged, the error is about the first.
             _ = try current.value()
             throw error
         }
-        return try current.value()
+        // The digest takes one chunk after the other.
+        let bytes = try current.value()
+        ahead = next.map { decoding($0) }
+        return bytes
     }
 
-    /// Fetches a chunk and begins to verify and decode it.
-    private func begin() throws -> Ahead<[UInt8]> {
-        let stored = try chunks.fetch(ordinal, of: info.chunks)
-        ordinal += 1
-        return Ahead(isLong: stored.data.count >= Self.longBytes) { [info, digest] in
+    /// Fetches the next chunk; nil after the last.
+    private func fetch() throws -> ChunkReader.Stored? {
+        guard ordinal < info.chunks else { return nil }
+        defer { ordinal += 1 }
+        return try chunks.fetch(ordinal, of: info.chunks)
+    }
+
+    /// Begins to verify and decode a chunk.
+    private func decoding(_ stored: ChunkReader.Stored) -> Ahead<[UInt8]> {
+        // The digest of a delta or a recipe is that of the bytes that are made from these.
+        let isSummed = [.none, .bitshuffle].contains(info.coding.filter)
+        return Ahead(isLong: info.rawBytes >= Self.longBytes) { [info, digest, sum] in
             try stored.verify(of: digest)
-            return try stored.decoded(info.coding, of: digest)
+            let bytes = try stored.decoded(info.coding, of: digest)
+            if isSummed { sum.stream.update(bytes) }
+            return bytes
         }
     }
 

@@ -86,9 +86,8 @@ public struct BlobStore {
 
     private func readUnnamed(_ digest: Digest, _ each: ([UInt8]) throws -> Void) throws {
         let reader = try BlobReader(digest, self)
-        var stream = DigestStream(), count = 0
+        var count = 0
         while let raw = try reader.next() {
-            stream.update(raw)
             count += raw.count
             try each(raw)
         }
@@ -96,7 +95,7 @@ public struct BlobStore {
             throw Self.corrupt(
                 digest, "it has \(count) bytes, its row says \(reader.info.rawBytes)")
         }
-        let found = stream.digest()
+        let found = reader.digestOfAll()
         guard found == digest else {
             throw Self.corrupt(
                 digest, "its chunks together have another digest (\(found.short))")

@@ -47,6 +47,8 @@ final class ChunkReader {
     private let store: BlobStore
     private var file: (handle: FileHandle, path: String)?
     private var offset = 0
+    /// The next chunk's row, which the server already looks up.
+    private var asked: (ordinal: Int, answer: LaterAnswer)?
 
     /// Prepares to read the blob with `digest` from its first chunk on.
     init(_ digest: Digest, _ store: BlobStore) {
@@ -67,6 +69,7 @@ final class ChunkReader {
     func fetch(_ ordinal: Int, of chunks: Int) throws -> Stored {
         let place = "chunk \(ordinal + 1) of \(chunks)"
         let row = try self.row(ordinal, place)
+        if ordinal + 1 < chunks { asked = (ordinal + 1, try ask(ordinal + 1)) }
         let size = try row.int("stored_bytes")
         defer { offset += size }
         let data: [UInt8], isFile: Bool
@@ -88,9 +91,9 @@ final class ChunkReader {
     private func row(_ ordinal: Int, _ place: String) throws -> Row {
         let found: Row?
         do {
-            found = try store.connection.query(
-                .blobChunkGet(digest: digest.bytes, ordinal: ordinal)
-            ).first
+            let answer = asked.flatMap { $0.ordinal == ordinal ? $0.answer : nil }
+            asked = nil
+            found = try (answer ?? ask(ordinal)).rows().first
         } catch let error as PostgresError where error.sqlState?.hasPrefix("XX0") == true {
             // The server found one of its own pages or TOAST chunks damaged.
             throw BlobStore.corrupt(digest, "\(place): \(error.reason)")
@@ -101,6 +104,10 @@ final class ChunkReader {
             throw BlobStore.corrupt(digest, "\(place) is missing")
         }
         return found
+    }
+
+    private func ask(_ ordinal: Int) throws -> LaterAnswer {
+        try store.connection.ask(.blobChunkGet(digest: digest.bytes, ordinal: ordinal))
     }
 
     /// Returns the next `count` bytes of the file; nil if there is no file.

@@ -122,28 +122,18 @@ public struct Lineage {
         }
     }
 
-    /// Returns the edges among artifacts. Both ends bound what is read: an edge to an input that is not among the first
-    /// `most` of its attempt is found from the input on.
+    /// Returns the edges among artifacts. A walk down begins with its roots whatever their kind, so it hides no role.
     private func edges(
         _ direction: Direction, among artifacts: [Int64], hidden: String?, most: Int
     ) throws -> [LineageGraph.Edge] {
-        var rows: [Row] = []
-        if direction != .down {
-            rows += try plannedQuery(
-                .lineageEdges(artifacts: artifacts, hidden: hidden, most: most))
-        }
-        if direction != .up {
-            rows += try plannedQuery(.lineageEdgesDown(artifacts: artifacts, most: most))
-        }
-        let edges = try rows.map { row in
+        try plannedQuery(
+            .lineageEdges(
+                artifacts: artifacts, most: most, hidden: direction == .down ? nil : hidden)
+        ).map { row in
             LineageGraph.Edge(
                 input: ArtifactID(rawValue: try row.int64("input_id")),
                 output: ArtifactID(rawValue: try row.int64("output_id")),
                 role: try row.text("role"))
-        }
-        guard direction == .both else { return edges }
-        return Set(edges).filter { $0.role != hidden }.sorted {
-            ($0.output, $0.input, $0.role) < ($1.output, $1.input, $1.role)
         }
     }
 

@@ -12,13 +12,18 @@ public struct LineagePaths: Sendable, Equatable {
     public let paths: [[LineageGraph.Edge]]
     /// The artifacts of `paths`, by number.
     public let artifacts: [ArtifactID: Artifact]
-    /// The number of shortest paths.
+    /// The number of shortest paths; at least so many if `isCountOpen`.
     public let count: Int
+    /// Whether there may be further shortest paths. The search counts no more than `countedPaths` or `most` if both
+    /// ends have thousands of neighbours.
+    public let isCountOpen: Bool
 }
 
 extension Lineage {
     /// The default limit on the number of artifacts that a search for a path reads.
     public static let usualReach = 200_000
+    /// How many paths between two artifacts with thousands of neighbours each are counted.
+    static let countedPaths = 1000
 
     /// Returns at most `most` of the shortest paths from `ancestor` down to `descendant`; nil if
     /// there is none. If both are the same artifact, the path has no edges. Errors: `notFound`;
@@ -30,10 +35,13 @@ extension Lineage {
         let store = ArtifactStore(connection)
         let ends = try [store.get(ancestor), store.get(descendant)]
         guard ancestor != descendant else {
-            return LineagePaths(paths: [[]], artifacts: [ancestor: ends[0]], count: 1)
+            return LineagePaths(
+                paths: [[]], artifacts: [ancestor: ends[0]], count: 1, isCountOpen: false)
         }
         guard ancestor < descendant else { return nil }
-        var search = PathSearch(ancestor.rawValue, descendant.rawValue, reach: reach)
+        var search = PathSearch(
+            ancestor.rawValue, descendant.rawValue, reach: reach,
+            counted: max(most, Self.countedPaths))
         let direct = try connection.query(
             .lineageEdge(output: descendant.rawValue, input: ancestor.rawValue))
         if direct.isEmpty {
@@ -49,7 +57,7 @@ extension Lineage {
         return LineagePaths(
             paths: paths,
             artifacts: Dictionary(known.map { ($0.id, $0) }) { first, _ in first },
-            count: search.count)
+            count: search.count, isCountOpen: search.isCountOpen)
     }
 }
 
@@ -111,6 +119,12 @@ private struct PathSearch {
                 : .lineageStepDown(artifacts: artifacts, most: rows, bound: bound, ahead: ahead)
         }
 
+        /// Records that an artifact is one step beyond an artifact of the frontier.
+        mutating func link(_ id: Int64, to other: Int64, _ role: String) {
+            depth[id] = level + 1
+            links[id, default: [:]][other, default: []] += [role]
+        }
+
         /// Moves on by one level.
         mutating func advance() {
             level += 1
@@ -132,12 +146,14 @@ private struct PathSearch {
 
     private var up, down: Side
     private var meeting: [Int64] = []
-    private let reach: Int
+    /// Whether `meeting` may lack artifacts.
+    private(set) var isCountOpen = false
+    private let reach, counted: Int
 
-    init(_ ancestor: Int64, _ descendant: Int64, reach: Int) {
+    init(_ ancestor: Int64, _ descendant: Int64, reach: Int, counted: Int) {
         up = Side(descendant, bound: ancestor, isUp: true)
         down = Side(ancestor, bound: descendant, isUp: false)
-        self.reach = reach
+        (self.reach, self.counted) = (reach, counted)
     }
 
     /// Records that the descendant was made directly from the ancestor.
@@ -153,6 +169,7 @@ private struct PathSearch {
     mutating func run(_ ask: (Request) throws -> [Row]) throws -> Bool {
         while !up.frontier.isEmpty && !down.frontier.isEmpty {
             if up.isWide && down.isWide {
+                if try meetBetween(ask) { return true }
                 (up.isWide, down.isWide) = (false, false)
                 up.rows *= 8
                 down.rows *= 8
@@ -171,6 +188,35 @@ private struct PathSearch {
             }
         }
         return false
+    }
+
+    /// Lets the server look for artifacts between the two frontiers; returns whether it found more than are counted,
+    /// so that the neighbours of the frontiers need not be read.
+    private mutating func meetBetween(_ ask: (Request) throws -> [Row]) throws -> Bool {
+        // An edge from one frontier to the other is shorter; at the start there is none.
+        if up.level + down.level > 0 {
+            let (outputs, inputs) = (Set(up.frontier), Set(down.frontier))
+            let edges = try ask(
+                .lineageEdges(
+                    artifacts: up.frontier + down.frontier, most: counted + 1, hidden: nil)
+            )
+            let isAdjacent = try edges.contains {
+                try outputs.contains($0.int64("output_id"))
+                    && inputs.contains($0.int64("input_id"))
+            }
+            if isAdjacent { return false }
+        }
+        let found = try ask(
+            .lineageMeeting(
+                below: up.frontier, bound: down.start, most: counted + 1, above: down.frontier))
+        guard found.count > counted else { return false }
+        for row in found {
+            let id = try row.int64("id")
+            up.link(id, to: try row.int64("output_id"), try row.text("output_role"))
+            down.link(id, to: try row.int64("input_id"), try row.text("input_role"))
+        }
+        (meeting, isCountOpen) = (Array(Set(try found.map { try $0.int64("id") })), true)
+        return true
     }
 
     private mutating func step(

@@ -27,6 +27,8 @@ public final class Connection {
     public internal(set) var channels: [String] = []
     /// How long the client waits for a silent server; nil means forever.
     var patience: Duration?
+    /// A request that was sent and whose answer is not received yet, with the name of its statement.
+    var outstanding: (answer: LaterAnswer, statement: String)?
 
     /// Connects. Throws `PostgresError` with `isConnectionLoss` if the server is unreachable or
     /// refuses the connection.
@@ -57,6 +59,7 @@ public final class Connection {
         if let handle { PQfinish(handle) }
         handle = nil
         preparedNames = []
+        settle()
     }
 
     /// Ends the session and opens a new session to the same database. The new session listens to
@@ -202,8 +205,10 @@ public final class Connection {
 
     // MARK: libpq
 
-    /// Returns the libpq session; throws an error with `isConnectionLoss` if it is closed.
+    /// Returns the libpq session after the answer of an earlier request is received; throws an error with
+    /// `isConnectionLoss` if the session is closed.
     func live(_ statement: String) throws -> OpaquePointer {
+        settle()
         guard let handle else {
             throw PostgresError(
                 "the connection is closed", statement: statement, isConnectionLoss: true)

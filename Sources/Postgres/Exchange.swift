@@ -10,6 +10,11 @@ extension Connection {
         let handle = try live(statement)
         guard send(handle) == 1 else { throw sendFailure(handle, statement) }
         try flush(handle, statement)
+        return try lastResult(handle, statement)
+    }
+
+    /// Waits for all results of a command and returns the last; throws the first error.
+    func lastResult(_ handle: OpaquePointer, _ statement: String) throws -> ServerResult {
         var last: ServerResult?
         var failure: PostgresError?
         while let result = try nextResult(handle, statement) {

@@ -29,6 +29,8 @@ final class BlobTransfers {
     }
 
     private static let rounds = 3
+    /// How often the bytes are read in a round, by each side in turn.
+    private static let gets = 3
     private let folder: String
     private let plain, copy: String
     private let bytes: Int
@@ -120,28 +122,32 @@ final class BlobTransfers {
                 alter table copied alter column data set storage external;
                 """)
             let store = BlobStore(connection, maker: nil)
-            let steps: [() throws -> Void] = [
+            var digest = Digest.of([])
+            let puts: [() throws -> Void] = [
                 {
-                    var digest = Digest.of([])
                     try time(0) { digest = try store.put(file: self.plain, elementSize: 4) }
-                    try connection.script("checkpoint")
-                    try time(1) { try store.read(digest) { _ in } }
                 },
                 {
                     try time(2) {
                         try self.psql(
                             "\\copy copied from '\(self.copy)' (format binary)", environment)
                     }
-                    try connection.script("checkpoint")
+                },
+            ]
+            let gets: [() throws -> Void] = [
+                { try time(1) { try store.read(digest) { _ in } } },
+                {
                     try time(3) {
                         try self.psql("\\copy copied to '/dev/null' (format binary)", environment)
                     }
                 },
             ]
             // Our side begins the even rounds, psql the odd rounds.
-            for step in round % 2 == 0 ? steps : steps.reversed() {
-                try step()
-                try connection.script("checkpoint")
+            for steps in [puts] + Array(repeating: gets, count: Self.gets) {
+                for step in round % 2 == 0 ? steps : steps.reversed() {
+                    try step()
+                    try connection.script("checkpoint")
+                }
             }
             connection.close()
             try server.drop(name)

@@ -103,6 +103,8 @@ struct LineageWhy: ParsableCommand {
         let length: Int
         /// The number of paths of this length.
         let shortest_paths: Int
+        /// Whether there may be more: among thousands of paths the search stops to count.
+        let or_more: Bool
         let paths: [[Step]]
     }
 
@@ -129,7 +131,8 @@ struct LineageWhy: ParsableCommand {
         }
         let answer = Answer(
             from: from.id.rawValue, to: to.id.rawValue, length: found.paths[0].count,
-            shortest_paths: found.count, paths: found.paths.map { steps($0, found, to) })
+            shortest_paths: found.count, or_more: found.isCountOpen,
+            paths: found.paths.map { steps($0, found, to) })
         try Output.answer(answer, output) { try print(answer) }
     }
 
@@ -163,7 +166,8 @@ struct LineageWhy: ParsableCommand {
         let rest = answer.shortest_paths - answer.paths.count
         if rest > 0 {
             Output.note(
-                "\(Format.grouped(rest)) more of \(answer.length) steps: --paths shows them")
+                (answer.or_more ? "at least " : "") + "\(Format.grouped(rest)) more of"
+                    + " \(answer.length) steps: --paths shows them")
         }
     }
 }

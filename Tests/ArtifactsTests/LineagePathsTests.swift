@@ -104,12 +104,40 @@ import Testing
             last + 1,
             (2..<last).map { ($0, 1) } + (2..<last).map { (last, $0) } + [(last + 1, last)])
         let found = try #require(try paths(1, last))
-        #expect(found.paths[0].count == 2 && found.count == 20_000)
+        #expect(found.paths[0].map(\.output.rawValue) == [2, Int64(last)])
+        #expect(found.count == 1001 && found.isCountOpen)
+        let many = try #require(try paths(1, last, most: 2000))
+        #expect(many.paths.count == 2000 && Set(many.paths).count == 2000)
+        #expect(many.count == 2001 && many.isCountOpen)
         #expect(try paths(1, last + 1)?.paths[0].count == 3)
         #expect(try paths(1, 9000)?.count == 1)
         // Walks stop at their limit, whichever way the fan opens.
         #expect(try lineage.up(ArtifactID(rawValue: Int64(last)), limit: 50).artifacts.count == 50)
         #expect(try lineage.down(ArtifactID(rawValue: 1), limit: 50).edges.count == 49)
+    }
+
+    @Test("an edge between two wide levels is found before the many ways around it")
+    func shortCut() throws {
+        // 5,000 artifacts are made from 1 and read to make 5,002, which reads 1 too.
+        let gathering = 5002
+        try insert(
+            gathering + 1,
+            (2..<gathering).map { ($0, 1) } + (1..<gathering).map { (gathering, $0) }
+                + [(gathering + 1, gathering)])
+        let found = try #require(try paths(1, gathering + 1))
+        #expect(found.paths.map { $0.map(\.output.rawValue) } == [[5002, 5003]])
+        #expect(found.count == 1 && !found.isCountOpen)
+    }
+
+    @Test("edges of an attempt with more inputs than a walk returns are all found")
+    func wideAttempt() throws {
+        try insert(302, (2...300).map { (301, $0) } + [(302, 301), (302, 300)])
+        let down = try lineage.down(ArtifactID(rawValue: 300), limit: 10)
+        #expect(down.edges.map(\.input.rawValue) == [300, 300, 301])
+        #expect(down.edges.map(\.output.rawValue) == [301, 302, 302])
+        let both = try lineage.graph(
+            .both, of: [ArtifactID(rawValue: 300)], Lineage.Scope(limit: 10))
+        #expect(both.edges == down.edges)
     }
 
     @Test("an artifact read in two roles is one step, and an unknown artifact an error")

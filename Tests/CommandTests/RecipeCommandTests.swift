@@ -35,13 +35,15 @@ import Testing
                 #expect(Digest.of([UInt8](file)).hex == network["digest"] as? String)
             }
         }
-        try collected(place, supernet)
+        try collected(place, networks, supernet)
         try moved(place)
         try healed(place, networks, supernet)
     }
 
-    /// Collects everything but the networks, then also the networks.
-    private func collected(_ place: CommandPlace, _ supernet: [String: Any]) throws {
+    /// Collects everything but the networks: the supernet of which they are slices stays, and their lineage answers.
+    private func collected(
+        _ place: CommandPlace, _ networks: [[String: Any]], _ supernet: [String: Any]
+    ) throws {
         for kind in ["supernet", "dataset", "accuracy-samples", "predictor", "search-result"] {
             #expect(try place.ofa("gc", "--kind", kind).status == 0)
         }
@@ -50,6 +52,13 @@ import Testing
         #expect(kept.contains { $0["artifact"] as? Int == supernet["id"] as? Int })
         #expect(states.contains { $0["state"] as? String == "collected" })
         #expect(!states.contains { $0["problem"] is String })
+        for network in networks {
+            let up = try place.ofa("lineage", "up", "\(network["id"] ?? 0)")
+            #expect(up.status == 0)
+            let lines = up.output.split(separator: "\n")
+            #expect(lines.contains { $0.contains("dataset") && $0.contains("collected on") })
+            #expect(lines.contains { $0.contains("supernet") && !$0.contains("collected on") })
+        }
     }
 
     private func moved(_ place: CommandPlace) throws {

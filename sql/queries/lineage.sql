@@ -62,29 +62,29 @@ where artifact.id = any (@artifacts::bigint[])
 order by artifact.id;
 
 -- name: LineageEdges :many
--- Returns the edges among the given artifacts: output, input and role. Of an attempt with more than `most` inputs only
--- the first `most` are read.
+-- Returns the edges among the given artifacts: output, input and role. The inputs of an attempt are read in order if
+-- there are at most `most`; otherwise each given artifact is looked up among them.
 select made.id as output_id, input.artifact_id as input_id, input.role
 from (select id, token from ofa.artifact where id = any (@artifacts::bigint[]) offset 0) as made
 cross join lateral (
-  select artifact_id, role from ofa.artifact_input
-  where token = made.token and role is distinct from @hidden::text?
-  order by artifact_id limit @most::int
+  select artifact_id, role from ofa.artifact_input where token = made.token limit @most::int
 ) as input
-where input.artifact_id = any (@artifacts::bigint[])
-order by made.id, input.artifact_id, input.role;
-
--- name: LineageEdgesDown :many
--- Returns the edges among the given artifacts: output, input and role. Starts from the inputs. If more than `most`
--- attempts read an artifact, only `most` of them are searched for outputs.
-select made.id as output_id, input.artifact_id as input_id, input.role
-from unnest(@artifacts::bigint[]) as given (id)
+where input.artifact_id = any (@artifacts::bigint[]) and input.role is distinct from @hidden::text?
+union
+select made.id, input.artifact_id, input.role
+from (
+  select id, token from ofa.artifact as wide
+  where id = any (@artifacts::bigint[])
+    and exists (select from ofa.artifact_input where token = wide.token offset @most::int)
+  offset 0
+) as made
+cross join unnest(@artifacts::bigint[]) as given (id)
 cross join lateral (
-  select token, artifact_id, role from ofa.artifact_input where artifact_id = given.id limit @most::int
+  select artifact_id, role from ofa.artifact_input
+  where token = made.token and artifact_id = given.id limit @most::int
 ) as input
-cross join lateral (select id from ofa.artifact where token = input.token limit @most::int) as made
-where made.id = any (@artifacts::bigint[])
-order by made.id, input.artifact_id, input.role;
+where input.role is distinct from @hidden::text?
+order by output_id, input_id, role;
 
 -- name: LineageHidden :one
 -- Returns how many artifacts the given attempts read in the role `hidden`.
@@ -145,6 +145,31 @@ left join lateral (
   ) as output
   limit @most::int
 ) as made on true
+limit @most::int;
+
+-- name: LineageMeeting :many
+-- Returns at most `most` artifacts (`id`) that were made from one of `above` (`input_id`, in `input_role`) and read to
+-- make one of `below` (`output_id`, in `output_role`). Reads at most `most` inputs of `below`, in the order of their
+-- numbers, so there may be others.
+select middle.id, source.artifact_id as input_id, source.role as input_role, input.output_id,
+  input.role as output_role
+from (
+  select made.id as output_id, one.artifact_id, one.role
+  from (select id, token from ofa.artifact where id = any (@below::bigint[]) offset 0) as made
+  cross join lateral (
+    select artifact_id, role from ofa.artifact_input
+    where token = made.token and artifact_id >= @bound::bigint
+    order by artifact_id limit @most::int
+  ) as one
+  limit @most::int
+) as input
+cross join lateral (
+  select id, token from ofa.artifact where artifact.id = input.artifact_id limit 1
+) as middle
+cross join lateral (
+  select artifact_id, role from ofa.artifact_input where token = middle.token order by artifact_id limit @most::int
+) as source
+where source.artifact_id = any (@above::bigint[])
 limit @most::int;
 
 -- name: LineageEdge :many

@@ -76,37 +76,33 @@ extension Request {
         order by artifact.id;
         """#)
 
-    /// Returns the edges among the given artifacts: output, input and role. Of an attempt with more than `most` inputs only
-    /// the first `most` are read.
-    public static func lineageEdges(artifacts: [Int64], hidden: String?, most: Int) -> Request {
-        Request(lineageEdgesStatement, [.intArray(artifacts), hidden.map { .text($0) } ?? .null, .int(most)])
+    /// Returns the edges among the given artifacts: output, input and role. The inputs of an attempt are read in order if
+    /// there are at most `most`; otherwise each given artifact is looked up among them.
+    public static func lineageEdges(artifacts: [Int64], most: Int, hidden: String?) -> Request {
+        Request(lineageEdgesStatement, [.intArray(artifacts), .int(most), hidden.map { .text($0) } ?? .null])
     }
     private static let lineageEdgesStatement = Statement(name: "LineageEdges", sql: #"""
         select made.id as output_id, input.artifact_id as input_id, input.role
         from (select id, token from ofa.artifact where id = any ($1::bigint[]) offset 0) as made
         cross join lateral (
-          select artifact_id, role from ofa.artifact_input
-          where token = made.token and role is distinct from $2::text
-          order by artifact_id limit $3::int
+          select artifact_id, role from ofa.artifact_input where token = made.token limit $2::int
         ) as input
-        where input.artifact_id = any ($1::bigint[])
-        order by made.id, input.artifact_id, input.role;
-        """#)
-
-    /// Returns the edges among the given artifacts: output, input and role. Starts from the inputs. If more than `most`
-    /// attempts read an artifact, only `most` of them are searched for outputs.
-    public static func lineageEdgesDown(artifacts: [Int64], most: Int) -> Request {
-        Request(lineageEdgesDownStatement, [.intArray(artifacts), .int(most)])
-    }
-    private static let lineageEdgesDownStatement = Statement(name: "LineageEdgesDown", sql: #"""
-        select made.id as output_id, input.artifact_id as input_id, input.role
-        from unnest($1::bigint[]) as given (id)
+        where input.artifact_id = any ($1::bigint[]) and input.role is distinct from $3::text
+        union
+        select made.id, input.artifact_id, input.role
+        from (
+          select id, token from ofa.artifact as wide
+          where id = any ($1::bigint[])
+            and exists (select from ofa.artifact_input where token = wide.token offset $2::int)
+          offset 0
+        ) as made
+        cross join unnest($1::bigint[]) as given (id)
         cross join lateral (
-          select token, artifact_id, role from ofa.artifact_input where artifact_id = given.id limit $2::int
+          select artifact_id, role from ofa.artifact_input
+          where token = made.token and artifact_id = given.id limit $2::int
         ) as input
-        cross join lateral (select id from ofa.artifact where token = input.token limit $2::int) as made
-        where made.id = any ($1::bigint[])
-        order by made.id, input.artifact_id, input.role;
+        where input.role is distinct from $3::text
+        order by output_id, input_id, role;
         """#)
 
     /// Returns how many artifacts the given attempts read in the role `hidden`.
@@ -180,6 +176,35 @@ extension Request {
           limit $2::int
         ) as made on true
         limit $2::int;
+        """#)
+
+    /// Returns at most `most` artifacts (`id`) that were made from one of `above` (`input_id`, in `input_role`) and read to
+    /// make one of `below` (`output_id`, in `output_role`). Reads at most `most` inputs of `below`, in the order of their
+    /// numbers, so there may be others.
+    public static func lineageMeeting(below: [Int64], bound: Int64, most: Int, above: [Int64]) -> Request {
+        Request(lineageMeetingStatement, [.intArray(below), .int(bound), .int(most), .intArray(above)])
+    }
+    private static let lineageMeetingStatement = Statement(name: "LineageMeeting", sql: #"""
+        select middle.id, source.artifact_id as input_id, source.role as input_role, input.output_id,
+          input.role as output_role
+        from (
+          select made.id as output_id, one.artifact_id, one.role
+          from (select id, token from ofa.artifact where id = any ($1::bigint[]) offset 0) as made
+          cross join lateral (
+            select artifact_id, role from ofa.artifact_input
+            where token = made.token and artifact_id >= $2::bigint
+            order by artifact_id limit $3::int
+          ) as one
+          limit $3::int
+        ) as input
+        cross join lateral (
+          select id, token from ofa.artifact where artifact.id = input.artifact_id limit 1
+        ) as middle
+        cross join lateral (
+          select artifact_id, role from ofa.artifact_input where token = middle.token order by artifact_id limit $3::int
+        ) as source
+        where source.artifact_id = any ($4::bigint[])
+        limit $3::int;
         """#)
 
     /// Returns the roles in which the attempt that made `output` read `input`.
