@@ -139,11 +139,33 @@ private struct PythonScan {
         throw fault("a text does not end")
     }
 
+    /// Passes digits, and returns how many there are.
+    private mutating func digits() -> Int {
+        let start = place
+        while (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) { place += 1 }
+        return place - start
+    }
+
+    /// Reads a decimal number as Python prints it, such as -3, 0.25 or 1e-05; the whole part of 007 and 1_0 is not one.
     private mutating func number() throws(InputFault) -> String {
         let start = place
-        while isLetter(byte) || (UInt8(ascii: "+")...UInt8(ascii: "9")).contains(byte),
-            byte != UInt8(ascii: ","), byte != UInt8(ascii: "]")
-        { place += 1 }
+        _ = pass("-")
+        let first = byte, whole = digits()
+        var isNumber = whole == 1 || (whole > 1 && first != UInt8(ascii: "0"))
+        if pass(".") {
+            let fraction = digits()
+            isNumber = isNumber || (whole == 0 && fraction > 0)
+        }
+        if byte == UInt8(ascii: "e") || byte == UInt8(ascii: "E") {
+            place += 1
+            if byte == UInt8(ascii: "-") || byte == UInt8(ascii: "+") { place += 1 }
+            isNumber = digits() > 0 && isNumber
+        }
+        let isEnd = !isLetter(byte) || byte == UInt8(ascii: "]")
+        guard isNumber, isEnd, !"0123456789.+-".utf8.contains(byte) else {
+            place = start
+            throw fault("no decimal number")
+        }
         guard place - start <= 1000 else {
             throw fault("a number of \(place - start) characters")
         }

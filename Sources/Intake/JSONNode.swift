@@ -193,7 +193,8 @@ public struct JSONReader {
         var numbers: [Int] = []
         numbers.reserveCapacity(values.count)
         for (place, value) in values.enumerated() {
-            if case .number(let digits) = value, let number = Int(digits) {
+            // The comparison refuses other notations of the same number, such as 007.
+            if case .number(let digits) = value, let number = Int(digits), "\(number)" == digits {
                 numbers.append(number)
             } else {
                 numbers.append(try Self.whole(value, "\(shown(key))[\(place)]"))

@@ -37,6 +37,21 @@ import Testing
         #expect(fault?.reason.contains(reason) == true, "\(fault?.reason ?? "")")
     }
 
+    @Test(
+        "only decimal numbers are read, in Python's notations of them",
+        arguments: [
+            ("[0, -1, 0.5, -2.5e3, 1e-05, 1., .5]", true), ("[007]", false), ("[1_0]", false),
+            ("[1-2]", false), ("[+1]", false), ("[--1]", false), ("[1.2.3]", false), ("[-]", false),
+            ("[.]", false), ("[1e]", false), ("[0x10]", false), ("[1j]", false), ("[00.5]", false),
+        ])
+    func numbers(text: String, isRead: Bool) throws {
+        if isRead {
+            #expect(try JSONNode(python: text) != .null)
+        } else {
+            #expect(throws: InputFault.self) { try JSONNode(python: text) }
+        }
+    }
+
     @Test("a text above the rule's size is refused")
     func size() {
         #expect(throws: InputFault.self) {

@@ -1,6 +1,7 @@
 // Architectures in the forms that people hold: genes as JSON and as Python, and published descriptions of networks.
 import Foundation
 import Intake
+import Tensors
 import TestSupport
 import Testing
 
@@ -14,7 +15,12 @@ import Testing
     func genesAsText() throws {
         let expected = try SubnetConfig(json: genes)
         let python = "{'wid': None, 'ks': [3, 3, 3, 3, 3, 3, 3, 3, 3], 'e': (3,3,3,3,3,3,3,3,3), "
-        for text in [genes, " \n" + genes, python + "'d': [2, 2, 2], 'r': [28]}"] {
+        for text in [
+            genes, " \n" + genes, python + "'d': [2, 2, 2], 'r': [28]}",
+            // Python with the quotes of JSON.
+            genes.replacing("2]", with: "2,]"),
+            genes.replacing(#"{"ks"#, with: #"{"wid": None, "ks"#),
+        ] {
             #expect(try space.architecture(text) == expected)
         }
         #expect(
@@ -37,6 +43,15 @@ import Testing
                 "field r is missing"
             ),
             ("{'ks': [3, 'r': 28}", "is no Python literal at byte"),
+            (#"{"ks": [3, "r": 28}"#, "is not JSON at byte"),
+            (
+                #"{"ks":[3,3,3,3,3,3,3,3,3],"e":[3,3,3,3,3,3,3,3,3],"d":[02,2,2],"r":28}"#,
+                "is not JSON"
+            ),
+            (
+                "{'ks':[3,3,3,3,3,3,3,3,3],'e':[3,3,3,3,3,3,3,3,3],'d':[02,2,2],'r':28}",
+                "no decimal number"
+            ),
             (#"{"blocks": 3}"#, "field blocks is no list"),
             (
                 #"{"blocks": [{"name": "ResNetBottleneckBlock"}], "r": 28}"#,
@@ -185,6 +200,101 @@ import Testing
         "feature_mix_layer": {"in_channels": 24, "out_channels": 32},
         "classifier": {"in_features": 32, "out_features": 4}}
         """
+
+    @Test(
+        "every field of a description counts, a fixed block's ratio too; none may stand twice",
+        arguments: [
+            (
+                "\"expand_ratio\": 1,", "\"expand_ratio\": 6,",
+                "blocks[0].mobile_inverted_conv.expand_ratio is 6; it is 1"
+            ),
+            ("\"expand_ratio\": 2,", "\"expand_ratio\": 4,", "e[1] is 4; space small allows 2, 3"),
+            (
+                "\"expand_ratio\": 2,", "\"expand_ratio\": 3, \"expand_ratio\": 2,",
+                "field blocks[2].conv.expand_ratio stands twice"
+            ),
+            (
+                "{\"name\": \"MobileNetV3\",", "{\"name\": 1, \"name\": 2,",
+                "field name stands twice"
+            ),
+        ])
+    func fields(old: String, new: String, told: String) throws {
+        let text = Self.description.replacing(old, with: new)
+        try #require(text != Self.description)
+        let error = #expect(throws: NetworkError.self) { try Self.small.architecture(text) }
+        #expect(error?.reason.contains(told) == true, "\(error?.reason ?? "")")
+    }
+
+    @Test("a description as Python prints it is read")
+    func pythonDescription() throws {
+        let text = Self.description.replacing("true", with: "True").replacing(
+            "false", with: "False"
+        )
+        .replacing("null", with: "None")
+        #expect(try Self.small.architecture(text) == Self.small.architecture(Self.description))
+    }
+
+    @Test("in a space of coupled genes, a description with other genes is refused")
+    func coupled() throws {
+        var space = Self.small
+        // One layer has ratio 3 and kernel 5, two layers have ratio 2.
+        space.coupling = SearchSpace.Coupling(
+            kernelSizes: [5], expandRatios: [3, 2], parent: "small")
+        let coupled = Self.description.replacing(
+            "\"kernel_size\": 3, \"stride\": 1, \"expand_ratio\": 2",
+            with: "\"kernel_size\": 5, \"stride\": 1, \"expand_ratio\": 2"
+        )
+        .replacing(
+            "\"expand_ratio\": 3,\n  \"mid_channels\": 24",
+            with: "\"expand_ratio\": 2,\n  \"mid_channels\": null")
+        let config = try space.architecture(coupled)
+        #expect(config.expandRatios == [2, 2] && config.kernelSizes == [5, 5])
+        for (old, new, told) in [
+            ("\"expand_ratio\": 2", "\"expand_ratio\": 3", "e[0] is 3; space small allows 2"),
+            ("\"kernel_size\": 5", "\"kernel_size\": 3", "ks[0] is 3; space small allows 5"),
+        ] {
+            let error = #expect(throws: NetworkError.self) {
+                try space.architecture(coupled.replacing(old, with: new))
+            }
+            #expect(error?.reason.contains(told) == true, "\(error?.reason ?? "")")
+        }
+    }
+
+    @Test(
+        "blocks that two stages of equal width could share are divided in the only way that fits, or refused"
+    )
+    func equalWidths() throws {
+        func space(_ first: [Int], _ second: [Int], _ activation: Activation) -> SearchSpace {
+            let stages = [(first, 2, Activation.relu), (second, 1, activation)].map {
+                LayerDefinition.invertedResiduals(
+                    LayerDefinition.InvertedResiduals(
+                        width: .constant(16), stride: $0.1, activation: $0.2, squeezeExcite: true,
+                        kernelSizes: [3, 5], expandRatios: [2, 3], depths: $0.0))
+            }
+            return SearchSpace(
+                name: "equal", inputChannels: 3, classes: 4, resolutions: [32],
+                layers: SearchSpace.mobileNetV3(
+                    stem: 8, first: 8, stages: stages, last: 24, mix: 32))
+        }
+        let two = Self.description
+        let block = two.components(separatedBy: "\n").dropFirst(6).prefix(2).joined(separator: "\n")
+            .replacing("}],", with: "}")
+        let three = two.replacing(
+            "\"shortcut\": {\"name\": \"IdentityLayer\"}}],",
+            with:
+                "\"shortcut\": {\"name\": \"IdentityLayer\"}},\n\(block)],")
+        #expect(try space([1, 2], [1, 2], .relu).architecture(two).depths == [1, 1])
+        #expect(try space([1], [1, 2], .relu).architecture(three).depths == [1, 2])
+        #expect(try space([1, 2], [2], .relu).architecture(three).depths == [1, 2])
+        let error = #expect(throws: NetworkError.self) {
+            try space([1, 2], [1, 2], .relu).architecture(three)
+        }
+        #expect(error?.reason.contains("is two networks of space equal") == true)
+        // The activation of the last block tells where the second stage begins.
+        let last = three.range(of: "\"relu\"", options: .backwards)
+        let other = three.replacingCharacters(in: try #require(last), with: "\"h_swish\"")
+        #expect(try space([1, 2], [1, 2], .hSwish).architecture(other).depths == [2, 1])
+    }
 
     @Test("blocks are assigned to stages by their sizes, in the names of old and new libraries")
     func stages() throws {

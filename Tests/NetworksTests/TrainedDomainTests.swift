@@ -29,6 +29,20 @@ import Testing
         #expect(both.outside(config, in: space) == "r is 9; trained values are 8, 10")
     }
 
+    @Test("the domain of networks has the genes that occur in active layers")
+    func covering() throws {
+        let domain = try TrainedDomain(covering: [space.largest, space.smallest], of: space)
+        #expect(domain.kernelSizes == [3, 7] && domain.depths == [1, 2])
+        #expect(
+            domain.resolutions == [
+                space.resolutions[0], space.resolutions[space.resolutions.count - 1],
+            ])
+        let one = try TrainedDomain(covering: [space.smallest], of: space)
+        #expect(one.kernelSizes == [3] && one.outside(space.smallest, in: space) == nil)
+        #expect(one.outside(space.largest, in: space) != nil)
+        #expect(throws: NetworkError.self) { try TrainedDomain(covering: [], of: space) }
+    }
+
     @Test("networks of a restricted space are networks of the whole, in the same places")
     func restricted() throws {
         let domain = TrainedDomain(

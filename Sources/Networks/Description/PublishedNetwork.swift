@@ -26,6 +26,8 @@ struct PublishedNetwork {
     /// Reads the blocks of `node`; `path` is its place, for errors. Errors: `InputFault`, naming the field.
     init(_ node: JSONNode, path: String) throws(InputFault) {
         self.node = node
+        // Both values of a key that stands twice cannot be meant.
+        if let stray = node.stray(beside: node) { throw InputFault(stray) }
         guard case .list(let list) = node["blocks"] else {
             throw InputFault("field blocks is no list", remedy: "is it a net.config?")
         }
@@ -78,32 +80,92 @@ struct PublishedNetwork {
                 "describes inverted residual blocks, which space \(space.name) does not have",
                 remedy: "name the network's own space")
         }
+        var largest = space.uncoupled.largest
+        largest.resolution = resolution
+        let units = Self.units(try NetworkShape(space.uncoupled, largest).blocks)
+        var found: SubnetConfig?
+        var first: (any Error)?
+        for counts in splits(units, space) {
+            let config: SubnetConfig
+            do {
+                config = try genes(in: space, resolution: resolution, units, counts)
+            } catch let error as any Remedied {
+                first = first ?? error
+                continue
+            }
+            guard found == nil else {
+                throw InputFault(
+                    "is two networks of space \(space.name): its stages of equal width can be divided in several ways",
+                    remedy: "write genes")
+            }
+            found = config
+        }
+        if let found { return found }
+        throw first ?? InputFault("has no blocks")
+    }
+
+    /// Divides the blocks of a space's largest network into stages and blocks without genes.
+    private static func units(_ blocks: [Layer.InvertedResidual]) -> [[Layer.InvertedResidual]] {
+        var units: [[Layer.InvertedResidual]] = []
+        for block in blocks {
+            if let stage = block.stage, units.last?.first?.stage == stage {
+                units[units.count - 1].append(block)
+            } else {
+                units.append([block])
+            }
+        }
+        return units
+    }
+
+    /// Returns the ways to divide this network's blocks among `units`, each as the number of blocks of each unit. There is
+    /// a single way, which takes as many blocks as possible, unless a unit continues the widths of the one before; then
+    /// every way is tried, up to a thousand.
+    private func splits(_ units: [[Layer.InvertedResidual]], _ space: SearchSpace) -> [[Int]] {
+        var splits: [[Int]] = []
+        func split(_ counts: [Int], _ start: Int) {
+            guard splits.count < 1000 else { return }
+            guard counts.count < units.count, let first = units[counts.count].first else {
+                return splits.append(counts)
+            }
+            let unit = units[counts.count]
+            let same = blocks.dropFirst(start + 1).prefix(unit.count - 1).prefix {
+                $0.inWidth == first.outWidth && $0.outWidth == first.outWidth && $0.stride == 1
+            }
+            let most = min(same.count + 1, blocks.count - start)
+            guard counts.count + 1 < units.count, let next = units[counts.count + 1].first,
+                next.inWidth == first.outWidth, next.outWidth == first.outWidth, next.stride == 1,
+                let stage = first.stage, most > 0
+            else { return split(counts + [max(0, most)], start + max(0, most)) }
+            let known = Set(space.stages[stage].depths.map(space.stages[stage].active))
+            let possible = known.filter { $0 <= most }.sorted(by: >)
+            for count in possible.isEmpty ? [most] : possible {
+                split(counts + [count], start + count)
+            }
+        }
+        split([], 0)
+        return splits
+    }
+
+    /// Returns the genes of this network whose blocks are divided among `units` by `counts`.
+    private func genes(
+        in space: SearchSpace, resolution: Int, _ units: [[Layer.InvertedResidual]], _ counts: [Int]
+    ) throws -> SubnetConfig {
         var genes = SubnetConfig(
             kernelSizes: Array(repeating: 0, count: space.kernelGeneCount),
             expandRatios: Array(repeating: 0, count: space.layerCount),
             depths: Array(repeating: 0, count: space.stages.count), resolution: resolution)
-        var largest = space.uncoupled.largest
-        largest.resolution = resolution
         var rest = blocks[...]
-        var wanted = try NetworkShape(space.uncoupled, largest).blocks[...]
-        while let first = wanted.first {
-            let stage = wanted.prefix { first.stage != nil && $0.stage == first.stage }
-            wanted = wanted.dropFirst(max(1, stage.count))
+        for (unit, count) in zip(units, counts) {
+            guard let first = unit.first else { continue }
             guard let start = rest.first else {
                 throw InputFault(
                     "has \(blocks.count) blocks, which end before block \(first.number) of space \(space.name)"
                 )
             }
             try Self.check(start, first.inWidth, first.outWidth, first.stride, space)
-            guard let number = first.stage else {
-                rest = rest.dropFirst()
-                continue
-            }
-            let same = rest.dropFirst().prefix {
-                $0.inWidth == first.outWidth && $0.outWidth == first.outWidth && $0.stride == 1
-            }
-            let own = rest.prefix(min(same.count + 1, stage.count))
-            rest = rest.dropFirst(own.count)
+            let own = rest.prefix(count)
+            rest = rest.dropFirst(count)
+            guard let number = first.stage else { continue }
             let gene = space.stages[number]
             guard let depth = gene.depths.first(where: { gene.active($0) == own.count }) else {
                 throw InputFault(
@@ -119,8 +181,9 @@ struct PublishedNetwork {
         if let other = rest.first {
             throw InputFault("\(other.place) is one block more than space \(space.name) has there")
         }
-        genes = space.canonical(genes)
+        // The canonical form of coupled genes follows from the depths alone, so the file's genes are checked before.
         try space.validateGenes(genes)
+        genes = space.canonical(genes)
         try compare(with: try NetworkShape(space, genes), space)
         return genes
     }
@@ -148,6 +211,10 @@ struct PublishedNetwork {
             try Self.check(own, known.inWidth, known.outWidth, known.stride, space)
             let fields: [(String, String?, String)] = [
                 ("kernel_size", "\(own.kernel)", "\(known.kernel)"),
+                (
+                    "expand_ratio", DecimalNumber.text(own.ratio),
+                    DecimalNumber.text(known.expandRatio)
+                ),
                 ("mid_channels", own.middleWidth.map(String.init), "\(known.middleWidth)"),
                 ("act_func", own.activation, known.activation.rawValue),
                 ("use_se", own.squeezeExcite.map { "\($0)" }, "\(known.seHidden != nil)"),

@@ -69,9 +69,11 @@ extension SearchSpace {
                 remedy: "write \(architectureForms)")
         }
         do throws(InputFault) { return try JSONNode(text, .result) } catch {
-            // A text without these characters is meant as JSON.
-            guard text.contains(where: { "'(N".contains($0) }) else { throw error }
-            return try JSONNode(python: text, .result)
+            let json = error
+            do throws(InputFault) { return try JSONNode(python: text, .result) } catch {
+                // A text without these characters is meant as JSON.
+                throw text.contains(where: { "'(NTF".contains($0) }) ? error : json
+            }
         }
     }
 

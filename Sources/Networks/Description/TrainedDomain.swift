@@ -35,6 +35,29 @@ public struct TrainedDomain: Codable, Hashable, Sendable {
             resolutions: space.resolutions)
     }
 
+    /// Takes the genes and image sizes that occur in `configs`, networks of `space`; genes of skipped layers do not count.
+    /// Errors: `invalidGene` if there is no network.
+    public init(covering configs: [SubnetConfig], of space: SearchSpace) throws {
+        var domain = TrainedDomain(
+            kernelSizes: [], expandRatios: [], depths: [], resolutions: configs.map(\.resolution))
+        for config in configs {
+            for (number, stage) in space.stages.enumerated() {
+                domain.depths.append(config.depths[number])
+                for layer in stage.places.prefix(stage.active(config.depths[number])) {
+                    if !stage.kernelSizes.isEmpty {
+                        domain.kernelSizes.append(config.kernelSizes[layer])
+                    }
+                    domain.expandRatios.append(config.expandRatios[layer])
+                }
+            }
+            domain.widths += config.widths
+        }
+        self.init(
+            kernelSizes: domain.kernelSizes, expandRatios: domain.expandRatios,
+            depths: domain.depths, widths: domain.widths, resolutions: domain.resolutions)
+        _ = try space.restricted(to: self)
+    }
+
     private enum CodingKeys: String, CodingKey {
         case kernelSizes, expandRatios, depths, widths, resolutions
     }

@@ -22,15 +22,15 @@ public struct MeasuredNetworks: Sendable {
             ["arch", "architecture", "subnetwork", "subnet", "network", "config", "net", "genes"]
         ),
         ("accuracy", ["accuracy", "acc", "top1", "top1acc", "top1accuracy"]),
-        ("resolution", ["resolution", "r", "res", "imagesize", "inputsize", "size"]),
+        ("resolution", ["resolution", "r", "res", "imagesize", "inputsize"]),
     ]
 
     /// Reads the networks of `space` in the table `text`. The columns are found by their names (such as `arch`,
     /// `Sub-network`; `accuracy`, `Top-1 Acc (%)`; `resolution`); other columns are ignored. A resolution is needed only
     /// for architectures that state none.
     ///
-    /// Accuracies are in percent if `percent` says so or, if `percent` is nil, if the column's name has a percent sign or
-    /// all accuracies are above 1. Errors: `malformed` and `invalidOption`, naming `source`, the line and its fault.
+    /// Accuracies are in percent if `percent` says so. If `percent` is nil, they are if the column's name has a percent sign
+    /// and an accuracy is above 1, or if all accuracies are above 1. Errors: `malformed` and `invalidOption`, naming `source`, the line and its fault.
     public init(
         csv text: String, space: SearchSpace, percent: Bool? = nil, source: String
     ) throws {
@@ -133,7 +133,7 @@ public struct MeasuredNetworks: Sendable {
                 "\(source), line \(over.line): accuracy \(DecimalNumber.text(over.accuracy)) is above 1",
                 remedy: "say that these are percent: --percent")
         }
-        if let over, let under {
+        if let over, let under, !name.contains("%") {
             throw SearchError(
                 .invalidOption,
                 "\(source): accuracy \(DecimalNumber.text(under.accuracy)) in line \(under.line), and"

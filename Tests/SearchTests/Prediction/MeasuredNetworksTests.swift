@@ -26,6 +26,13 @@ import Testing
         #expect(found.isPercent && found.rows == 3 && found.samples.count == 2)
         #expect(abs(found.samples[0].accuracy - 0.85) < 1e-12)
         #expect(found.samples[0].config.resolution == 28 && found.samples[1].config.depths[0] == 3)
+        // A percent sign decides for a network that is nearly always wrong.
+        let broken = try read(
+            "arch,r,Top-1 Acc (%)", "\(genes),28,0.5", "\(deeper),28,75.5")
+        #expect(broken.isPercent && broken.samples.map(\.accuracy) == [0.005, 0.755])
+        // A column `size` is usually that of the model.
+        let sized = try read("arch,size,r,acc", "\(genes),24,28,0.5")
+        #expect(sized.samples[0].config.resolution == 28)
         let shares = try read("arch,resolution,accuracy", "\(genes),28,0.5", "\(deeper),28,1")
         #expect(!shares.isPercent && shares.samples.map(\.accuracy) == [0.5, 1])
         #expect(
