@@ -2,6 +2,7 @@
 // of the right kind, have its bytes stored, and belong to the run's space.
 
 import Artifacts
+import Datasets
 import Devices
 import Foundation
 import Intake
@@ -18,6 +19,8 @@ final class ArtifactSources {
     private(set) var blobs: [Digest] = []
     /// The trained domains of the supernets found so far, by number; supernets that record none are left out.
     private(set) var domains: [String: TrainedDomain] = [:]
+    /// The normalisations of the images of the supernets and networks found so far, by number.
+    private(set) var normalizations: [String: PixelNormalization] = [:]
     /// The devices of the networks and search results found so far, by number.
     private(set) var devices: [String: DeviceTarget] = [:]
 
@@ -106,10 +109,12 @@ final class ArtifactSources {
             }
             try check(known, artifact, besidesClasses: newHead)
             domains[id] = known.trained
+            normalizations[id] = known.normalization
         case .subnet:
             let figures = try metadata(NetworkFigures.self, artifact)
             try check(Origin(figures.definition), artifact, besidesClasses: false)
             devices[id] = figures.target
+            normalizations[id] = figures.input?.normalization
         case .choice:
             let choice = try content(Choice.self, artifact)
             try space.checkOrigin(of: "its networks", choice.space, choice.definition)
@@ -133,6 +138,7 @@ final class ArtifactSources {
         var space: String?
         var definition: SearchSpace?
         var trained: TrainedDomain?
+        var normalization: PixelNormalization?
 
         init(_ definition: SearchSpace?) { self.definition = definition }
     }

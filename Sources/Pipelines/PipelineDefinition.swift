@@ -239,7 +239,9 @@ public struct PipelineDefinition: Sendable {
                     uniqueKeysWithValues: dataKeys.map { ($0, draft.entry.place($0)) }))
         }
         let entries = Dictionary(uniqueKeysWithValues: drafts.map { ($0.name, $0.entry) })
-        let check = TrainedCheck(stages, entries, space, domains: artifacts?.domains ?? [:])
+        let check = TrainedCheck(
+            stages, entries, space, domains: artifacts?.domains ?? [:],
+            normalizations: artifacts?.normalizations ?? [:])
         for stage in stages { try check.check(stage) }
         return stages
     }

@@ -111,12 +111,12 @@ extension StageContext {
     /// Returns the space restricted to the input supernet's trained domain.
     func trainedSpace() throws -> SearchSpace { try space.restricted(to: trainedDomain()) }
 
-    /// Returns the normalisation of the images that the input supernet was trained on; nil if not recorded.
-    func supernetNormalization() throws -> PixelNormalization? {
+    /// Returns the normalisation of the images that the input `role`, a supernet, was trained on; nil if not recorded.
+    func supernetNormalization(_ role: ArtifactRole = .supernet) throws -> PixelNormalization? {
         struct Known: Decodable {
             let normalization: PixelNormalization?
         }
-        return try metadata(Known.self, of: try input(.supernet)).normalization
+        return try metadata(Known.self, of: try input(role)).normalization
     }
 
     /// Returns the augmentation of calibration images for networks of the input supernet.

@@ -2,6 +2,7 @@
 // must be fitted on the supernet that it is used with. Networks that are compared must be calibrated alike. Each
 // device's limits, except latency, must be possible to meet.
 
+import Datasets
 import Devices
 import Foundation
 import Intake
@@ -14,15 +15,17 @@ struct TrainedCheck {
     private let stages: [String: PipelineDefinition.Stage]
     private let entries: [String: YAMLReader]
     private let domains: [String: TrainedDomain]
+    private let normalizations: [String: PixelNormalization]
 
     /// Takes the stages of a pipeline file, which must have a valid graph, and for each stage's name the YAML mapping
     /// that the stage was read from. `domains` are the trained domains of artifacts that the file names, by number; what
-    /// is trained from another artifact is not checked.
+    /// is trained from another artifact is not checked. `normalizations` are those of the artifacts' images.
     init(
         _ stages: [PipelineDefinition.Stage], _ entries: [String: YAMLReader], _ space: SearchSpace,
-        domains: [String: TrainedDomain]
+        domains: [String: TrainedDomain], normalizations: [String: PixelNormalization]
     ) {
         self.domains = domains
+        self.normalizations = normalizations
         self.stages = Dictionary(uniqueKeysWithValues: stages.map { ($0.name, $0) })
         self.entries = entries
         self.space = space
@@ -44,6 +47,7 @@ struct TrainedCheck {
     private func check(_ stage: PipelineDefinition.Stage, _ entry: YAMLReader) throws {
         switch stage.parameters {
         case .train(let train): try check(train, stage, entry)
+        case .fineTune(let tuning): try check(tuning, stage, entry)
         case .sampleAccuracy(let sampling): try check(sampling, stage, entry)
         case .search(let search): try check(search, stage, entry)
         case .evaluate(let evaluation): try check(evaluation, stage, entry)
@@ -92,15 +96,72 @@ struct TrainedCheck {
                 "kernel_transform", "is false, and \(before.name) has trained its matrices",
                 remedy: "write it in every phase with smaller kernels")
         }
+        guard train.phase.hasTeacher else { return }
+        try checkTeacher(of: stage, entry, sizes: train.phase.resolutions)
+        if train.from != nil { try checkNormalization(.supernet, of: stage, entry) }
+    }
+
+    /// Checks a fine-tuning's teacher, whose full network must be trained at one size at least. The stage checks the size
+    /// of its network, which a search may yet choose.
+    private func check(
+        _ tuning: StageParameters.FineTune, _ stage: PipelineDefinition.Stage, _ entry: YAMLReader
+    ) throws {
+        guard tuning.training.phase.hasTeacher else { return }
+        let sizes = supernet(.teacher, of: stage)?.known.resolutions.prefix(1) ?? []
+        try checkTeacher(of: stage, entry, sizes: Array(sizes))
+        try checkNormalization(
+            stage.inputs[.subnet] == nil ? .supernet : .subnet, of: stage, entry)
+    }
+
+    /// Throws if the full network of the teacher of `stage` was not trained at one of `sizes`.
+    private func checkTeacher(
+        of stage: PipelineDefinition.Stage, _ entry: YAMLReader, sizes: [Int]
+    ) throws {
         guard let (teacher, known) = supernet(.teacher, of: stage) else { return }
-        for size in train.phase.resolutions {
-            var full = space.largest
-            full.resolution = size
-            guard let gene = known.outside(full, in: space) else { continue }
+        for size in sizes {
+            guard let gene = TeacherCheck.outside(known, space, sizes: [size]) else { continue }
             throw entry.error(
                 "teacher",
                 "asks \(teacher) for answers of its full network at \(size) pixels, which it was not trained for:"
                     + " \(gene)")
+        }
+    }
+
+    /// Throws `mismatch` if the input `role` of `stage`, which is trained further, and the teacher know images of different
+    /// normalisations.
+    private func checkNormalization(
+        _ role: ArtifactRole, of stage: PipelineDefinition.Stage, _ entry: YAMLReader
+    ) throws {
+        guard let own = normalization(role, of: stage),
+            let theirs = normalization(.teacher, of: stage), !own.isLike(theirs)
+        else { return }
+        throw entry.error(
+            "teacher",
+            "was trained on images normalised by \(theirs.words); those of this stage are normalised by \(own.words)",
+            remedy: TeacherCheck.remedy, code: .mismatch)
+    }
+
+    /// Returns the normalisation of the images that the input `role` of `stage` was trained on; nil if it is unknown before
+    /// the run, as that of fresh weights, which is measured.
+    private func normalization(_ role: ArtifactRole, of stage: PipelineDefinition.Stage)
+        -> PixelNormalization?
+    {
+        switch stage.inputs[role] {
+        case .artifact(let id): normalizations[id]
+        case .stage(let name): stages[name].flatMap(normalization(madeBy:))
+        case nil: nil
+        }
+    }
+
+    private func normalization(madeBy stage: PipelineDefinition.Stage) -> PixelNormalization? {
+        switch stage.parameters {
+        case .train(let train):
+            if train.from != nil { return normalization(.supernet, of: stage) }
+            return train.phase.hasTeacher ? normalization(.teacher, of: stage) : nil
+        case .materialise: return normalization(.supernet, of: stage)
+        case .fineTune:
+            return normalization(stage.inputs[.subnet] == nil ? .supernet : .subnet, of: stage)
+        default: return nil
         }
     }
 

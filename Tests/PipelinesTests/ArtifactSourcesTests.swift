@@ -136,12 +136,13 @@ import Testing
     }
 
     private func supernet(
-        _ name: String, _ space: SearchSpace, _ trained: TrainedDomain, _ connection: Connection
+        _ name: String, _ space: SearchSpace, _ trained: TrainedDomain, _ connection: Connection,
+        mean: Float = 0
     ) throws -> Artifact {
         let metadata = try JSONText.encode(
             SupernetMetadata(
                 space: space.name, phase: "expand", steps: 1, skippedSteps: 0,
-                normalization: .init(mean: [0], deviation: [1]), instructionSet: "scalar",
+                normalization: .init(mean: [mean], deviation: [1]), instructionSet: "scalar",
                 blasCore: "x", threads: 1, trained: trained, definition: space))
         return try add(.supernet, name, metadata, connection: connection)
     }
@@ -243,5 +244,44 @@ import Testing
             error?.message.contains("subnets asks for 50 networks, and more is trained for 3")
                 == true,
             "\(error?.message ?? "")")
+    }
+
+    @Test("a teacher that knows images of another normalisation is refused at its key")
+    func normalisation() throws {
+        let database = try TemporaryDatabase(), connection = try database.connect()
+        let domain = TrainedDomain(.fashion)
+        let one = try supernet("one", .fashion, domain, connection)
+        let like = try supernet("like", .fashion, domain, connection, mean: 0.01)
+        let other = try supernet("other", .fashion, domain, connection, mean: 0.3)
+        func read(_ from: String, _ teacher: ArtifactID, _ more: String = "") throws {
+            _ = try SmallPipeline.read(
+                Self.training(from, "    teacher: artifact:\(teacher)\n" + more)
+            ).withArtifacts(connection)
+        }
+        try read("artifact:\(one.id)", one.id)
+        try read("artifact:\(one.id)", like.id)
+        // Fresh weights take the teacher's, so the phases after them have it too.
+        let fresh = """
+              fresh: {kind: train, needs: [data], teacher: artifact:\(other.id), phase: full, epochs: 1, learning_rate: 0.1}
+              on: {kind: train, needs: [fresh], from: fresh, teacher: artifact:TEACHER, phase: on, epochs: 1, learning_rate: 0.1}
+            """
+        try read("artifact:\(one.id)", one.id, fresh.replacing("TEACHER", with: "\(other.id)"))
+        let tuned = """
+              small: {kind: materialise, needs: [more], network: smallest}
+              tuned: {kind: fine-tune, needs: [small], from: small, teacher: artifact:\(other.id), epochs: 1, learning_rate: 0.1}
+            """
+        let words =
+            "was trained on images normalised by mean 0.3 and deviation 1.0; those of this stage"
+        for (key, from, teacher, more) in [
+            ("more", "artifact:\(one.id)", other.id, ""),
+            ("on", "artifact:\(one.id)", one.id, fresh.replacing("TEACHER", with: "\(one.id)")),
+            ("tuned", "artifact:\(one.id)", one.id, tuned),
+        ] {
+            let error = #expect(throws: PipelineError.self) { try read(from, teacher, more) }
+            #expect(error?.code == .mismatch)
+            let message = error?.message ?? ""
+            #expect(message.contains("stages.\(key).teacher was trained on images"), "\(message)")
+            if key != "on" { #expect(message.contains(words), "\(message)") }
+        }
     }
 }

@@ -97,6 +97,33 @@ import Testing
         #expect(error.message.hasPrefix(message), "\(error.message)")
     }
 
+    @Test("a fine-tuning's teacher must have been trained whole, at one size at least")
+    func fineTuning() throws {
+        let tuned = """
+              only:
+                kind: train
+                needs: [data]
+                phase: only
+                depths: [2]
+                epochs: 1
+                learning_rate: 0.1
+              tuned: {kind: fine-tune, needs: [network, only], from: network, teacher: TEACHER, epochs: 1, learning_rate: 0.1}
+            """
+        for (teacher, told) in [("kernel", nil), ("only", "d[0] is 3; trained values are 2")] {
+            let text = Self.good + "\n" + tuned.replacing("TEACHER", with: teacher)
+            guard let told else {
+                _ = try PipelineDefinition(text: text, file: "p.yaml")
+                continue
+            }
+            let error = try #require(throws: PipelineError.self) {
+                try PipelineDefinition(text: text, file: "p.yaml")
+            }
+            #expect(
+                error.message.contains("stages.tuned.teacher asks only for answers of its full"))
+            #expect(error.message.contains(told), "\(error.message)")
+        }
+    }
+
     private func changed(_ old: String, _ new: String) throws {
         try #require(Self.good.contains(old), "there is no '\(old)'")
         _ = try PipelineDefinition(

@@ -156,10 +156,7 @@ enum FineTuneStage {
                 PipelineDefinition.batchFault(
                     context.arguments.stage, training.phase.batch, source.images.data.images.count))
         }
-        let teacher =
-            training.phase.distillation > 0
-            ? try Network(
-                supernet: try context.supernet(.teacher), of: context.space, engine: engine) : nil
+        let teacher = try context.teacher(of: training.phase, source.images, engine: engine)
         let trainer = try Trainer(
             network, of: context.space, phase: training.phase, teacher: teacher,
             data: source.images.data, seed: context.arguments.stageSeed, alone: alone)

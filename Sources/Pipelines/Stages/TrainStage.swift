@@ -2,6 +2,7 @@
 // kind of engine gives exactly the weights of an uninterrupted training.
 
 import Artifacts
+import Datasets
 import Foundation
 import Interchange
 import Jobs
@@ -51,10 +52,9 @@ enum TrainStage {
     static func run(_ context: StageContext, _ parameters: StageParameters.Train) throws
         -> StageOutput
     {
-        // A supernet that was trained on other images goes on with the normalisation that its weights know.
-        let images = try context.trainingImages(
-            normalization: parameters.from == nil ? nil : try context.supernetNormalization())
         var phase = parameters.phase
+        let images = try context.trainingImages(
+            normalization: try normalization(parameters, context))
         guard images.data.images.count >= phase.batch else {
             throw PipelineError(
                 .invalidValue,
@@ -77,8 +77,8 @@ enum TrainStage {
         }
         let trainer = try Trainer(
             try Network(supernet: weights, of: context.space, engine: engine), of: context.space,
-            phase: phase, teacher: try teacher(of: phase, context, engine), data: images.data,
-            seed: context.arguments.stageSeed)
+            phase: phase, teacher: try context.teacher(of: phase, images, engine: engine),
+            data: images.data, seed: context.arguments.stageSeed)
         let domain = trained(parameters, before, context.space)
         let (earlier, course) = try resume(trainer, context)
         var loop = try TrainLoop(
@@ -117,6 +117,16 @@ enum TrainStage {
             result: Result(steps: trainer.step, earlyEnd: early))
     }
 
+    /// Returns the recorded normalisation of the images to train on; nil for that of the data set. A supernet that was
+    /// trained on other images goes on with the normalisation that its weights know. Fresh weights learn any, so they take
+    /// the one that the teacher knows.
+    private static func normalization(
+        _ parameters: StageParameters.Train, _ context: StageContext
+    ) throws -> PixelNormalization? {
+        if parameters.from != nil { return try context.supernetNormalization() }
+        return parameters.phase.hasTeacher ? try context.supernetNormalization(.teacher) : nil
+    }
+
     /// Returns the validation that the stage's parameters ask for; nil if they ask for none. Errors: `missingInput` if no
     /// image is held out.
     private static func validation(
@@ -133,15 +143,6 @@ enum TrainStage {
         return try Validation(
             trainer.network, of: context.space, domain: domain, data: images.data,
             heldOut: Array(images.heldOut.prefix(plan.images)), seed: context.arguments.seed)
-    }
-
-    /// Returns the network that gives soft labels in `phase`; nil if there is none, or if it is the network in training.
-    private static func teacher(
-        of phase: TrainingPhase, _ context: StageContext, _ engine: CPUEngine
-    ) throws -> Network? {
-        guard phase.distillation > 0, !phase.inPlaceDistillation else { return nil }
-        return try Network(
-            supernet: try context.supernet(.teacher), of: context.space, engine: engine)
     }
 
     /// Returns the supernet's trained domain after the phase: the union of `before` and the phase's domain. With fresh
