@@ -29,7 +29,11 @@ done <<TEXT
 PictureMutationTests 20
 FormsFuzzTests 100
 PictureShardTests/mutated 200
-InterchangeFuzzTests 20
+InterchangeFuzzTests/checkpoints 10
+InterchangeFuzzTests/pickles 20
+InterchangeFuzzTests/safetensors 20
+InterchangeFuzzTests/supernets 50
+CommandFuzzTests/importing 20
 SupernetFileTests/mutated 200
 SearchFuzzTests 20
 MeasuredNetworksTests/mutated 20

@@ -1,12 +1,12 @@
 // Interprets the function calls in a pickle that make tensors, parameters and ordered dictionaries. No code is
-// executed: unknown ways to rebuild a tensor are errors, and any other call gives an opaque object.
+// executed: an unknown way to rebuild a tensor gives a tensor that is not read, and any other call an opaque object.
+
+import Intake
 
 extension PickleReader {
     private static let orderedDictionary = "collections OrderedDict"
     /// The most bytes of the name of a type or of its module.
     private static let mostNameBytes = 1024
-    /// The most dimensions of a tensor.
-    static let mostDimensions = 16
 
     /// Reads globals, persistent ids and calls; returns false for other opcodes.
     mutating func readCall(_ opcode: UInt8) throws -> Bool {
@@ -47,7 +47,7 @@ extension PickleReader {
             // skipped.
             _ = try pop()
             switch values[try top()] {
-            case .dictionary, .object, .tensor: break
+            case .dictionary, .object, .tensor, .unreadTensor: break
             default: throw malformed("gives a state to something that has none")
             }
         default: return false
@@ -65,10 +65,11 @@ extension PickleReader {
         switch name {
         case Self.orderedDictionary: push(.dictionary(try pairs(arguments)))
         case "torch._utils _rebuild_parameter", "torch._utils _rebuild_parameter_with_state":
-            guard let tensor = arguments.first, case .tensor(let reference) = values[tensor] else {
-                throw malformed("makes a parameter of something that is no tensor")
+            switch arguments.first.map({ values[$0] }) {
+            case .tensor(let reference): push(.tensor(reference))
+            case .unreadTensor(let name): push(.unreadTensor(name))
+            default: throw malformed("makes a parameter of something that is no tensor")
             }
-            push(.tensor(reference))
         case "torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_tensor",
             "torch._utils _rebuild_tensor_v3":
             try makeTensor(arguments)
@@ -80,10 +81,7 @@ extension PickleReader {
             else { return push(.object(name, [])) }
             try call(arguments[0], try tuple(arguments[2]))
         case _ where name.hasPrefix("torch._utils _rebuild_"):
-            throw InterchangeError(
-                .unsupported,
-                "the checkpoint makes a tensor by '\(name.replacing(" ", with: "."))', which is not supported: no"
-                    + " code was run", remedy: "save it as a plain tensor of floats")
+            push(.unreadTensor(name.replacing(" ", with: ".")))
         case "copyreg _reconstructor", "copy_reg _reconstructor":
             if let type = arguments.first, case .global(let made) = values[type] {
                 push(.object(made, []))
@@ -99,8 +97,8 @@ extension PickleReader {
             throw malformed("makes a tensor of something that is no storage")
         }
         let shape = try tuple(arguments[2]), strides = try tuple(arguments[3])
-        guard max(shape.count, strides.count) <= Self.mostDimensions else {
-            throw malformed("has a tensor of over \(Self.mostDimensions) dimensions")
+        guard max(shape.count, strides.count) <= ShapeText.mostExtents else {
+            throw malformed("has a tensor of over \(ShapeText.mostExtents) dimensions")
         }
         push(
             .tensor(
@@ -141,7 +139,8 @@ extension PickleReader {
         else { throw malformed("names an array in a way that is not known") }
         if parts.count > 5, values[parts[5]] != .none {
             throw InterchangeError(
-                .unsupported, "array \(key) is a view of another", remedy: "save it again")
+                .unsupported, "array \(Shown.excerpt(key)) is a view of another",
+                remedy: "save it again")
         }
         let count = try int(parts[4])
         guard count >= 0 else { throw malformed("names an array of \(count) numbers") }

@@ -1,6 +1,7 @@
 // Reads the pickles of PyTorch checkpoints without executing code. A pickle is a program for a small stack machine that
 // may call any function by name. This reader itself interprets the calls that make tensors and dictionaries
-// (PickleReader+Calls.swift). Unknown ways to rebuild a tensor are errors; any other call gives an opaque object.
+// (PickleReader+Calls.swift). An unknown way to rebuild a tensor gives a tensor that is not read; any other call gives an
+// opaque object.
 // Values are stored in one array and refer to each other by index, so that neither deep nesting nor cycles can overflow
 // the call stack. The opcodes are those of Python's pickletools, protocols 0 to 5.
 
@@ -28,6 +29,8 @@ struct Pickle {
         case storage(StorageReference)
         /// A tensor: a view of a storage.
         case tensor(TensorReference)
+        /// A tensor that is not read; the text is the name of the function that makes it.
+        case unreadTensor(String)
     }
 
     /// A reference to a storage.

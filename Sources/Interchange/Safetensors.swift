@@ -42,10 +42,10 @@ public enum Safetensors {
         return integer(bytes[0..<8], as: UInt64.self) <= UInt64(bytes.count - 8)
     }
 
-    /// Reads the bytes of a file.
+    /// Reads the bytes of a file. Tensors of other number types than F32, F64, F16, BF16 and I64 are listed in `unread`.
     ///
-    /// Errors: `truncated`, `malformed` (header, overlapping or uncovered bytes), `unsupported` (a number type other
-    /// than F32, F16, BF16 and I64). The error names the tensor if a tensor is at fault.
+    /// Errors: `truncated`, `malformed` (header, overlapping or uncovered bytes), `unsupported` if no tensor can be read
+    /// but the file has some. The error names the tensor if a tensor is at fault.
     public static func decode(bytes: [UInt8]) throws -> SafetensorsFile {
         let (header, dataStart) = try decodeHeader(bytes)
         var file = SafetensorsFile()
@@ -64,15 +64,29 @@ public enum Safetensors {
                 case "F16":
                     let values = halves(slice).map(HalfPrecision.float16)
                     file.tensors[name] = .init(shape: entry.shape, values: values)
+                case "F64":
+                    let values = doubles(slice).map(Float.init)
+                    file.tensors[name] = .init(shape: entry.shape, values: values)
                 case "BF16":
                     let values = halves(slice).map(HalfPrecision.bfloat16)
                     file.tensors[name] = .init(shape: entry.shape, values: values)
-                default:
+                case "I64":
                     file.integers[name] = .init(shape: entry.shape, values: integers(slice))
+                default:
+                    file.unread[name] =
+                        "holds \(Shown.excerpt(entry.dtype)), which is not read here"
                 }
             }
         }
         try checkCover(ranges, dataCount: bytes.count - dataStart)
+        if file.tensors.isEmpty, file.integers.isEmpty,
+            let (name, why) = file.unread.min(by: { $0.key < $1.key })
+        {
+            throw InterchangeError(
+                .unsupported,
+                "tensor \(Shown.excerpt(name)) \(why): F32, F64, F16, BF16 and I64 are read",
+                remedy: "convert it")
+        }
         return file
     }
 
@@ -180,31 +194,33 @@ public enum Safetensors {
         return count
     }
 
-    /// Returns the byte range of one tensor's values, relative to the end of the header. Errors: `unsupported`,
-    /// `malformed`, `truncated`.
+    /// Bytes per number of the types that are known. Those of other types are found by their offsets.
+    private static let widths = [
+        "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8,
+        "U32": 4, "U16": 2, "U8": 1, "BOOL": 1,
+    ]
+
+    /// Returns the byte range of one tensor's values, relative to the end of the header. Errors: `malformed`,
+    /// `truncated`.
     private static func place(of entry: Entry, name: String, dataCount: Int) throws -> Range<Int> {
-        let widths = ["F32": 4, "F16": 2, "BF16": 2, "I64": 8]
-        guard let width = widths[entry.dtype] else {
-            throw InterchangeError(
-                .unsupported,
-                "tensor \(Shown.excerpt(name)) holds \(Shown.excerpt(entry.dtype)); F32, F16, BF16 and I64 are"
-                    + " read", remedy: "convert it")
-        }
-        guard let count = elementCount(entry.shape), entry.data_offsets.count == 2,
-            0 <= entry.data_offsets[0], entry.data_offsets[0] <= entry.data_offsets[1],
-            entry.data_offsets[1] - entry.data_offsets[0] == count.multipliedClamped(by: width)
+        let shown = Shown.excerpt(name)
+        let offsets = entry.data_offsets
+        guard entry.shape.count <= ShapeText.mostExtents, let count = elementCount(entry.shape),
+            offsets.count == 2, 0 <= offsets[0], offsets[0] <= offsets[1],
+            widths[entry.dtype].map({ offsets[1] - offsets[0] == count.multipliedClamped(by: $0) })
+                ?? true
         else {
             throw InterchangeError(
                 .malformed,
-                "tensor \(name) of shape \(entry.shape) cannot lie at bytes \(entry.data_offsets)")
+                "tensor \(shown) of shape \(ShapeText.shown(entry.shape)) cannot lie at bytes"
+                    + " \(ShapeText.shown(offsets))")
         }
-        guard entry.data_offsets[1] <= dataCount else {
+        guard offsets[1] <= dataCount else {
             throw InterchangeError(
                 .truncated,
-                "tensor \(name) ends at byte \(entry.data_offsets[1]); the data has \(dataCount)"
-            )
+                "tensor \(shown) ends at byte \(offsets[1]); the data has \(dataCount)")
         }
-        return entry.data_offsets[0]..<entry.data_offsets[1]
+        return offsets[0]..<offsets[1]
     }
 
     /// Checks that the tensors fill the data without gaps or overlaps, as the format requires. Errors: `malformed`.
@@ -217,7 +233,9 @@ public enum Safetensors {
         }) {
             guard range.lowerBound == end else {
                 throw InterchangeError(
-                    .malformed, "tensor \(name) starts at byte \(range.lowerBound), not at \(end)")
+                    .malformed,
+                    "tensor \(Shown.excerpt(name)) starts at byte \(range.lowerBound), not at \(end)"
+                )
             }
             end = range.upperBound
         }
@@ -247,6 +265,12 @@ public enum Safetensors {
             Float(
                 bitPattern: UInt32(bytes[place]) | UInt32(bytes[place + 1]) << 8
                     | UInt32(bytes[place + 2]) << 16 | UInt32(bytes[place + 3]) << 24)
+        }
+    }
+
+    private static func doubles(_ bytes: ArraySlice<UInt8>) -> [Double] {
+        stride(from: bytes.startIndex, to: bytes.endIndex, by: 8).map { place in
+            Double(bitPattern: integer(bytes[place..<place + 8], as: UInt64.self))
         }
     }
 

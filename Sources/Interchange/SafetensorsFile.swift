@@ -27,6 +27,9 @@ public struct SafetensorsFile: Sendable, Equatable {
     /// Names of the entries of a PyTorch checkpoint that are neither tensors nor numbers, and were skipped.
     public var passedOver: Set<String> = []
 
+    /// The tensors that were not read, such as complex ones, by name; the text says why: `holds C64, which is not …`.
+    public var unread: [String: String] = [:]
+
     /// Makes the content of a file; empty by default.
     public init(
         tensors: [String: Tensor<Float>] = [:], integers: [String: Tensor<Int64>] = [:],

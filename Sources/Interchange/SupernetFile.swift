@@ -1,7 +1,8 @@
 // Finds a supernet's weights among the named tensors of a file. The reference code has named the same arrays in several
 // ways: blocks under `conv` or `mobile_inverted_conv`, elastic layers with doubled suffixes (`.bn.bn.`) or plain ones,
 // and each with or without prefixes of wrappers (`module.`) and of dictionaries around the state dict. Names are compared
-// after removing these differences, and the part of the file with the most arrays of the supernet is read.
+// after removing these differences, and the part of the file with the most arrays of the supernet is read. Another part
+// may lie below it (`ema.` beside a state dict at the top level) and is left out.
 
 import Intake
 import Networks
@@ -17,14 +18,19 @@ public struct SupernetFile {
     /// Whether the file has no kernel transform matrices although the space has them; they are the identity.
     public let isWithoutTransforms: Bool
 
-    /// Finds the supernet of `space` in `file`. With `part`, only that part of the file is read. Arrays outside the part
-    /// are ignored, and so are counters of batches (`num_batches_tracked`).
+    /// The part that is the whole file, as users write it.
+    static let topLevel = "."
+
+    /// Finds the supernet of `space` in `file`. With `part`, only that part of the file is read; `.` is the top level.
+    /// Arrays outside the part or in another part below it are ignored, and so are counters of batches
+    /// (`num_batches_tracked`).
     ///
     /// Errors: `mismatch` if no part or several parts hold the supernet, or with the names of all arrays that are missing,
     /// unknown, of another shape or of impossible values.
     public init(_ file: SafetensorsFile, space: SearchSpace, part wanted: String? = nil) throws {
         let names = try Names(space)
-        let part = try Self.part(of: file, names, space, wanted)
+        let counts = Self.counts(of: file, names)
+        let part = try Self.part(of: file, counts, space, wanted)
         let prefix = part.isEmpty ? "" : part + "."
         let weights = Weights(names.layout)
         var faults = Faults()
@@ -36,7 +42,7 @@ public struct SupernetFile {
                         name.dropFirst(prefix.count).split(
                             separator: ".", omittingEmptySubsequences: false)[...])]
             else {
-                faults.unknown.append(name)
+                if !Self.isInner(name, of: part, counts) { faults.unknown.append(name) }
                 continue
             }
             if let other = found.updateValue(name, forKey: own.name) {
@@ -71,12 +77,17 @@ public struct SupernetFile {
         into weights: Weights, _ faults: inout Faults
     ) throws {
         guard let tensor = file.tensors[name] else {
+            if let why = file.unread[name] {
+                faults.unread.append("\(Shown.excerpt(name)) \(why)")
+                return
+            }
             faults.misshapen.append("\(Shown.excerpt(name)) holds integers where floats belong")
             return
         }
         guard tensor.shape == own.shape else {
             faults.misshapen.append(
-                "\(Shown.excerpt(name)) is \(tensor.shape) where \(own.shape) belongs")
+                "\(Shown.excerpt(name)) is \(ShapeText.shown(tensor.shape)) where \(own.shape) belongs"
+            )
             return
         }
         let isVariance = own.name.hasSuffix("running_var")
@@ -89,15 +100,12 @@ public struct SupernetFile {
 
     /// The names of all tensors but counters of batches, sorted.
     private static func names(of file: SafetensorsFile) -> [String] {
-        (Array(file.tensors.keys) + Array(file.integers.keys)).filter {
-            !$0.hasSuffix("num_batches_tracked")
-        }.sorted()
+        [Array(file.tensors.keys), Array(file.integers.keys), Array(file.unread.keys)].joined()
+            .filter { !$0.hasSuffix("num_batches_tracked") }.sorted()
     }
 
-    /// Returns the part of the file with the most arrays of the supernet.
-    private static func part(
-        of file: SafetensorsFile, _ names: Names, _ space: SearchSpace, _ wanted: String?
-    ) throws -> String {
+    /// Returns the number of arrays of the supernet in each part of the file that has some.
+    private static func counts(of file: SafetensorsFile, _ names: Names) -> [String: Int] {
         var counts: [String: Int] = [:]
         for name in Self.names(of: file) {
             let parts = name.split(separator: ".", omittingEmptySubsequences: false)
@@ -106,11 +114,27 @@ public struct SupernetFile {
                 counts[parts[..<depth].joined(separator: "."), default: 0] += 1
             }
         }
-        if let wanted {
+        return counts
+    }
+
+    /// Returns whether an array of `part` lies in another part below it that has arrays of a supernet.
+    private static func isInner(_ name: String, of part: String, _ counts: [String: Int]) -> Bool {
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        return (0..<min(Names.deepest, parts.count)).contains { depth in
+            let outer = parts[..<depth].joined(separator: ".")
+            return outer.utf8.count > part.utf8.count && counts[outer] != nil
+        }
+    }
+
+    /// Returns the part of the file with the most arrays of the supernet.
+    private static func part(
+        of file: SafetensorsFile, _ counts: [String: Int], _ space: SearchSpace, _ wanted: String?
+    ) throws -> String {
+        if let wanted = wanted == topLevel ? "" : wanted {
             guard counts[wanted] != nil else {
                 throw InterchangeError(
                     .mismatch,
-                    "the file has no part \(Shown.excerpt(wanted)) with arrays of a supernet",
+                    "the file has no part \(shown(wanted)) with arrays of a supernet",
                     remedy: counts.isEmpty
                         ? nil : "it has \(listed(counts.keys.sorted().map(shown)))")
             }
@@ -128,13 +152,15 @@ public struct SupernetFile {
         guard best.count == 1 else {
             throw InterchangeError(
                 .mismatch, "the file holds several supernets: \(listed(best.map(shown)))",
-                remedy: "name the part to read, as with --part \(best[0])")
+                remedy:
+                    "name the part to read, as with --part \(best[0].isEmpty ? topLevel : Shown.excerpt(best[0]))"
+            )
         }
         return best[0]
     }
 
     private static func shown(_ part: String) -> String {
-        part.isEmpty ? "the top level" : Shown.excerpt(part)
+        part.isEmpty ? "\(topLevel) (the top level)" : Shown.excerpt(part)
     }
 
     private static func mismatch(
@@ -183,9 +209,10 @@ private struct Faults {
     var misshapen: [String] = []
     var impossible: [String] = []
     var doubled: [String] = []
+    var unread: [String] = []
 
     var isEmpty: Bool {
-        [missing, unknown, misshapen, impossible, doubled].allSatisfy(\.isEmpty)
+        [missing, unknown, misshapen, impossible, doubled, unread].allSatisfy(\.isEmpty)
     }
 
     var words: String {
@@ -196,7 +223,7 @@ private struct Faults {
                 "with values that are not finite, or with negative variances",
                 impossible.map { Shown.excerpt($0) }
             ),
-            ("there twice", doubled),
+            ("there twice", doubled), ("not readable", unread),
         ]
         return parts.filter { !$0.1.isEmpty }.map { kind, names in
             "\(names.count) \(kind) (\(SupernetFile.listed(names)))"

@@ -13,6 +13,12 @@ struct TorchNumber {
     /// Whether numbers of this type are read as integers.
     let isInteger: Bool
 
+    /// The widths of types that are not read. In older files they are needed to find the storages after them.
+    static let unreadWidths = [
+        "ComplexFloatStorage": 8, "ComplexDoubleStorage": 16, "QInt8Storage": 1,
+        "QUInt8Storage": 1, "QInt32Storage": 4,
+    ]
+
     /// All supported types.
     static let all: [TorchNumber] = [
         TorchNumber(storage: "FloatStorage", width: 4, isInteger: false),
@@ -46,10 +52,10 @@ public enum TorchCheckpoint {
 
     /// Reads the tensors and scalars of a checkpoint, at most `deepest` dictionaries deep; the keys of nested
     /// dictionaries are joined by dots. Items of opaque objects are read like items of dictionaries; no code is
-    /// executed.
+    /// executed. Tensors of unsupported types are listed in `unread`.
     ///
-    /// Errors: `truncated`, `malformed`, `unsupported` (such as a tensor of an unsupported type, or objects but no
-    /// tensor).
+    /// Errors: `truncated`, `malformed`, `unsupported` (such as no tensor but those of unsupported types, or objects but
+    /// no tensor).
     public static func decode(bytes: [UInt8]) throws -> SafetensorsFile {
         guard isCheckpoint(bytes) else {
             throw InterchangeError(
@@ -59,9 +65,7 @@ public enum TorchCheckpoint {
             ZipArchive.isArchive(bytes) ? try readArchive(bytes) : try readLegacy(bytes)
         var file = SafetensorsFile()
         var visited = 0, nameBytes = 0
-        // Tied weights are several tensors in one storage, so the tensors of a valid file may have more floats in total
-        // than the file contains. More than eight times as many are refused as malicious.
-        var left = 2 * bytes.count
+        var memory = Memory(file: bytes.count)
         func visit(_ place: Int, _ name: String, _ depth: Int) throws {
             visited += 1
             guard visited <= mostEntries else {
@@ -84,26 +88,21 @@ public enum TorchCheckpoint {
                     try visit(items[at + 1], name.isEmpty ? key : "\(name).\(key)", depth + 1)
                 }
             case .tensor(let reference):
-                guard file.tensors[name] == nil, file.integers[name] == nil else {
-                    throw InterchangeError(.malformed, "the checkpoint holds tensor \(name) twice")
-                }
-                guard let storage = storages[reference.storage.key] else {
-                    throw InterchangeError(
-                        .truncated, "the numbers of tensor \(name) are not in the file")
-                }
-                let count = try checkedCount(reference, name)
-                guard count <= left else {
-                    throw InterchangeError(.malformed, "the tensors are larger than the file")
-                }
-                left -= count
-                try read(reference, storage, bytes, name, into: &file)
+                try read(reference, name, bytes, storages, &memory, into: &file)
+            case .unreadTensor(let function):
+                file.unread[name] =
+                    "is made by '\(Shown.excerpt(function))', which is not supported"
             default: file.passedOver.insert(name)
             }
         }
         try visit(pickle.root, "", 0)
-        if file.tensors.isEmpty, file.integers.isEmpty,
-            let object = pickle.values.lazy.compactMap(objectName).first
-        {
+        guard file.tensors.isEmpty, file.integers.isEmpty else { return file }
+        if let (name, why) = file.unread.min(by: { $0.key < $1.key }) {
+            throw InterchangeError(
+                .unsupported, "tensor \(Shown.excerpt(name)) \(why): no code was run",
+                remedy: "save it as a plain tensor of floats")
+        }
+        if let object = pickle.values.lazy.compactMap(objectName).first {
             throw InterchangeError(
                 .unsupported,
                 "the checkpoint holds no table of tensors, but '\(object)': no code was run",
@@ -111,6 +110,37 @@ public enum TorchCheckpoint {
                     + " with torch.save(model.state_dict(), …)")
         }
         return file
+    }
+
+    /// Reads one tensor into `file`, or lists it in `unread`.
+    private static func read(
+        _ reference: Pickle.TensorReference, _ name: String, _ bytes: [UInt8],
+        _ storages: [String: Range<Int>], _ memory: inout Memory, into file: inout SafetensorsFile
+    ) throws {
+        guard file.tensors[name] == nil, file.integers[name] == nil, file.unread[name] == nil
+        else {
+            throw InterchangeError(
+                .malformed, "the checkpoint holds tensor \(Shown.excerpt(name)) twice")
+        }
+        let count = try checkedCount(reference, name)
+        guard let kind = number(reference.storage.type) else {
+            file.unread[name] = unread(reference.storage.type)
+            return
+        }
+        guard let storage = storages[reference.storage.key] else {
+            throw InterchangeError(
+                .truncated, "the numbers of tensor \(Shown.excerpt(name)) are not in the file")
+        }
+        guard try memory.takes(count, kind) else {
+            file.unread[name] = "holds \(count) integers, more than are read here"
+            return
+        }
+        let elements = try Elements(reference, kind, count, storage, bytes, name)
+        if kind.isInteger {
+            file.integers[name] = .init(shape: reference.shape, values: elements.integers)
+        } else {
+            file.tensors[name] = .init(shape: reference.shape, values: elements.floats)
+        }
     }
 
     /// Returns the dotted name of a skipped object; nil for other values.
@@ -130,7 +160,9 @@ public enum TorchCheckpoint {
         }
         guard lists.count == 1 else {
             throw InterchangeError(
-                .malformed, "the archive holds two checkpoints, \(lists[0]) and \(lists[1])")
+                .malformed,
+                "the archive holds two checkpoints, \(Shown.excerpt(lists[0])) and \(Shown.excerpt(lists[1]))"
+            )
         }
         let prefix = list.dropLast("data.pkl".count)
         if let order = archive.entries["\(prefix)byteorder"],
@@ -181,7 +213,8 @@ public enum TorchCheckpoint {
         for case .storage(let storage) in pickle.values {
             guard known.updateValue(storage, forKey: storage.key) ?? storage == storage else {
                 throw InterchangeError(
-                    .malformed, "the checkpoint contradicts itself about array \(storage.key)")
+                    .malformed,
+                    "the checkpoint contradicts itself about array \(Shown.excerpt(storage.key))")
             }
         }
         var storages: [String: Range<Int>] = [:]
@@ -191,10 +224,17 @@ public enum TorchCheckpoint {
                 throw InterchangeError(
                     .malformed, "the checkpoint lists an array that no tensor has")
             }
-            guard let width = number(storage.type)?.width else { throw unread(storage, key) }
+            guard
+                let width = number(storage.type)?.width ?? TorchNumber.unreadWidths[storage.type]
+            else {
+                throw InterchangeError(
+                    .unsupported, "array \(Shown.excerpt(key)) \(unread(storage.type))",
+                    remedy: "convert it to floats")
+            }
             let (size, overflow) = storage.count.multipliedReportingOverflow(by: width)
             guard !overflow, start + 8 <= bytes.count, size <= bytes.count - start - 8 else {
-                throw InterchangeError(.truncated, "the checkpoint ends within array \(key)")
+                throw InterchangeError(
+                    .truncated, "the checkpoint ends within array \(Shown.excerpt(key))")
             }
             let count = bytes[start..<start + 8].reversed().reduce(UInt64(0)) {
                 $0 << 8 | UInt64($1)
@@ -202,7 +242,7 @@ public enum TorchCheckpoint {
             guard count == UInt64(storage.count), storages[key] == nil else {
                 throw InterchangeError(
                     .malformed,
-                    "array \(key) has \(count) numbers where \(storage.count) belong",
+                    "array \(Shown.excerpt(key)) has \(count) numbers where \(storage.count) belong",
                     remedy: "copy it again"
                 )
             }
@@ -216,14 +256,8 @@ public enum TorchCheckpoint {
         TorchNumber.all.first { $0.storage == storage }
     }
 
-    private static func unread(
-        _ storage: Pickle.StorageReference, _ name: String
-    ) -> InterchangeError {
-        InterchangeError(
-            .unsupported,
-            "tensor \(name) holds \(Shown.excerpt(storage.type)), which is not read here",
-            remedy: "convert it to floats"
-        )
+    private static func unread(_ type: String) -> String {
+        "holds \(Shown.excerpt(type)), which is not read here"
     }
 
     /// Returns the number of elements of a tensor. Errors: `malformed` if the tensor exceeds its
@@ -233,10 +267,12 @@ public enum TorchCheckpoint {
     ) throws -> Int {
         var malformed: InterchangeError {
             InterchangeError(
-                .malformed, "tensor \(name) of shape \(tensor.shape) does not lie within its array")
+                .malformed,
+                "tensor \(Shown.excerpt(name)) of shape \(ShapeText.shown(tensor.shape)) does not lie within its array"
+            )
         }
         guard tensor.shape.count == tensor.strides.count,
-            tensor.shape.count <= PickleReader.mostDimensions,
+            tensor.shape.count <= ShapeText.mostExtents,
             tensor.offset >= 0, tensor.shape.allSatisfy({ $0 >= 0 }),
             tensor.strides.allSatisfy({ $0 >= 0 })
         else { throw malformed }
@@ -256,53 +292,95 @@ public enum TorchCheckpoint {
         return count
     }
 
-    /// Returns the storage indices of a checked tensor's elements, row-major.
-    private static func places(_ tensor: Pickle.TensorReference) -> [Int] {
-        guard !tensor.shape.contains(0) else { return [] }
-        var places = [tensor.offset]
-        for (extent, stride) in zip(tensor.shape, tensor.strides) {
-            places = places.flatMap { start in (0..<extent).map { start + $0 * stride } }
+    /// The memory that the tensors of a file may take.
+    private struct Memory {
+        /// Bytes left for floats and for integers.
+        private var floats, integers: Int
+
+        /// Floats may take four times the bytes of the file: those of 16 bits take twice their own bytes, and tied
+        /// weights are several tensors in one storage. Integers take eight bytes each, up to the bytes of the file.
+        init(file bytes: Int) { (floats, integers) = (4 * bytes, max(bytes, 1 << 16)) }
+
+        /// Takes the memory of `count` numbers. Returns false if integers have too little left. Errors: `malformed` if
+        /// floats have too little left, as only a malicious file needs more.
+        mutating func takes(_ count: Int, _ kind: TorchNumber) throws -> Bool {
+            guard kind.isInteger else {
+                guard count <= floats / 4 else {
+                    throw InterchangeError(.malformed, "the tensors are larger than the file")
+                }
+                floats -= 4 * count
+                return true
+            }
+            guard count <= integers / 8 else { return false }
+            integers -= 8 * count
+            return true
         }
-        return places
     }
 
-    private static func read(
-        _ tensor: Pickle.TensorReference, _ storage: Range<Int>, _ bytes: [UInt8],
-        _ name: String, into file: inout SafetensorsFile
-    ) throws {
-        guard let kind = number(tensor.storage.type) else { throw unread(tensor.storage, name) }
-        let (size, overflow) = tensor.storage.count.multipliedReportingOverflow(by: kind.width)
-        guard !overflow, size <= storage.count else {
-            throw InterchangeError(
-                .truncated, "the numbers of tensor \(name) are not all in the file")
+    /// The elements of one checked tensor, row-major.
+    private struct Elements {
+        private let tensor: Pickle.TensorReference
+        private let kind: TorchNumber
+        private let count: Int
+        private let start: Int
+        private let bytes: [UInt8]
+
+        /// Takes a tensor of `count` elements whose storage is the range `storage` of `bytes`. Errors: `truncated`.
+        init(
+            _ tensor: Pickle.TensorReference, _ kind: TorchNumber, _ count: Int,
+            _ storage: Range<Int>, _ bytes: [UInt8], _ name: String
+        ) throws {
+            let (size, overflow) = tensor.storage.count.multipliedReportingOverflow(by: kind.width)
+            guard !overflow, size <= storage.count else {
+                throw InterchangeError(
+                    .truncated,
+                    "the numbers of tensor \(Shown.excerpt(name)) are not all in the file")
+            }
+            (self.tensor, self.kind, self.count, self.bytes) = (tensor, kind, count, bytes)
+            start = storage.lowerBound
         }
-        let places = places(tensor)
-        func bits(_ place: Int) -> UInt64 {
-            let start = storage.lowerBound + place * kind.width
+
+        var integers: [Int64] {
+            let isSigned = kind.width > 1 || kind.storage == "CharStorage"
+            let unused = UInt64(64 - 8 * kind.width)
+            return values { bits in
+                isSigned ? Int64(bitPattern: bits << unused) >> Int64(unused) : Int64(bits)
+            }
+        }
+
+        var floats: [Float] {
+            switch kind.storage {
+            case "DoubleStorage": values { Float(Double(bitPattern: $0)) }
+            case "HalfStorage": values { HalfPrecision.float16(UInt16($0)) }
+            case "BFloat16Storage": values { HalfPrecision.bfloat16(UInt16($0)) }
+            default: values { Float(bitPattern: UInt32($0)) }
+            }
+        }
+
+        /// Returns the value of each element, made from its bits.
+        private func values<Value>(_ value: (UInt64) -> Value) -> [Value] {
+            var values: [Value] = []
+            guard count > 0 else { return values }
+            values.reserveCapacity(count)
+            func row(_ place: Int, _ dimension: Int) {
+                guard dimension < tensor.shape.count else {
+                    return values.append(value(bits(place)))
+                }
+                for index in 0..<tensor.shape[dimension] {
+                    row(place + index * tensor.strides[dimension], dimension + 1)
+                }
+            }
+            row(tensor.offset, 0)
+            return values
+        }
+
+        private func bits(_ place: Int) -> UInt64 {
+            let first = start + place * kind.width
             var bits: UInt64 = 0
-            for at in (start..<start + kind.width).reversed() {
+            for at in (first..<first + kind.width).reversed() {
                 bits = bits << 8 | UInt64(bytes[at])
             }
             return bits
         }
-        if kind.isInteger {
-            let isSigned = kind.width > 1 || kind.storage == "CharStorage"
-            let unused = UInt64(64 - 8 * kind.width)
-            file.integers[name] = .init(
-                shape: tensor.shape,
-                values: places.map {
-                    isSigned
-                        ? Int64(bitPattern: bits($0) << unused) >> Int64(unused) : Int64(bits($0))
-                })
-            return
-        }
-        let values: [Float] =
-            switch kind.storage {
-            case "DoubleStorage": places.map { Float(Double(bitPattern: bits($0))) }
-            case "HalfStorage": places.map { HalfPrecision.float16(UInt16(bits($0))) }
-            case "BFloat16Storage": places.map { HalfPrecision.bfloat16(UInt16(bits($0))) }
-            default: places.map { Float(bitPattern: UInt32(bits($0))) }
-            }
-        file.tensors[name] = .init(shape: tensor.shape, values: values)
     }
 }

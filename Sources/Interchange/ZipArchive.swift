@@ -45,7 +45,7 @@ struct ZipArchive {
         for _ in 0..<count {
             let (name, range, next) = try Self.entry(reader, at)
             guard entries.updateValue(range, forKey: name) == nil else {
-                throw InterchangeError(.malformed, "the archive holds \(name) twice")
+                throw InterchangeError(.malformed, "the archive holds \(Shown.excerpt(name)) twice")
             }
             at = next
         }
@@ -112,7 +112,8 @@ struct ZipArchive {
         let start = header + 30 + skip
         guard start <= reader.bytes.count, size <= reader.bytes.count - start else {
             throw InterchangeError(
-                .truncated, "the archive ends within \(name)", remedy: "copy it again")
+                .truncated, "the archive ends within \(Shown.excerpt(name))",
+                remedy: "copy it again")
         }
         return (name, start..<start + size, next)
     }

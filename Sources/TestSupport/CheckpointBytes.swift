@@ -58,8 +58,8 @@ public struct CheckpointBytes: Sendable {
             (0..<4).map { UInt8(truncatingIfNeeded: Float(place).bitPattern >> (8 * $0)) }
         })
 
-    /// A file of the form before PyTorch 1.6.
-    public func legacy(_ list: [UInt8], numbers: [UInt8]? = nil) -> [UInt8] {
+    /// A file of the form before PyTorch 1.6, whose array holds `count` numbers.
+    public func legacy(_ list: [UInt8], numbers: [UInt8]? = nil, count: Int = 6) -> [UInt8] {
         let magic: [UInt8] =
             [0x80, 2, 0x8A, 10] + Self.legacyMagic + [UInt8(ascii: ".")]
         let version: [UInt8] = [0x80, 2, UInt8(ascii: "M")] + little(1001, 2) + [UInt8(ascii: ".")]
@@ -68,7 +68,7 @@ public struct CheckpointBytes: Sendable {
             + [0x88, UInt8(ascii: "s"), UInt8(ascii: ".")]
         let keys =
             [0x80, 2, UInt8(ascii: "]")] + text("k") + [UInt8(ascii: "a"), UInt8(ascii: ".")]
-        return magic + version + system + list + keys + little(6, 8) + (numbers ?? self.numbers)
+        return magic + version + system + list + keys + little(count, 8) + (numbers ?? self.numbers)
     }
 
     /// An archive with entries stored plainly.

@@ -35,11 +35,22 @@ struct TrainedOptions: ParsableArguments {
     @Option(help: "Values of width genes it was trained for (all of the space).")
     var widths: String?
 
-    /// Returns the trained domain. Throws `ValidationError` for a value that `space` lacks.
-    func domain(of space: SearchSpace) throws -> TrainedDomain {
-        var domain = TrainedDomain(space)
-        func read(_ text: String?, _ name: String, _ known: [Double]) throws -> [Double] {
-            guard let text else { return known }
+    /// The genes of a network trained alone: those of the largest network of `space`, at all image sizes.
+    static func alone(_ space: SearchSpace) throws -> TrainedDomain {
+        var domain = try TrainedDomain(covering: [space.largest], of: space)
+        domain.resolutions = space.resolutions
+        return domain
+    }
+
+    /// Returns the trained domain; values that no option gives are those of `usual`. Throws `ValidationError` for a value
+    /// that `space` lacks.
+    func domain(of space: SearchSpace, usual: TrainedDomain) throws -> TrainedDomain {
+        var domain = usual
+        let whole = TrainedDomain(space)
+        func read(
+            _ text: String?, _ name: String, _ usual: [Double], _ known: [Double]
+        ) throws -> [Double] {
+            guard let text else { return usual }
             let values = try NumberList.read(text, name, in: 0...4096)
             if let other = values.first(where: { !known.contains($0) }) {
                 throw ValidationError(
@@ -51,14 +62,20 @@ struct TrainedOptions: ParsableArguments {
             }
             return Set(values).sorted()
         }
-        func whole(_ text: String?, _ name: String, _ known: [Int]) throws -> [Int] {
-            try read(text, name, known.map(Double.init)).map { Int($0) }
+        func set(
+            _ path: WritableKeyPath<TrainedDomain, [Int]>, _ text: String?, _ name: String
+        ) throws {
+            domain[keyPath: path] = try read(
+                text, name, usual[keyPath: path].map(Double.init),
+                whole[keyPath: path].map(Double.init)
+            ).map { Int($0) }
         }
-        domain.resolutions = try whole(resolutions, "--resolutions", domain.resolutions)
-        domain.kernelSizes = try whole(kernelSizes, "--kernel-sizes", domain.kernelSizes)
-        domain.expandRatios = try read(expandRatios, "--expand-ratios", domain.expandRatios)
-        domain.depths = try whole(depths, "--depths", domain.depths)
-        domain.widths = try whole(widths, "--widths", domain.widths)
+        try set(\.resolutions, resolutions, "--resolutions")
+        try set(\.kernelSizes, kernelSizes, "--kernel-sizes")
+        try set(\.depths, depths, "--depths")
+        try set(\.widths, widths, "--widths")
+        domain.expandRatios = try read(
+            expandRatios, "--expand-ratios", usual.expandRatios, whole.expandRatios)
         _ = try space.restricted(to: domain)
         return domain
     }
@@ -95,8 +112,9 @@ struct ImportSupernet: ParsableCommand {
             unknown or of another shape.
 
             The artifact records how images are normalised (--mean and --std; by default the file's, or ImageNet's) and \
-            which genes and image sizes were trained (by default all of the space). It can then be used like a supernet \
-            trained here: sampled, specialised, evaluated and exported.
+            which genes and image sizes were trained. By default these are all of the space; for a file without matrices, \
+            as of a network trained alone, only the largest genes. It can then be used like a supernet trained here: \
+            sampled, specialised, evaluated and exported.
 
             Example:
               ofa import supernet ofa_mbv3_d234_e346_k357_w1.0 --space ofa-mbv3-w1.0
@@ -118,7 +136,10 @@ struct ImportSupernet: ParsableCommand {
     /// The trained genes.
     @OptionGroup var trained: TrainedOptions
     /// The part of the file.
-    @Option(help: "The part of the file to read, if it holds several, such as state_dict_ema.")
+    @Option(
+        help:
+            "The part of the file to read, if it holds several, such as state_dict_ema; . is the top level."
+    )
     var part: String?
     /// The artifact's name.
     @Option(help: "The artifact's name; by default the file's.") var name: String?
@@ -145,7 +166,8 @@ struct ImportSupernet: ParsableCommand {
     /// Reads, checks and stores the supernet.
     mutating func run() throws {
         let space = try SpaceCommand.space(named: space)
-        let domain = try trained.domain(of: space)
+        let usual = try trained.domain(of: space, usual: TrainedDomain(space))
+        let name = try name ?? ImportedName.of(file)
         let given = try self.normalization(space)
         let bytes = try Input.bytes(file, atMost: Self.mostBytes(space))
         let (supernet, stated) = try InterchangeError.naming(file) {
@@ -156,13 +178,20 @@ struct ImportSupernet: ParsableCommand {
             }
             return (try SupernetFile(file, space: space, part: part), file.metadata)
         }
-        let normalization = try given ?? self.stated(stated, space) ?? usual(space)
+        let domain =
+            supernet.isWithoutTransforms
+            ? try trained.domain(of: space, usual: TrainedOptions.alone(space)) : usual
+        let normalization = try given ?? self.stated(stated, space) ?? imageNet(space)
         let url = URL(filePath: file)
         let source = ArtifactSource(file: url.lastPathComponent, bytes: bytes)
         let artifact = try SupernetStore.add(
             supernet.weights, of: space, normalization: normalization, trained: domain,
-            source: source, name: name ?? url.deletingPathExtension().lastPathComponent,
-            over: try database.connect())
+            source: source, name: name, over: try database.connect())
+        if domain != usual {
+            Output.note(
+                "\(file) has no kernel transform matrices, as a network trained alone: recorded as trained for"
+                    + " \(domain.words); --kernel-sizes, --expand-ratios and --depths give more")
+        }
         let answer = Answer(
             artifact: artifact.id.rawValue, digest: artifact.digest.hex, tensors: supernet.tensors,
             space: space.name, name: artifact.name, part: supernet.part,
@@ -180,12 +209,7 @@ struct ImportSupernet: ParsableCommand {
         if answer.identity_transforms {
             try Output.line("  without kernel transform matrices: they are the identity")
         }
-        func listed(_ values: [Float]) -> String {
-            values.map { "\($0)" }.joined(separator: ", ")
-        }
-        try Output.line(
-            "  images are normalised with mean \(listed(answer.normalization.mean)) and deviation"
-                + " \(listed(answer.normalization.deviation))")
+        try Output.line("  images are normalised with \(answer.normalization.words)")
         try Output.line("  trained for \(answer.trained.words)")
     }
 
@@ -221,7 +245,12 @@ struct ImportSupernet: ParsableCommand {
     private func stated(_ metadata: [String: String], _ space: SearchSpace) throws
         -> PixelNormalization?
     {
-        guard let mean = metadata["mean"], let std = metadata["std"] else { return nil }
+        guard metadata["mean"] != nil || metadata["std"] != nil else { return nil }
+        guard let mean = metadata["mean"], let std = metadata["std"] else {
+            throw CommandFailure.failed(
+                "\(file): the metadata have \(metadata["mean"] == nil ? "std" : "mean") alone, and mean and std belong"
+                    + " together", remedy: "give --mean and --std", code: "malformed")
+        }
         var other = self
         (other.mean, other.std) = (
             mean.trimmingCharacters(in: ["[", "]", " "]),
@@ -234,8 +263,8 @@ struct ImportSupernet: ParsableCommand {
         }
     }
 
-    /// Returns ImageNet's normalisation. Throws for a space without three channels.
-    private func usual(_ space: SearchSpace) throws -> PixelNormalization {
+    /// Returns ImageNet's normalisation, and says so. Throws for a space without three channels.
+    private func imageNet(_ space: SearchSpace) throws -> PixelNormalization {
         guard space.inputChannels == 3 else {
             throw ValidationError(
                 "space \(space.name) has images of \(space.inputChannels) channel"
@@ -243,6 +272,9 @@ struct ImportSupernet: ParsableCommand {
                     + ", for which there is no usual normalisation",
                 remedy: "give --mean and --std that the supernet was trained with")
         }
+        Output.note(
+            "\(file) does not say how images are normalised: assumed is ImageNet's, with \(SupernetStore.imageNet.words);"
+                + " --mean and --std give others")
         return SupernetStore.imageNet
     }
 }

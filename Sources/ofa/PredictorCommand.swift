@@ -100,6 +100,11 @@ enum PredictorTensors {
     /// Returns the tensors of a PyTorch checkpoint or a safetensors file, integers as floats; nil for other formats.
     static func read(_ bytes: [UInt8]) throws -> [String: (shape: [Int], values: [Float])]? {
         guard let file = try TensorFile.read(bytes) else { return nil }
+        if let (name, why) = file.unread.min(by: { $0.key < $1.key }) {
+            throw InterchangeError(
+                .unsupported, "tensor \(Shown.excerpt(name)) \(why)", remedy: "convert it to floats"
+            )
+        }
         var tensors = file.tensors.mapValues { ($0.shape, $0.values) }
         for (name, tensor) in file.integers {
             tensors[name] = (tensor.shape, tensor.values.map(Float.init))
@@ -188,9 +193,8 @@ struct PredictorImport: ParsableCommand {
             try target.write { try $0(encoded) }
             if target.isStandardOutput { return }
         } else {
-            let stem = URL(filePath: file).deletingPathExtension().lastPathComponent
             artifact = try PredictorStore.add(
-                predictor, name: name ?? stem,
+                predictor, name: name ?? ImportedName.of(file),
                 source: ArtifactSource(
                     file: URL(filePath: file).lastPathComponent, bytes: bytes),
                 over: try database.connect()
@@ -272,7 +276,7 @@ enum PredictorPrinter {
                         ? ", with the same prediction at each" : ""))
             if let trained = document.trained {
                 try Output.line(
-                    "  of networks of a supernet trained for \(trained.words); no other is predicted"
+                    "  of networks within \(trained.words); no other is predicted"
                 )
             }
             guard let quality = document.quality else {

@@ -18,7 +18,8 @@ struct PredictorFit: ParsableCommand {
             Acc (%)) and, for architectures without image size, resolution. An architecture is genes as JSON or a Python \
             dictionary, or a net.config, in quotes. Other columns are ignored; repeated measurements of a network are \
             averaged. Accuracies are shares, or percent if all are above 1 or --percent says so. A fifth of the networks \
-            is held out to state the error. The predictor is stored as an artifact, or written to a file with --output.
+            is held out to state the error. Only networks of genes and image sizes that occur in the table are predicted. \
+            The predictor is stored as an artifact, or written to a file with --output.
 
             Example:
               ofa predictor fit measured.csv --space ofa-mbv3-w1.0 --name measured
@@ -89,8 +90,15 @@ struct PredictorFit: ParsableCommand {
         Output.note(
             "\(measured.rows) measurements of \(measured.samples.count) networks, accuracies"
                 + " \(measured.isPercent ? "in percent" : "as shares")")
-        let predictor = try AccuracyPredictor.fit(
+        var predictor = try AccuracyPredictor.fit(
             measured.samples, space: space, method: method.fitted, seed: seed ?? 0)
+        let domain = try TrainedDomain(covering: measured.samples.map(\.config), of: space)
+        if domain != TrainedDomain(space) {
+            Output.note(
+                "the networks have \(domain.words) only, of \(TrainedDomain(space).words): no other is predicted"
+            )
+        }
+        predictor.trained = domain
         try predictor.checkScale(space, "the predictor fitted on \(file)")
         var artifact: Int64?
         if let target {
@@ -100,7 +108,7 @@ struct PredictorFit: ParsableCommand {
         } else {
             let url = URL(filePath: file)
             artifact = try PredictorStore.add(
-                predictor, name: name ?? url.deletingPathExtension().lastPathComponent,
+                predictor, name: name ?? ImportedName.of(file),
                 source: ArtifactSource(file: url.lastPathComponent, bytes: bytes),
                 over: try database.connect()
             ).rawValue

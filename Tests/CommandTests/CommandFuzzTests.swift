@@ -1,5 +1,7 @@
 // Mutated command lines: each is parsed or refused with a reason; through the real program a refused one leaves no row.
+import ArgumentParser
 import Foundation
+import Interchange
 import Postgres
 import TestSupport
 import Testing
@@ -20,6 +22,8 @@ import Testing
         "cost 1 --by device",
         "cost --since 2026-01-31 --factors 1", "queue limit gpu 2", "queue pause default",
         "artifacts list --kind predictor", "artifacts get 1 -o out.bin", "lineage up 1 --limit 5",
+        "import supernet w.pth --space fashion-mbv3 --mean 0.5 --std 0.25 --kernel-sizes 3,5 --part ema",
+        "predictor fit m.csv --space fashion-mbv3 --percent --method ridge --seed 3 --name fitted",
         "status --all", "report 1 --html out.html", "space list", "queue recurring remove x",
     ]
 
@@ -49,6 +53,36 @@ import Testing
                     throw Unexpected(description: "exit code \(code.rawValue), '\(text)': \(error)")
                 }
                 throw Refusal(description: text)
+            }
+        }
+    }
+
+    @Test("the tensors of a mutated predictor and mutated lists of numbers are read or refused")
+    func importing() throws {
+        let made = CheckpointBytes()
+        let layer = made.tensor(shape: [1, 6], strides: [6, 1])
+        let files = [
+            made.zip(made.table([("fc.weight", layer), ("base_acc", made.int(1))])),
+            made.legacy(
+                made.table([
+                    ("layers.0.weight", layer),
+                    ("base_acc", made.tensor(shape: [1], strides: [1], type: "LongStorage")),
+                ])),
+            try Safetensors.encode(["0.weight": .init(shape: [1, 2], values: [1, 2])]),
+        ]
+        try Mutations("predictor-tensors", of: files, words: ["base_acc", "weight", "F64"]).run(
+            Mutations.cases(share: 0.05), throwing: InterchangeError.self
+        ) { bytes in
+            for tensor in try (PredictorTensors.read(bytes) ?? [:]).values {
+                #expect(tensor.shape.reduce(1, *) == tensor.values.count)
+            }
+        }
+        try Mutations("number-lists", of: ["0.485,0.456,0.406", "160, 192,224"]).run(
+            Mutations.cases(share: 0.05), throwing: ValidationError.self
+        ) { bytes in
+            let text = String(decoding: bytes, as: UTF8.self)
+            for number in try NumberList.read(text, "--mean", in: 1e-6...1e3) {
+                #expect((1e-6...1e3).contains(number))
             }
         }
     }

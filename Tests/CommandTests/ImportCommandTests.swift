@@ -57,6 +57,69 @@ import Testing
         #expect(try got == Safetensors.decode(bytes: bytes).tensors)
     }
 
+    @Test(
+        "a file without matrices, as of a network trained alone, is trained for its largest genes only"
+    )
+    func alone() throws {
+        let place = try CommandPlace()
+        let bytes = try Self.supernet { tensors in
+            for name in tensors.keys where name.hasSuffix("_matrix") { tensors[name] = nil }
+        }
+        try Data(bytes).write(to: place.folder.appending(path: "plain.pth.tar"))
+        func trained(_ arguments: String...) throws -> (domain: [String: Any], errors: String) {
+            let run = try place.ofa(
+                [
+                    "import", "supernet", "plain.pth.tar", "--space", "fashion-mbv3", "--mean",
+                    "0.5", "--std", "0.5", "--json",
+                ] + arguments)
+            #expect(run.status == 0, "\(run.errors)")
+            let answer = try #require(
+                JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
+            #expect(answer["identity_transforms"] as? Bool == true)
+            #expect(answer["name"] as? String == "plain")
+            return (try #require(answer["trained"] as? [String: Any]), run.errors)
+        }
+        let (domain, errors) = try trained()
+        #expect(domain["kernelSizes"] as? [Int] == [7])
+        #expect(domain["expandRatios"] as? [Int] == [6] && domain["depths"] as? [Int] == [3])
+        #expect(domain["resolutions"] as? [Int] == [20, 24, 28])
+        #expect(errors.contains("has no kernel transform matrices, as a network trained alone"))
+        let all = try trained(
+            "--kernel-sizes", "3,5,7", "--expand-ratios", "3,4,6", "--depths", "2,3")
+        #expect(all.domain["kernelSizes"] as? [Int] == [3, 5, 7] && all.errors.isEmpty)
+    }
+
+    @Test("an artifact is named after the file without the endings of formats, and not by a number")
+    func names() throws {
+        let place = try CommandPlace()
+        let bytes = try Self.supernet(metadata: ["mean": "0.5", "std": "0.5"])
+        func run(_ file: String) throws -> CommandRun {
+            try Data(bytes).write(to: place.folder.appending(path: file))
+            return try place.ofa("import", "supernet", file, "--space", "fashion-mbv3", "--json")
+        }
+        for (file, name) in [
+            ("ofa_mbv3_d234_e346_k357_w1.0", "ofa_mbv3_d234_e346_k357_w1.0"),
+            ("birds_w1.2.SafeTensors", "birds_w1.2"), ("model.pth.tar", "model"), (".pt", ".pt"),
+        ] {
+            let answer = try #require(
+                JSONSerialization.jsonObject(with: Data(try run(file).output.utf8))
+                    as? [String: Any])
+            #expect(answer["name"] as? String == name)
+        }
+        let count = try place.list("artifacts", "list").count
+        for (file, told) in [
+            (
+                "17.pth",
+                "gives the artifact the name 17, which is read as the number of an artifact"
+            ),
+            (String(repeating: "x", count: 240) + ".pth", "the name of file xxx"),
+        ] {
+            let refused = try run(file)
+            #expect(refused.status == 64 && refused.errors.contains(told), "\(refused.errors)")
+        }
+        #expect(try place.list("artifacts", "list").count == count)
+    }
+
     @Test("what does not fit is refused with its names, and nothing is stored")
     func refused() throws {
         let place = try CommandPlace()
@@ -75,6 +138,10 @@ import Testing
         try refused(
             "1 missing (classifier.linear.bias)",
             Self.supernet { $0["classifier.linear.bias"] = nil })
+        for key in ["mean", "std"] {
+            try refused(
+                "w.pth: the metadata have \(key) alone", Self.supernet(metadata: [key: "0.5"]), [])
+        }
         try refused("1 not known (x)", Self.supernet { $0["x"] = .init(shape: [], values: [1]) })
         try refused("this is no PyTorch checkpoint and no safetensors file", Array("nothing".utf8))
         try refused("--mean and --std belong together", good, status: 64, ["--mean", "0.5"])

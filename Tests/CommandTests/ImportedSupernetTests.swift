@@ -4,6 +4,7 @@ import Artifacts
 import Foundation
 import Jobs
 import Postgres
+import Search
 import TestSupport
 import Testing
 
@@ -113,6 +114,124 @@ import Testing
         try evaluated(place, supernet, dataset, arch)
         let export = try place.ofa("export", "\(network)", "-o", "network.onnx")
         #expect(export.status == 0, "\(export.errors)")
+        // The model's metadata are texts within its bytes.
+        let model = Data(try place.bytes("network.onnx"))
+        #expect(model.range(of: Data(#""deviation":[0.25],"mean":[0.3"#.utf8)) != nil)
+        try otherNormalisation(place, dataset, bytes, arch, network)
+    }
+
+    /// The same weights with other constants are measured on other pixels, in a sample and in an evaluation: neither takes
+    /// the constants of the data set, which are the same for both.
+    private func otherNormalisation(
+        _ place: CommandPlace, _ dataset: Int, _ bytes: [UInt8], _ arch: [String: Any],
+        _ network: Int
+    ) throws {
+        func imported(_ mean: String, _ std: String) throws -> Int {
+            try #require(
+                try place.document(
+                    "import", "supernet", "other.safetensors", "--space", "fashion-mbv3", "--mean",
+                    mean, "--std", std, "--resolutions", "20,28", "--kernel-sizes", "3,5")[
+                        "artifact"] as? Int)
+        }
+        let genes = String(
+            decoding: try JSONSerialization.data(withJSONObject: arch), as: UTF8.self)
+        func loss(_ artifact: Int, _ more: [String]) throws -> Double {
+            try #require(
+                try place.document(
+                    ["evaluate", "\(artifact)", "--dataset", "\(dataset)", "--images", "50"] + more)[
+                        "loss"] as? Double)
+        }
+        let (one, far) = (try imported("0.3", "0.25"), try imported("3", "0.5"))
+        let cut = ["--arch", genes, "--calibration-images", "32"]
+        #expect(try loss(one, cut) == loss(one, cut))
+        #expect(try loss(one, cut) != loss(far, cut))
+        // A network is measured with its own statistics and the constants that it records.
+        let before = try loss(network, [])
+        let copy = try place.copy("\(network)", as: "far") { fields in
+            var input = fields["input"] as? [String: Any] ?? [:]
+            input["normalization"] = ["mean": [3], "deviation": [0.5]]
+            fields["input"] = input
+        }
+        #expect(try loss(Int(copy.rawValue), []) != before)
+        var samples: [[Double]] = []
+        for supernet in [one, far] {
+            try place.write(
+                """
+                name: samples
+                space: fashion-mbv3
+                seed: 3
+                stages:
+                  accuracy:
+                    kind: sample-accuracy
+                    dataset: artifact:\(dataset)
+                    supernet: artifact:\(supernet)
+                    subnets: 12
+                    images: 50
+                    calibration_images: 32
+                    shards: 1
+                """)
+            #expect(try place.ofa("run", "tiny.yaml").status == 0)
+            let made = try #require(
+                try place.list("artifacts", "list", "--kind", "accuracy-samples").last?["id"])
+            #expect(
+                try place.ofa("artifacts", "get", "\(made)", "-o", "s.json", "--force").status == 0)
+            let table = try JSONDecoder().decode(
+                AccuracySamples.self, from: Data(try place.bytes("s.json")))
+            samples.append(table.samples.map(\.accuracy))
+        }
+        #expect(samples[0].count == 12 && samples[0] != samples[1])
+    }
+
+    @Test("an imported supernet as teacher and as start: images are normalised as it knows them")
+    func teacher() throws {
+        let place = try CommandPlace(images: true)
+        try Data(try ImportCommandTests.supernet()).write(
+            to: place.folder.appending(path: "s.safetensors"))
+        func imported(_ mean: String) throws -> Int {
+            try #require(
+                try place.document(
+                    "import", "supernet", "s.safetensors", "--space", "fashion-mbv3", "--mean",
+                    mean,
+                    "--std", "0.25")["artifact"] as? Int)
+        }
+        let (one, other) = (try imported("0.3"), try imported("0.7"))
+        func stage(_ name: String, _ keys: String...) -> String {
+            "  \(name): {kind: train, phase: \(name), epochs: 0.1, learning_rate: 0.01, batch: 32, \(keys.joined(separator: ", "))}\n"
+        }
+        func run(_ stages: String...) throws -> CommandRun {
+            try place.write(
+                "name: t\nspace: fashion-mbv3\nstages:\n"
+                    + "  data: {kind: import-dataset, dataset: tiny, folder: DATA, held_out: 100}\n"
+                    + stages.joined())
+            return try place.ofa("run", "tiny.yaml")
+        }
+        func mean(_ stage: String) throws -> Double? {
+            let artifact = try place.artifact("fashion-mbv3-\(stage)")
+            let fields = try JSONSerialization.jsonObject(with: Data(artifact.metadataJSON.utf8))
+            let normalization = (fields as? [String: Any])?["normalization"] as? [String: Any]
+            return (normalization?["mean"] as? [Double])?.first
+        }
+        let good = try run(
+            stage("fresh", "needs: [data]", "teacher: artifact:\(one)"),
+            stage("on", "needs: [data]", "from: artifact:\(other)", "teacher: artifact:\(other)"),
+            stage("own", "needs: [data]"))
+        #expect(good.status == 0, "\(good.errors)")
+        #expect(try mean("fresh") == 0.3 && mean("on") == 0.7)
+        let own = try #require(try mean("own"))
+        #expect(own != 0.3 && own != 0.7)
+        // Both are recorded: refused before anything runs.
+        let jobs = try place.list("jobs").count
+        let apart = try run(
+            stage("apart", "needs: [data]", "from: artifact:\(one)", "teacher: artifact:\(other)"))
+        #expect(apart.status != 0 && apart.errors.contains("stages.apart.teacher was trained on"))
+        #expect(try place.list("jobs").count == jobs)
+        // The images of fresh weights are normalised by their own statistics, which only the stage knows.
+        let late = try run(
+            stage("first", "needs: [data]"),
+            stage("second", "needs: [first]", "from: first", "teacher: artifact:\(other)"))
+        #expect(late.status == 1, "\(late.errors)")
+        let text = late.errors + late.output
+        #expect(text.contains("the teacher, artifact \(other), was trained on images"), "\(text)")
     }
 
     private func specialised(_ place: CommandPlace, _ supernet: Int) throws {

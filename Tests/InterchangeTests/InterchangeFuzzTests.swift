@@ -1,24 +1,25 @@
 // Mutated checkpoints and safetensors: tensors or a typed error, whatever the bytes are.
 
 import Foundation
+import Networks
 import TestSupport
 import Testing
 
 @testable import Interchange
 
 @Suite struct InterchangeFuzzTests {
-    /// Every tensor that is read fills its shape, and all together are no larger than the file allows.
+    /// Every tensor that is read fills its shape, and all together take no more memory than the file allows.
     private func check(_ file: SafetensorsFile, _ bytes: Int) {
-        var total = 0
+        var floats = 0, integers = 0
         for tensor in file.tensors.values {
             #expect(tensor.shape.reduce(1, *) == tensor.values.count)
-            total += tensor.values.count
+            floats += 4 * tensor.values.count
         }
         for tensor in file.integers.values {
             #expect(tensor.shape.reduce(1, *) == tensor.values.count)
-            total += tensor.values.count
+            integers += 8 * tensor.values.count
         }
-        #expect(total <= 2 * bytes)
+        #expect(floats <= 4 * bytes && integers <= max(bytes, 1 << 16))
     }
 
     @Test("checkpoints of both forms, objects beside their tensors")
@@ -33,10 +34,20 @@ import Testing
         let lists = [
             made.table([("w", made.tensor(shape: [3, 2], strides: [1, 3]))]),
             made.table([("state_dict", inner), ("args", call)]),
+            made.table([
+                ("b", made.tensor(shape: [6], strides: [1], type: "ByteStorage")),
+                ("c", made.tensor(shape: [3], strides: [1], type: "ComplexFloatStorage")),
+                (
+                    "s",
+                    made.global("torch._utils", "_rebuild_sparse_tensor")
+                        + made.tuple([made.int(1)]) + [UInt8(ascii: "R")]
+                ),
+            ]),
         ]
         let corpus = lists.map(made.zip) + lists.map { made.legacy($0) }
         try Mutations(
-            "checkpoints", of: corpus, words: ["FloatStorage", "HalfStorage", "collections"]
+            "checkpoints", of: corpus,
+            words: ["FloatStorage", "HalfStorage", "ByteStorage", "QInt8Storage", "collections"]
         ).run(
             Mutations.cases(share: 0.1), throwing: InterchangeError.self
         ) { bytes in
@@ -64,6 +75,7 @@ import Testing
 
     @Test("safetensors")
     func safetensors() throws {
+        let made = CheckpointBytes()
         let file = try Safetensors.encode(
             [
                 "a": .init(shape: [2, 2], values: [1, 2, 3, 4]), "b": .init(shape: [], values: [5]),
@@ -72,12 +84,40 @@ import Testing
         let half = #"{"x":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}  "#
         let other =
             [UInt8(half.utf8.count), 0, 0, 0, 0, 0, 0, 0] + Array(half.utf8) + [0, 60, 0, 60]
+        let mixed =
+            #"{"x":{"dtype":"F64","shape":[1],"data_offsets":[0,8]},"y":{"dtype":"U8","shape":[4],"data_offsets":[8,12]}}"#
+        let third =
+            made.little(mixed.utf8.count, 8) + Array(mixed.utf8) + [UInt8](repeating: 1, count: 12)
         try Mutations(
-            "safetensors", of: [file, other], words: ["F16", "BF16", "I64", "__metadata__"]
+            "safetensors", of: [file, other, third],
+            words: ["F16", "BF16", "F64", "I64", "U8", "C64", "__metadata__"]
         ).run(
             Mutations.cases(share: 0.05), throwing: InterchangeError.self
         ) { bytes in
             check(try Safetensors.decode(bytes: bytes), bytes.count)
+        }
+    }
+
+    @Test(
+        "supernets in files of both formats, whose names, shapes and numbers are mutated together")
+    func supernets() throws {
+        let space = SearchSpace.tiny(), made = CheckpointBytes()
+        let weights = try Weights(supernetOf: space, seed: 1)
+        var tensors: [String: SafetensorsFile.Tensor<Float>] = [:]
+        var list: [(String, [UInt8])] = []
+        for (parameter, values) in weights.named {
+            tensors["module.\(parameter.name)"] = .init(shape: parameter.shape, values: values)
+            list.append((parameter.name, made.tensor(shape: [6], strides: [1])))
+        }
+        let files = [
+            try Safetensors.encode(tensors, metadata: ["mean": "[0.5]"]),
+            made.zip(made.table(list)),
+        ]
+        try Mutations("supernets", of: files, words: ["module.", "conv", ".bn.bn", "F16"]).run(
+            Mutations.cases(share: 0.02), throwing: InterchangeError.self
+        ) { bytes in
+            guard let file = try TensorFile.read(bytes) else { return }
+            _ = try SupernetFile(file, space: space)
         }
     }
 }

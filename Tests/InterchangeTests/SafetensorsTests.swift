@@ -160,8 +160,46 @@ import Testing
         // Half a number.
         let odd = #"{"x":{"dtype":"F16","shape":[2],"data_offsets":[0,3]}}"#
         #expect(code(bytes(header: odd, data: [0, 0, 0])) == .malformed)
-        let other = #"{"x":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}}"#
-        #expect(code(bytes(header: other, data: Array(repeating: 0, count: 8))) == .unsupported)
+    }
+
+    @Test("floats of 64 bits are rounded; types that are not read are named beside the others")
+    func otherTypes() throws {
+        let wide = #""x":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}"#
+        let third = withUnsafeBytes(of: (1.0 / 3).bitPattern.littleEndian) { Array($0) }
+        let file = try Safetensors.decode(bytes: bytes(header: "{\(wide)}", data: third))
+        #expect(file.tensors["x"]?.values == [Float(1.0 / 3)])
+        for (type, size) in [("U8", 1), ("BOOL", 1), ("I32", 4), ("F8_E4M3", 1), ("C64", 8)] {
+            let header =
+                #"{\#(wide),"y":{"dtype":"\#(type)","shape":[1],"data_offsets":[8,\#(8 + size)]}}"#
+            let data = third + [UInt8](repeating: 1, count: size)
+            let file = try Safetensors.decode(bytes: bytes(header: header, data: data))
+            #expect(file.tensors.count == 1 && file.integers.isEmpty)
+            #expect(file.unread == ["y": "holds \(type), which is not read here"])
+            // Its bytes must lie in the file, without a gap.
+            #expect(code(bytes(header: header, data: Array(data.dropLast()))) == .truncated)
+            #expect(code(bytes(header: header, data: data + [0])) == .malformed)
+        }
+        let odd = #"{"y":{"dtype":"U8","shape":[3],"data_offsets":[0,8]}}"#
+        #expect(code(bytes(header: odd, data: third)) == .malformed)
+    }
+
+    @Test("names and shapes of any length give a message of a line")
+    func long() {
+        let name = String(repeating: "n", count: 100_000)
+        let shape = [String](repeating: "1", count: 100_000).joined(separator: ",")
+        for (header, data) in [
+            (#"{"\#(name)":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, 4),
+            (#"{"\#(name)":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, 0),
+            (#"{"\#(name)":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#, 8),
+            (#"{"x":{"dtype":"F32","shape":[\#(shape)],"data_offsets":[0,4]}}"#, 4),
+            (#"{"x":{"dtype":"F32","shape":[1],"data_offsets":[\#(shape)]}}"#, 4),
+        ] {
+            let error = #expect(throws: InterchangeError.self) {
+                try Safetensors.decode(
+                    bytes: bytes(header: header, data: [UInt8](repeating: 0, count: data)))
+            }
+            #expect((error?.message.utf8.count ?? 1000) < 400)
+        }
     }
 
     @Test("a name twice is refused, whatever its letters are written as")

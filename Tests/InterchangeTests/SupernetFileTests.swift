@@ -109,6 +109,42 @@ import Testing
         #expect(try reason([:]).reason.contains("none of the file's 0 tensors"))
     }
 
+    @Test("a part below the top level is left out; both whole, the top level is called '.'")
+    func topLevel() throws {
+        var file = try tensors()
+        file["ema.first_conv.bn.weight"] = file["first_conv.bn.weight"]
+        file["ema.decay"] = Tensor(shape: [], values: [0.9])
+        #expect(try read(file).part == "")
+        let both = try tensors().merging(tensors { "ema.\($0)" }) { $1 }
+        let error = try reason(both)
+        #expect(
+            error.message.contains(
+                "several supernets: . (the top level), ema: name the part to read, as with --part ."
+            ))
+        #expect(try read(both, part: ".").part == "")
+        #expect(try read(both, part: "ema").part == "ema")
+        // What lies in no part of a supernet is still not known.
+        file["extra.weight"] = Tensor(shape: [1], values: [1])
+        #expect(try reason(file).reason.contains("1 not known (extra.weight)"))
+    }
+
+    @Test("a tensor that is not read is a fault if it is one of the supernet's, and else is not")
+    func unread() throws {
+        var file = SafetensorsFile(tensors: try tensors { "model.\($0)" })
+        file.unread["optimizer.step"] = "holds C64, which is not read here"
+        #expect(try SupernetFile(file, space: space).tensors == file.tensors.count)
+        file.tensors["model.classifier.linear.bias"] = nil
+        file.unread["model.classifier.linear.bias"] = "holds C64, which is not read here"
+        let error = #expect(throws: InterchangeError.self) {
+            try SupernetFile(file, space: space)
+        }
+        #expect(
+            error?.reason.contains(
+                "1 not readable (model.classifier.linear.bias holds C64, which is not read here)")
+                == true, "\(error?.reason ?? "")")
+        #expect(error?.reason.contains("missing") == false)
+    }
+
     @Test("a supernet of another published space is recognised")
     func otherSpace() throws {
         let other = try SearchSpace.named("ofa-mbv3-w1.0")

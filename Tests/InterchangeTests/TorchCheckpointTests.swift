@@ -215,24 +215,83 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: "/tmp/pwned"))
     }
 
-    @Test("tensors of a kind that is not read, and a name twice, are errors, not left out")
-    func unread() {
-        func message(_ list: [UInt8]) -> String {
-            #expect(throws: InterchangeError.self) {
-                try TorchCheckpoint.decode(bytes: made.zip(list))
-            }?.message ?? ""
-        }
+    private func message(_ list: [UInt8]) -> String {
+        #expect(throws: InterchangeError.self) {
+            try TorchCheckpoint.decode(bytes: made.zip(list))
+        }?.message ?? ""
+    }
+
+    @Test("a tensor of a kind that is not read is named beside the others; alone it is an error")
+    func unread() throws {
         let one = made.tensor(shape: [6], strides: [1])
         let sparse =
             made.global("torch._utils", "_rebuild_sparse_tensor") + made.tuple([made.int(1)]) + [
                 UInt8(ascii: "R")
             ]
+        let parameter =
+            made.global("torch._utils", "_rebuild_parameter") + made.tuple([sparse]) + [
+                UInt8(ascii: "R")
+            ]
+        let complex = made.tensor(shape: [3], strides: [1], count: 3, type: "ComplexFloatStorage")
+        let file = try TorchCheckpoint.decode(
+            bytes: made.zip(made.table([("w", one), ("p", parameter), ("s", sparse)])))
+        #expect(file.tensors.keys.sorted() == ["w"])
+        #expect(file.unread.keys.sorted() == ["p", "s"] && file.passedOver.isEmpty)
+        #expect(file.unread["s"]?.contains("torch._utils._rebuild_sparse_tensor") == true)
+        let both = made.table([("w", made.tensor(shape: [0], strides: [1])), ("c", complex)])
         #expect(
-            message(made.table([("w", one), ("s", sparse)])).contains("_rebuild_sparse_tensor"))
-        #expect(message(made.table([("w", one), ("w", one)])).contains("tensor w twice"))
-        let complex = made.tensor(shape: [6], strides: [1], type: "ComplexFloatStorage")
+            try TorchCheckpoint.decode(bytes: made.zip(both)).unread["c"]
+                == "holds ComplexFloatStorage, which is not read here")
+        // In the older form, what follows the array is found by its width.
+        let older = #expect(throws: InterchangeError.self) {
+            try TorchCheckpoint.decode(
+                bytes: made.legacy(made.table([("c", complex)]), count: 3))
+        }
+        #expect(older?.message.contains("tensor c holds ComplexFloatStorage") == true)
+        #expect(message(made.table([("s", sparse)])).contains("_rebuild_sparse_tensor"))
         #expect(
             message(made.table([("c", complex)])).contains("tensor c holds ComplexFloatStorage"))
+    }
+
+    @Test("a name twice is refused; a name and a shape of any length give a message of a line")
+    func names() {
+        let one = made.tensor(shape: [6], strides: [1])
+        #expect(message(made.table([("w", one), ("w", one)])).contains("tensor w twice"))
+        let long = String(repeating: "n", count: 100_000)
+        for list in [
+            made.table([(long, one), (long, one)]),
+            made.table([(long, made.tensor(shape: [7], strides: [1]))]),
+            made.table([(long, made.tensor(shape: [7], strides: [1], count: 70))]),
+            made.table([(long, made.tensor(shape: [7], strides: [1], type: long))]),
+        ] { #expect(message(list).utf8.count < 500) }
+    }
+
+    @Test(
+        "bytes count for what they take in memory: one-byte integers beyond the file's size are left out"
+    )
+    func memory() throws {
+        let bytes = [UInt8](repeating: 3, count: 100_000)
+        func file(_ count: Int, _ more: [(String, [UInt8])] = []) throws -> SafetensorsFile {
+            let list = made.table(
+                [
+                    (
+                        "b",
+                        made.tensor(shape: [count], strides: [1], count: count, type: "ByteStorage")
+                    )
+                ]
+                    + more)
+            return try TorchCheckpoint.decode(
+                bytes: made.archive([
+                    ("m/data.pkl", list), ("m/byteorder", Array("little".utf8)),
+                    ("m/data/k", bytes),
+                ]))
+        }
+        #expect(try file(8000).integers["b"]?.values == [Int64](repeating: 3, count: 8000))
+        let floats = made.tensor(shape: [2], strides: [1], count: 2)
+        // The array is shared, as one of bytes and of floats.
+        let large = try file(100_000, [("w", floats)])
+        #expect(large.integers.isEmpty && large.tensors["w"]?.shape == [2])
+        #expect(large.unread["b"] == "holds 100000 integers, more than are read here")
     }
 
     @Test("sizes that overflow, arrays that overlap and tensors repeated without end are refused")
@@ -268,6 +327,29 @@ import Testing
             try TorchCheckpoint.decode(bytes: made.zip(made.table(many)))
         }
         #expect(throws: Never.self) { try TorchCheckpoint.decode(bytes: made.zip(repeated)) }
+        // A thousand floats, by memo again and again, are more than four times the file.
+        let numbers = [UInt8](repeating: 0, count: 4000)
+        func tied(_ times: Int) -> [UInt8] {
+            let first =
+                made.text("a") + made.tensor(shape: [1000], strides: [1], count: 1000) + [
+                    UInt8(ascii: "q"), 0, UInt8(ascii: "s"),
+                ]
+            let others = (1..<times).flatMap {
+                made.text("\($0)") + [UInt8(ascii: "h"), 0, UInt8(ascii: "s")]
+            }
+            return made.archive([
+                (
+                    "m/data.pkl",
+                    [0x80, 2, UInt8(ascii: "}")] + first + others + [UInt8(ascii: ".")]
+                ),
+                ("m/data/k", numbers),
+            ])
+        }
+        #expect(throws: Never.self) { try TorchCheckpoint.decode(bytes: tied(4)) }
+        let error = #expect(throws: InterchangeError.self) {
+            try TorchCheckpoint.decode(bytes: tied(8))
+        }
+        #expect(error?.reason == "the tensors are larger than the file")
         var overlapping = made.zip(made.pickle(made.tensor(shape: [6], strides: [1])))
         // The directory's entry of data/k points at the pickle's place.
         let entry = overlapping.indices.last {

@@ -14,7 +14,10 @@ import Testing
 struct ImportedSupernetTests {
     @Test(
         "a supernet read from a PyTorch file gives the fixture's logits",
-        arguments: ["today.pth", "published.pth", "legacy.pth", "parallel.pth"])
+        arguments: [
+            "today.pth", "published.pth", "legacy.pth", "parallel.pth", "dynamic.pth", "static.pth",
+            "training.pth",
+        ])
     func logits(name: String) throws {
         let fixture = try #require(ParityFixture.all.first { $0.name == "mbv3-w0.25" })
         let path = try #require(SharedFolders.checkpoints).appending(path: name)
