@@ -66,7 +66,9 @@ extension BlobCollection {
     /// Turns the collectable artifacts in `named` into tombstones, up to 20 (`batch`) per
     /// transaction, and returns them. Skips artifacts whose blob another transaction has locked, and
     /// artifacts that must be kept now although they were collectable when `named` was read.
-    /// `needed` is evaluated before each transaction, because runs may start in the meantime.
+    /// `needed` is evaluated in each transaction after the blobs are locked: a run that holds a blob while it is
+    /// enqueued has either been committed by then, and `needed` sees it, or waits for the lock and finds the blob
+    /// collected.
     /// `progress` receives the number of artifacts processed so far. Records each collected artifact
     /// in the log of manual changes.
     public func collect(
@@ -78,7 +80,6 @@ extension BlobCollection {
         for start in stride(from: 0, to: candidates.count, by: Self.batch) {
             progress(start)
             let some = candidates[start...].prefix(Self.batch)
-            let needed = try needed()
             let rows = try connection.transaction { connection in
                 let free = try connection.query(
                     .blobLockFree(digests: Array(Set(some.map(\.digest.hex))))
@@ -86,7 +87,7 @@ extension BlobCollection {
                 guard !free.isEmpty else { return [Row]() }
                 // The artifacts are checked again under the locks. A blob stays if one of its
                 // artifacts must stay.
-                let again = try self.named(selection, needed, free)
+                let again = try self.named(selection, try needed(), free)
                 let kept = Set(again.filter { $0.kept != nil }.map(\.digest))
                 let digests = Set(again.map(\.digest)).subtracting(kept).map(\.hex)
                 let rows = try connection.query(.blobCollect(digests: digests))

@@ -112,6 +112,28 @@ import Testing
     }
 
     @Test(
+        "what runs need is asked for after the blobs are locked, so that a run enqueued before is seen"
+    )
+    func neededUnderLock() throws {
+        let one = try make("one", token: 1), digest = try artifacts.get(one).digest
+        let other = try database.connect()
+        try other.script("set lock_timeout = '100ms'")
+        let collection = BlobCollection(connection), selection = BlobCollection.Selection(run: 1)
+        let named = try collection.named(selection, needed: [])
+        var asked = 0
+        let gone = try collection.collect(named, of: selection) {
+            asked += 1
+            // A run that would be enqueued now has to wait, and then finds the bytes collected.
+            #expect(throws: PostgresError.self) {
+                try other.transaction { _ = try BlobStore($0).hold(digest) }
+            }
+            return []
+        }
+        #expect(asked == 1 && gone.map(\.artifact) == [one.rawValue])
+        #expect(try !other.transaction { try BlobStore($0).hold(digest) })
+    }
+
+    @Test(
         "named artifacts become tombstones: said to be collected, and whole again once they are put"
     )
     func tombstones() throws {
