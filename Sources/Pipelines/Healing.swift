@@ -130,8 +130,7 @@ public struct Healing {
             return .none(
                 "job \(producer.job), which made it, is no longer known", remedy: nil)
         }
-        var arguments = try JSONText.decode(
-            StageArguments.self, from: args, what: "job \(producer.job)'s arguments")
+        var arguments = try StageArguments.read(args, of: "job \(producer.job)")
         // To recreate a shard, the import job that made the shard runs again; other outputs need the whole stage.
         let isOfOneJob = artifact.kind == ArtifactRole.datasetShard.rawValue
         if !isOfOneJob { arguments.part = nil }

@@ -23,8 +23,8 @@ public struct PipelineError: Remedied, Equatable {
         case noRoom
         /// A stored artifact has unexpected content.
         case invalidArtifact
-        /// The definition of a space has fields or layers that this version does not know. The job is retried, because
-        /// a newer worker may take it.
+        /// The arguments of a job have fields, or the definition of a space has fields or layers, that this version does
+        /// not know. The job is retried, because a newer worker may take it.
         case newerDefinition
         /// A file or a URL that receives events does not accept them now.
         case unreachable

@@ -188,7 +188,7 @@ private struct SourceFinder {
         guard let job = artifact.producer?.job, let args = try queue.arguments(of: job) else {
             return nil
         }
-        return try JSONText.decode(StageArguments.self, from: args, what: "job \(job)'s arguments")
+        return try StageArguments.read(args, of: "job \(job)")
     }
 
     /// Returns the artifacts that a specialisation with `predictor` needs, as far as the lineage records them: the

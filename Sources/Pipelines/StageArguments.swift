@@ -62,20 +62,21 @@ public struct StageArguments: Codable, Sendable, Equatable {
         self.terms = terms
     }
 
-    /// Reads the arguments of `job` from JSON. Errors: `newerDefinition` if the definition of the space has layer types
-    /// or fields that this version does not know; `invalidArtifact` if the arguments cannot be read for another reason.
+    /// Reads the arguments of `job` from JSON. Errors: `newerDefinition` if they have fields, or their space layer types,
+    /// that this version does not know; `invalidArtifact` if the arguments cannot be read for another reason.
     static func read(_ text: String, of job: String) throws -> StageArguments {
         let what = "\(job)'s arguments"
         let arguments = try JSONText.decode(StageArguments.self, from: text, what: what)
+        let written = try JSONText.encode(arguments)
+        guard written != text else { return arguments }
+        var given = try JSONNode(text, .result)
         // A definition that decodes to a published space is not searched for unknown fields.
-        guard !SearchSpace.published.contains(arguments.space) else { return arguments }
-        let written = try JSONNode(JSONText.encode(arguments))
-        if let given = try JSONNode(text)["space"], let known = written["space"],
-            let stray = given.stray(beside: known)
-        {
+        if SearchSpace.published.contains(arguments.space), case .object(let members) = given {
+            given = .object(members.filter { $0.key != CodingKeys.definition.stringValue })
+        }
+        if let stray = given.stray(beside: try JSONNode(written, .result)) {
             throw PipelineError(
-                .newerDefinition,
-                "\(what): the definition of space \(arguments.space.name): \(stray) to this version of ofa",
+                .newerDefinition, "\(what): \(stray) to this version of ofa",
                 remedy: "use a newer one")
         }
         return arguments
@@ -93,6 +94,7 @@ public struct StageArguments: Codable, Sendable, Equatable {
     func job() throws -> JobSpec {
         var job = JobSpec(kind: kind, args: try JSONText.encode(self), terms: terms)
         job.device = device?.name
+        job.requires = Set(job.requires + demands).sorted()
         return job
     }
 

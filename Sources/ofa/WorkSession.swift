@@ -45,7 +45,8 @@ final class WorkSession: Sendable {
         worker = try Worker(
             databaseURL: databaseURL, registry: registry,
             options: WorkerOptions(
-                kinds: kinds, slots: room.slots, offers: room.offers, duties: duties,
+                kinds: kinds, slots: room.slots, offers: room.offers + StageKind.offers,
+                duties: duties,
                 threads: threads,
                 prefetch: room.prefetch, budget: room.budget, ttlSeconds: room.leaseSeconds,
                 name: "worker", untilIdle: untilIdle, runID: run,
