@@ -16,7 +16,7 @@ final class ArtifactSources {
     private let store: ArtifactStore
     private let space: SearchSpace
     /// The blobs of the artifacts found so far.
-    private(set) var blobs: [Digest] = []
+    private(set) var blobs: [SourceBlob] = []
     /// The trained domains of the supernets found so far, by number; supernets that record none are left out.
     private(set) var domains: [String: TrainedDomain] = [:]
     /// The normalisations of the images of the supernets and networks found so far, by number.
@@ -42,16 +42,49 @@ final class ArtifactSources {
             ? try said(source, .missingInput) {
                 try EvaluationImages.part(.testImages, of: found, connection)
             } : found
-        guard let blob = try BlobStore(connection).info(artifact.digest), blob.collectedAt == nil
-        else {
-            throw source.error(
-                "names \(source.value), \(Self.words(artifact)), whose bytes are not stored",
-                remedy: "ofa artifacts heal \(artifact.id) recreates them, if its inputs are stored"
-            )
+        try keep(artifact, source)
+        if let manifest = try said(source, .missingInput, { try manifest(of: artifact) }) {
+            for shard in manifest.shards {
+                let digest = try said(source, .missingInput) { try Digest(hex: shard.digest) }
+                if let artifact = try store.newest(of: digest) { try keep(artifact, source) }
+            }
         }
-        blobs.append(artifact.digest)
         try said(source, .mismatch) { try check(artifact, role, draft.parameters) }
         return (role, .artifact(artifact.id.description))
+    }
+
+    /// Notes that the bytes of `artifact` are needed. Errors: `missingInput` if they are not stored.
+    private func keep(_ artifact: Artifact, _ source: NamedSource) throws {
+        let needed = SourceBlob(
+            digest: artifact.digest,
+            missing: source.error(
+                "names \(source.value), and the bytes of artifact \(artifact.id), \(Self.words(artifact)), are not stored",
+                remedy: "ofa artifacts heal \(artifact.id) recreates them, if its inputs are stored"
+            ))
+        guard let blob = try BlobStore(connection).info(artifact.digest), blob.collectedAt == nil
+        else { throw needed.missing }
+        blobs.append(needed)
+    }
+
+    /// Returns the manifest of a picture set; nil for other artifacts.
+    private func manifest(of artifact: Artifact) throws -> PictureSetManifest? {
+        try ImportedImages.manifest(of: artifact, connection)
+    }
+
+    /// Returns the reference to the source: `artifact:` and the artifact's number, or the name of a stage. Errors: as of
+    /// `input`.
+    func reference(of source: NamedSource) throws -> String {
+        source.artifact == nil
+            ? source.value : NamedSource.prefix + (try find(source).id.description)
+    }
+
+    /// Throws `mismatch` if the data set `data` holds out images on which the network or supernet `from` was trained;
+    /// both are artifacts.
+    func checkSplit(_ data: NamedSource, of from: NamedSource) throws {
+        let (images, network) = (try find(data), try find(from))
+        try said(data, .mismatch) {
+            try DatasetMetadata.checkSplit(of: images, for: network, connection)
+        }
     }
 
     private static func words(_ artifact: Artifact) -> String {
@@ -127,9 +160,30 @@ final class ArtifactSources {
             let predictor = try PredictorStore.read(artifact, bytes)
             try predictor.checkDomain(space: predictor.trainedPart(of: space), resolutions: [])
         case .dataset, .testImages: try checkImages(artifact)
-        case .latencyTable, .energyTable, .datasetShard, .importRecord, .calibrationPlot,
-            .evaluation, .report:
-            return
+        case .latencyTable, .energyTable: try checkTable(artifact, parameters)
+        case .datasetShard, .importRecord, .calibrationPlot, .evaluation, .report: return
+        }
+    }
+
+    /// Checks that a table is one of the device's batch size and, for a search, of the run's space. A measurement reuses
+    /// the entries of a table of its own space and measures anew otherwise.
+    private func checkTable(_ artifact: Artifact, _ parameters: StageParameters) throws {
+        let devices = DeviceStore(connection)
+        switch parameters {
+        case .measureDevice(let measurement):
+            try devices.checkTable(artifact, for: measurement.device)
+        case .search(let search):
+            try devices.checkTable(artifact, for: search.device)
+            try metadata(TableOrigin.self, artifact).check(artifact, space)
+            let sizes = try devices.table(artifact.id).resolutions
+            guard sizes.contains(where: space.resolutions.contains) else {
+                throw PipelineError(
+                    .mismatch,
+                    "it has image sizes \(SearchSpace.listed(sizes)); space \(space.name) has"
+                        + " \(SearchSpace.listed(space.resolutions))",
+                    remedy: "measure a table for this space")
+            }
+        default: return
         }
     }
 
@@ -145,10 +199,11 @@ final class ArtifactSources {
 
     private func check(_ origin: Origin, _ artifact: Artifact, besidesClasses: Bool) throws {
         guard let other = origin.definition else {
-            guard let name = origin.space, name != space.name else { return }
+            guard let name = origin.space, name != space.name, !besidesClasses else { return }
             throw PipelineError(
                 .mismatch,
-                "it is a \(artifact.kind) of space \(name), and this run's space is \(space.name)")
+                "it is a \(artifact.kind) of space \(name), and this run's space is \(space.name)",
+                remedy: "use the space that it was made in: space: \(name)")
         }
         guard let difference = try space.apart(from: other, besidesClasses: besidesClasses) else {
             return
@@ -165,13 +220,16 @@ final class ArtifactSources {
 
     /// Checks channels and classes of pictures. The stage that reads images of one size checks theirs.
     private func checkImages(_ artifact: Artifact) throws {
-        guard let manifest = try ImportedImages.manifest(of: artifact, connection) else { return }
+        guard let manifest = try manifest(of: artifact) else { return }
         guard manifest.channels == space.inputChannels, manifest.classes.count <= space.classes
         else {
             throw PipelineError(
                 .mismatch,
                 "it has \(manifest.channels) channels and \(manifest.classes.count) classes; space \(space.name)"
-                    + " takes \(space.inputChannels) and \(space.classes)")
+                    + " takes \(space.inputChannels) and \(space.classes)",
+                remedy:
+                    "name a data set like the one that the supernet was trained on, or give the space as many"
+            )
         }
     }
 
@@ -189,19 +247,26 @@ final class ArtifactSources {
     }
 }
 
+/// A blob that a run needs from the moment when it is enqueued.
+struct SourceBlob: Sendable {
+    /// The digest.
+    let digest: Digest
+    /// The error, about the key that names the artifact, if the bytes are not stored.
+    let missing: PipelineError
+}
+
 extension PipelineDefinition {
     /// Protects the bytes of the artifacts that the file names until the transaction of `connection` ends; call this in
-    /// the transaction that enqueues the run, which protects them from then on. Errors: `missingInput` if bytes were
-    /// collected since the artifacts were looked up.
+    /// the transaction that enqueues the run, which protects them from then on. The artifacts must have been looked up.
+    /// Errors: `missingInput` if bytes were collected since then.
     public func holdArtifacts(_ connection: Connection) throws {
+        precondition(!needsArtifacts, "artifacts that have not been looked up")
         let store = BlobStore(connection)
         // The order is the same for all, so that two concurrent enqueues cannot deadlock.
-        for digest in Set(sourceBlobs ?? []).sorted(by: { $0.hex < $1.hex }) {
-            guard try store.hold(digest) else {
-                throw PipelineError(
-                    .missingInput,
-                    "the bytes of blob \(digest.hex.prefix(12)) have just been collected")
-            }
+        let blobs = Dictionary((sourceBlobs ?? []).map { ($0.digest.hex, $0) }) { first, _ in first
+        }
+        for (_, blob) in blobs.sorted(by: { $0.key < $1.key }) {
+            guard try store.hold(blob.digest) else { throw blob.missing }
         }
     }
 }

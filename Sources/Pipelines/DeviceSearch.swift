@@ -49,8 +49,8 @@ struct DeviceSearch {
     /// Prepares searches of `space`; `blob` returns the bytes of an artifact.
     ///
     /// Errors: `outsideDomain` if the predictor is of another space or does not predict accuracies; `missingLatency` if
-    /// tables have no common image size; `mismatch` if the predictor was fitted on networks of another supernet, or if
-    /// predictor and supernet have no common image size.
+    /// tables have no common image size; `mismatch` if the predictor was fitted on networks of another supernet, if
+    /// predictor and supernet have no common image size, or if the latency table is of another space.
     init(
         _ inputs: Inputs, space: SearchSpace, seed: UInt64, blob: (Artifact) throws -> [UInt8]
     ) throws {
@@ -76,6 +76,9 @@ struct DeviceSearch {
         self.space = try trained.map(space.restricted) ?? space
         try predictor.checkDomain(space: self.space, resolutions: [])
         try predictor.checkScale(space, "artifact \(inputs.predictor.id)")
+        if let table = inputs.latencyTable {
+            try Self.metadata(TableOrigin.self, table).check(table, space)
+        }
         latencyTable = try table(inputs.latencyTable)?.corrected(for: space)
         energyTable = try table(inputs.energyTable)
         latencyError = try inputs.latencyTable.flatMap {

@@ -18,17 +18,19 @@ public struct FineTuning: Codable, Sendable, Equatable {
     public struct Figures: Codable, Sendable, Equatable {
         /// Top-1 accuracy, 0…1.
         public let accuracy: Double
-        /// Mean cross entropy.
-        public let loss: Double
+        /// Mean cross entropy; nil if it is not finite.
+        public let loss: Double?
 
         init(_ result: Evaluator.Result) {
             accuracy = result.top1
-            loss = result.loss
+            loss = result.loss.isFinite ? result.loss : nil
         }
 
-        /// Whether these figures are better: a higher accuracy, or a lower loss at the same accuracy.
+        /// Whether these figures are better: a finite loss, and a higher accuracy or, at the same accuracy, a lower loss.
         func isBetter(than other: Figures) -> Bool {
-            accuracy > other.accuracy || accuracy == other.accuracy && loss < other.loss
+            guard let loss else { return false }
+            return accuracy > other.accuracy
+                || accuracy == other.accuracy && loss < other.loss ?? .infinity
         }
     }
 
@@ -42,11 +44,15 @@ public struct FineTuning: Codable, Sendable, Equatable {
     public let steps, skippedSteps: Int
     /// The number of held-out images.
     public let heldOutImages: Int
-    /// The figures of the two networks, each with the batch norms calibrated.
-    public let before, after: Figures
+    /// The figures of the network before, with its batch norms calibrated.
+    public let before: Figures
+    /// The figures of the network after, with its batch norms calibrated; nil if the training diverged.
+    public let after: Figures?
+    /// Why there is no network after; nil if there is one.
+    public var failure: String?
 
     /// The kept network: the better one on held-out images.
-    public var kept: Side { after.isBetter(than: before) ? .after : .before }
+    public var kept: Side { after?.isBetter(than: before) == true ? .after : .before }
 
     /// The standard error of an accuracy due to the number of images.
     public func error(_ figures: Figures) -> Double? {
@@ -54,6 +60,7 @@ public struct FineTuning: Codable, Sendable, Equatable {
     }
 
     private enum CodingKeys: CodingKey {
-        case source, epochs, learningRate, steps, skippedSteps, heldOutImages, before, after
+        case source, epochs, learningRate, steps, skippedSteps, heldOutImages, before, after,
+            failure
     }
 }

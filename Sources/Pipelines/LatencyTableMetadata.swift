@@ -1,5 +1,6 @@
 // The metadata of latency tables: their origin, their quality, and the state of the machine during the measurement.
 
+import Artifacts
 import Devices
 import Metering
 import Networks
@@ -91,6 +92,30 @@ struct TableSize: Codable, Sendable, Equatable {
     init(_ table: LatencyTable) {
         entries = table.entries.values.reduce(0) { $0 + $1.count }
         resolutions = table.resolutions
+    }
+}
+
+/// The space that a latency table was made for; all fields are nil for user-supplied and calibrated tables.
+struct TableOrigin: Decodable {
+    let space, spaceHash: String?
+
+    /// Whether the entries may mean other parts in `space`. A table's keys name the layers of a user-defined space by
+    /// their sizes. Two such spaces may have equal keys for different layers. So, unless both spaces are published, the
+    /// table must be of the same space.
+    func isForeign(to space: SearchSpace) throws -> Bool {
+        guard let hash = spaceHash, try hash != space.definitionHash else { return false }
+        let published = SearchSpace.published
+        return !(published.contains(space) && published.contains { $0.name == self.space })
+    }
+
+    /// Throws `mismatch` if `artifact`, the table, is foreign to `space`.
+    func check(_ artifact: Artifact, _ space: SearchSpace) throws {
+        guard try isForeign(to: space) else { return }
+        throw PipelineError(
+            .mismatch,
+            "artifact \(artifact.id) is a \(artifact.kind) of space \(self.space ?? ""), which is not this run's space"
+                + " \(space.name)",
+            remedy: "measure one for this space")
     }
 }
 

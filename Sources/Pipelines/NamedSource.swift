@@ -30,7 +30,12 @@ struct NamedSource {
         for (key, role) in kind.sourceKeys
         where !parameters.namedInputs.contains(where: { $0.key.key == key }) {
             guard let value = try entry.text(key) else { continue }
-            sources.append(NamedSource(role: role, key: key, value: value, entry: entry))
+            let source = NamedSource(role: role, key: key, value: value, entry: entry)
+            if let why = parameters.whyUnread(role) {
+                throw source.error(
+                    "has no effect: \(why)", remedy: "leave it out", code: .invalidValue)
+            }
+            sources.append(source)
         }
         return sources
     }
@@ -53,7 +58,26 @@ struct NamedSource {
     }
 }
 
+extension StageParameters {
+    /// Returns why a stage with these parameters reads no input of `role`, although its kind has a key for it; nil if it
+    /// reads one.
+    fileprivate func whyUnread(_ role: ArtifactRole) -> String? {
+        switch (self, role) {
+        case (.sampleAccuracy(let sampling), .predictor) where sampling.after == nil:
+            "a predictor helps to choose subnets only with after"
+        case (.materialise(let cut), .choice) where cut.network != nil:
+            "network says which network is extracted"
+        case (.search(let search), .latencyTable) where search.device.limits.latencyMsMax == nil:
+            "device \(search.device.name) has no latency limit"
+        default: nil
+        }
+    }
+}
+
 extension StageKind {
+    /// Returns the key that names the source of an input of `role`; nil if there is none.
+    func key(of role: ArtifactRole) -> String? { sourceKeys.first { $0.role == role }?.key }
+
     /// The keys that name the sources of inputs, each with the input's role. Any of them may be missing.
     var sourceKeys: [(key: String, role: ArtifactRole)] {
         switch self {

@@ -52,7 +52,7 @@ public struct PipelineDefinition: Sendable {
 
     /// The blobs of the artifacts that the file names as sources; nil if the artifacts were not looked up, and the
     /// stages' inputs have their references as in the file.
-    public let sourceBlobs: [Digest]?
+    let sourceBlobs: [SourceBlob]?
 
     /// What the definition was read from.
     private let source: (text: String, file: String, overrides: [String])
@@ -233,7 +233,7 @@ public struct PipelineDefinition: Sendable {
             try StageTerms.check(draft.onBad, inputs, draft.entry)
             return Stage(
                 name: draft.name, kind: draft.kind, needs: draft.needs, onBad: draft.onBad,
-                terms: draft.terms, parameters: graph.parameters(of: draft, inputs),
+                terms: draft.terms, parameters: try graph.parameters(of: draft, inputs),
                 seed: draft.seed, inputs: inputs,
                 places: Dictionary(
                     uniqueKeysWithValues: dataKeys.map { ($0, draft.entry.place($0)) }))

@@ -205,13 +205,26 @@ extension RunReport.NetworkRow {
         struct Figures: Encodable {
             let held_out_accuracy: Double
             let held_out_accuracy_error: Double?
-            let held_out_loss: Double
+            let held_out_loss: Double?
+
+            private enum CodingKeys: CodingKey {
+                case held_out_accuracy, held_out_accuracy_error, held_out_loss
+            }
+
+            func encode(to encoder: any Encoder) throws {
+                var fields = encoder.container(keyedBy: CodingKeys.self)
+                try fields.encode(held_out_accuracy, forKey: .held_out_accuracy)
+                try fields.encode(held_out_accuracy_error, forKey: .held_out_accuracy_error)
+                try fields.encode(held_out_loss, forKey: .held_out_loss)
+            }
         }
 
         let source: Int64
         let epochs, learning_rate: Double
         let steps, skipped_steps, held_out_images: Int
-        let before, after: Figures
+        let before: Figures
+        let after: Figures?
+        let failure: String?
         let kept: FineTuning.Side
 
         init(_ tuning: FineTuning) {
@@ -224,8 +237,27 @@ extension RunReport.NetworkRow {
             (epochs, learning_rate) = (tuning.epochs, tuning.learningRate)
             (steps, skipped_steps) = (tuning.steps, tuning.skippedSteps)
             held_out_images = tuning.heldOutImages
-            (before, after) = (figures(tuning.before), figures(tuning.after))
-            kept = tuning.kept
+            (before, after) = (figures(tuning.before), tuning.after.map(figures))
+            (failure, kept) = (tuning.failure, tuning.kept)
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            var fields = encoder.container(keyedBy: CodingKeys.self)
+            try fields.encode(source, forKey: .source)
+            try fields.encode(epochs, forKey: .epochs)
+            try fields.encode(learning_rate, forKey: .learning_rate)
+            try fields.encode(steps, forKey: .steps)
+            try fields.encode(skipped_steps, forKey: .skipped_steps)
+            try fields.encode(held_out_images, forKey: .held_out_images)
+            try fields.encode(before, forKey: .before)
+            try fields.encode(after, forKey: .after)
+            try fields.encode(failure, forKey: .failure)
+            try fields.encode(kept, forKey: .kept)
+        }
+
+        private enum CodingKeys: CodingKey {
+            case source, epochs, learning_rate, steps, skipped_steps, held_out_images
+            case before, after, failure, kept
         }
     }
 

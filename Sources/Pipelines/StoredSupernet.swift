@@ -56,13 +56,15 @@ public struct StoredSupernet {
             try weights.load(file.tensors.mapValues { ($0.shape, $0.values) })
             return weights
         }
-        classNames = try Self.classNames(
-            StoredNetwork.inputs(of: artifact, connection)[.dataset], connection)
+        classNames = try Self.classNames(of: artifact, connection)
     }
 
-    private static func classNames(_ data: Artifact?, _ connection: Connection) throws
-        -> [ByteName]
-    {
+    /// Returns the names of the classes of the data set of the last phase of the supernet `artifact`; empty if it had none,
+    /// or if its list of classes is no longer stored.
+    static func classNames(of artifact: Artifact, _ connection: Connection) throws -> [ByteName] {
+        let read = try Lineage(connection).inputs(
+            of: artifact, hidden: ArtifactRole.datasetShard.rawValue)
+        let data = read.last { $0.role == ArtifactRole.dataset.rawValue }?.artifact
         do {
             return try data.flatMap { try ImportedImages.manifest(of: $0, connection) }?.classes
                 ?? []

@@ -32,6 +32,8 @@ struct CheckedPipeline {
     let definition: PipelineDefinition
     /// The run that is enqueued.
     private(set) var spec: RunSpec
+    /// How long the first stages wait before they start, in seconds.
+    private var delaySeconds = 0.0
 
     /// Takes a file; `name` replaces the name of its runs.
     init(_ definition: PipelineDefinition, name: String? = nil) throws {
@@ -48,7 +50,11 @@ struct CheckedPipeline {
                 name: spec.name, definitionHash: spec.definitionHash) == nil
         else { return self }
         return try CheckedPipeline(definition.withArtifacts(connection), name: spec.name)
+            .delayed(by: delaySeconds)
     }
+
+    /// The run that was to go on ended before the new one was enqueued.
+    private struct RunEnded: Error {}
 
     /// Enqueues the run and saves the file's devices, or returns an unfinished run of the same name and file. With
     /// `isHere`, the run is executed on this machine, so missing data are an error for a new run.
@@ -60,10 +66,16 @@ struct CheckedPipeline {
             return try withArtifacts(connection).enqueue(connection, isHere: isHere)
         }
         if known == nil { try tell(isHere: isHere) }
-        // This is called only for a new run: a resumed run must not reset limits that were changed after the run began.
-        return try EnqueuedRun(spec, JobQueue(connection)) { connection in
-            try definition.holdArtifacts(connection)
-            try saveDevices(connection)
+        do {
+            // This is called only for a new run: a resumed run must not reset limits that were changed after the run
+            // began.
+            return try EnqueuedRun(spec, JobQueue(connection)) { connection in
+                guard !definition.needsArtifacts else { throw RunEnded() }
+                try definition.holdArtifacts(connection)
+                try saveDevices(connection)
+            }
+        } catch is RunEnded {
+            return try enqueue(connection, isHere: isHere)
         }
     }
 
@@ -94,11 +106,16 @@ struct CheckedPipeline {
 
     /// Returns a copy whose first stages start no earlier than `date`.
     func starting(at date: Date, now: Date) -> CheckedPipeline {
+        delayed(by: max(0, date.timeIntervalSince(now)))
+    }
+
+    private func delayed(by seconds: Double) -> CheckedPipeline {
+        guard seconds > 0 else { return self }
         var later = self
-        let delay = max(0, date.timeIntervalSince(now))
+        later.delaySeconds = seconds
         for stage in spec.stages.indices where spec.stages[stage].needs.isEmpty {
             for job in spec.stages[stage].jobs.indices {
-                later.spec.stages[stage].jobs[job].delaySeconds = delay
+                later.spec.stages[stage].jobs[job].delaySeconds = seconds
             }
         }
         return later

@@ -117,9 +117,10 @@ enum ReportPrinter {
     private static func words(_ tuning: FineTuning) -> String {
         "fine-tuned for \(amount(tuning.epochs)) epochs from artifact \(tuning.source):"
             + " \(accuracy(tuning.before.accuracy, tuning.error(tuning.before))) before,"
-            + " \(accuracy(tuning.after.accuracy, tuning.error(tuning.after))) after, on"
-            + " \(Format.grouped(tuning.heldOutImages)) held-out images; the network"
+            + (tuning.after.map { " \(accuracy($0.accuracy, tuning.error($0))) after," } ?? "")
+            + " on \(Format.grouped(tuning.heldOutImages)) held-out images; the network"
             + " \(tuning.kept.rawValue) is kept"
+            + (tuning.failure.map { ", since the training diverged: \($0)" } ?? "")
     }
 
     private static func networks(_ rows: [RunReport.NetworkRow]) -> Table {

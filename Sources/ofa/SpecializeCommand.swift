@@ -143,7 +143,8 @@ struct SpecializeCommand: ParsableCommand {
             devices, from: sources, timingThreads: wait ? room.threads : nil,
             fineTuning: try fineTune.map {
                 try Specialization.fineTuning(
-                    epochs: $0, learningRate: fineTuneRate, of: sources, connection)
+                    epochs: $0, learningRate: fineTuneRate, of: sources, connection,
+                    note: Output.note)
             })
         for device in devices {
             try Specialization.check(device, from: sources, connection, note: Output.note)

@@ -37,6 +37,12 @@ import Testing
             networks.last { ($0["name"] as? String)?.hasSuffix("fine-tuned") == true })
     }
 
+    /// The row of a run's report about the network that was trained further.
+    private func row(_ report: [String: Any]) throws -> [String: Any] {
+        try #require(
+            (report["networks"] as? [[String: Any]])?.last { $0["fine_tuning"] is [String: Any] })
+    }
+
     /// Checks the record of a fine-tuning in a row of a report: the better network is kept.
     @discardableResult
     private func check(_ network: [String: Any]) throws -> String {
@@ -129,7 +135,98 @@ import Testing
         let job = try #require(try queue.jobs().first { $0.stage == "tuned" })
         let log = try queue.log(of: job.id).map(\.line)
         #expect(log.contains { $0.hasPrefix("resumed at step ") }, "\(log)")
-        #expect(try tuned(place)["digest"] as? String == tuned(calm)["digest"] as? String)
+        let digest = try tuned(place)["digest"] as? String
+        #expect(try digest == tuned(calm)["digest"] as? String)
+        // The digests are those of trained networks, and both networks have the same figures.
+        let smallest = try place.list("artifacts", "list", "--kind", "subnet").first
+        #expect(digest != smallest?["digest"] as? String)
+        let rows = try [calm, place].map { try row($0.document("report", "1")) }
+        for row in rows { #expect(try check(row) == "after") }
+        let records = try rows.map { row in
+            let record = try #require(row["fine_tuning"] as? [String: Any])
+            return try ["before", "after"].flatMap { side in
+                let figures = try #require(record[side] as? [String: Any])
+                return try ["held_out_accuracy", "held_out_loss"].map {
+                    try #require(figures[$0] as? Double)
+                }
+            }
+        }
+        #expect(records[0] == records[1])
+    }
+
+    @Test(
+        "a training that diverges keeps the network before and says why; it has this stage's test accuracy"
+    )
+    func diverged() throws {
+        let place = try CommandPlace(images: true)
+        // Other test images: 400 that are the training images of the first import.
+        let (data, more) = (
+            place.folder.appending(path: "data"), place.folder.appending(path: "more")
+        )
+        try FileManager.default.copyItem(at: data, to: more)
+        for part in ["images-idx3", "labels-idx1"] {
+            let test = more.appending(path: "t10k-\(part)-ubyte.gz")
+            try FileManager.default.removeItem(at: test)
+            try FileManager.default.copyItem(
+                at: data.appending(path: "train-\(part)-ubyte.gz"), to: test)
+        }
+        let stages = Self.tuning(epochs: 6, "weight_decay: 1").replacing(
+            "learning_rate: 0.02", with: "learning_rate: 100"
+        ).replacing("needs: [smallest]", with: "needs: [smallest, more]").replacing(
+            "from: smallest", with: "from: smallest\n    dataset: data\n    test_images: more")
+        try place.write(
+            stages + "  more: {kind: import-dataset, dataset: more, folder: more, held_out: 100}\n")
+        let network = try row(place.document("run", "tiny.yaml"))
+        let record = try #require(network["fine_tuning"] as? [String: Any])
+        #expect(record["after"] is NSNull && record["kept"] as? String == "before")
+        let failure = try #require(record["failure"] as? String)
+        #expect(failure.contains("not finite"), "\(failure)")
+        let before = try #require(record["before"] as? [String: Any])
+        #expect(network["held_out_accuracy"] as? Double == before["held_out_accuracy"] as? Double)
+        #expect(network["test_images"] as? Int == 400)
+        let networks = try place.list("artifacts", "list", "--kind", "subnet")
+        #expect(networks.count == 2)
+        #expect(Set(networks.compactMap { $0["digest"] as? String }).count == 1)
+        let text = try place.ofa("report", "1")
+        #expect(
+            text.output.contains("is kept, since the training diverged: phase"), "\(text.output)")
+        let page = try place.ofa("report", "1", "--html", "-")
+        #expect(page.output.contains(failure))
+    }
+
+    @Test(
+        "a teacher of other classes is refused, and a classifier that goes on with other classes is logged"
+    )
+    func otherClasses() throws {
+        let place = try CommandPlace.withPictures()
+        try place.writePictures((0..<10).map { "new \($0)" }, train: 30, test: 10, in: "others")
+        let supernet = try place.artifact("fashion-mbv3-full").id
+        func stage(_ name: String, _ more: String) -> String {
+            """
+              \(name): {kind: train, needs: [data], from: artifact:\(supernet), phase: full, epochs: 0.2,
+                learning_rate: 0.05, batch: 32\(more)}
+
+            """
+        }
+        try place.write(
+            """
+            name: others
+            space: fashion-mbv3
+            stages:
+              data: {kind: import-dataset, dataset: others, folder: others, held_out: 50}
+
+            """ + stage("on", "") + stage("taught", ", teacher: artifact:\(supernet)"))
+        let run = try place.ofa("run", "tiny.yaml")
+        #expect(run.status == 1)
+        #expect(
+            run.errors.contains(
+                "the teacher, tells other classes apart than those of the data set"),
+            "\(run.errors)")
+        let queue = JobQueue(try place.database.connect())
+        let job = try #require(try queue.jobs().last { $0.stage == "on" })
+        #expect(job.state == .completed)
+        let log = try queue.log(of: job.id).map(\.line)
+        #expect(log.contains { $0.contains("goes on with other classes") }, "\(log)")
     }
 
     @Test(
@@ -231,5 +328,28 @@ import Testing
         try check(network)
         #expect((network["fine_tuning"] as? [String: Any])?["source"] as? Int == choice)
         #expect(network["device"] as? String == "watch")
+        // The same images in another split: the supernet was trained on images that are held out now.
+        try place.write(
+            """
+            name: split
+            seed: 9
+            space: fashion-mbv3
+            stages:
+              data: {kind: import-dataset, dataset: tiny, folder: DATA, held_out: 100}
+              tuned:
+                kind: fine-tune
+                needs: [data]
+                from: artifact:\(choice)
+                supernet: artifact:\(supernets[0]["id"] ?? 0)
+                epochs: 0.5
+                learning_rate: 0.01
+                batch: 32
+            """)
+        let refused = try place.ofa("run", "tiny.yaml")
+        #expect(refused.status == 1)
+        #expect(
+            refused.errors.contains("holds out 100 images, and artifact")
+                && refused.errors.contains("go on with the same split: dataset: artifact:\(data)"),
+            "\(refused.errors)")
     }
 }

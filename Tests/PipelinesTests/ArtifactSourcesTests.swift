@@ -122,6 +122,99 @@ import Testing
         }
     }
 
+    private static let two = """
+        name: two
+        space: fashion-mbv3
+        stages:
+          a: {kind: import-dataset, dataset: a, folder: /a}
+          b: {kind: import-dataset, dataset: b, folder: /b}
+          more: {kind: train, needs: [a], dataset: a, phase: full, epochs: 1, learning_rate: 0.1}
+          net: {kind: materialise, needs: [more, b], dataset: a, network: largest}
+          accuracy: {kind: sample-accuracy, needs: [both], subnets: 10}
+          both: {kind: train, needs: [a2, b2], dataset: a, phase: full, epochs: 1, learning_rate: 0.1, depths: [2, 3]}
+          a2: {kind: train, needs: [a], phase: full, epochs: 1, learning_rate: 0.1}
+          b2: {kind: train, needs: [b], phase: full, epochs: 1, learning_rate: 0.1}
+          other: {kind: materialise, needs: [both, b], dataset: a, test_images: b, network: largest}
+          tuned: {kind: fine-tune, needs: [other], from: other, epochs: 1, learning_rate: 0.01}
+        """
+
+    @Test(
+        "data and test images that a key names by stage are one import's, here and in the stages after"
+    )
+    func oneImport() throws {
+        let inputs = try inputs(SmallPipeline.read(Self.two))
+        #expect(
+            inputs["net"]?[.testImages] == .stage("a") && inputs["net"]?[.dataset] == .stage("a"))
+        #expect(inputs["accuracy"]?[.dataset] == .stage("a"))
+        // Test images that an ancestor with the same data set names are inherited.
+        #expect(inputs["other"]?[.testImages] == .stage("b"))
+        #expect(inputs["tuned"]?[.dataset] == .stage("a"))
+        #expect(inputs["tuned"]?[.testImages] == .stage("b"))
+        let own = try self.inputs(
+            SmallPipeline.read(
+                Self.two.replacing("from: other,", with: "from: other, dataset: a,")))
+        #expect(own["tuned"]?[.testImages] == .stage("a"))
+    }
+
+    @Test("one artifact named in two ways is one source; several sources are told with the key")
+    func severalSources() throws {
+        let database = try TemporaryDatabase(), connection = try database.connect()
+        let one = try supernet("first", .fashion, TrainedDomain(.fashion), connection)
+        let text = """
+            name: on
+            space: fashion-mbv3
+            stages:
+              data: {kind: import-dataset, dataset: d, folder: /d}
+              e1: {kind: evaluate, needs: [data], supernet: artifact:first}
+              e2: {kind: evaluate, needs: [data], supernet: 'artifact:\(one.id)'}
+              both: {kind: materialise, needs: [e1, e2], network: largest}
+            """
+        let two = try supernet("second", .fashion, TrainedDomain(.fashion), connection)
+        let known = try SmallPipeline.read(text).withArtifacts(connection)
+        #expect(inputs(known)["both"]?[.supernet] == .artifact(one.id.description))
+        let error = #expect(throws: PipelineError.self) {
+            try SmallPipeline.read(text.replacing("artifact:first", with: "artifact:second"))
+                .withArtifacts(connection)
+        }
+        #expect(
+            error?.message.contains(
+                "reaches several sources of a supernet: artifact:\(one.id), artifact:\(two.id)")
+                == true,
+            "\(error?.message ?? "")")
+        #expect(error?.remedy == "need only one of them, or name one: supernet")
+    }
+
+    @Test(
+        "a key without effect is refused",
+        arguments: [
+            (
+                "needs: [more], subnets: 10", "needs: [more], predictor: artifact:9, subnets: 10",
+                "p.yaml:14: stages.accuracy.predictor has no effect: a predictor helps"
+            ),
+            (
+                "needs: [search, more], device: box",
+                "needs: [search, more], choice: search, network: largest",
+                "p.yaml:16: stages.network.choice has no effect: network says"
+            ),
+            (
+                "predictor: artifact:9, device",
+                "predictor: artifact:9, latency_table: artifact:4, device",
+                "p.yaml:15: stages.search.latency_table has no effect: device box has no latency limit"
+            ),
+            (
+                "from: network,", "from: network, supernet: more,",
+                "p.yaml:17: stages.tuned.supernet has no effect: from names a network"
+            ),
+        ])
+    func withoutEffect(old: String, new: String, begins: String) throws {
+        try #require(Self.on.contains(old))
+        let error = #expect(throws: PipelineError.self) {
+            try SmallPipeline.read(Self.on.replacingOccurrences(of: old, with: new))
+        }
+        #expect(error?.message.hasPrefix(begins) == true, "\(error?.message ?? "")")
+        #expect(error?.remedy == "leave it out")
+    }
+
     // MARK: With a database
 
     private func add(
@@ -174,7 +267,8 @@ import Testing
             let definition = try SmallPipeline.read(Self.training(value))
             let known = try definition.withArtifacts(connection)
             #expect(inputs(known)["more"]?[.supernet] == .artifact(one.id.description))
-            #expect(known.sourceBlobs == [one.digest] && known.hash == definition.hash)
+            #expect(known.sourceBlobs?.map(\.digest) == [one.digest])
+            #expect(known.hash == definition.hash)
             try connection.transaction { try known.holdArtifacts($0) }
         }
     }
@@ -211,7 +305,7 @@ import Testing
         expect(
             problem("artifact:guess"), "a predictor named 'guess', and from takes a supernet",
             .missingInput)
-        expect(problem("artifact:gone"), "whose bytes are not stored", .missingInput)
+        expect(problem("artifact:gone"), "are not stored", .missingInput)
         let classes = problem("artifact:seven")
         expect(classes, "space seven", .mismatch)
         #expect(classes?.message.contains("classes is 10, not 7") == true)

@@ -30,6 +30,39 @@ import Testing
         #expect(definition.devices.count == 3)
     }
 
+    @Test(
+        "pictures-other-classes.yaml goes on with its supernet, in a space that differs in classes only"
+    )
+    func otherClasses() throws {
+        let first = try read()
+        let other = try PipelineDefinition(
+            path: package.appending(path: "pipelines/pictures-other-classes.yaml").path)
+        #expect(try other.space.apart(from: first.space, besidesClasses: true) == nil)
+        #expect(try other.space.apart(from: first.space, besidesClasses: false) != nil)
+        let full = try #require(other.stages.first { $0.name == "full" })
+        guard case .train(let train) = full.parameters else {
+            Issue.record("it does not train")
+            return
+        }
+        #expect(train.newHead == true)
+        // The supernet is named as the last phase of pictures.yaml names it.
+        let phases = first.stages.filter { $0.kind == .train }.map(\.name)
+        #expect(full.inputs[.supernet] == .artifact("\(first.space.name)-\(phases.last ?? "")"))
+    }
+
+    @Test("every shipped file can be read")
+    func shipped() throws {
+        let folder = package.appending(path: "pipelines")
+        let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter {
+            $0.hasSuffix(".yaml")
+        }
+        #expect(files.count >= 7)
+        for file in files {
+            let definition = try PipelineDefinition(path: folder.appending(path: file).path)
+            #expect(try definition.runSpec().stages.count == definition.stages.count)
+        }
+    }
+
     @Test("folder and number of classes are each one --set; a flip of the phases is another")
     func own() throws {
         let definition = try read([

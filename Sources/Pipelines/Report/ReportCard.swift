@@ -104,12 +104,15 @@ struct ReportCard {
     /// The networks before and after a fine-tuning.
     private var tuning: [String] {
         guard let tuning = figures.fineTuning else { return [] }
-        func row(_ side: FineTuning.Side, _ figures: FineTuning.Figures) -> [String] {
+        func row(_ side: FineTuning.Side, _ figures: FineTuning.Figures?) -> [String] {
+            guard let figures else {
+                return [side.rawValue, ReportText.safe(tuning.failure ?? "none"), "–", ""]
+            }
             let error = tuning.error(figures).map { " ± " + ReportText.decimal(100 * $0, 2) } ?? ""
             return [
-                side == .before ? "before" : "after",
-                ReportText.decimal(100 * figures.accuracy, 2) + error + " %",
-                ReportText.decimal(figures.loss, 4), tuning.kept == side ? "kept" : "",
+                side.rawValue, ReportText.decimal(100 * figures.accuracy, 2) + error + " %",
+                figures.loss.map { ReportText.decimal($0, 4) } ?? "not finite",
+                tuning.kept == side ? "kept" : "",
             ]
         }
         return [

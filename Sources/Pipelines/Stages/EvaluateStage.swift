@@ -14,8 +14,10 @@ struct ArmEvaluation: Codable, Sendable, Equatable {
     struct Network: Codable, Sendable, Equatable {
         let name: String
         let arch: SubnetConfig
-        /// Top-1 accuracy in 0…1, and mean cross entropy.
-        let top1, loss: Double
+        /// Top-1 accuracy in 0…1.
+        let top1: Double
+        /// Mean cross entropy; nil if it is not finite.
+        let loss: Double?
         let macs, params: Int
     }
 
@@ -61,10 +63,10 @@ enum EvaluateStage {
                 calibrated, loader: loader, images: Array(0..<source.count)
             ) { try report(0.2 + 0.8 * $0) }
             for (place, one) in networks.enumerated() {
-                let cost = NetworkCost(shapes[place])
+                let cost = NetworkCost(shapes[place]), loss = results[place].loss
                 measured[one.name] = ArmEvaluation.Network(
                     name: one.name, arch: one.arch, top1: results[place].top1,
-                    loss: results[place].loss, macs: cost.macs, params: cost.parameters)
+                    loss: loss.isFinite ? loss : nil, macs: cost.macs, params: cost.parameters)
             }
             done += networks.count
         }

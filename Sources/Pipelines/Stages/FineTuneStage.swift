@@ -42,16 +42,21 @@ enum FineTuneStage {
         }
         let before = try measure(source.before.network, source.before.alone, source, context)
         let tuned = try train(source, context, parameters, engine)
-        let after = try measure(tuned.network, tuned.shape, source, context)
+        let after =
+            tuned.failure == nil
+            ? try measure(tuned.network, tuned.shape, source, context) : before
         let record = FineTuning(
             source: source.artifact.id.rawValue, epochs: parameters.training.phase.epochs,
             learningRate: parameters.training.phase.learningRate, steps: tuned.steps,
             skippedSteps: tuned.skipped, heldOutImages: source.images.heldOut.count,
-            before: .init(before), after: .init(after))
+            before: .init(before), after: tuned.failure == nil ? .init(after) : nil,
+            failure: tuned.failure)
         context.job.log(
-            String(
-                format: "held-out accuracy %.2f %% before, %.2f %% after: the network %@ is kept",
-                100 * before.top1, 100 * after.top1, record.kept.rawValue))
+            tuned.failure.map { "\($0): the network before is kept" }
+                ?? String(
+                    format:
+                        "held-out accuracy %.2f %% before, %.2f %% after: the network %@ is kept",
+                    100 * before.top1, 100 * after.top1, record.kept.rawValue))
         let kept =
             record.kept == .before
             ? source.before
@@ -94,6 +99,7 @@ enum FineTuneStage {
                 "artifact \(artifact.id) tells \(own.count) classes apart that are not those of the data set",
                 remedy: "fine-tune on the classes that it was trained for, in the same order")
         }
+        try context.checkSplit(.subnet)
         let device =
             figures.target
             ?? DeviceTarget(name: figures.device, kind: .phone, limits: Constraints())
@@ -138,6 +144,8 @@ enum FineTuneStage {
         let network: Network
         let shape: NetworkShape
         let steps, skipped: Int
+        /// Why the training diverged; nil if it did not. The network is of no use then.
+        let failure: String?
         let metadata: [String: String]
     }
 
@@ -156,6 +164,7 @@ enum FineTuneStage {
                 PipelineDefinition.batchFault(
                     context.arguments.stage, training.phase.batch, source.images.data.images.count))
         }
+        try context.checkTeacherClasses(source.images)
         let teacher = try context.teacher(of: training.phase, source.images, engine: engine)
         let trainer = try Trainer(
             network, of: context.space, phase: training.phase, teacher: teacher,
@@ -167,30 +176,40 @@ enum FineTuneStage {
         var loop = try TrainLoop(
             trainer, context, training, validation: nil, course: ValidationCourse(),
             share: trainingShare, segments: segments)
-        _ = try loop.run()
-        try trainer.checkFinite()
+        var failure: String?
+        do {
+            _ = try loop.run()
+            try trainer.checkFinite()
+        } catch let error as TrainingError where error.code == .diverged {
+            failure = error.reason
+        }
         if segments().count > 1 {
             context.job.log("trained in \(segments().count) parts on different engines")
         }
-        let statistics = try Evaluator(network).calibrate(
-            alone, data: source.images.data, count: parameters.calibrationImages,
-            augmentation: parameters.calibrationAugmentation == .training
-                ? training.phase.augmentation : .none, seed: context.arguments.seed)
-        engine.copy(statistics.all, to: network.weights.statistics.all)
+        if failure == nil {
+            let statistics = try Evaluator(network).calibrate(
+                alone, data: source.images.data, count: parameters.calibrationImages,
+                augmentation: parameters.calibrationAugmentation == .training
+                    ? training.phase.augmentation : .none, seed: context.arguments.seed)
+            engine.copy(statistics.all, to: network.weights.statistics.all)
+        }
         return Tuned(
-            network: network, shape: alone, steps: trainer.steps, skipped: trainer.skipped,
-            metadata: try Safetensors.decode(bytes: bytes).metadata)
+            network: network, shape: alone, steps: trainer.step, skipped: trainer.skipped,
+            failure: failure, metadata: try Safetensors.decode(bytes: bytes).metadata)
     }
 
     // MARK: After
 
-    /// Returns the figures of the kept network. Those of a network that was kept as it was are its own.
+    /// Returns the figures of the kept network. Those of a network that was kept as it was are its own, with the test
+    /// accuracy on this stage's test images.
     private static func figures(
         _ kept: MaterialiseStage.Cut, _ source: Source, _ record: FineTuning,
         heldOut: Evaluator.Result, _ context: StageContext, _ parameters: StageParameters.FineTune
     ) throws -> NetworkFigures {
         var figures: NetworkFigures
-        if let known = source.figures, record.kept == .before {
+        if let known = source.figures, record.kept == .before,
+            try isMeasured(source.artifact, context)
+        {
             figures = known
         } else {
             let measured = try MaterialiseStage.measure(
@@ -200,10 +219,13 @@ enum FineTuneStage {
             figures.testAccuracy = new.testAccuracy
             figures.testImages = new.testImages
             figures = figures.timed(kept.timer?.timing)
-            figures.calibrationAugmentation = parameters.calibrationAugmentation ?? .whole
             figures.describe(context.space, source.images)
         }
+        if source.figures == nil {
+            figures.calibrationAugmentation = source.choice?.calibrationAugmentation ?? .whole
+        }
         if record.kept == .after {
+            figures.calibrationAugmentation = parameters.calibrationAugmentation ?? .whole
             // The prediction is for the network before the training.
             (figures.predictedAccuracy, figures.accuracyUncertainty) = (nil, nil)
             figures.testOffset = nil
@@ -212,5 +234,15 @@ enum FineTuneStage {
         figures.heldOutImages = heldOut.images
         figures.fineTuning = record
         return figures
+    }
+
+    /// Returns whether the stage that made `network` measured it on the test images of this stage.
+    private static func isMeasured(_ network: Artifact, _ context: StageContext) throws -> Bool {
+        let lineage = try Lineage(try context.job.connection).inputs(
+            of: network, hidden: ArtifactRole.datasetShard.rawValue)
+        let own = try context.input(.testImages)
+        return lineage.contains {
+            $0.role == ArtifactRole.testImages.rawValue && $0.artifact.digest == own.digest
+        }
     }
 }

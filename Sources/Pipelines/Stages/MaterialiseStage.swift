@@ -98,6 +98,7 @@ enum MaterialiseStage {
         init(_ context: StageContext, _ parameters: StageParameters.Materialise) throws {
             self.context = context
             self.parameters = parameters
+            try context.checkSplit(.supernet)
             images = try context.trainingImages(
                 normalization: try context.supernetNormalization())
             augmentation = try context.augmentation(parameters.calibrationAugmentation)

@@ -58,15 +58,10 @@ enum MeasureDeviceStage {
             context.job.log("the existing table was measured on \(host): measuring anew")
             return nil
         }
-        // The table's keys name the layers of a user-defined space by their sizes. Two such spaces may have equal keys
-        // for different layers. So, unless both spaces are published, the table must be of the same space.
-        let isPublished = SearchSpace.published.contains(context.space)
-        let wasPublished = SearchSpace.published.contains { $0.name == origin.space }
-        if let hash = origin.spaceHash, !(isPublished && wasPublished),
-            try hash != context.space.definitionHash
-        {
+        let made = try context.metadata(TableOrigin.self, of: artifact)
+        if try made.isForeign(to: context.space) {
             context.job.log(
-                "the existing table was measured for space \(origin.space ?? hash): measuring anew")
+                "the existing table was measured for space \(made.space ?? ""): measuring anew")
             return nil
         }
         if let other = origin.instructionSet, other != instructionSet {
@@ -78,7 +73,7 @@ enum MeasureDeviceStage {
 
     /// The origin that a table records; all fields are nil for user-supplied and calibrated tables.
     private struct Origin: Decodable {
-        let host, instructionSet, space, spaceHash: String?
+        let host, instructionSet: String?
     }
 
     private static func measure(

@@ -46,6 +46,7 @@ enum SampleAccuracyStage {
     private static func plan(
         _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
     ) throws -> StageOutput {
+        try context.checkSplit(.supernet)
         let images = try measuredImages(context, parameters)
         if images < parameters.images {
             context.job.log(

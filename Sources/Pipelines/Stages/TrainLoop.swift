@@ -61,8 +61,24 @@ struct TrainLoop {
         range = told
     }
 
-    /// Trains until the last step is done, or until the validations end the phase; returns why it ended early.
+    /// Trains until the last step is done, or until the validations end the phase; returns why it ended early. Errors:
+    /// `diverged`; then no checkpoint is being saved any more, so that the job may go on.
     mutating func run() throws -> EarlyEnd? {
+        do {
+            try train()
+        } catch let error as TrainingError where error.code == .diverged {
+            endRange()
+            try writer.finish()
+            throw error
+        }
+        endRange()
+        // The phase is over. A checkpoint in progress is no longer needed, but the job must not end while it is being
+        // saved.
+        try writer.finish()
+        return early
+    }
+
+    private mutating func train() throws {
         var lastSave = clock.now
         try validateIfDue()
         while !trainer.isFinished, early == nil {
@@ -83,11 +99,6 @@ struct TrainLoop {
                 if writer.isEveryStep { try writer.finish() }
             }
         }
-        endRange()
-        // The phase is over. A checkpoint in progress is no longer needed, but the job must not end while it is being
-        // saved.
-        try writer.finish()
-        return early
     }
 
     private var early: EarlyEnd? { validation.flatMap { course.end($0.plan) } }

@@ -61,6 +61,8 @@ enum TrainStage {
                 PipelineDefinition.batchFault(
                     context.arguments.stage, phase.batch, images.data.images.count))
         }
+        if parameters.from != nil { try context.checkSplit(.supernet) }
+        try context.checkClasses(images, parameters)
         let engine = try context.engine()
         let weights =
             parameters.from == nil
