@@ -22,7 +22,7 @@ public struct TrainingCurve: Sendable, Equatable {
 }
 
 extension JobQueue {
-    /// Returns the curves of the training stages of a run that have trained a step, in the order of the stages. Each has
+    /// Returns the curves of the training stages of a run that have trained a step or validated, in the order of the stages. Each has
     /// about `points` points at most; the server thins out the rows. With `stages`, only these stages' curves are
     /// returned; without any of these, that of the last stage that trained.
     public func trainingCurves(run: RunID, points: Int, stages: Set<String>? = nil) throws
@@ -101,7 +101,9 @@ extension JobQueue {
                 .trainingValidationAdd(
                     job: lease.jobID, token: lease.token, steps: validations.map(\.step),
                     networks: validations.map(\.network), archs: validations.map(\.arch),
-                    accuracies: validations.map(\.accuracy), losses: validations.map(\.loss),
+                    accuracies: validations.map(\.accuracy),
+                    // The column has no NULL: NaN stands for a loss that is not finite.
+                    losses: validations.map { $0.loss ?? .nan },
                     images: validations.map(\.images)))
         }
         return requests

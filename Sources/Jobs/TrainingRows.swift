@@ -25,7 +25,7 @@ public struct StepMetrics: Codable, Sendable, Equatable {
     /// The mean L2 norm of the gradient.
     public var gradientNorm: Double?
 
-    /// Takes the metrics.
+    /// Takes the metrics; means that are not finite become nil.
     public init(
         firstStep: Int, lastStep: Int, skipped: Int, networks: Int, images: Int, seconds: Double,
         learningRate: Double, loss: Double?, distillationLoss: Double?, accuracy: Double?,
@@ -34,10 +34,15 @@ public struct StepMetrics: Codable, Sendable, Equatable {
         (self.firstStep, self.lastStep, self.skipped) = (firstStep, lastStep, skipped)
         (self.networks, self.images, self.seconds) = (networks, images, seconds)
         self.learningRate = learningRate
-        self.loss = loss
-        self.distillationLoss = distillationLoss
-        self.accuracy = accuracy
-        self.gradientNorm = gradientNorm
+        self.loss = Self.finite(loss)
+        self.distillationLoss = Self.finite(distillationLoss)
+        self.accuracy = Self.finite(accuracy)
+        self.gradientNorm = Self.finite(gradientNorm)
+    }
+
+    /// Returns nil for a value that is not finite, which JSON cannot express.
+    static func finite(_ value: Double?) -> Double? {
+        value.flatMap { $0.isFinite ? $0 : nil }
     }
 
     /// Images trained per second; nil if no time has passed.
@@ -54,20 +59,20 @@ public struct ValidationMetrics: Codable, Sendable, Equatable {
     public var arch: String
     /// The top-1 accuracy, in 0…1.
     public var accuracy: Double
-    /// The mean cross entropy.
-    public var loss: Double
+    /// The mean cross entropy; nil if it is not finite.
+    public var loss: Double?
     /// The number of held-out images.
     public var images: Int
 
-    /// Takes the measurement.
+    /// Takes the measurement; a loss that is not finite becomes nil.
     public init(
-        step: Int, network: String, arch: String, accuracy: Double, loss: Double, images: Int
+        step: Int, network: String, arch: String, accuracy: Double, loss: Double?, images: Int
     ) {
         self.step = step
         self.network = network
         self.arch = arch
         self.accuracy = accuracy
-        self.loss = loss
+        self.loss = StepMetrics.finite(loss)
         self.images = images
     }
 }

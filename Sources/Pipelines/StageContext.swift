@@ -248,6 +248,8 @@ public struct StageOutput {
     let made: [Made]
     let result: String
     let fanOut: FanOut?
+    /// Metrics of a training that may not be written yet; they are written with the job's end.
+    var rows = TrainingRows()
 
     /// Makes an output; `result` is encoded as JSON and stored as the job's result.
     public init(_ made: [Made] = [], result: some Encodable, fanOut: FanOut? = nil) throws {

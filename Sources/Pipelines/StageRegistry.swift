@@ -65,6 +65,7 @@ private struct StageHandler: JobHandler {
         }
         return JobOutput(result: output.result, fanOut: output.fanOut) { connection in
             let store = ArtifactStore(connection)
+            for rows in JobQueue.requests(of: lease, output.rows) { try connection.execute(rows) }
             if !context.waiting.isEmpty {
                 try connection.execute(ArtifactStore.record([], blobs: context.waiting))
             }

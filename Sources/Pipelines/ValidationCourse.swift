@@ -64,13 +64,15 @@ struct ValidationCourse: Codable, Sendable, Equatable {
     /// The validations since the best one.
     private(set) var since = 0
 
-    /// Notes the results of the validation after step `step`. A network that is equal to another one was not measured
-    /// itself; then `measure` stands for the largest.
+    /// Notes the results of the validation after step `step`. Networks that are equal count once in the mean.
     mutating func note(
         _ measured: [Validation.Measured], _ measure: ValidationPlan.Measure, _ step: Int
     ) {
-        let named = measured.first { $0.member.rawValue == measure.rawValue } ?? measured.first
-        let mean = measured.map(\.result.top1).reduce(0, +) / Double(max(measured.count, 1))
+        let named = measured.first { $0.member.rawValue == measure.rawValue }
+        let distinct = measured.enumerated().filter { place, one in
+            !measured[..<place].contains { $0.config == one.config }
+        }.map(\.element.result.top1)
+        let mean = distinct.reduce(0, +) / Double(max(distinct.count, 1))
         note(measure == .mean ? mean : named?.result.top1 ?? mean, step)
     }
 
@@ -84,9 +86,11 @@ struct ValidationCourse: Codable, Sendable, Equatable {
         }
     }
 
-    /// Returns why the training ends early; nil if it goes on.
-    func end(_ plan: ValidationPlan) -> EarlyEnd? {
-        guard let patience = plan.patience, since >= patience, let best else { return nil }
+    /// Returns why a training of `steps` steps ends early; nil if it goes on, or if all steps are done.
+    func end(_ plan: ValidationPlan, of steps: Int) -> EarlyEnd? {
+        guard let patience = plan.patience, since >= patience, let best, step < steps else {
+            return nil
+        }
         let what =
             plan.measure == .mean
             ? "the mean accuracy" : "the accuracy of the \(plan.measure.rawValue) network"

@@ -23,16 +23,24 @@ public final class Validation {
         public let result: Evaluator.Result
     }
 
-    /// The subnets. One that is equal to an earlier one is left out.
+    /// The subnets, of which some may be equal.
     public let members: [(member: Member, config: SubnetConfig)]
+    /// The subnets of `members`, each once.
+    let configs: [SubnetConfig]
     private let space: SearchSpace
-    private let evaluator: Evaluator
+    private let network: Network
     private let data: TrainingData
     private let heldOut: [Int]
     private let seed: UInt64
 
     /// The number of training images that calibrate a subnet.
     static let calibrationImages = 2000
+
+    /// Returns the number of images of a calibration batch at an image size: 200 as elsewhere, but fewer above 64 pixels,
+    /// so that a batch takes neither long nor much memory beside the training.
+    static func calibrationBatch(_ resolution: Int) -> Int {
+        min(200, max(25, 200 * 64 * 64 / (resolution * resolution)))
+    }
 
     /// Prepares to validate `network`, a supernet of `space`, on the images `heldOut` of the source of `data`. The
     /// subnets are those of `domain`, the genes and image sizes that are trained. Errors: those of
@@ -45,35 +53,41 @@ public final class Validation {
         self.data = data
         self.heldOut = heldOut
         self.seed = seed
-        // The evaluator's network shares the weights and has buffers and statistics of its own.
-        evaluator = Evaluator(network.sharing(on: network.engine))
+        self.network = network
         let trained = try space.restricted(to: domain)
-        var members: [(member: Member, config: SubnetConfig)] = []
-        for (member, config) in [
-            (Member.largest, trained.largest), (.middle, trained.middle),
-            (.smallest, trained.smallest),
-        ] where !members.contains(where: { $0.config == config }) {
-            members.append((member, config))
-        }
+        let members: [(member: Member, config: SubnetConfig)] = [
+            (.largest, trained.largest), (.middle, trained.middle), (.smallest, trained.smallest),
+        ]
         self.members = members
+        configs = members.map(\.config).reduce(into: []) { distinct, config in
+            if !distinct.contains(config) { distinct.append(config) }
+        }
     }
 
-    /// Calibrates and measures each subnet with the network's current weights. `progress` is called often, with the share
-    /// that is done; an error that it throws ends the validation. Errors: also `DatasetError` if a picture cannot be
-    /// read.
+    /// Calibrates and measures each subnet with the network's current weights; equal subnets are measured once.
+    /// `progress` is called often, with the share that is done; an error that it throws ends the validation. Errors: also
+    /// `DatasetError` if a picture cannot be read.
     public func measure(progress: (Double) throws -> Void = { _ in }) throws -> [Measured] {
-        try members.enumerated().map { place, member in
+        let results = try configs.enumerated().map { place, config in
             func tell(_ part: Double) throws {
-                try progress((Double(place) + part) / Double(members.count))
+                try progress((Double(place) + part) / Double(configs.count))
             }
-            let shape = try NetworkShape(space, member.config)
+            // This network shares the weights; its buffers and statistics last until the measurement ends.
+            let evaluator = Evaluator(
+                network.sharing(on: network.engine),
+                calibrationBatch: Self.calibrationBatch(config.resolution))
+            let shape = try NetworkShape(space, config)
             let calibrated = try evaluator.calibrate(
                 [shape], data: data, count: Self.calibrationImages, seed: seed
             ) { try tell(0.5 * $0) }
-            let result = try evaluator.measure(
+            return try evaluator.measure(
                 calibrated, loader: data.loader, images: heldOut
             ) { try tell(0.5 + 0.5 * $0) }[0]
-            return Measured(member: member.member, config: member.config, result: result)
+        }
+        return members.compactMap { member in
+            configs.firstIndex(of: member.config).map {
+                Measured(member: member.member, config: member.config, result: results[$0])
+            }
         }
     }
 }

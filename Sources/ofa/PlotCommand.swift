@@ -3,6 +3,7 @@
 import ArgumentParser
 import Foundation
 import Jobs
+import Networks
 import Pipelines
 
 /// The commands that draw plots.
@@ -24,15 +25,16 @@ struct PlotTraining: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "training",
         abstract:
-            "Loss, accuracy, learning rate and images/s of every training stage, over its steps.",
+            "Loss, accuracy, learning rate, images/s and gradient norm of every training stage, over its steps.",
         discussion: """
             The picture is self-contained SVG, and may be drawn while the run trains. The curves are thinned out to \
             --points per stage; a point has the means of its steps. Validations (validate_every of a pipeline file) are \
-            drawn as dots. --csv writes the same as a table; --json prints it, with or without a file.
+            drawn as dots, skipped steps as marks below the gradient norm. Stages are drawn one after the other, also those \
+            that trained side by side; --stage chooses. --csv writes the same as a table; --json prints it, with or without a file.
 
             Example:
               ofa plot training -o training.svg
-              ofa plot training 3 --csv -o training.csv
+              ofa plot training 3 --stage full --stage kernel --csv -o training.csv
               ofa plot training 3 --points 100000 --json
             """)
 
@@ -52,6 +54,9 @@ struct PlotTraining: ParsableCommand {
     @Option(
         help: "The most points of a stage's curve.", transform: Number.whole(2...10_000_000))
     var points = 1000
+    /// The stages to draw; empty for all.
+    @Option(name: .customLong("stage"), help: "A stage to draw; repeat it for several.")
+    var stages: [String] = []
     /// Whether to replace an existing file.
     @OptionGroup var files: FileOptions
     /// The database.
@@ -73,7 +78,13 @@ struct PlotTraining: ParsableCommand {
         let connection = try database.connectToExisting(takesLong: true)
         let queue = JobQueue(connection)
         let run = try queue.run(try runID ?? StatusCommand.newest(queue))
-        let curves = try queue.trainingCurves(run: run.id, points: points)
+        let all = try queue.trainingCurves(run: run.id, points: points)
+        for stage in stages where !all.isEmpty && !all.contains(where: { $0.stage == stage }) {
+            throw CommandFailure.notFound(
+                "no stage '\(stage)' of run \(run.id) has metrics of a training",
+                remedy: "these have: " + all.map(\.stage).joined(separator: ", "))
+        }
+        let curves = stages.isEmpty ? all : all.filter { stages.contains($0.stage) }
         guard !curves.isEmpty else {
             throw CommandFailure.notFound(
                 "run \(run.id) has no metrics of a training: "
@@ -128,13 +139,21 @@ struct TrainingDocument: Encodable {
     /// A network's accuracy on held-out images.
     struct Measured: Encodable {
         let step: Int
-        let network, arch: String
-        let accuracy, loss: Double
+        let network: String
+        let arch: SubnetConfig?
+        let accuracy: Double
+        let loss: Double?
         let images: Int
 
         init(_ metrics: ValidationMetrics) {
             step = metrics.step
-            (network, arch) = (metrics.network, metrics.arch)
+            network = metrics.network
+            do {
+                arch = try JSONDecoder().decode(SubnetConfig.self, from: Data(metrics.arch.utf8))
+            } catch {
+                // A newer version may write genes that this one does not know.
+                arch = nil
+            }
             (accuracy, loss) = (metrics.accuracy, metrics.loss)
             images = metrics.images
         }

@@ -21,11 +21,17 @@ enum TrainingLine {
             })
     }
 
-    /// Returns the line of a stage: `full: loss █▅▃▁ 0.412 at step 900; held out at step 800: largest 91.2 %`.
+    /// Returns the line of a stage: `full: loss █▅▃▁ 0.412, mean of steps 871 to 900; held out at step 800: largest
+    /// 91.2 %`.
     static func text(_ curve: TrainingCurve) -> String {
         var text = "\(curve.stage): loss \(sparkline(curve.points.map(\.loss)))"
         text += curve.points.last?.loss.map { String(format: " %.3f", $0) } ?? " not finite"
-        text += " at step \(curve.lastStep)"
+        if let last = curve.points.last {
+            text +=
+                last.firstStep == last.lastStep
+                ? " at step \(last.lastStep)"
+                : ", mean of steps \(last.firstStep) to \(last.lastStep)"
+        }
         let last = curve.lastValidation
         guard let step = last.first?.step else { return text }
         let order = ["largest", "middle", "smallest"]

@@ -1,11 +1,11 @@
 // A run that validates, through the queue: what status tells of it, its plot and its table, and that validating
 // changes no bit of the training.
 import Foundation
-import Jobs
 import Postgres
 import TestSupport
 import Testing
 
+@testable import Jobs
 @testable import ofa
 
 @Suite struct PlotCommandTests {
@@ -66,6 +66,7 @@ import Testing
             validations.prefix(3).compactMap { $0["network"] as? String }
                 == ["largest", "middle", "smallest"])
         #expect(validations.allSatisfy { $0["images"] as? Int == 60 })
+        #expect(validations.allSatisfy { ($0["arch"] as? [String: Any])?["r"] as? Int == 20 })
         let text = try place.ofa("status", "2").output
         #expect(text.contains("shrink: loss ") && text.contains("held out at step 9: largest "))
         // Of a run without validations, the loss.
@@ -79,6 +80,10 @@ import Testing
         #expect(try place.ofa("plot", "training", "2", "-o", plot.path).status == 1)
         let table = try place.ofa("plot", "training", "--csv", "-o", "-").output
         #expect(table.hasPrefix("stage,first_step,") && table.contains("\nshrink,5,5,,"))
+        let one = try place.document("plot", "training", "2", "--stage", "full")
+        #expect((one["stages"] as? [[String: Any]])?.map { $0["stage"] as? String } == ["full"])
+        let unknown = try place.ofa("plot", "training", "2", "--stage", "ful", "--json")
+        #expect(unknown.status == 2 && (unknown.output + unknown.errors).contains("full, shrink"))
         let document = try place.document("plot", "training", "2")
         let stages = try #require(document["stages"] as? [[String: Any]])
         #expect(stages.compactMap { $0["stage"] as? String } == ["full", "shrink"])
@@ -126,6 +131,21 @@ import Testing
         #expect(early.status == 2 && early.errors.contains("no stage has trained yet"))
         #expect(!FileManager.default.fileExists(atPath: place.folder.path + "/x.svg"))
         #expect((try place.document("status", "1")["training"] as? [Any])?.isEmpty == true)
+    }
+
+    @Test("the line of a stage says which steps the last loss is the mean of")
+    func line() {
+        var curve = TrainingCurve(job: 1, stage: "full", lastStep: 40)
+        func point(_ first: Int, _ last: Int, _ loss: Double?) -> StepMetrics {
+            StepMetrics(
+                firstStep: first, lastStep: last, skipped: 0, networks: 1, images: 1, seconds: 1,
+                learningRate: 0.1, loss: loss, distillationLoss: nil, accuracy: nil,
+                gradientNorm: nil)
+        }
+        curve.points = [point(1, 30, 2), point(31, 40, 1)]
+        #expect(TrainingLine.text(curve) == "full: loss █▁ 1.000, mean of steps 31 to 40")
+        curve.points = [point(1, 1, .nan)]
+        #expect(TrainingLine.text(curve) == "full: loss  not finite at step 1")
     }
 
     @Test("a sparkline goes from the least to the largest value")

@@ -84,6 +84,60 @@ import Testing
     }
 
     @Test(
+        "an attempt that validates and trains nothing is read; what it measured counts until it is trained again"
+    )
+    func onlyValidated() throws {
+        let fixture = try QueueFixture(), queue = fixture.queue
+        let run = try fixture.enqueueOne()
+        let first = try fixture.claimOne(try queue.openSession(name: "a", ttlSeconds: 30))
+        let steps = [metrics(1, 20, loss: 1), metrics(21, 40, loss: 1)]
+        try queue.record(
+            first, TrainingRows(steps: steps, validations: [validation(20, "largest", 0.5)]))
+        func next(_ name: String, at time: Double) throws -> Lease {
+            try fixture.advance(to: time)
+            #expect(try queue.rescue() == 1)
+            return try fixture.claimOne(try queue.openSession(name: name, ttlSeconds: 30))
+        }
+        // It resumes after the last step, whose validation the first attempt did not end.
+        let second = try next("b", at: 60)
+        try queue.record(
+            second, TrainingRows(validations: [validation(40, "largest", 0.75)]))
+        func curve() throws -> TrainingCurve {
+            try #require(try queue.trainingCurves(run: run, points: 1000).first)
+        }
+        #expect(try curve().lastStep == 40 && curve().points == steps)
+        #expect(try curve().validations.map(\.step) == [20, 40])
+        #expect(try curve().lastValidation.map(\.accuracy) == [0.75])
+        // A third attempt finds that checkpoint damaged and begins after step 20.
+        let third = try next("c", at: 120)
+        try queue.record(third, TrainingRows(steps: [metrics(21, 30, loss: 3)]))
+        #expect(try curve().points.map(\.loss) == [1, 3] && curve().lastStep == 30)
+        #expect(try curve().validations.map(\.step) == [20])
+    }
+
+    @Test("values that are not finite are read as missing")
+    func notFinite() throws {
+        let fixture = try QueueFixture(), queue = fixture.queue
+        let run = try fixture.enqueueOne()
+        let lease = try fixture.claimOne(try queue.openSession(name: "a", ttlSeconds: 30))
+        let diverged = ValidationMetrics(
+            step: 10, network: "largest", arch: "{}", accuracy: 0.1, loss: .nan, images: 5)
+        #expect(diverged.loss == nil && metrics(1, 1, loss: .infinity).loss == nil)
+        try queue.record(
+            lease,
+            TrainingRows(
+                steps: [metrics(1, 10, loss: .infinity)],
+                validations: [diverged, validation(10, "smallest", 0.5)]))
+        // An older version writes what it measured.
+        try queue.connection.script(
+            "update ofa.training_metrics set gradient_norm = 'NaN', loss = 'Infinity'")
+        let curve = try #require(try queue.trainingCurves(run: run, points: 10).first)
+        #expect(curve.validations.map(\.loss) == [nil, 1])
+        #expect(curve.points[0].loss == nil && curve.points[0].gradientNorm == nil)
+        #expect(try String(decoding: JSONEncoder().encode(curve.points), as: UTF8.self).count > 0)
+    }
+
+    @Test(
         "log lines and metrics are written together: if the metrics fail, no line is written twice")
     func together() throws {
         let fixture = try QueueFixture(), queue = fixture.queue

@@ -1,22 +1,23 @@
 // When a phase validates, and when it ends early.
 import TestSupport
+import Networks
 import Testing
-import Training
 
 @testable import Pipelines
+@testable import Training
 
 @Suite struct ValidationCourseTests {
     @Test("a phase ends after so many validations without improvement, and says when and why")
     func patience() throws {
         var course = ValidationCourse()
         let plan = ValidationPlan(everyEpochs: 1, images: 10, patience: 2)
-        #expect(course.end(plan) == nil)
+        #expect(course.end(plan, of: 100) == nil)
         for (step, accuracy) in [(10, 0.0), (20, 0.5), (30, 0.5), (40, 0.6), (50, 0.55)] {
             course.note(accuracy, step)
-            #expect(course.end(plan) == nil)
+            #expect(course.end(plan, of: 100) == nil)
         }
         course.note(0.6, 60)
-        let end = try #require(course.end(plan))
+        let end = try #require(course.end(plan, of: 100))
         #expect(end.step == 60)
         #expect(
             end.reason
@@ -25,9 +26,34 @@ import Training
         // Restored from a checkpoint, it decides alike.
         let text = try JSONText.encode(course)
         let restored = try JSONText.decode(ValidationCourse.self, from: text, what: "t")
-        #expect(restored == course && restored.end(plan) == end)
+        #expect(restored == course && restored.end(plan, of: 100) == end)
         // Without patience it goes on for good.
-        #expect(course.end(ValidationPlan(everyEpochs: 1, images: 10)) == nil)
+        #expect(course.end(ValidationPlan(everyEpochs: 1, images: 10), of: 100) == nil)
+        // After the last step nothing ends early.
+        #expect(course.end(plan, of: 60) == nil)
+    }
+
+    @Test("a network that is equal to another counts under its name, and once in the mean")
+    func equalNetworks() throws {
+        let space = SearchSpace.fashion
+        func measured(_ member: Validation.Member, _ config: SubnetConfig, _ accuracy: Double)
+            -> Validation.Measured
+        {
+            Validation.Measured(
+                member: member, config: config,
+                result: Evaluator.Result(top1: accuracy, loss: 1, images: 10))
+        }
+        let all = [
+            measured(.largest, space.largest, 0.9), measured(.middle, space.smallest, 0.5),
+            measured(.smallest, space.smallest, 0.5),
+        ]
+        for (measure, expected) in [
+            (ValidationPlan.Measure.smallest, 0.5), (.middle, 0.5), (.largest, 0.9), (.mean, 0.7),
+        ] {
+            var course = ValidationCourse()
+            course.note(all, measure, 1)
+            #expect(abs((course.best ?? 0) - expected) < 1e-12, "\(measure)")
+        }
     }
 
     private func train(_ keys: String) throws -> StageParameters.Train {

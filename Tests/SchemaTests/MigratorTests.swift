@@ -115,6 +115,37 @@ struct MigratorTests {
         #expect(applied.withLock { $0.sorted() } == [0, 0, 0, Migration.all.count])
     }
 
+    @Test("a database with months gets partitions of the tables of migration 3 for each of them")
+    func months() throws {
+        let database = try TemporaryDatabase(migrated: false)
+        let connection = try database.connect()
+        try Migrator(connection).migrate()
+        // As before that migration: months are there, its tables are not.
+        try connection.script(
+            """
+            select ofa.open_month(202603), ofa.open_month(202612);
+            drop table ofa.training_metrics, ofa.training_validation;
+            delete from ofa.migration where version = 3;
+            """)
+        #expect(try Migrator(connection).migrate().map(\.version) == [3])
+        let partitions = Statement(
+            name: "Partitions",
+            sql: """
+                select string_agg(relname, ' ' order by relname) as names from pg_class
+                where relname ~ '^training_.*_(202603|202612)$' and relkind = 'r'
+                """)
+        #expect(
+            try connection.queryOne(partitions).text("names")
+                == "training_metrics_202603 training_metrics_202612"
+                + " training_validation_202603 training_validation_202612")
+        try connection.script(
+            """
+            insert into ofa.training_metrics (job_id, month, token, first_step, last_step, skipped, networks, images,
+              seconds, learning_rate)
+            values (1, 202603, 1, 1, 1, 0, 1, 1, 1, 0.1), (1, 202612, 1, 1, 1, 0, 1, 1, 1, 0.1);
+            """)
+    }
+
     @Test("no setting shifts the clock of a database that is not one of tests")
     func clock() throws {
         let database = try TemporaryDatabase(migrated: false)

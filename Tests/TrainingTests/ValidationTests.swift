@@ -70,16 +70,27 @@ import Testing
         #expect(try validation.measure().map(\.result) == measured.map(\.result))
     }
 
-    @Test("a phase of one network is measured once for each image size that differs")
+    @Test("equal networks are measured once, and stand under each of their names")
     func oneNetwork() throws {
         let fixture = try TrainingFixture()
         var phase = fixture.phase()
         (phase.kernelSizes, phase.expandRatios, phase.depths) = ([7], [4], [2])
         let trainer = try fixture.trainer(phase)
-        #expect(
-            try validation(trainer, fixture, phase).members.map(\.member) == [.largest, .smallest])
+        let two = try validation(trainer, fixture, phase)
+        #expect(two.configs.count == 2)
+        let measured = try two.measure()
+        #expect(measured.map(\.member) == [.largest, .middle, .smallest])
+        // The middle of two image sizes is the larger one.
+        #expect(measured[0].result == measured[1].result && measured[0].config == two.configs[0])
+        #expect(measured[2].config == two.configs[1])
         phase.resolutions = [10]
-        #expect(try validation(trainer, fixture, phase).members.map(\.member) == [.largest])
+        #expect(try validation(trainer, fixture, phase).configs.count == 1)
+    }
+
+    @Test("a calibration batch has as many pixels at any size above 64, and at least 25 images")
+    func batches() {
+        #expect([20, 64].map(Validation.calibrationBatch) == [200, 200])
+        #expect([96, 128, 160, 224].map(Validation.calibrationBatch) == [88, 50, 32, 25])
     }
 
     @Test("an error of the caller ends it")

@@ -1,15 +1,16 @@
-// Draws how the phases of a run trained, as self-contained SVG: loss, accuracy, learning rate and images per second over
-// the steps of all phases. Equal curves give equal bytes.
+// Draws how the phases of a run trained, as self-contained SVG: loss, accuracy, learning rate, images per second and the
+// norm of the gradient over the steps of all phases. Equal curves give equal bytes.
 
 import Foundation
 import Jobs
 
 /// The curves of a run's training stages, as a picture and as a table.
 public struct TrainingPlot {
-    /// One line of a panel: its CSS class, its name, and its points for each phase.
+    /// One line of a panel: its CSS class, its name, and its points for each phase. The line is broken at a point whose
+    /// value is nil.
     private struct Line {
         let style, name: String
-        let runs: [[(x: Double, y: Double)]]
+        let runs: [[(x: Double, y: Double?)]]
         var hasDots = false
     }
 
@@ -17,6 +18,8 @@ public struct TrainingPlot {
     private struct Panel {
         let caption: String
         let lines: [Line]
+        /// Whether skipped steps are marked.
+        var hasMarks = false
     }
 
     private let curves: [TrainingCurve]
@@ -121,11 +124,15 @@ public struct TrainingPlot {
                 caption: "learning rate", lines: [line("a", "learning rate") { $0.learningRate }]),
             Panel(
                 caption: "images/s", lines: [line("a", "images per second") { $0.imagesPerSecond }]),
+            Panel(
+                caption: "gradient norm", lines: [line("a", "gradient norm") { $0.gradientNorm }],
+                hasMarks: true),
         ]
         return panels.map { panel in
             Panel(
                 caption: panel.caption,
-                lines: panel.lines.filter { $0.runs.contains { !$0.isEmpty } })
+                lines: panel.lines.filter { $0.runs.contains { $0.contains { $0.y != nil } } },
+                hasMarks: panel.hasMarks)
         }
     }
 
@@ -134,12 +141,11 @@ public struct TrainingPlot {
         Line(
             style: style, name: name,
             runs: zip(curves, offsets).map { curve, offset in
-                curve.points.compactMap { point in
-                    value(point).flatMap { y in
-                        y.isFinite
-                            ? (Double(offset) + Double(point.firstStep - 1 + point.lastStep) / 2, y)
-                            : nil
-                    }
+                curve.points.map { point in
+                    (
+                        Double(offset) + Double(point.firstStep - 1 + point.lastStep) / 2,
+                        value(point).flatMap { $0.isFinite ? $0 : nil }
+                    )
                 }
             })
     }
@@ -179,7 +185,7 @@ public struct TrainingPlot {
     private func draw(_ panel: Panel, _ x: PlotScale, top: Double) -> [String] {
         let bottom = top + Self.panelHeight
         let y = PlotScale(
-            panel.lines.flatMap { $0.runs.flatMap { $0.map(\.y) } }, from: bottom, to: top)
+            panel.lines.flatMap { $0.runs.flatMap { $0.compactMap(\.y) } }, from: bottom, to: top)
         var lines: [String] = []
         for tick in y.ticks(4) {
             let at = PlotText.number(y(tick.value))
@@ -195,20 +201,9 @@ public struct TrainingPlot {
                 14, (top + bottom) / 2, panel.caption, anchor: "middle",
                 more: " transform=\"rotate(-90 14 \(middle))\""))
         for line in panel.lines {
-            for run in line.runs where !run.isEmpty {
-                let points = run.map { "\(PlotText.number(x($0.x))) \(PlotText.number(y($0.y)))" }
-                lines.append(
-                    "<path class=\"line \(line.style)\" d=\"M\(points.joined(separator: "L"))\"/>")
-                guard line.hasDots || run.count == 1 else { continue }
-                for point in run {
-                    lines.append(
-                        "<circle class=\"dot \(line.style)\" cx=\"\(PlotText.number(x(point.x)))\""
-                            + " cy=\"\(PlotText.number(y(point.y)))\" r=\"2.6\"><title>"
-                            + "\(ReportText.safe(line.name)): \(ReportText.amount(point.y))</title></circle>"
-                    )
-                }
-            }
+            for run in line.runs { lines += draw(run, of: line, x, y) }
         }
+        if panel.hasMarks { lines += skipped(x, bottom) }
         guard panel.lines.count > 1 else { return lines }
         var at = Self.right
         for line in panel.lines.reversed() {
@@ -222,12 +217,45 @@ public struct TrainingPlot {
         return lines
     }
 
+    /// Returns the parts of a run between points without a value, and dots where the line asks for them or would not be
+    /// seen.
+    private func draw(
+        _ run: [(x: Double, y: Double?)], of line: Line, _ x: PlotScale, _ y: PlotScale
+    ) -> [String] {
+        run.split { $0.y == nil }.flatMap { part -> [String] in
+            let points = part.compactMap { point in point.y.map { (x: point.x, y: $0) } }
+            let path = points.map { "\(PlotText.number(x($0.x))) \(PlotText.number(y($0.y)))" }
+            let drawn =
+                "<path class=\"line \(line.style)\" d=\"M\(path.joined(separator: "L"))\"/>"
+            guard line.hasDots || points.count == 1 else { return [drawn] }
+            return [drawn]
+                + points.map { point in
+                    "<circle class=\"dot \(line.style)\" cx=\"\(PlotText.number(x(point.x)))\""
+                        + " cy=\"\(PlotText.number(y(point.y)))\" r=\"2.6\"><title>"
+                        + "\(ReportText.safe(line.name)): \(ReportText.amount(point.y))</title></circle>"
+                }
+        }
+    }
+
+    /// Returns a mark at the bottom of a panel for every range with skipped steps.
+    private func skipped(_ x: PlotScale, _ bottom: Double) -> [String] {
+        zip(curves, offsets).flatMap { curve, offset in
+            curve.points.filter { $0.skipped > 0 }.map { point in
+                let at = Double(offset) + Double(point.firstStep - 1 + point.lastStep) / 2
+                return
+                    "<path class=\"skip\" d=\"M\(PlotText.number(x(at))) \(PlotText.number(bottom))v-8\"><title>"
+                    + "\(point.skipped) of steps \(point.firstStep) to \(point.lastStep) skipped</title></path>"
+            }
+        }
+    }
+
     private static let style = """
         <style>
         .ofa-training{font-family:system-ui,-apple-system,"Segoe UI",sans-serif;font-size:11.5px}
         .ofa-training .paper{fill:#fff}.ofa-training text{fill:#4a5260}.ofa-training .head{font-size:14px}
         .ofa-training .grid{stroke:#e6e9ee}.ofa-training .border{stroke:#c3cad4;stroke-dasharray:2 3}
         .ofa-training .phase{fill:#2f6fde;fill-opacity:0}.ofa-training .phase:hover{fill-opacity:.04}
+        .ofa-training .skip{stroke:#d6453d;stroke-width:2}
         .ofa-training .line{fill:none;stroke-width:1.5;stroke-linejoin:round}
         .ofa-training .line.a{stroke:#2f6fde}.ofa-training .line.b{stroke:#8a93a3}.ofa-training .line.c{stroke:#e8912a}
         .ofa-training .line.d{stroke:#7b4fc9}.ofa-training .line.e{stroke:#1f9d6b}

@@ -7,6 +7,7 @@ import Datasets
 import Devices
 import Foundation
 import Interchange
+import Jobs
 import Networks
 import Tensors
 import Training
@@ -68,12 +69,14 @@ enum FineTuneStage {
         let figures = try figures(
             kept, source, record, heldOut: record.kept == .before ? before : after, context,
             parameters)
-        return try StageOutput(
+        var output = try StageOutput(
             [
                 try StageOutput.Made(
                     .subnet, name: "\(context.space.name)-\(figures.device)-fine-tuned",
                     digest: kept.digest, metadata: figures)
             ], result: figures)
+        output.rows = tuned.rows
+        return output
     }
 
     // MARK: Before
@@ -147,6 +150,8 @@ enum FineTuneStage {
         /// Why the training diverged; nil if it did not. The network is of no use then.
         let failure: String?
         let metadata: [String: String]
+        /// Metrics that may not be written yet.
+        let rows: TrainingRows
     }
 
     private static func train(
@@ -195,7 +200,8 @@ enum FineTuneStage {
         }
         return Tuned(
             network: network, shape: alone, steps: trainer.step, skipped: trainer.skipped,
-            failure: failure, metadata: try Safetensors.decode(bytes: bytes).metadata)
+            failure: failure, metadata: try Safetensors.decode(bytes: bytes).metadata,
+            rows: loop.unsaved)
     }
 
     // MARK: After

@@ -33,8 +33,15 @@ struct TrainLoop {
     private let clock = ContinuousClock()
     /// The steps since the last message, and those since the last range of metrics ended.
     private var told: TrainFigures, range: TrainFigures
-    /// The metrics since the last checkpoint.
-    private var unsaved = TrainingRows()
+    /// The metrics since the last checkpoint, which the keeper of the lease may not have written yet.
+    private(set) var unsaved = TrainingRows()
+    /// The step that this attempt began after.
+    private let start: Int
+    /// When the last checkpoint was begun, with its step and that of its last validation; nil before the first.
+    private var lastSave: ContinuousClock.Instant
+    private var saved: (step: Int, validated: Int)?
+    /// How long the last validation took; nil before the first.
+    private var validationTook: Duration?
 
     /// Prepares to train on from the trainer's step. `course` has the validations up to this step; `segments` returns the
     /// segments up to the current step.
@@ -59,6 +66,8 @@ struct TrainLoop {
             onSaved: { signal.noteCheckpoint() })
         told = TrainFigures(trainer)
         range = told
+        start = trainer.step
+        lastSave = clock.now
     }
 
     /// Trains until the last step is done, or until the validations end the phase; returns why it ended early. Errors:
@@ -79,7 +88,7 @@ struct TrainLoop {
     }
 
     private mutating func train() throws {
-        var lastSave = clock.now
+        lastSave = clock.now
         try validateIfDue()
         while !trainer.isFinished, early == nil {
             try context.job.stopIfCancelled()
@@ -94,20 +103,39 @@ struct TrainLoop {
             if clock.now - told.start >= .milliseconds(500) || trainer.isFinished { tell() }
             try validateIfDue()
             if try !writer.isBusy(), clock.now - lastSave >= writer.interval, !trainer.isFinished {
-                lastSave = clock.now
-                writer.begin(try draft())
+                try begin()
                 if writer.isEveryStep { try writer.finish() }
             }
         }
     }
 
-    private var early: EarlyEnd? { validation.flatMap { course.end($0.plan) } }
+    private var early: EarlyEnd? {
+        validation.flatMap { course.end($0.plan, of: trainer.steps) }
+    }
 
-    /// Saves a checkpoint of the current state, and waits until it is saved.
+    /// Begins to save a checkpoint of the current state.
+    private mutating func begin() throws {
+        lastSave = clock.now
+        saved = (trainer.step, course.step)
+        writer.begin(try draft())
+    }
+
+    /// Saves a checkpoint of the current state unless it is saved, and waits until it is saved.
     private mutating func saveNow() throws {
         try writer.finish()
-        writer.begin(try draft())
+        if let saved, saved == (trainer.step, course.step) { return }
+        try begin()
         try writer.finish()
+    }
+
+    /// Begins a checkpoint before a validation that is not short compared with the interval of checkpoints: a kill in it
+    /// then costs no steps, and a worker that drains in it has no checkpoint to begin.
+    private mutating func saveBeforeValidation() throws {
+        let isShort = validationTook.map { $0 * 4 < writer.interval } ?? false
+        guard !isShort, !writer.isEveryStep, trainer.step > start, saved?.step != trainer.step,
+            try !writer.isBusy()
+        else { return }
+        try begin()
     }
 
     /// Returns the checkpoint of the training's current state. Ends the range of metrics, so that no range lies on both
@@ -170,6 +198,8 @@ struct TrainLoop {
         guard trainer.step % interval == 0 || trainer.isFinished else { return }
         tell()
         endRange()
+        try saveBeforeValidation()
+        let began = clock.now
         let job = context.job, done = fraction
         let at = "step \(trainer.step)/\(trainer.steps), validation"
         let measured: [Validation.Measured]
@@ -191,6 +221,7 @@ struct TrainLoop {
                         arch: try JSONText.encode($0.config), accuracy: $0.result.top1,
                         loss: $0.result.loss, images: $0.result.images)
                 }))
+        validationTook = clock.now - began
         // The time of the validation is not the training's.
         told = TrainFigures(trainer, start: clock.now)
         range = told

@@ -22,9 +22,9 @@ extension Request {
           $5::text[], $6::float8[], $7::float8[], $8::int[]);
         """#)
 
-    /// Returns the attempts that have trained in a run, each with the last step that a later attempt did not train again
-    /// (`until`), in the order of stages and attempts. A training stage has one job. The statement reads an index entry for
-    /// each attempt, not the metrics.
+    /// Returns the attempts that have trained or validated in a run, each with the last step that a later attempt did not train
+    /// again (`until`), in the order of stages and attempts. An attempt that only validated goes on after the step of its first
+    /// validation. A training stage has one job. The statement reads some index entries of each attempt, not the metrics.
     public static func trainingAttempts(run: Int64) -> Request {
         Request(trainingAttemptsStatement, [.int(run)])
     }
@@ -35,24 +35,35 @@ extension Request {
             order by job.ordinal limit 1) as job_id
           from ofa.job_group where job_group.run_id = $1::bigint and job_group.owner_job is null
         ), tried as (
-          select stage.id, stage.stage, stage.month, stage.job_id, (
+          select stage.id, stage.stage, stage.month, stage.job_id, least((
             select token from ofa.training_metrics as metrics
-            where metrics.month = stage.month and metrics.job_id = stage.job_id order by token limit 1) as token
+            where metrics.month = stage.month and metrics.job_id = stage.job_id order by token limit 1), (
+            select token from ofa.training_validation as measured
+            where measured.month = stage.month and measured.job_id = stage.job_id order by token limit 1)) as token
           from stage
           union all
-          select tried.id, tried.stage, tried.month, tried.job_id, (
+          select tried.id, tried.stage, tried.month, tried.job_id, least((
             select metrics.token from ofa.training_metrics as metrics
             where metrics.month = tried.month and metrics.job_id = tried.job_id and metrics.token > tried.token
-            order by metrics.token limit 1)
+            order by metrics.token limit 1), (
+            select measured.token from ofa.training_validation as measured
+            where measured.month = tried.month and measured.job_id = tried.job_id and measured.token > tried.token
+            order by measured.token limit 1))
           from tried where tried.token is not null
         ), spans as materialized (
-          select tried.*, (
+          select tried.*, coalesce((
             select metrics.first_step from ofa.training_metrics as metrics
             where metrics.month = tried.month and metrics.job_id = tried.job_id and metrics.token = tried.token
-            order by metrics.first_step limit 1) as first_step, (
+            order by metrics.first_step limit 1), (
+            select measured.step + 1 from ofa.training_validation as measured
+            where measured.month = tried.month and measured.job_id = tried.job_id and measured.token = tried.token
+            order by measured.step limit 1)) as first_step, greatest((
             select metrics.last_step from ofa.training_metrics as metrics
             where metrics.month = tried.month and metrics.job_id = tried.job_id and metrics.token = tried.token
-            order by metrics.first_step desc limit 1) as last_step
+            order by metrics.first_step desc limit 1), (
+            select measured.step from ofa.training_validation as measured
+            where measured.month = tried.month and measured.job_id = tried.job_id and measured.token = tried.token
+            order by measured.step desc limit 1)) as last_step
           from tried where tried.token is not null
         )
         select stage, month, job_id, token, least(last_step,
