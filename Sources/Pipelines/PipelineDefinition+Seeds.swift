@@ -101,20 +101,29 @@ extension PipelineDefinition {
 }
 
 extension StageParameters {
-    /// Returns the parameters with the epochs of a training phase multiplied by `scale`, which tries a file out in a
-    /// fraction of its time. Too few epochs become the fewest that are allowed.
-    func scaled(_ scale: Double) -> StageParameters {
+    /// Returns the parameters with the epochs of a training phase, and those from one validation to the next, multiplied
+    /// by `scale`, which tries a file out in a fraction of its time. `entry` is what the parameters were read from.
+    /// Errors: `invalidValue` if the epochs are then outside their range.
+    func scaled(_ scale: Double, _ entry: YAMLReader) throws -> StageParameters {
         guard scale != 1 else { return self }
-        func scaled(_ phase: inout TrainingPhase) {
-            phase.epochs = max(phase.epochs * scale, TrainingPhase.Ranges.epochs.lowerBound)
-            phase.warmupEpochs = min(phase.warmupEpochs * scale, phase.epochs)
+        func scaled(_ phase: inout TrainingPhase) throws {
+            let epochs = phase.epochs * scale, range = TrainingPhase.Ranges.epochs
+            guard range.contains(epochs) else {
+                throw entry.error(
+                    "epochs",
+                    "is \(phase.epochs), and epoch_scale makes it \(epochs); it must lie in \(range)",
+                    remedy: "change epoch_scale")
+            }
+            phase.epochs = epochs
+            phase.warmupEpochs = min(phase.warmupEpochs * scale, epochs)
         }
         switch self {
         case .train(var train):
-            scaled(&train.phase)
+            try scaled(&train.phase)
+            train.validation?.everyEpochs *= scale
             return .train(train)
         case .fineTune(var tuning):
-            scaled(&tuning.training.phase)
+            try scaled(&tuning.training.phase)
             return .fineTune(tuning)
         default: return self
         }

@@ -210,7 +210,7 @@ public struct PipelineDefinition: Sendable {
             }
             let parameters = try StageParameters.read(
                 kind, named: name, from: entry, space: space, devices: devices, place: place
-            ).scaled(epochScale)
+            ).scaled(epochScale, entry)
             let terms = try StageTerms.read(kind, from: entry)
             try check(terms, against: parameters, in: space, entry)
             let sources = try NamedSource.read(kind, parameters, from: entry)

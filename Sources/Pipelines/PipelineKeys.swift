@@ -45,7 +45,7 @@ enum PipelineKeys {
                 "micro_batch", "learning_rate", "distillation", "label_smoothing", "weight_decay",
                 "momentum", "in_place_distillation", "distillation_loss", "gradient_clip",
                 "kernel_transform", "dropout", "augmentation", "sort_channels", "keep_ratios",
-                "checkpoint_seconds", "new_head",
+                "checkpoint_seconds", "new_head", "alone",
                 "validate_every", "validate_images", "patience", "patience_of",
             ]
         case .sampleAccuracy:

@@ -26,6 +26,20 @@ public struct RunReport: Encodable, Sendable {
         public let front: ParetoFront?
         /// The cost of all stages of the network's device in this run; nil for the largest and smallest networks.
         public let branch: BranchCost?
+        /// The stage that made the network; nil if unknown.
+        public var stage: String?
+        /// Whether another stage of the run made a network for the same purpose, as with several seeds.
+        var isOneOfSeveral = false
+
+        /// The name of the network in the report: its device and whether it was fine-tuned, with the stage if several
+        /// stages made one for it.
+        public var name: String { figures.label + suffix }
+        /// The device, with the stage if several stages made a network for it.
+        public var device: String { figures.device + suffix }
+
+        private var suffix: String {
+            isOneOfSeveral ? stage.map { " (\($0))" } ?? "" : ""
+        }
     }
 
     /// A stage that did not succeed.
@@ -64,8 +78,18 @@ public struct RunReport: Encodable, Sendable {
     public let seconds: Double
     /// The networks extracted for devices, in the order in which they were made.
     public let networks: [NetworkRow]
-    /// The supernet's largest and smallest networks, if the run measured them.
-    public let largest, smallest: NetworkRow?
+    /// The largest and smallest networks of supernets that the run measured, named `largest` or `smallest`, and with the
+    /// stage if several stages measured one.
+    public let ends: [(name: String, row: NetworkRow)]
+    /// The largest and the smallest network; nil if the run measured none, or several.
+    public var largest: NetworkRow? { only(\.isLargest) }
+    /// See `largest`.
+    public var smallest: NetworkRow? { only(\.isSmallest) }
+
+    private func only(_ isEnd: KeyPath<NetworkFigures, Bool>) -> NetworkRow? {
+        let found = ends.filter { $0.row.figures[keyPath: isEnd] }
+        return found.count == 1 ? found[0].row : nil
+    }
     /// The comparison of the run's ways of training; nil if the run has no stage of kind `evaluate` that completed.
     public let comparison: ArmComparison?
     /// The artifacts that `comparison` was made from.
@@ -98,10 +122,26 @@ public struct RunReport: Encodable, Sendable {
         let (rows, unreadable) = try Self.rows(connection, id, branches)
         self.unreadable = unreadable
         (comparison, evaluations) = try ArmComparison.read(
-            connection, run: id, stages: status.stages.map(\.name))
-        largest = rows.last { $0.figures.isLargest }
-        smallest = rows.last { $0.figures.isSmallest }
-        networks = rows.filter { !$0.figures.isLargest && !$0.figures.isSmallest }
+            connection, run: id, stages: status.stages.map(\.name), cost: cost)
+        let named = Self.named(rows)
+        func isEnd(_ row: NetworkRow) -> Bool { row.figures.isLargest || row.figures.isSmallest }
+        ends = (named.filter(\.figures.isLargest) + named.filter(\.figures.isSmallest)).map {
+            ($0.name, $0)
+        }
+        networks = named.filter { !isEnd($0) }
+    }
+
+    /// Returns the last network of every stage, and marks those for the same device.
+    static func named(_ rows: [NetworkRow]) -> [NetworkRow] {
+        let last = rows.enumerated().filter { place, row in
+            row.stage == nil || !rows[(place + 1)...].contains { $0.stage == row.stage }
+        }.map(\.element)
+        let counts = Dictionary(grouping: last, by: \.figures.label).mapValues(\.count)
+        return last.map { row in
+            var row = row
+            row.isOneOfSeveral = counts[row.figures.label, default: 0] > 1
+            return row
+        }
     }
 
     private static func rows(_ connection: Connection, _ run: RunID, _ branches: [BranchCost])
@@ -130,7 +170,8 @@ public struct RunReport: Encodable, Sendable {
                     choice: choice?.id,
                     front: try choice.flatMap { try front($0, blobs, &unreadable) },
                     branch: figures.target == nil && figures.predictedAccuracy == nil
-                        ? nil : branches.first { $0.device == figures.device })
+                        ? nil : branches.first { $0.device == figures.device },
+                    stage: artifact.producer?.stage)
             }
         return (rows, unreadable)
     }
@@ -152,7 +193,24 @@ public struct RunReport: Encodable, Sendable {
 
     private enum Key: String, CodingKey {
         case run, name, state, seconds, source_run, largest_test_accuracy, smallest_test_accuracy,
-            networks, cost, total, branches, problems, unreadable, comparison
+            ends, networks, cost, total, branches, problems, unreadable, comparison
+    }
+
+    /// The largest or smallest network of a supernet, with the field names of `ofa report --json`.
+    private struct EndDocument: Encodable {
+        let network: String
+        let stage: String?
+        let artifact: Int64
+        let test_accuracy: Double
+        let macs, params: Int
+
+        init(_ row: NetworkRow) {
+            network = row.figures.device
+            stage = row.stage
+            artifact = row.artifact.rawValue
+            test_accuracy = row.figures.testAccuracy
+            (macs, params) = (row.figures.macs, row.figures.params)
+        }
     }
 
     /// Writes the fields of `ofa report --json`.
@@ -165,6 +223,8 @@ public struct RunReport: Encodable, Sendable {
         try fields.encode(source, forKey: .source_run)
         try fields.encode(largest?.figures.testAccuracy, forKey: .largest_test_accuracy)
         try fields.encode(smallest?.figures.testAccuracy, forKey: .smallest_test_accuracy)
+        try fields.encode(
+            ends.map { EndDocument($0.row) }, forKey: .ends)
         try fields.encode(networks, forKey: .networks)
         try fields.encode(comparison, forKey: .comparison)
         let document = cost.document
@@ -178,7 +238,7 @@ public struct RunReport: Encodable, Sendable {
 
 extension RunReport.NetworkRow {
     private enum Key: String, CodingKey {
-        case device, artifact, arch, predicted_accuracy, test_accuracy, latency_ms,
+        case device, stage, artifact, arch, predicted_accuracy, test_accuracy, latency_ms,
             table_latency_ms, macs, params
         case flash_bytes, peak_activation_bytes, blob_bytes, assumption
         case accuracy_uncertainty, accuracy_difference, test_accuracy_error, test_images
@@ -278,6 +338,7 @@ extension RunReport.NetworkRow {
     public func encode(to encoder: any Encoder) throws {
         var fields = encoder.container(keyedBy: Key.self)
         try fields.encode(figures.device, forKey: .device)
+        try fields.encode(stage, forKey: .stage)
         try fields.encode(artifact.rawValue, forKey: .artifact)
         try fields.encode(figures.arch, forKey: .arch)
         try fields.encode(figures.predictedAccuracy, forKey: .predicted_accuracy)

@@ -38,17 +38,24 @@ struct SupernetMetadata: Codable, Sendable, Equatable {
     /// The net-epochs of this phase and of the phases before it: passes over the training images, summed over the
     /// networks of a step. Nil if unknown.
     var netEpochs: Double?
+    /// The steps of this phase and of the phases before it; nil if unknown.
+    var allSteps: Int?
+    /// True if a single network was trained, as a network of its own: the other values are initial ones.
+    var alone: Bool?
 }
 
 /// How a supernet has been trained so far.
 struct TrainingHistory: Decodable {
     /// See `SupernetMetadata`.
-    let kernelTransform: Bool?, netEpochs: Double?
+    let kernelTransform: Bool?, netEpochs: Double?, allSteps: Int?
 
-    /// Returns the net-epochs after a phase of `own` net-epochs that follows `history`, nil for fresh weights; nil if
-    /// those before it are unknown.
-    static func netEpochs(after history: TrainingHistory?, own: Double) -> Double? {
-        history.map { $0.netEpochs.map { $0 + own } } ?? own
+    /// Returns the sum of `own`, a figure of a phase that follows `history`, and of the phases before it; nil if theirs
+    /// is unknown. A `history` of nil means fresh weights.
+    static func sum<Value: AdditiveArithmetic>(
+        _ history: TrainingHistory?, _ figure: KeyPath<TrainingHistory, Value?>, own: Value
+    ) -> Value? {
+        guard let history else { return own }
+        return history[keyPath: figure].map { $0 + own }
     }
 }
 

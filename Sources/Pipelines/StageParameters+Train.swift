@@ -14,6 +14,7 @@ extension StageParameters {
         let augmentation = try entry.mapping("augmentation").map(readAugmentation)
         let sampling = try entry.choice("sampling", SamplingWord.self) ?? .random
         let all = sampling == .uniform ? try wholeSpace(entry, space) : nil
+        let alone = try entry.flag("alone") ?? false
         if space.coupling != nil {
             for key in ["kernel_sizes", "expand_ratios"] {
                 guard try entry.integers(key) != nil else { continue }
@@ -36,7 +37,8 @@ extension StageParameters {
             depths: try all?.depths ?? entry.integers("depths") ?? space.depths.suffix(1),
             widths: try all?.widths ?? entry.integers("widths")
                 ?? space.widthGenes.map(\.count).max().map { [$0 - 1] } ?? [],
-            resolutions: try entry.integers("resolutions") ?? space.resolutions,
+            resolutions: try entry.integers("resolutions")
+                ?? (alone ? space.resolutions.suffix(1) : space.resolutions),
             subnets: try entry.integer("subnets", in: 1...64) ?? 1,
             sampling: sampling == .sandwich ? .sandwich : .random,
             epochs: epochs,
@@ -65,17 +67,53 @@ extension StageParameters {
                 "holds \(SearchSpace.text(stray)); space \(space.name) has \(SearchSpace.listed(space.expandRatios))"
             )
         }
-        let newHead = try entry.flag("new_head") ?? false
-        if newHead, from == nil {
+        if alone { try checkAlone(entry, phase) }
+        return Train(
+            phase: phase, from: from, teacher: teacher, keepRatios: keepRatios,
+            checkpointSeconds: try entry.number("checkpoint_seconds", in: 0...86_400),
+            newHead: try readNewHead(entry, from: from),
+            validation: try ValidationPlan.read(entry), alone: alone ? true : nil)
+    }
+
+    /// Returns true if the classifier is replaced, else nil.
+    private static func readNewHead(_ entry: YAMLReader, from: String?) throws -> Bool? {
+        guard try entry.flag("new_head") == true else { return nil }
+        guard from != nil else {
             throw entry.error(
                 "new_head", "is true, and fresh weights have no other classifier",
                 remedy: "name the supernet that the training starts from: from")
         }
-        return Train(
-            phase: phase, from: from, teacher: teacher, keepRatios: keepRatios,
-            checkpointSeconds: try entry.number("checkpoint_seconds", in: 0...86_400),
-            newHead: newHead ? true : nil,
-            validation: try ValidationPlan.read(entry))
+        return true
+    }
+
+    /// Checks a phase that trains one network alone. Errors: `invalidValue` for a key that makes sense for a supernet
+    /// only, and for genes that more than one network has.
+    private static func checkAlone(_ entry: YAMLReader, _ phase: TrainingPhase) throws {
+        for key in ["from", "new_head", "kernel_transform", "sort_channels", "keep_ratios"]
+        where entry.keys.contains(key) {
+            throw entry.error(
+                key, "has no effect: alone trains a network of its own, from fresh weights",
+                remedy: "leave it out; kind: fine-tune trains a network of a supernet further")
+        }
+        guard phase.subnets == 1, phase.sampling == .random else {
+            throw entry.error(
+                "alone", "trains one network in every step",
+                remedy: "leave out subnets and sampling")
+        }
+        guard !entry.keys.contains("validate_every") else {
+            throw entry.error(
+                "validate_every", "measures networks of a supernet, and alone trains no supernet",
+                remedy: "leave it out, and measure the network with kind: evaluate")
+        }
+        for (key, count) in [
+            ("kernel_sizes", phase.kernelSizes.count), ("depths", phase.depths.count),
+            ("expand_ratios", phase.expandRatios.count), ("widths", phase.widths.count),
+            ("resolutions", phase.resolutions.count),
+        ] where count > 1 {
+            throw entry.error(
+                key, "has \(count) values, and alone trains one network",
+                remedy: "write one value")
+        }
     }
 
     /// The words under `sampling`.

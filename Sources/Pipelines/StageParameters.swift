@@ -41,6 +41,9 @@ public enum StageParameters: Codable, Sendable, Equatable {
         public var newHead: Bool?
         /// The validations during the phase; nil for none.
         var validation: ValidationPlan?
+        /// Whether the phase trains the single network of its genes as a network of its own, from fresh weights, instead
+        /// of a part of a supernet; nil means no.
+        var alone: Bool?
     }
 
     /// Measures the accuracies of many subnets on held-out images.

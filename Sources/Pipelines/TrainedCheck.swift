@@ -183,7 +183,9 @@ struct TrainedCheck {
 
     /// Returns whether the kernel transform's matrices have been trained when stage `stage` ends.
     private func hasTrainedTransform(_ stage: PipelineDefinition.Stage?) -> Bool {
-        guard let stage, case .train(let train) = stage.parameters else { return false }
+        guard let stage, case .train(let train) = stage.parameters, train.alone != true else {
+            return false
+        }
         let before = train.from == nil ? nil : maker(.supernet, of: stage)
         if hasTrainedTransform(before) { return true }
         return usesTransform(stage) && train.phase.kernelSizes != Array(space.kernelSizes.suffix(1))

@@ -19,8 +19,7 @@ enum ReportPrinter {
         try Output.line(
             "run \(report.run.id) \(report.run.name): \(report.run.state.rawValue), \(Format.duration(report.seconds))\(source)"
         )
-        for (name, row) in [("largest", report.largest), ("smallest", report.smallest)] {
-            guard let row else { continue }
+        for (name, row) in report.ends {
             let figures = row.figures
             try Output.line(
                 "\(name) network: \(percent(figures.testAccuracy)) on the test images,"
@@ -29,17 +28,7 @@ enum ReportPrinter {
         }
         if !report.networks.isEmpty { try show(report.networks) }
         if let comparison = report.comparison {
-            let content = comparison.table
-            var table = Table(
-                columns: content.head.enumerated().map { place, title in
-                    place == 0
-                        ? .text(title.uppercased())
-                        : .number(place < 3 ? title.uppercased() : title)
-                })
-            table.rows = content.rows
-            try Output.line()
-            try Output.table(table)
-            try Output.line("  \(comparison.caption)")
+            for content in comparison.tables { try show(content) }
         }
         for problem in report.problems where problem.state == .failed {
             try Output.line("\(problem.stage) failed: \(problem.reason)")
@@ -58,6 +47,21 @@ enum ReportPrinter {
                 + " ofa cost explain shows their derivation")
     }
 
+    /// Prints one table of a comparison of ways of training.
+    private static func show(_ content: ArmComparison.Table) throws {
+        var table = Table(
+            columns: content.head.enumerated().map { place, title in
+                place == 0
+                    ? .text(title.uppercased())
+                    : .number(title, place < content.figures ? .medium : .high)
+            })
+        table.rows = content.rows
+        try Output.line()
+        try Output.line(content.title)
+        try Output.table(table)
+        try Output.line("  \(content.note)")
+    }
+
     /// Returns one line for each device limit that the device's network exceeds; nil if there is none.
     static func unmet(_ report: RunReport) -> String? {
         let lines = report.networks.flatMap { row in
@@ -65,7 +69,7 @@ enum ReportPrinter {
                 let value = limit.value.map { amount($0) } ?? "unknown"
                 let second = row.figures.again.map { " " + again($0) } ?? ""
                 return
-                    "device \(row.figures.device): \(limit.name) is \(amount(limit.limit)) \(limit.unit),"
+                    "device \(row.device): \(limit.name) is \(amount(limit.limit)) \(limit.unit),"
                     + " and its network takes \(value) \(limit.unit);\(second) it is kept as artifact \(row.artifact)"
             }
         }
@@ -103,12 +107,12 @@ enum ReportPrinter {
             try Output.table(limits)
         }
         for row in rows {
-            try Output.line("  \(row.figures.device): \(row.figures.assumption)")
+            try Output.line("  \(row.device): \(row.figures.assumption)")
             if let second = row.figures.again {
-                try Output.line("  \(row.figures.device): \(again(second).dropLast())")
+                try Output.line("  \(row.device): \(again(second).dropLast())")
             }
             if let tuning = row.figures.fineTuning {
-                try Output.line("  \(row.figures.device): \(words(tuning))")
+                try Output.line("  \(row.device): \(words(tuning))")
             }
         }
     }
@@ -132,7 +136,7 @@ enum ReportPrinter {
         table.rows = rows.map { row in
             let figures = row.figures
             return [
-                figures.label, figures.predictedAccuracy.map(percent) ?? "",
+                row.name, figures.predictedAccuracy.map(percent) ?? "",
                 percent(figures.testAccuracy),
                 figures.latencyMs.map { Format.decimal($0, 3) } ?? "", Format.grouped(figures.macs),
                 Format.grouped(figures.params), Format.bytes(figures.flashBytes),
@@ -149,24 +153,25 @@ enum ReportPrinter {
         var table = Table(
             .text("DEVICE"), .text("WHAT"), .number("PREDICTED"), .number("MEASURED"),
             .number("DIFFERENCE"))
-        for figures in rows.map(\.figures) {
+        for row in rows {
+            let figures = row.figures
             let predicted = accuracy(figures.predictedAccuracy, figures.accuracyUncertainty)
             if let heldOut = figures.heldOutAccuracy {
                 table.rows.append([
-                    figures.label, "accuracy, held-out images", predicted,
+                    row.name, "accuracy, held-out images", predicted,
                     accuracy(heldOut, figures.heldOutError), points(figures.heldOutDifference),
                 ])
             }
             let expected = accuracy(figures.expectedTestAccuracy, figures.expectedTestError)
             table.rows.append([
-                figures.label, "accuracy, test images", expected.isEmpty ? predicted : expected,
+                row.name, "accuracy, test images", expected.isEmpty ? predicted : expected,
                 accuracy(figures.testAccuracy, figures.testError),
                 points(figures.expectedDifference ?? figures.accuracyDifference),
             ])
             guard figures.tableLatencyMs != nil || figures.latencyMs != nil else { continue }
             let error = figures.latencyError.map { " ± " + Format.decimal(100 * $0, 1) + " %" }
             table.rows.append([
-                figures.label, "latency",
+                row.name, "latency",
                 figures.tableLatencyMs.map { Format.decimal($0, 3) + (error ?? "") + " ms" } ?? "",
                 figures.latencyMs.map { Format.decimal($0, 3) + " ms" } ?? "not measured here",
                 figures.latencyDifference.map { signed(100 * $0, 1) + " %" } ?? "",
@@ -180,10 +185,10 @@ enum ReportPrinter {
         var table = Table(
             .text("DEVICE"), .text("LIMIT"), .number("AT MOST"), .number("NEEDS"), .number("USED"),
             .text("", .medium))
-        for figures in rows.map(\.figures) {
-            for limit in figures.limitRows {
+        for row in rows {
+            for limit in row.figures.limitRows {
                 table.rows.append([
-                    figures.label, limit.name, amount(limit.limit) + " " + limit.unit,
+                    row.name, limit.name, amount(limit.limit) + " " + limit.unit,
                     limit.value.map { amount($0) + " " + limit.unit } ?? "not known",
                     limit.value.map { Format.decimal(100 * $0 / limit.limit, 1) + " %" } ?? "",
                     limit.isMet == false

@@ -1,7 +1,9 @@
 // pipelines/ablation-fashion-mnist.yaml through the queue at a tiny scale: every arm trains, the report compares them.
 import Artifacts
 import Foundation
+import Interchange
 import Jobs
+import Networks
 import TestSupport
 import Testing
 
@@ -14,6 +16,14 @@ import Testing
     @Test("the whole file runs with two seeds, and report shows every arm with mean and spread")
     func whole() throws {
         let place = try CommandPlace(), data = place.folder.appending(path: "data").path
+        // Without the key, a phase is trained as the supernet that it starts from.
+        let text = try String(contentsOfFile: self.file, encoding: .utf8)
+        let cropped = try #require(text.firstRange(of: "  cropped-depth:\n"))
+        let key = try #require(
+            text[cropped.upperBound...].firstRange(of: "    kernel_transform: false\n"))
+        let file = place.folder.appending(path: "ablation.yaml").path
+        try text.replacingCharacters(in: key, with: "").write(
+            toFile: file, atomically: true, encoding: .utf8)
         try FileManager.default.createDirectory(
             atPath: data, withIntermediateDirectories: true)
         for (count, seed, part) in [(150, UInt64(1), "train"), (40, 2, "t10k")] {
@@ -53,14 +63,20 @@ import Testing
             let cells = try #require(arm["cells"] as? [[String: Any]])
             #expect(cells.count == 5)
             for cell in cells {
-                let values = try #require(cell["values"] as? [Double])
-                #expect(values.count == 2 && values.allSatisfy { (0...1).contains($0) })
-                #expect(cell["deviation"] is Double)
+                let heldOut = try #require(cell["held_out"] as? [String: Any])
+                for spread in [cell, heldOut] {
+                    let values = try #require(spread["values"] as? [Double])
+                    #expect(values.count == 2 && values.allSatisfy { (0...1).contains($0) })
+                    #expect(spread["deviation"] is Double)
+                }
             }
+            #expect((arm["steps"] as? Int ?? 0) > 0 && (arm["cpu_seconds"] as? Double ?? 0) > 0)
         }
         try check(place)
+        try checkAlone(place)
         let shown = try place.ofa("report")
         #expect(shown.output.contains("each network alone") && shown.output.contains(" ± "))
+        #expect(shown.output.contains("Held-out images") && shown.output.contains("Differences"))
     }
 
     /// The supernets record what they were trained with, and the page holds the table and the plot.
@@ -81,6 +97,46 @@ import Testing
         let html = String(decoding: try BlobStore(connection).get(page.digest), as: UTF8.self)
         #expect(html.contains("<h2>Ways of training</h2>") && html.contains("ofa-arms wide"))
         #expect(html.contains("shrinking, kernel transform off"))
+    }
+
+    /// A network that was trained alone lies in a supernet whose other values are initial ones, and the evaluations have
+    /// the held-out images and the steps of all phases.
+    private func checkAlone(_ place: CommandPlace) throws {
+        let connection = try place.database.connect(), store = ArtifactStore(connection)
+        let run = try #require(try JobQueue(connection).runs().first).id
+        let supernet = try #require(
+            try store.list(run: run, kind: ArtifactRole.supernet.rawValue).first {
+                $0.producer?.stage == "alone-4-train-5"
+            })
+        let metadata = try JSONText.decode(
+            SupernetMetadata.self, from: supernet.metadataJSON, what: supernet.name)
+        let trained = try #require(metadata.trained), space = try #require(metadata.definition)
+        #expect(metadata.alone == true && trained.kernelSizes == [3] && trained.depths == [2])
+        #expect(trained.resolutions == [28])
+        let tensors = try Safetensors.decode(bytes: try BlobStore(connection).get(supernet.digest))
+            .tensors
+        let fresh = try Weights(supernetOf: space, seed: 5)
+        var centres = 0
+        for (parameter, before) in fresh.named {
+            let after = try #require(tensors[parameter.name]).values
+            if parameter.role == .transform { #expect(after == before, "\(parameter.name)") }
+            guard parameter.shape.dropFirst() == [1, 7, 7] else { continue }
+            let places = before.indices.filter { after[$0] != before[$0] }
+            let inside = places.allSatisfy {
+                (2...4).contains($0 % 7) && (2...4).contains($0 % 49 / 7)
+            }
+            #expect(inside, "\(parameter.name)")
+            centres += places.count
+        }
+        #expect(centres > 0)
+        for artifact in try store.list(run: run, kind: ArtifactRole.evaluation.rawValue) {
+            let evaluation = try JSONText.decode(
+                ArmEvaluation.self, from: artifact.metadataJSON, what: artifact.name)
+            #expect(evaluation.heldOutImages == 20 && evaluation.testImages == 40)
+            #expect(evaluation.networks.allSatisfy { $0.heldOutTop1 != nil })
+            // 130 training images are two steps an epoch; phases of shrinking have at least one step.
+            #expect(evaluation.steps ?? 0 >= (evaluation.arm.contains("shrinking") ? 5 : 1))
+        }
     }
 
     @Test("--dry-run lists every stage with its net-epochs and runs nothing")

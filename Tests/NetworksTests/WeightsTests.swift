@@ -51,6 +51,33 @@ import Testing
             message { $0["first_conv.bn.running_var"] = nil }.contains("first_conv.bn.running_var"))
     }
 
+    @Test(
+        "a network trained alone goes into a supernet, and extraction gives it back; the rest stays",
+        arguments: SearchSpace.tinyFamilies)
+    func inserted(space: SearchSpace) throws {
+        let supernet = try Weights(supernetOf: space, seed: 1), fresh = supernet.copy()
+        for config in [space.smallest, space.largest] {
+            let shape = try NetworkShape(space, config)
+            let layout = ParameterLayout(shape, naming: .extracted)
+            let alone = Weights(layout, seed: 2)
+            let cut = fresh.extract(shape, statistics: fresh.statistics)
+            #expect(arrays(alone).keys == arrays(cut).keys)
+            alone.shake()
+            supernet.insert(alone, as: shape)
+            let back = supernet.extract(shape, statistics: supernet.statistics)
+            for (parameter, values) in alone.named {
+                #expect(try back.values(parameter.name) == values, "\(parameter.name)")
+            }
+            guard config == space.smallest else { continue }
+            // As many values changed as the network has, none outside it.
+            let changed = zip(supernet.named, fresh.named).reduce(0) { sum, pair in
+                sum + zip(pair.0.values, pair.1.values).count { $0 != $1 }
+            }
+            let own = alone.named.reduce(0) { $0 + $1.values.count }
+            #expect(changed <= own && changed > own * 9 / 10, "\(changed) of \(own)")
+        }
+    }
+
     @Test("setting or asking for an unknown name, or a wrong number of values, is an error")
     func names() throws {
         let weights = try Weights(supernetOf: space, seed: 1)

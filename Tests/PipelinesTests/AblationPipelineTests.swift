@@ -175,6 +175,71 @@ import Training
         #expect(try phase(", kernel_transform: false").kernelTransform == false)
     }
 
+    @Test(
+        "epochs are checked after epoch_scale, with their line, and validations are as many as before"
+    )
+    func scaledRange() throws {
+        func train(_ epochs: String) -> String {
+            "  t: {kind: train, needs: [data], phase: t, epochs: \(epochs), learning_rate: 0.1, validate_every: 2}"
+        }
+        let long = message(train("20"), top: "epoch_scale: 1000")
+        #expect(
+            long.hasPrefix("p.yaml:7: stages.t.epochs is 20.0, and epoch_scale makes it 20000.0"))
+        let short = message(train("0.5"), top: "epoch_scale: 0.001")
+        #expect(short.hasPrefix("p.yaml:7: stages.t.epochs is 0.5"), "\(short)")
+        guard
+            case .train(let half) = try small(train("8"), top: "epoch_scale: 0.5").stages[2]
+                .parameters
+        else { return }
+        #expect(half.phase.epochs == 4 && half.validation?.everyEpochs == 1)
+    }
+
+    @Test("a phase that trains one network alone has one value of each gene, or is refused")
+    func alone() throws {
+        func message(_ keys: String) -> String {
+            self.message(
+                "  t: {kind: train, needs: [data], phase: t, epochs: 1, learning_rate: 0.1, alone: true, \(keys)}"
+            )
+        }
+        #expect(message("kernel_sizes: [3, 5]").contains("stages.t.kernel_sizes has 2 values"))
+        #expect(message("resolutions: [20, 28]").contains("stages.t.resolutions has 2 values"))
+        #expect(message("subnets: 2").contains("stages.t.alone trains one network in every step"))
+        #expect(message("sampling: uniform").contains("stages.t."))
+        #expect(message("validate_every: 1").contains("stages.t.validate_every measures networks"))
+        #expect(
+            message("kernel_transform: false").contains("stages.t.kernel_transform has no effect"))
+        #expect(
+            self.message(
+                "  t: {kind: train, needs: [full], from: full, phase: t, epochs: 1, learning_rate: 0.1, alone: true}"
+            ).contains("stages.t.from has no effect: alone trains a network of its own"))
+        let definition = try small(
+            """
+              t: {kind: train, needs: [data], phase: t, epochs: 1, learning_rate: 0.1, alone: true, kernel_sizes: [5]}
+              cut: {kind: evaluate, needs: [t], networks: [k5]}
+              next: {kind: train, needs: [t], from: t, phase: n, epochs: 1, learning_rate: 0.1, kernel_sizes: [3, 5, 7], kernel_transform: false}
+            """, top: "seed: 1")
+        guard case .train(let train) = definition.stages[2].parameters else {
+            Issue.record("the third stage trains")
+            return
+        }
+        #expect(train.alone == true && train.phase.resolutions == [28])
+        // A stage without the key is stored as before.
+        guard case .train(let full) = definition.stages[1].parameters else { return }
+        #expect(try full.alone == nil && !JSONText.encode(full).contains("alone"))
+    }
+
+    @Test("the ablation's arms differ in nothing but what they are named for")
+    func alike() throws {
+        for stage in try read().stages {
+            guard case .train(let train) = stage.parameters else { continue }
+            #expect(train.phase.gradientClip == 1, "\(stage.name)")
+            #expect(train.phase.batch == 64 && train.phase.dropout == 0.1, "\(stage.name)")
+            #expect((train.alone == true) == stage.name.hasPrefix("alone-"), "\(stage.name)")
+            if train.alone == true { #expect(train.phase.resolutions == [28]) }
+            if train.from == nil { #expect(train.phase.learningRate == 0.1) }
+        }
+    }
+
     @Test("a network by name has its genes in every layer; other genes are the largest")
     func networks() throws {
         let space = SearchSpace.fashion

@@ -209,6 +209,20 @@ private final class Outline: NSObject, XMLParserDelegate {
         #expect(!svg.contains("class=\"held\""))
     }
 
+    @Test("networks that several stages made for one device are named with their stage")
+    func severalSeeds() throws {
+        func row(_ stage: String, _ device: String) throws -> RunReport.NetworkRow {
+            var row = try ReportFixture.row(name: device)
+            row.stage = stage
+            return row
+        }
+        let rows = RunReport.named([
+            try row("phone-20", "phone"), try row("phone-21", "phone"), try row("watch", "watch"),
+        ])
+        #expect(rows.map(\.name) == ["phone (phone-20)", "phone (phone-21)", "watch"])
+        #expect(RunReport.named([try row("a", "phone")]).map(\.name) == ["phone"])
+    }
+
     @Test("figures that an older version stored are still read")
     func older() throws {
         let text = """

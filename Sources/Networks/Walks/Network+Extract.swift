@@ -1,5 +1,6 @@
 // Extracts a subnet from a supernet: the first rows and columns of every weight, filters derived by the transform
 // matrices, and the subnet's own batch-norm statistics. The extracted network does not need the supernet any more.
+// Also the inverse: writes a network that was trained alone into a supernet.
 
 import Tensors
 
@@ -33,6 +34,14 @@ extension Weights {
             to: Weights(ParameterLayout(target, naming: .extracted), in: memory))
         for (from, to) in zip(shape.layers, target.layers) { copy(from, to, copier) }
         return copier.target
+    }
+
+    /// Overwrites the subnet `shape` of this supernet, whose transform matrices must be the identity, with `alone`, a
+    /// network of that shape in a layout of its own. `extract` then returns its values; values outside the subnet stay.
+    public func insert(_ alone: Weights, as shape: NetworkShape) {
+        let copier = WeightCopier(
+            from: self, statistics: statistics, to: alone, isReversed: true)
+        for (from, to) in zip(shape.layers, shape.renumbered.layers) { copy(from, to, copier) }
     }
 
     private func copy(_ from: Layer, _ to: Layer, _ copier: WeightCopier) {
@@ -70,7 +79,12 @@ extension Weights {
         if from.hasExpansion { copier.copy(names.expand, others.expand) }
         copier.copyNorm(names.depthwise.norm, others.depthwise.norm)
         if let target = copier.target.layout.parameter(others.depthwise.weight) {
-            memory.upload(filter(of: from, names), to: copier.target.view(target))
+            let view = copier.target.view(target)
+            if copier.isReversed {
+                setCentre(copier.target.memory.download(view), of: from, names)
+            } else {
+                memory.upload(filter(of: from, names), to: view)
+            }
         }
         if from.seHidden != nil {
             for part in ["reduce.weight", "reduce.bias", "expand.weight", "expand.bias"] {
@@ -78,6 +92,21 @@ extension Weights {
             }
         }
         copier.copy(names.project, others.project)
+    }
+
+    /// Overwrites the centres of a block's largest filters with `filters` of the block's kernel size.
+    private func setCentre(
+        _ filters: [Float], of block: Layer.InvertedResidual, _ names: BlockNames
+    ) {
+        guard let weight = layout.parameter(names.depthwise.weight) else { return }
+        var all = memory.download(view(weight))
+        let size = weight.shape[2], kernel = block.kernel, border = (size - kernel) / 2
+        for (index, value) in filters.enumerated() {
+            let tap = index % (kernel * kernel), channel = index / (kernel * kernel)
+            let row = tap / kernel + border, column = tap % kernel + border
+            all[(channel * size + row) * size + column] = value
+        }
+        memory.upload(all, to: view(weight))
     }
 
     /// Returns the filters (channels, kernel · kernel) of a block's kernel size: the centre of the next larger filter,
@@ -118,16 +147,21 @@ extension Weights {
     }
 }
 
-/// Copies the first rows and columns of arrays from a supernet to an extracted network.
+/// Copies the first rows and columns of arrays from a supernet to an extracted network, or back.
 private struct WeightCopier {
     let source: Weights
     let statistics: Storage
     let target: Weights
+    /// Whether values go from the extracted network to the supernet.
+    let isReversed: Bool
 
-    init(from source: Weights, statistics: Storage, to target: Weights) {
+    init(
+        from source: Weights, statistics: Storage, to target: Weights, isReversed: Bool = false
+    ) {
         self.source = source
         self.statistics = statistics
         self.target = target
+        self.isReversed = isReversed
     }
 
     func copy(_ from: UnitNames, _ to: UnitNames) {
@@ -159,8 +193,10 @@ private struct WeightCopier {
         let columns = (shape.count > 1 ? shape[1] : 1) * inner,
             stride = (from.count > 1 ? from[1] : 1) * inner
         for row in 0..<shape[0] {
-            self.target.memory.copy(
-                source.slice(row * stride, columns), to: target.slice(row * columns, columns))
+            let corner = source.slice(row * stride, columns)
+            let whole = target.slice(row * columns, columns)
+            let (from, to) = isReversed ? (whole, corner) : (corner, whole)
+            self.target.memory.copy(from, to: to)
         }
     }
 }

@@ -35,7 +35,14 @@ public final class Weights {
         supernetOf space: SearchSpace, seed: UInt64,
         in memory: any EngineMemory = HostMemory.shared
     ) throws {
-        self.init(try Self.layout(supernetOf: space), in: memory)
+        self.init(try Self.layout(supernetOf: space), seed: seed, in: memory)
+    }
+
+    /// Makes weights in `layout`, with the same rules for initial values as those of a supernet, drawn from `seed`.
+    public convenience init(
+        _ layout: ParameterLayout, seed: UInt64, in memory: any EngineMemory = HostMemory.shared
+    ) {
+        self.init(layout, in: memory)
         initialise(seed: seed)
     }
 

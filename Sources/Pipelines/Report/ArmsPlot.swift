@@ -48,7 +48,7 @@ public struct ArmsPlot: Sendable {
             comparison.networks.map { Double($0.macs) }, from: left + 14, to: right - 14)
         let y = PlotScale(
             cells.flatMap { cell in
-                [-1, 1].map { 100 * (cell.mean + $0 * (cell.deviation ?? 0)) }
+                [-1, 1].map { 100 * (cell.test.mean + $0 * (cell.test.deviation ?? 0)) }
             }, from: bottom, to: top)
         let height = Int(bottom + 54)
         var lines = [
@@ -102,7 +102,7 @@ public struct ArmsPlot: Sendable {
         let shift = 3 * (Double(place) - Double(comparison.arms.count - 1) / 2)
         var path = "", marks: [String] = []
         for (network, cell) in zip(comparison.networks, arm.cells) {
-            guard let cell else { continue }
+            guard let cell = cell?.test else { continue }
             let (at, high) = (x(Double(network.macs)) + shift, y(100 * cell.mean))
             path += "\(path.isEmpty ? "M" : "L")\(n(at)) \(n(high))"
             if let deviation = cell.deviation {

@@ -20,7 +20,7 @@ struct ReportCard {
     var lines: [String] {
         var lines = [
             "<section class=\"card\" id=\"network-\(row.artifact)\">",
-            "<h2>\(ReportText.safe(figures.label)) \(ReportPage.verdict(figures))</h2>",
+            "<h2>\(ReportText.safe(row.name)) \(ReportPage.verdict(figures))</h2>",
         ]
         lines += headline + comparison + tuning
         if let wide = FrontPlot(row, .wide), let narrow = FrontPlot(row, .narrow) {

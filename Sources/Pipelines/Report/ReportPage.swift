@@ -21,7 +21,7 @@ public struct ReportPage: Sendable {
 
     /// The whole document.
     public var html: String {
-        let names = report.networks.map(\.figures.label)
+        let names = report.networks.map(\.name)
         let title =
             names.isEmpty
             ? "Run \(report.run.id) \(report.run.name)" : "Networks for " + Self.list(names)
@@ -71,7 +71,7 @@ public struct ReportPage: Sendable {
         let rows = report.networks.enumerated().map { place, row -> [String] in
             let figures = row.figures
             return [
-                "<a href=\"#network-\(row.artifact)\">\(ReportText.safe(figures.label))</a>",
+                "<a href=\"#network-\(row.artifact)\">\(ReportText.safe(row.name))</a>",
                 figures.predictedAccuracy.map { ReportText.percent($0) } ?? "",
                 ReportText.percent(figures.testAccuracy),
                 latencies[place],
@@ -88,16 +88,13 @@ public struct ReportPage: Sendable {
                 ], rows) + ["</section>"]
     }
 
-    /// The supernet's largest and smallest networks, if the run measured them.
+    /// The largest and smallest networks of supernets, if the run measured them.
     private var ends: [String] {
-        let rows = [("largest", report.largest), ("smallest", report.smallest)].compactMap {
-            name, row in
-            row.map {
-                [
-                    name, ReportText.percent($0.figures.testAccuracy),
-                    ReportText.grouped($0.figures.macs), ReportText.grouped($0.figures.params),
-                ]
-            }
+        let rows = report.ends.map { name, row in
+            [
+                ReportText.safe(name), ReportText.percent(row.figures.testAccuracy),
+                ReportText.grouped(row.figures.macs), ReportText.grouped(row.figures.params),
+            ]
         }
         guard !rows.isEmpty else { return [] }
         return ["<section>", "<h2>The ends of the supernet</h2>"]
@@ -107,21 +104,23 @@ public struct ReportPage: Sendable {
     /// The table and the plot of the run's ways of training.
     private var comparison: [String] {
         guard let comparison = report.comparison else { return [] }
-        let table = comparison.table
-        return ["<section>", "<h2>Ways of training</h2>"]
-            + Self.table(
-                table.head.map { ReportText.safe($0) },
-                table.rows.map { $0.map { ReportText.safe($0) } })
+        let tables = comparison.tables.flatMap { table in
+            ["<h3>\(ReportText.safe(table.title))</h3>"]
+                + Self.table(
+                    table.head.map { ReportText.safe($0) },
+                    table.rows.map { $0.map { ReportText.safe($0) } })
+                + ["<p class=\"note\">\(ReportText.safe(table.note))</p>"]
+        }
+        return ["<section>", "<h2>Ways of training</h2>"] + tables
             + [
-                "<p class=\"note\">\(ReportText.safe(comparison.caption))</p>", "<figure>",
-                ArmsPlot(comparison).svg, ArmsPlot(comparison, .narrow).svg, "</figure>",
-                "</section>",
+                "<figure>", ArmsPlot(comparison).svg, ArmsPlot(comparison, .narrow).svg,
+                "</figure>", "</section>",
             ]
     }
 
     /// The names of the classes, in the order of the network's outputs.
     private var classes: [String] {
-        let rows = report.networks + [report.largest, report.smallest].compactMap { $0 }
+        let rows = report.networks + report.ends.map(\.row)
         guard let names = rows.compactMap({ $0.figures.classNames }).first else { return [] }
         let most = 200
         let listed = names.prefix(most).map { ReportText.safe($0) }.joined(separator: ", ")

@@ -1,5 +1,6 @@
-// evaluate: calibrates networks of a supernet and measures them on the test images. The report compares the arms, which
-// are ways of training, over their seeds. No choice depends on the measurements.
+// evaluate: calibrates networks of a supernet and measures them on the test images and on the held-out images. The report
+// compares the arms, which are ways of training, over their seeds. No choice of a stage depends on the measurements; a
+// person who chooses between settings does so by the held-out images.
 
 import Artifacts
 import Datasets
@@ -14,11 +15,13 @@ struct ArmEvaluation: Codable, Sendable, Equatable {
     struct Network: Codable, Sendable, Equatable {
         let name: String
         let arch: SubnetConfig
-        /// Top-1 accuracy in 0…1.
+        /// Top-1 accuracy in 0…1, and mean cross entropy, on the test images.
         let top1: Double
-        /// Mean cross entropy; nil if it is not finite.
+        /// The loss is nil if it is not finite.
         let loss: Double?
         let macs, params: Int
+        /// The same on the held-out images; nil without held-out images, and in data of older versions.
+        var heldOutTop1, heldOutLoss: Double?
     }
 
     /// The way of training, and the seed of this repetition.
@@ -28,6 +31,10 @@ struct ArmEvaluation: Codable, Sendable, Equatable {
     let netEpochs: Double?
     let testImages: Int
     let networks: [Network]
+    /// The number of held-out images; nil if none are held out, and in data of older versions.
+    var heldOutImages: Int?
+    /// The steps of the supernet's training, in all phases; nil if unknown.
+    var steps: Int?
 }
 
 enum EvaluateStage {
@@ -61,19 +68,30 @@ enum EvaluateStage {
             ) { try report(0.2 * $0) }
             let results = try evaluator.measure(
                 calibrated, loader: loader, images: Array(0..<source.count)
-            ) { try report(0.2 + 0.8 * $0) }
+            ) { try report(0.2 + 0.5 * $0) }
+            let heldOut =
+                images.heldOut.isEmpty
+                ? nil
+                : try evaluator.measure(
+                    calibrated, loader: images.data.loader, images: images.heldOut
+                ) { try report(0.7 + 0.3 * $0) }
             for (place, one) in networks.enumerated() {
-                let cost = NetworkCost(shapes[place]), loss = results[place].loss
+                let cost = NetworkCost(shapes[place])
                 measured[one.name] = ArmEvaluation.Network(
                     name: one.name, arch: one.arch, top1: results[place].top1,
-                    loss: loss.isFinite ? loss : nil, macs: cost.macs, params: cost.parameters)
+                    loss: finite(results[place].loss), macs: cost.macs, params: cost.parameters,
+                    heldOutTop1: heldOut?[place].top1,
+                    heldOutLoss: heldOut.flatMap { finite($0[place].loss) })
             }
             done += networks.count
         }
+        let history = try context.trainingHistory()
         let evaluation = ArmEvaluation(
             arm: parameters.arm, seed: context.arguments.seed,
-            netEpochs: try context.trainingHistory().netEpochs, testImages: source.count,
-            networks: parameters.networks.compactMap { measured[$0.name] })
+            netEpochs: history.netEpochs, testImages: source.count,
+            networks: parameters.networks.compactMap { measured[$0.name] },
+            heldOutImages: images.heldOut.isEmpty ? nil : images.heldOut.count,
+            steps: history.allSteps)
         let digest = try context.put(
             Array(try JSONText.encode(evaluation).utf8), elementSize: 1, as: .evaluation)
         return try StageOutput(
@@ -84,6 +102,9 @@ enum EvaluateStage {
             ],
             result: NoResult())
     }
+
+    /// Returns nil for a loss that is not finite, which JSON cannot express.
+    private static func finite(_ loss: Double) -> Double? { loss.isFinite ? loss : nil }
 
     /// Throws `mismatch` for a network that the supernet was not trained for.
     private static func check(_ parameters: StageParameters.Evaluate, _ context: StageContext)

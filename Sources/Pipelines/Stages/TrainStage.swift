@@ -1,5 +1,5 @@
-// train: runs one phase of progressive shrinking, with checkpoints. A training that is killed and resumed on the same
-// kind of engine gives exactly the weights of an uninterrupted training.
+// train: runs one phase of a supernet's training, or trains one network alone, with checkpoints. A training that is killed
+// and resumed on the same kind of engine gives exactly the weights of an uninterrupted training.
 
 import Artifacts
 import Datasets
@@ -77,10 +77,13 @@ enum TrainStage {
                 weights, of: context.space,
                 keepingRatios: parameters.keepRatios ?? keptRatios(before, context.space))
         }
+        let single = parameters.alone == true ? try single(phase, context, engine) : nil
         let trainer = try Trainer(
-            try Network(supernet: weights, of: context.space, engine: engine), of: context.space,
+            try single?.network ?? Network(supernet: weights, of: context.space, engine: engine),
+            of: context.space,
             phase: phase, teacher: try context.teacher(of: phase, images, engine: engine),
-            data: images.data, seed: context.arguments.stageSeed)
+            data: images.data,
+            seed: context.arguments.stageSeed, alone: single?.shape)
         let domain = trained(parameters, before, context.space)
         let (earlier, course) = try resume(trainer, context)
         var loop = try TrainLoop(
@@ -91,6 +94,7 @@ enum TrainStage {
         let early = try loop.run()
         if let early { context.job.log("ended after step \(early.step): \(early.reason)") }
         try trainer.checkFinite()
+        if let single { weights.insert(single.network.weights, as: single.place) }
         let segments = Segment.appending(trainer.step, on: engine, to: earlier)
         if segments.count > 1 {
             context.job.log(
@@ -106,10 +110,12 @@ enum TrainStage {
             augmentation: phase.augmentation, definition: context.space,
             gradientNorm: trainer.gradientNorm.isFinite ? trainer.gradientNorm : nil,
             kernelTransform: phase.kernelTransform == false ? false : nil,
-            netEpochs: TrainingHistory.netEpochs(after: history, own: trainer.netEpochs))
+            netEpochs: TrainingHistory.sum(history, \.netEpochs, own: trainer.netEpochs),
+            allSteps: TrainingHistory.sum(history, \.allSteps, own: trainer.step),
+            alone: parameters.alone)
         let digest = try context.put(
             try weights.safetensors(metadata: ["space": context.space.name]), as: .supernet)
-        return try StageOutput(
+        var output = try StageOutput(
             [
                 try StageOutput.Made(
                     .supernet, name: "\(context.space.name)-\(context.arguments.stage)",
@@ -117,6 +123,23 @@ enum TrainStage {
                     metadata: metadata)
             ],
             result: Result(steps: trainer.step, earlyEnd: early))
+        output.rows = loop.unsaved
+        return output
+    }
+
+    /// Returns the network of the phase's genes with fresh weights of its own, its shape with blocks numbered without
+    /// gaps, and its shape in the supernet that it is stored in. The rest of that supernet has its initial values, and
+    /// its trained domain is this network alone.
+    private static func single(
+        _ phase: TrainingPhase, _ context: StageContext, _ engine: CPUEngine
+    ) throws -> (network: Network, shape: NetworkShape, place: NetworkShape) {
+        let space = context.space
+        let config = try space.restricted(to: phase.domain(in: space)).largest
+        let place = try NetworkShape(space, space.canonical(config))
+        let weights = Weights(
+            ParameterLayout(place, naming: .extracted), seed: context.arguments.seed, in: engine)
+        let (network, shape) = Network.alone(weights, place, engine: engine)
+        return (network, shape, place)
     }
 
     /// Returns the recorded normalisation of the images to train on; nil for that of the data set. A supernet that was
