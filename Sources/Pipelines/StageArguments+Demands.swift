@@ -5,7 +5,8 @@
 
 extension StageKind {
     /// The capability of workers that know the keys which `train` got after its release: a new classifier, validations,
-    /// in-place distillation, distillation losses, gradient clipping, kernels without transform, and artifacts as `from`.
+    /// in-place distillation, distillation losses, gradient clipping, kernels without transform, networks trained alone, and
+    /// artifacts as `from`.
     static let laterTrainingKeys = "ofa:train-2"
 
     /// The capabilities that every worker of this version offers, besides those of its machine.
@@ -26,6 +27,6 @@ extension StageParameters.Train {
     fileprivate var hasLaterKeys: Bool {
         newHead != nil || validation != nil || phase.inPlaceDistillation
             || phase.distillationLoss != .crossEntropy || phase.gradientClip != nil
-            || phase.kernelTransform != nil
+            || phase.kernelTransform != nil || alone != nil
     }
 }
