@@ -287,6 +287,13 @@ import Testing
         let recurring = try place.ofa("enqueue", "tiny.yaml", "--every", "1d")
         #expect(recurring.status == 1 && recurring.errors.contains("names artifacts, and nothing"))
         try write("new_head: true")
+        // A run that is enqueued for later refers to the artifact, and goes on without another look-up.
+        let later = try place.document("enqueue", "tiny.yaml", "--at", "03:00")
+        let again = try place.document("enqueue", "tiny.yaml")
+        #expect(later["new"] as? Bool == true && again["new"] as? Bool == false)
+        let number = try #require(later["run"] as? Int)
+        #expect(again["run"] as? Int == number)
+        #expect(try place.ofa("cancel", "\(number)").status == 0)
         let run = try place.document("run", "tiny.yaml")
         let made = try #require(
             try place.list("artifacts", "list", "--kind", "supernet").last)

@@ -148,6 +148,45 @@ import Testing
             "\(error.message)")
     }
 
+    @Test("data, samples and networks of another space are refused at their key, with what to do")
+    func otherSpaces() throws {
+        var change = SpaceChange()
+        change.classes = 7
+        let seven = SearchSpace.fashion.changed(change, name: "seven")
+        let samples = AccuracySamples(
+            space: "seven", images: 1, samples: [], trained: nil, supernet: nil,
+            calibrationAugmentation: nil, definition: seven)
+        _ = try make(
+            .samples, "measured", number: 1, [String: Int](),
+            content: try JSONText.encode(samples))
+        var figures = Self.figures
+        figures.definition = seven
+        _ = try make(.subnet, "cut", number: 2, figures)
+        _ = try pictures([], classes: (0..<11).map { "\($0)" })
+        for (stage, key, words) in [
+            ("kind: fit-predictor, samples: artifact:measured", "samples", "space seven"),
+            (
+                "kind: fine-tune, needs: [data], from: artifact:cut, epochs: 1, learning_rate: 0.1",
+                "from", "it is a subnet of space seven"
+            ),
+            (
+                "kind: train, dataset: artifact:pictures, phase: p, epochs: 1, learning_rate: 0.1",
+                "dataset", "it has 1 channels and 11 classes; space fashion-mbv3 takes 1 and 10"
+            ),
+        ] {
+            let error = try problem("  on: {\(stage)}")
+            #expect(
+                error.message.hasPrefix("p.yaml:7: stages.on.\(key) names artifact:"),
+                "\(error.message)")
+            #expect(error.message.contains(words) && error.code == .mismatch, "\(error.message)")
+        }
+    }
+
+    private static let figures = NetworkFigures(
+        device: "watch", arch: SearchSpace.fashion.smallest, testAccuracy: 0.5,
+        tableLatencyMs: nil, macs: 1, params: 1, flashBytes: 1, peakActivationBytes: 1,
+        assumption: "none")
+
     // MARK: Tables and devices
 
     @Test("a table of another batch size, space or image size is refused at its key")
@@ -198,10 +237,7 @@ import Testing
     func device() throws {
         let target = DeviceTarget(
             name: "watch", kind: .phone, limits: Constraints(macsMax: 5_000_000))
-        var figures = NetworkFigures(
-            device: "watch", arch: SearchSpace.fashion.smallest, testAccuracy: 0.5,
-            tableLatencyMs: nil, macs: 1, params: 1, flashBytes: 1, peakActivationBytes: 1,
-            assumption: "none")
+        var figures = Self.figures
         figures.target = target
         let network = try make(.subnet, "cut", number: 1, figures)
         // The later stage stands first.
@@ -217,12 +253,12 @@ import Testing
 
     // MARK: Bytes
 
-    private func pictures(_ shards: [Artifact]) throws -> Artifact {
+    private func pictures(_ shards: [Artifact], classes: [String] = ["a", "b"]) throws -> Artifact {
         let manifest = PictureSetManifest(
             dataset: "d", form: .imageFolder, store: .pixels, size: 16, channels: 1,
-            resize: .published, classes: ["a", "b"].map { ByteName($0) },
+            resize: .published, classes: classes.map { ByteName($0) },
             shards: shards.map { .init(digest: $0.digest.hex, count: 50, byteCount: 9) },
-            classCounts: [50, 50], heights: 16...16, widths: 16...16,
+            classCounts: classes.map { _ in 50 }, heights: 16...16, widths: 16...16,
             sums: PixelSums(channels: 1))
         return try make(
             .dataset, "pictures", number: 9,
