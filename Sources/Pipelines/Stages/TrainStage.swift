@@ -35,6 +35,16 @@ enum TrainStage {
             return segments.dropLast() + [own]
         }
 
+        /// Returns the segments of a whole training; logs if they are on different engines.
+        static func told(_ segments: [Segment], _ context: StageContext) -> [Segment] {
+            if segments.count > 1 {
+                context.job.log(
+                    "trained in \(segments.count) parts on different engines: see the supernet's metadata"
+                )
+            }
+            return segments
+        }
+
         private func isLike(_ other: Segment) -> Bool {
             instructionSet == other.instructionSet && blasCore == other.blasCore
                 && threads == other.threads
@@ -95,12 +105,8 @@ enum TrainStage {
         if let early { context.job.log("ended after step \(early.step): \(early.reason)") }
         try trainer.checkFinite()
         if let single { weights.insert(single.network.weights, as: single.place) }
-        let segments = Segment.appending(trainer.step, on: engine, to: earlier)
-        if segments.count > 1 {
-            context.job.log(
-                "trained in \(segments.count) parts on different engines: see the supernet's metadata"
-            )
-        }
+        let segments = Segment.told(
+            Segment.appending(trainer.step, on: engine, to: earlier), context)
         let metadata = SupernetMetadata(
             space: context.space.name, phase: phase.name, steps: trainer.step,
             skippedSteps: trainer.skipped,
