@@ -252,7 +252,8 @@ import Testing
             #expect(try #require(arch["ks"] as? [Int]).contains(7) == false)
             #expect(try #require(arch["e"] as? [Int]).contains(6) == false)
             let shown = try place.ofa("predictor", "show", predictor)
-            #expect(shown.output.contains("trained for kernel sizes 3, 5, expand ratios 3, 4"))
+            #expect(
+                shown.output.contains("of networks within kernel sizes 3, 5, expand ratios 3, 4"))
         }
     }
 }

@@ -63,16 +63,7 @@ enum TrainStage {
         -> StageOutput
     {
         var phase = parameters.phase
-        let images = try context.trainingImages(
-            normalization: try normalization(parameters, context))
-        guard images.data.images.count >= phase.batch else {
-            throw PipelineError(
-                .invalidValue,
-                PipelineDefinition.batchFault(
-                    context.arguments.stage, phase.batch, images.data.images.count))
-        }
-        if parameters.from != nil { try context.checkSplit(.supernet) }
-        try context.checkClasses(images, parameters)
+        let images = try images(context, parameters)
         let engine = try context.engine()
         let weights =
             parameters.from == nil
@@ -146,6 +137,24 @@ enum TrainStage {
             ParameterLayout(place, naming: .extracted), seed: context.arguments.seed, in: engine)
         let (network, shape) = Network.alone(weights, place, engine: engine)
         return (network, shape, place)
+    }
+
+    /// Returns the images to train on. Errors: `invalidValue` if they are fewer than a batch; `mismatch` if the
+    /// supernet was trained on images that are held out now, or for other classes.
+    private static func images(_ context: StageContext, _ parameters: StageParameters.Train) throws
+        -> TrainingImages
+    {
+        let images = try context.trainingImages(
+            normalization: try normalization(parameters, context))
+        guard images.data.images.count >= parameters.phase.batch else {
+            throw PipelineError(
+                .invalidValue,
+                PipelineDefinition.batchFault(
+                    context.arguments.stage, parameters.phase.batch, images.data.images.count))
+        }
+        if parameters.from != nil { try context.checkSplit(.supernet) }
+        try context.checkClasses(images, parameters)
+        return images
     }
 
     /// Returns the recorded normalisation of the images to train on; nil for that of the data set. A supernet that was
