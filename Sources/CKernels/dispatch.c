@@ -44,6 +44,15 @@ int64_t ofa_depthwise_scratch(ofa_depthwise d) {
     return most;
 }
 
+int64_t ofa_expansion_scratch(ofa_depthwise d) {
+    int64_t most = (int64_t)d.height * d.width;
+    for (int32_t lanes = 4; lanes <= 16; lanes *= 2) {
+        int64_t floats = OFA_PANEL_VECTORS * ofa_plan_expansion(d, lanes).plane_floats;
+        if (floats > most) most = floats;
+    }
+    return most;
+}
+
 ofa_bands ofa_depthwise_bands(ofa_depthwise d) {
     // The plans' `band` does not depend on the number of lanes.
     int32_t forward = ofa_plan_forward(d, 4).band, gradient = ofa_plan_gradient(d, 4).band;

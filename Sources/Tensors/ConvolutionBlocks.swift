@@ -56,7 +56,16 @@ struct ConvolutionBlocks {
         (outHeight, outWidth) = ((size - 1) / stride + 1, (size - 1) / stride + 1)
     }
 
+    /// Takes the sizes of a convolution of maps of `height` x `width` pixels.
+    init(height: Int, width: Int, inputs: Int, outputs: Int, kernel: Int, stride: Int) {
+        (self.kernel, self.stride, self.inputs, self.outputs) = (kernel, stride, inputs, outputs)
+        (inHeight, inWidth) = (height, width)
+        (outHeight, outWidth) = ((height - 1) / stride + 1, (width - 1) / stride + 1)
+    }
+
     var padding: Int { kernel / 2 }
+    /// Columns of the zero-padded map that the outputs read.
+    var paddedWidth: Int { (outWidth - 1) * stride + kernel }
     var taps: Int { kernel * kernel }
 
     /// The numbers of images and rows of a block, and the floats of the block's arrays in scratch.

@@ -118,7 +118,7 @@ enum OperatorTable {
             ),
             Operator(name: "loss", cases: [several(channels: 9, size: 1)], run: loss),
             Operator(name: "sgd", cases: [several(channels: 1003, size: 1)], run: sgd),
-        ]
+        ] + compiledOperators
     }
 
     static func pointwise(_ n: Numbers) -> Left {

@@ -17,6 +17,27 @@ import Testing
     private final class Cell: Sendable { let value = Atomic<Int>(0) }
 
     @Test(
+        "every item runs once, by whichever thread, also between runs of all threads",
+        arguments: [1, 2, 3, 8])
+    func items(threads: Int) throws {
+        let pool = try ThreadPool(threads: threads)
+        let counts = (0..<17).map { _ in Cell() }, all = Cell()
+        for round in 0..<2000 {
+            let items = round % 18
+            pool.runItems(items) { item, thread in
+                #expect(thread < threads)
+                counts[item].value.add(1, ordering: .relaxed)
+            }
+            if round % 5 == 0 { pool.run { _ in all.value.add(1, ordering: .relaxed) } }
+        }
+        for (item, count) in counts.enumerated() {
+            let expected = (0..<2000).filter { $0 % 18 > item }.count
+            #expect(count.value.load(ordering: .relaxed) == expected)
+        }
+        #expect(all.value.load(ordering: .relaxed) == 400 * threads)
+    }
+
+    @Test(
         "shares are disjoint, in order, and together everything", arguments: [1, 2, 3, 7],
         [0, 1, 2, 5, 64])
     func shares(threads: Int, count: Int) throws {

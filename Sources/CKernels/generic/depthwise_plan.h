@@ -81,3 +81,25 @@ static inline ofa_gradient_plan ofa_plan_gradient(ofa_depthwise d, int32_t lanes
     p.out_floats = (p.band * in_row + 15) / 16 * 16;
     return p;
 }
+
+/// `expand_depthwise` computes `band` output rows of a panel at a time. Each of the panel's vectors
+/// has a plane of `rows` x `columns` expanded pixels; the plane's first column lies `first` columns
+/// left of the map.
+typedef struct {
+    int32_t band, first, columns, rows;
+    int64_t plane_floats;
+} ofa_expansion_plan;
+
+enum { OFA_PANEL_VECTORS = 3 };  // the most vectors of a panel
+
+static inline ofa_expansion_plan ofa_plan_expansion(ofa_depthwise d, int32_t lanes) {
+    ofa_expansion_plan p;
+    p.first = ofa_narrow(d) ? 0 : d.kernel / 2;
+    p.columns = ofa_narrow(d) ? d.width : (d.out_width - 1) * d.stride + d.kernel;
+    int32_t fit = OFA_BAND_FLOATS / (p.columns * lanes * OFA_PANEL_VECTORS);
+    int32_t rows = (fit - d.kernel + d.stride) / d.stride / 2 * 2, all = (d.out_height + 1) / 2 * 2;
+    p.band = rows < 2 ? 2 : rows < all ? rows : all;
+    p.rows = (p.band - 1) * d.stride + d.kernel;
+    p.plane_floats = (int64_t)p.rows * p.columns * lanes;
+    return p;
+}

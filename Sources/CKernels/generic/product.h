@@ -11,12 +11,10 @@
 // channels and vectors of 512 bits. `ofa-bench kernels` times each instruction set; results.md has
 // the figures.
 #pragma once
-#include "vector.h"
+#include "tile.h"
 
 // The number of rows after which float partial sums are added to the double totals.
 enum { SUM_ROWS = 96 };
-
-#define UNROLL _Pragma("clang loop unroll(full)")
 
 // The width of the widest panel in vectors: two with AVX2, because a tile of 6 x 2 fills the
 // sixteen registers.
@@ -97,44 +95,6 @@ static void pack(const float *w, int64_t depth_stride, int64_t column_stride, in
     }
 }
 
-/// Returns the live lanes of vector `v` of a tile; only the tile's last vector can be partial.
-INLINE M lanes_of(int v, int vectors, M last) { return v + 1 < vectors ? ALL_LANES : last; }
-
-/// Adds one step to a tile: `rows` values of A times `vectors` vectors of the other factor.
-INLINE void multiply_step(const float *a, int64_t row, const float *b, int rows, int vectors,
-                          M last, V acc[16][3]) {
-    V w[3];
-    UNROLL
-    for (int v = 0; v < vectors; v++) w[v] = load_part(b + v * LANES, lanes_of(v, vectors, last));
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        V x = splat(a[r * row]);
-        UNROLL
-        for (int v = 0; v < vectors; v++) acc[r][v] += x * w[v];
-    }
-}
-
-/// Computes the sums of one tile: `rows` rows of A times a panel. The element of A in row `r` at
-/// depth `k` is a[r * row + k * step]. Prefetches up to `ahead.lines` cache lines, one per step,
-/// which arrive during the computation.
-INLINE void multiply_tile(const float *a, int64_t row, int64_t step, const float *b, int64_t b_step,
-                          int32_t depth, int rows, int vectors, M last, fetch ahead,
-                          V acc[16][3]) {
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
-        for (int v = 0; v < vectors; v++) acc[r][v] = splat(0);
-    }
-    const int32_t both = ahead.lines < depth ? ahead.lines : depth;
-    int32_t k = 0;
-    for (; k < both; k++, a += step, b += b_step) {
-        __builtin_prefetch(ahead.from + (int64_t)k * 16, 0, 2);
-        multiply_step(a, row, b, rows, vectors, last, acc);
-    }
-    for (; k < depth; k++, a += step, b += b_step)
-        multiply_step(a, row, b, rows, vectors, last, acc);
-}
-
 /// Runs `body` for each row `r` and vector `v` of a tile; the vector starts at column `at` and its
 /// live lanes are `m`. The outer loop is over rows, so that stores run through memory in order:
 /// with the outer loop over columns, stores are five times slower.
@@ -194,6 +154,17 @@ PRODUCT_TILE(1, 1)
 #define FULL_3 product_8x3
 #define FULL_2 product_12x2
 #define FULL_1 product_12x1
+#define PRODUCT_HALF(ROWS, VECTORS)                                                                \
+    static void product_half_##ROWS##x##VECTORS(                                                   \
+        const float *a, int64_t a_row, const float *b, int32_t depth, M last, int32_t column,      \
+        float *c, int64_t c_row, const ofa_end *end, const float *base, const float *residual,     \
+        fetch ahead, V *s, V *q) {                                                                 \
+        V acc[16][3];                                                                              \
+        multiply_half(a, a_row, b, depth, ROWS, VECTORS, ahead, acc);                              \
+        finish_tile(acc, ROWS, VECTORS, last, column, c, c_row, end, base, residual, s, q);        \
+    }
+PRODUCT_HALF(8, 3)
+PRODUCT_HALF(12, 2)
 #else
 enum { ROWS_3 = 4, ROWS_2 = 6, ROWS_1 = 8 };
 PRODUCT_TILE(4, 3)
@@ -207,6 +178,8 @@ PRODUCT_TILE(1, 1)
 #define FULL_3 product_4x3
 #define FULL_2 product_6x2
 #define FULL_1 product_8x1
+#define product_half_8x3 product_4x3
+#define product_half_12x2 product_6x2
 #endif
 
 static void product(const float *a, int64_t a_row, int32_t rows, int32_t depth, const float *packed,
@@ -218,7 +191,9 @@ static void product(const float *a, int64_t a_row, int32_t rows, int32_t depth, 
     for (int32_t v = 0; v < vectors;) {
         const int32_t wide = panel_vectors(v, vectors), column = v * LANES;
         const float *b = packed + (int64_t)depth * column;
-        const M last = lanes_mask(columns - column - (wide - 1) * LANES);
+        const int32_t live = columns - column - (wide - 1) * LANES;  // of the last vector
+        const M last = lanes_mask(live);
+        const int half = is_half(live);
         v += wide;
         for (int32_t r0 = 0; r0 < rows; r0 += SUM_ROWS) {
             const int32_t stop = rows - r0 < SUM_ROWS ? rows : r0 + SUM_ROWS;
@@ -236,14 +211,18 @@ static void product(const float *a, int64_t a_row, int32_t rows, int32_t depth, 
         r += N;                                                                    \
     }
                 if (WIDEST == 3 && wide == 3) {
-                    if (left >= ROWS_3)
+                    if (left >= ROWS_3 && half)
+                        TILE(product_half_8x3, ROWS_3)
+                    else if (left >= ROWS_3)
                         TILE(FULL_3, ROWS_3)
                     else if (left >= 4)
                         TILE(product_4x3, 4)
                     else
                         TILE(product_1x3, 1)
                 } else if (wide == 2) {
-                    if (left >= ROWS_2)
+                    if (left >= ROWS_2 && half)
+                        TILE(product_half_12x2, ROWS_2)
+                    else if (left >= ROWS_2)
                         TILE(FULL_2, ROWS_2)
                     else if (left >= 4)
                         TILE(product_4x2, 4)
@@ -352,4 +331,10 @@ static void outer_product(const float *a, int64_t a_row, int32_t m, const float 
             i += full ? OUTER_ROWS : 1;
         }
     }
+}
+
+static int32_t panel_end(int32_t columns, int32_t first) {
+    const int32_t vectors = (columns + LANES - 1) / LANES, v = first / LANES;
+    const int32_t end = first + panel_vectors(v, vectors) * LANES;
+    return end < columns ? end : columns;
 }

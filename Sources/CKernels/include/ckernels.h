@@ -51,6 +51,29 @@ typedef struct {
     int32_t kernel, stride;
 } ofa_depthwise;
 
+/// What a row of outputs of a dense convolution reads from a zero-padded map: one row for each of
+/// the `count` filter rows; these rows lie `distance` floats apart. In each row, an output reads
+/// `depth` floats (kernel * inputs), which begin `step` floats (stride * inputs) after those of the
+/// preceding output.
+typedef struct {
+    int32_t count, depth;
+    int64_t distance, step;
+} ofa_filter_rows;
+
+/// The beginning of an inverted residual block, with packed weights and folded norms:
+///   y = act(depthwise(act(x · expand + expand_shift)) + shift)
+/// `d` has the geometry of one image of the depthwise convolution. If `inputs` is 0, there is no
+/// expansion: the depthwise convolution reads x itself, which then has d.channels channels.
+typedef struct {
+    ofa_depthwise d;
+    int32_t inputs;             // channels of x
+    int32_t activation;         // OFA_ACT_* of both convolutions
+    const float *expand;        // (inputs, C), packed by `pack`
+    const float *expand_shift;  // (C)
+    const float *filter;        // (kernel * kernel, C), packed by `pack_filter`
+    const float *shift;         // (C)
+} ofa_expansion;
+
 /// One image of a training batch, as a crop of a source image.
 typedef struct {
     int32_t index;         // image number in the source array
@@ -192,6 +215,35 @@ typedef struct {
     void (*product)(const float *a, int64_t a_row, int32_t rows, int32_t depth, const float *packed,
                     int32_t columns, float *c, int64_t c_row, const ofa_end *end, ofa_ahead *ahead);
 
+    /// Returns the end of the panel of a packed matrix that starts at column `first`. A range of
+    /// whole panels, which begins depth * first floats into the packed matrix, is a packed matrix.
+    int32_t (*panel_end)(int32_t columns, int32_t first);
+
+    /// y (columns) = act(x (depth) · packed + shift); a null shift reads as 0.
+    void (*gemv)(const float *x, int32_t depth, const float *packed, int32_t columns,
+                 const float *shift, int32_t activation, float *y);
+
+    /// c (pixels, columns) = `pixels` outputs of a row of a dense convolution, then the epilogue
+    /// `end`, without sums and base. x is the first of the floats that the first output reads;
+    /// `packed` is the matrix (from->count * from->depth, columns).
+    void (*convolve)(const float *x, const ofa_filter_rows *from, int32_t pixels,
+                     const float *packed, int32_t columns, float *c, const ofa_end *end);
+
+    /// Returns the number of floats in a packed filter of (taps, channels).
+    int64_t (*packed_filter_floats)(int32_t taps, int32_t channels);
+
+    /// Packs filter (taps, channels), times `factor` (channels) unless that is null.
+    void (*pack_filter)(const float *filter, const float *factor, int32_t taps, int32_t channels,
+                        float *packed);
+
+    /// Computes rows `top` ..< `bottom` of y, an image of `block`, for the channels `first` ..<
+    /// `end`, which are whole panels of a matrix of d.channels columns. `x` and `y` are whole
+    /// images. Unless `mean` is null, mean (C) = the sum over these rows' outputs, divided by the
+    /// number of pixels of the whole image. `scratch` holds ofa_expansion_scratch floats.
+    void (*expand_depthwise)(const ofa_expansion *block, const float *x, int32_t top,
+                             int32_t bottom, int32_t first, int32_t end, float *y, float *mean,
+                             float *scratch);
+
     /// c (m, n) += aᵀ · b with a (rows, m) and b (rows, n). `ahead` may be null.
     void (*outer_product)(const float *a, int64_t a_row, int32_t m, const float *b, int64_t b_row,
                           int32_t n, int32_t rows, float *c, int64_t c_row, ofa_ahead *ahead);
@@ -236,6 +288,10 @@ typedef struct {
 /// Returns the number of floats of scratch that a depthwise pass over `d` needs on one thread; the
 /// number suffices for every instruction set.
 int64_t ofa_depthwise_scratch(ofa_depthwise d);
+
+/// Returns the number of floats of scratch that `expand_depthwise` needs; the number suffices for
+/// every instruction set.
+int64_t ofa_expansion_scratch(ofa_depthwise d);
 
 /// The numbers of bands into which depthwise passes cut an image: bands of output rows in the
 /// forward pass, bands of input rows in the gradient pass.

@@ -5,8 +5,11 @@
 #include "tables.h"
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #define OFA_LANES 8
+#include "../generic/convolve.h"
 #include "../generic/depthwise.h"
 #include "../generic/depthwise_gradient.h"
+#include "../generic/expand_depthwise.h"
+#include "../generic/gemv.h"
 #include "../generic/pooling.h"
 #include "../generic/product.h"
 #include "../generic/sparse.h"

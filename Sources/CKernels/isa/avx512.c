@@ -7,8 +7,11 @@
 #pragma clang attribute push( \
     __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma"))), apply_to = function)
 #define OFA_LANES 16
+#include "../generic/convolve.h"
 #include "../generic/depthwise.h"
 #include "../generic/depthwise_gradient.h"
+#include "../generic/expand_depthwise.h"
+#include "../generic/gemv.h"
 #include "../generic/pooling.h"
 #include "../generic/product.h"
 #include "../generic/sparse.h"

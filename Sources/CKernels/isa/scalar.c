@@ -216,6 +216,8 @@ static void product(const float *a, int64_t a_row, int32_t rows, int32_t depth, 
         }
 }
 
+#include "scalar_compiled.h"
+
 static void outer_product(const float *a, int64_t a_row, int32_t m, const float *b, int64_t b_row,
                           int32_t n, int32_t rows, float *c, int64_t c_row, ofa_ahead *ahead) {
     (void)ahead;

@@ -30,6 +30,12 @@ extern const ofa_kernels ofa_kernels_avx512;
         .packed_floats = packed_floats,              \
         .pack = pack,                                \
         .product = product,                          \
+        .panel_end = panel_end,                      \
+        .gemv = gemv,                                \
+        .convolve = convolve,                        \
+        .packed_filter_floats = packed_filter_floats, \
+        .pack_filter = pack_filter,                  \
+        .expand_depthwise = expand_depthwise,        \
         .outer_product = outer_product,              \
         .sparse_scratch = sparse_scratch,            \
         .sparse_product = sparse_product,            \

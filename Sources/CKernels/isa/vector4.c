@@ -2,8 +2,11 @@
 #include <string.h>
 #include "tables.h"
 #define OFA_LANES 4
+#include "../generic/convolve.h"
 #include "../generic/depthwise.h"
 #include "../generic/depthwise_gradient.h"
+#include "../generic/expand_depthwise.h"
+#include "../generic/gemv.h"
 #include "../generic/pooling.h"
 #include "../generic/product.h"
 #include "../generic/sparse.h"
