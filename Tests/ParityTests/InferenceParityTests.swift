@@ -65,6 +65,34 @@ struct InferenceParityTests {
     }
 
     @Test(
+        "a compiled subnet, from the supernet's weights or its own, gives the reference's logits",
+        arguments: ParityFixture.all)
+    func compiled(fixture: ParityFixture) throws {
+        for set in InstructionSet.available {
+            for threads in [1, 2] {
+                let network = try fixture.network(threads: threads, instructionSet: set)
+                let engine = try #require(network.engine as? CPUEngine)
+                for item in fixture.cases("infer") {
+                    let shape = try fixture.shape(
+                        try #require(item.arch), try #require(item.resolution))
+                    let images = try fixture.images("infer.\(item.id).input")
+                    let own = network.extract(shape, statistics: network.weights.statistics)
+                    for (weights, shape) in [(network.weights, shape), (own, shape.renumbered)] {
+                        let compiled = CompiledNetwork(
+                            weights, shape, images: images.images, engine: engine)
+                        let error = relativeError(
+                            compiled.forward(images).values,
+                            try fixture.values("infer.\(item.id).logits"))
+                        #expect(
+                            error <= fixture.tolerance.logits,
+                            "infer \(item.id), \(set), \(threads) threads")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(
         "recalibrated statistics and the logits after them equal the reference's",
         arguments: ParityFixture.all)
     func recalibration(fixture: ParityFixture) throws {

@@ -136,6 +136,19 @@ import Testing
         }
     }
 
+    @Test("a compiled pass allocates nothing", arguments: [1, 2])
+    func compiled(threads: Int) throws {
+        try #require(Allocations.areCountable, Self.cannotCount)
+        let subject = try Subject(threads: threads)
+        let network = CompiledNetwork(
+            subject.network.weights, subject.shape, images: subject.images.images,
+            engine: subject.engine)
+        let count = subject.allocations {
+            for _ in 0..<3 { _ = network.forward(subject.images) }
+        }
+        #expect(count == 0)
+    }
+
     @Test("the counter sees an allocation, on the caller's thread and on the engine's")
     func counts() throws {
         try #require(Allocations.areCountable, Self.cannotCount)

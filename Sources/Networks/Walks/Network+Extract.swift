@@ -113,7 +113,7 @@ extension Weights {
     /// times a transform matrix if the supernet has one. Unlike `ElasticKernel`, whose sums depend on the instruction
     /// set, this function sums in a fixed order and in double precision, so that every machine extracts the same
     /// values.
-    private func filter(of block: Layer.InvertedResidual, _ names: BlockNames) -> [Float] {
+    func filter(of block: Layer.InvertedResidual, _ names: BlockNames) -> [Float] {
         guard let weight = layout.parameter(names.depthwise.weight) else { return [] }
         let channels = block.middleWidth
         var size = weight.shape[2]

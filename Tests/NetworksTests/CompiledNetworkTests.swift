@@ -1,0 +1,92 @@
+// A compiled network computes what the network computes, for every family, batch and number of threads.
+import Networks
+import Tensors
+import TestSupport
+import Testing
+
+@Suite struct CompiledNetworkTests {
+    /// Both sides compute in float32, with sums in another order in dense layers, means and derived filters. Logits in
+    /// float32 are off by up to 1.5e-5 of the largest (measured for the parity fixtures, against float64), so two such
+    /// results differ by at most twice that.
+    private static let tolerance: Float = 2 * 1.5e-5
+
+    @Test(
+        "it gives the logits of the subnet in its supernet, and of the extracted network",
+        arguments: [
+            SearchSpace.tiny(), .tiny(transform: false), .tinyProxyless, .tinyResNet,
+        ])
+    func logits(space: SearchSpace) throws {
+        for set in InstructionSet.available {
+            for threads in [1, 2, 3] {
+                let network = try shakenNetwork(space, threads: threads, set: set)
+                let engine = try #require(network.engine as? CPUEngine)
+                var stream = RandomStream(seed: 9)
+                for config in [space.largest, space.smallest]
+                    + (0..<3).map({ _ in space.sample(using: &stream) })
+                {
+                    let shape = try NetworkShape(space, config)
+                    for count in [1, 3, 5] {
+                        let images = randomImages(count, shape)
+                        let expected = network.forward(images, shape, mode: .running).values
+                        let own = network.extract(shape, statistics: network.weights.statistics)
+                        for (weights, shape) in [(network.weights, shape), (own, shape.renumbered)]
+                        {
+                            let compiled = CompiledNetwork(
+                                weights, shape, images: count, engine: engine)
+                            #expect(
+                                relativeError(compiled.forward(images).values, expected)
+                                    < Self.tolerance,
+                                "\(space.name) \(set), \(threads) threads, \(count) images")
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("it uses the statistics that it is given")
+    func statistics() throws {
+        let space = SearchSpace.tiny(), network = try shakenNetwork(space)
+        let engine = try #require(network.engine as? CPUEngine)
+        let shape = try NetworkShape(space, space.largest), images = randomImages(4, shape)
+        let (_, statistics) = network.withOwnStatistics {
+            network.forward(images, shape, mode: .calibrate(share: 1))
+        }
+        let expected = network.withStatistics(statistics) {
+            network.forward(images, shape, mode: .running).values
+        }
+        let compiled = CompiledNetwork(
+            network.weights, shape, statistics: statistics, images: 4, engine: engine)
+        #expect(relativeError(compiled.forward(images).values, expected) < Self.tolerance)
+        let before = CompiledNetwork(network.weights, shape, images: 4, engine: engine)
+        #expect(relativeError(before.forward(images).values, expected) > 0.01)
+    }
+
+    @Test("it repeats itself bit by bit, and keeps its weights when the supernet's change")
+    func repeats() throws {
+        let space = SearchSpace.tiny(), network = try shakenNetwork(space, threads: 3)
+        let engine = try #require(network.engine as? CPUEngine)
+        let shape = try NetworkShape(space, space.largest), images = randomImages(2, shape)
+        let compiled = CompiledNetwork(network.weights, shape, images: 2, engine: engine)
+        let first = compiled.forward(images).values
+        #expect(first.allSatisfy { $0.isFinite })
+        _ = compiled.forward(randomImages(2, shape, seed: 7))
+        network.weights.shake()
+        for _ in 0..<20 { #expect(compiled.forward(images).values == first) }
+    }
+
+    @Test(
+        "one NaN pixel makes its image's logits NaN, and only those",
+        arguments: InstructionSet.available)
+    func nanPixel(set: InstructionSet) throws {
+        let space = SearchSpace.tiny(), network = try shakenNetwork(space, set: set)
+        let engine = try #require(network.engine as? CPUEngine)
+        let shape = try NetworkShape(space, space.largest), images = randomImages(3, shape)
+        images.tensor[shape.resolution * shape.resolution + 37] = .nan
+        let logits = CompiledNetwork(network.weights, shape, images: 3, engine: engine).forward(
+            images
+        ).values
+        #expect(logits[5..<10].allSatisfy { $0.isNaN })
+        #expect(logits[..<5].allSatisfy { $0.isFinite } && logits[10...].allSatisfy { $0.isFinite })
+    }
+}
