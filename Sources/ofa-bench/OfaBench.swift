@@ -16,7 +16,8 @@ struct OfaBench: ParsableCommand {
             folder of the peers' scripts (../shared/peers). Exit codes: 0 done, 1 failed, 64 usage.
             """,
         subcommands: [
-            TrainBench.self, EvalBench.self, ElasticBench.self, KernelBench.self, DataBench.self,
+            TrainBench.self, EvalBench.self, InferBench.self, ElasticBench.self, KernelBench.self,
+            DataBench.self,
             QueueBench.self, SoakBench.self, SoakWorker.self,
             SearchBench.self, CheckpointBench.self, BlobBench.self, LineageBench.self,
             MetricsBench.self,

@@ -28,7 +28,8 @@ final class SubnetPass {
     /// Seconds spent on clearing gradients, which the engine's own profile does not include; `profile` resets this to
     /// 0.
     private(set) var secondsClearing = 0.0
-    private let images: FeatureMap
+    /// The images of every pass.
+    let images: FeatureMap
     private let labels: [Int32]
     private let gradient, soft: Tensor
     /// Whether memory is reserved for training passes, and for evaluation and calibration passes.
@@ -71,6 +72,12 @@ final class SubnetPass {
         case .calibrate: _ = network.forward(images, shape, mode: .calibrate(share: 0.5))
         case .train: train(images, labels)
         }
+    }
+
+    /// Runs one evaluation pass. Returns the logits.
+    func logits() -> [Float] {
+        run(.eval)
+        return network.forward(images, shape, mode: .running).values
     }
 
     /// Runs one training pass, which first clears the gradients of the subnet, as an optimizer step would.
