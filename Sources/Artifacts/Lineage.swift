@@ -23,7 +23,7 @@ public struct Lineage {
         /// A role of inputs that is also a kind of artifacts. A walk only counts artifacts of this role or kind, and
         /// does not continue from them; nil for none.
         public var hidden: String?
-        /// Whether to read the metadata of artifacts; otherwise it is `{}`.
+        /// Whether to read the metadata of artifacts that stages made; otherwise it is `{}`.
         public var isDetailed: Bool
 
         /// By default, a walk returns at most `usualLimit` artifacts of all kinds, with metadata.

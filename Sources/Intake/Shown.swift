@@ -11,6 +11,8 @@ public enum Shown {
     /// bidi controls), the byte order mark and noncharacters.
     public static func isUnprintable(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
+        // Printable ASCII; the properties of a character take much longer to look up.
+        case 0x20...0x7E: return false
         case 0x202A...0x202E, 0x2066...0x2069, 0x200E, 0x200F, 0x061C, 0xFEFF: return true
         default: break
         }
@@ -115,6 +117,10 @@ public enum Shown {
     private static func cells(_ character: Character) -> Int {
         var width = 0
         for scalar in character.unicodeScalars {
+            if (0x20...0x7E).contains(scalar.value) {
+                width = max(width, 1)
+                continue
+            }
             // VARIATION SELECTOR-16 selects the emoji form of a character, which is wide.
             if scalar.value == 0xFE0F { width = max(width, 2) }
             switch scalar.properties.generalCategory {

@@ -77,13 +77,11 @@ struct LineageOptions: ParsableArguments {
         }
         let format = format ?? (output.json ? .json : .tree)
         let isWhole = format == .json
-        // A tree says which file a user-supplied artifact comes from, as its metadata record.
-        let isDetailed = isWhole || format == .tree
         let graph = try Lineage(connection).graph(
             direction, of: roots,
             Lineage.Scope(
                 limit: limit, hidden: isWhole ? nil : ArtifactRole.datasetShard.rawValue,
-                isDetailed: isDetailed))
+                isDetailed: isWhole))
         if graph.hidden > 0 {
             Output.note("\(graph.hidden) shards of data sets are not shown: --json lists them")
         }

@@ -10,7 +10,7 @@ select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan'
 
 -- name: LineageUp :many
 -- Returns the artifacts and their nearest ancestors, nearest first, at most `most` artifacts in all, each with the time
--- when its bytes were collected. `detailed` says whether to return the metadata too.
+-- when its bytes were collected. Without `detailed` only user-supplied artifacts have their metadata.
 with recursive reached (id) as (
   select unnest(@artifacts::bigint[])
   union
@@ -24,7 +24,7 @@ with recursive reached (id) as (
   ) as input
 )
 select artifact.id, kind, name, role, artifact.digest,
-  case when @detailed::boolean then metadata else '{}'::jsonb end as metadata, run_id, job_id, token, stage,
+  case when @detailed::boolean or run_id is null then metadata else '{}'::jsonb end as metadata, run_id, job_id, token, stage,
   artifact.created_at, collected_at
 from (select id from reached limit @most::int) as bounded
 join ofa.artifact on artifact.id = bounded.id
@@ -45,7 +45,7 @@ with recursive reached (id) as (
   ) as made
 )
 select artifact.id, kind, name, role, artifact.digest,
-  case when @detailed::boolean then metadata else '{}'::jsonb end as metadata, run_id, job_id, token, stage,
+  case when @detailed::boolean or run_id is null then metadata else '{}'::jsonb end as metadata, run_id, job_id, token, stage,
   artifact.created_at, collected_at
 from (select id from reached limit @most::int) as bounded
 join ofa.artifact on artifact.id = bounded.id
@@ -54,7 +54,7 @@ left join ofa.blob on blob.digest = artifact.digest;
 -- name: LineageArtifacts :many
 -- Returns the given artifacts in the form of LineageUp, in the order of their numbers.
 select artifact.id, kind, name, role, artifact.digest,
-  case when @detailed::boolean then metadata else '{}'::jsonb end as metadata, run_id, job_id, token, stage,
+  case when @detailed::boolean or run_id is null then metadata else '{}'::jsonb end as metadata, run_id, job_id, token, stage,
   artifact.created_at, collected_at
 from ofa.artifact
 left join ofa.blob on blob.digest = artifact.digest

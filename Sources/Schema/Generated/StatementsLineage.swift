@@ -12,7 +12,7 @@ extension Statement {
 
 extension Request {
     /// Returns the artifacts and their nearest ancestors, nearest first, at most `most` artifacts in all, each with the time
-    /// when its bytes were collected. `detailed` says whether to return the metadata too.
+    /// when its bytes were collected. Without `detailed` only user-supplied artifacts have their metadata.
     public static func lineageUp(artifacts: [Int64], hidden: String?, most: Int, detailed: Bool) -> Request {
         Request(lineageUpStatement, [.intArray(artifacts), hidden.map { .text($0) } ?? .null, .int(most), .bool(detailed)])
     }
@@ -30,7 +30,7 @@ extension Request {
           ) as input
         )
         select artifact.id, kind, name, role, artifact.digest,
-          case when $4::boolean then metadata else '{}'::jsonb end as metadata, run_id, job_id, token, stage,
+          case when $4::boolean or run_id is null then metadata else '{}'::jsonb end as metadata, run_id, job_id, token, stage,
           artifact.created_at, collected_at
         from (select id from reached limit $3::int) as bounded
         join ofa.artifact on artifact.id = bounded.id
@@ -55,7 +55,7 @@ extension Request {
           ) as made
         )
         select artifact.id, kind, name, role, artifact.digest,
-          case when $4::boolean then metadata else '{}'::jsonb end as metadata, run_id, job_id, token, stage,
+          case when $4::boolean or run_id is null then metadata else '{}'::jsonb end as metadata, run_id, job_id, token, stage,
           artifact.created_at, collected_at
         from (select id from reached limit $2::int) as bounded
         join ofa.artifact on artifact.id = bounded.id
@@ -68,7 +68,7 @@ extension Request {
     }
     private static let lineageArtifactsStatement = Statement(name: "LineageArtifacts", sql: #"""
         select artifact.id, kind, name, role, artifact.digest,
-          case when $1::boolean then metadata else '{}'::jsonb end as metadata, run_id, job_id, token, stage,
+          case when $1::boolean or run_id is null then metadata else '{}'::jsonb end as metadata, run_id, job_id, token, stage,
           artifact.created_at, collected_at
         from ofa.artifact
         left join ofa.blob on blob.digest = artifact.digest
