@@ -91,9 +91,7 @@ final class ChunkReader {
     private func row(_ ordinal: Int, _ place: String) throws -> Row {
         let found: Row?
         do {
-            let answer = asked.flatMap { $0.ordinal == ordinal ? $0.answer : nil }
-            asked = nil
-            found = try (answer ?? ask(ordinal)).rows().first
+            found = try answer(ordinal).first
         } catch let error as PostgresError where error.sqlState?.hasPrefix("XX0") == true {
             // The server found one of its own pages or TOAST chunks damaged.
             throw BlobStore.corrupt(digest, "\(place): \(error.reason)")
@@ -104,6 +102,19 @@ final class ChunkReader {
             throw BlobStore.corrupt(digest, "\(place) is missing")
         }
         return found
+    }
+
+    /// Waits for the rows of a chunk that was asked for, or asks for it.
+    private func answer(_ ordinal: Int) throws -> [Row] {
+        let early = asked.flatMap { $0.ordinal == ordinal ? $0.answer : nil }
+        asked = nil
+        guard let early else { return try ask(ordinal).rows() }
+        do { return try early.rows() } catch let error as PostgresError
+            where error.sqlState == "57014" && !store.connection.isInTransaction
+        {
+            // The bytes before took longer to use than a statement may take, and the server ended the one that waited.
+            return try ask(ordinal).rows()
+        }
     }
 
     private func ask(_ ordinal: Int) throws -> LaterAnswer {

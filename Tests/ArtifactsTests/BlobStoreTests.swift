@@ -23,6 +23,27 @@ import Testing
         try connection.queryOne(Statement(name: "Test\(sql.hashValue)", sql: sql)).int("count")
     }
 
+    @Test("bytes that are used slower than a statement may take come back whole")
+    func slowUse() throws {
+        var random = WordStream(state: 7)
+        let bytes = random.weights(1_300_000), digest = try store.put(bytes, elementSize: 4)
+        let reader = try Connection(
+            url: database.url, applicationName: "slow-use", statementTimeoutSeconds: 3)
+        let isLate = Statement(
+            name: "Late",
+            sql: """
+                select count(*) from pg_stat_activity
+                where application_name = 'slow-use' and clock_timestamp() - query_start > interval '4 s'
+                """)
+        var read: [UInt8] = []
+        try BlobStore(reader).read(digest) { some in
+            // The server has begun to send the chunks that follow, and cannot go on.
+            while read.isEmpty, try connection.queryOne(isLate).int("count") == 0 {}
+            read += some
+        }
+        #expect(read == bytes)
+    }
+
     @Test(
         "bytes come back as they were put, whatever their size",
         arguments: [(0, 1), (1, 1), (5, 4), (1 << 20, 4), ((1 << 20) + 1, 4), (3_000_001, 4)])
