@@ -44,6 +44,57 @@ import Testing
         }
     }
 
+    @Test(
+        "networks that share weights and a room give what each gives alone, for any number of images",
+        arguments: SearchSpace.tinyFamilies, [1, 2])
+    func sharing(space: SearchSpace, threads: Int) throws {
+        let network = try shakenNetwork(space, threads: threads), room = PassRoom()
+        let engine = try #require(network.engine as? CPUEngine)
+        let other = try CPUEngine(threads: threads, instructionSet: engine.instructionSet)
+        let networks = try [space.smallest, space.largest].map { config in
+            CompiledNetwork(
+                network.weights, try NetworkShape(space, config), images: 4, engine: engine)
+        }
+        for count in [1, 4, 3, 9, 2] {
+            for one in networks {
+                let own = one.sharing(images: count, on: other, room: room)
+                let alone = CompiledNetwork(
+                    network.weights, one.shape, images: count, engine: engine)
+                let images = randomImages(count, one.shape)
+                let found = own.forward(images).values
+                let expected = alone.forward(images).values
+                #expect(found.count == expected.count)
+                // With several threads, means may be summed in other parts.
+                #expect(
+                    threads == 1
+                        ? found == expected : relativeError(found, expected) < Self.tolerance)
+                #expect(own.pass.weightBytes == one.pass.weightBytes)
+            }
+        }
+        // The weights were not written.
+        for one in networks {
+            let images = randomImages(4, one.shape)
+            let again = CompiledNetwork(network.weights, one.shape, images: 4, engine: engine)
+            #expect(one.forward(images).values == again.forward(images).values)
+        }
+    }
+
+    @Test(
+        "a clock times the parts of the latency table's keys", arguments: SearchSpace.tinyFamilies)
+    func clock(space: SearchSpace) throws {
+        let network = try shakenNetwork(space), clock = PassClock(countsProcessorTime: false)
+        let engine = try #require(network.engine as? CPUEngine)
+        for config in [space.smallest, space.largest] {
+            let shape = try NetworkShape(space, config), images = randomImages(2, shape)
+            let compiled = CompiledNetwork(network.weights, shape, images: 2, engine: engine)
+            compiled.pass.clock = clock
+            for _ in 0..<2 {
+                _ = compiled.forward(images)
+                #expect(clock.milliseconds.count == shape.latencyKeys.count)
+            }
+        }
+    }
+
     @Test("it uses the statistics that it is given")
     func statistics() throws {
         let space = SearchSpace.tiny(), network = try shakenNetwork(space)

@@ -16,6 +16,13 @@ import Testing
         #expect(Set(offsets).count == 2)
     }
 
+    @Test("maps of several images are that many times as large")
+    func images() {
+        var plan = MemoryPlan()
+        for step in 0..<3 { plan.use(plan.add(10, step: step), step: step + 1) }
+        #expect(plan.placed(images: 5).floats == 2 * Workspace.rounded(50))
+    }
+
     @Test("random maps never overlap while both are needed, and take no more than their sum")
     func random() {
         var draws = Draws(7100)

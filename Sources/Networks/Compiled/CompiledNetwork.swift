@@ -8,17 +8,17 @@ import Tensors
 public final class CompiledNetwork {
     /// The shape of the subnet.
     public let shape: NetworkShape
-    /// The compiled pass.
+    /// The compiled pass. A clock of this pass times the parts of `latencyKeys`.
     public let pass: CompiledPass
 
-    /// Compiles the subnet `shape` of `weights`, for passes over `images` images on `engine`.
+    /// Compiles the subnet `shape` of `weights`, for passes over `images` images on `engine`, whose maps are in `room`.
     ///
     /// `weights` are those of a supernet, of which the subnet uses a part, or the subnet's own; in the second case,
     /// `shape` must be numbered without gaps (`NetworkShape.renumbered`). The batch norms use `statistics`, laid out as
     /// those of `weights`; nil stands for those of `weights`.
     public init(
         _ weights: Weights, _ shape: NetworkShape, statistics: Storage? = nil, images: Int,
-        engine: CPUEngine
+        engine: CPUEngine, room: PassRoom = PassRoom()
     ) {
         self.shape = shape
         let builder = PassBuilder(engine, images: images)
@@ -29,8 +29,22 @@ public final class CompiledNetwork {
         for layer in shape.layers {
             builder.label = layer.label
             current = compiler.add(layer, current)
+            if !layer.sharesNextKey { builder.endPart() }
         }
-        pass = builder.finish(current)
+        pass = builder.finish(current, room: room)
+    }
+
+    private init(_ shape: NetworkShape, _ pass: CompiledPass) {
+        self.shape = shape
+        self.pass = pass
+    }
+
+    /// Returns a network with the same weights for `images` images on another engine, which must have as many threads
+    /// and the same instruction set. The two networks may run at the same time if their rooms differ.
+    public func sharing(images: Int, on engine: CPUEngine, room: PassRoom = PassRoom())
+        -> CompiledNetwork
+    {
+        CompiledNetwork(shape, pass.sharing(images: images, on: engine, room: room))
     }
 
     /// Returns the logits (images, classes), which are valid until the next pass.

@@ -84,13 +84,20 @@ public struct LatencyKey: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
+extension Layer {
+    /// Whether this layer and the next together are one part of a latency table.
+    var sharesNextKey: Bool {
+        if case .meanPooling(let pooling) = self { pooling.key == nil } else { false }
+    }
+}
+
 extension NetworkShape {
     /// The parts whose latencies add up to the network's, in order; equal parts are repeated.
     public var latencyKeys: [LatencyKey] {
         var keys: [LatencyKey] = []
         var waiting: [Layer] = []
         for layer in layers {
-            if case .meanPooling(let pooling) = layer, pooling.key == nil {
+            if layer.sharesNextKey {
                 waiting = [layer]
             } else {
                 keys.append(LatencyKey(waiting + [layer]))

@@ -1,48 +1,67 @@
 // A pass whose operators, weights and memory were fixed before it runs. `PassBuilder` makes it; CompiledSteps.swift has
-// the operators.
+// the operators, PassPlan.swift what passes share.
 
 import CKernels
 
 /// Operators with packed weights and fixed buffers, for one number of images. A pass allocates nothing, and the same
 /// number of threads gives the same bits. Only one thread at a time may run it, and not while another pass runs on the
-/// same engine.
+/// same engine or in the same room.
 public final class CompiledPass {
     /// The engine whose threads share the work.
     public let engine: CPUEngine
     /// The number of images of a pass.
     public let images: Int
-    /// Bytes of the packed weights, and of the maps.
-    public let weightBytes, mapBytes: Int
-    /// Height, width and channels of an image.
-    public let inputShape: (height: Int, width: Int, channels: Int)
-    /// The results of the last pass.
-    public let output: Tensor
+    /// The clock that times the parts of every pass; nil for no timing.
+    public var clock: PassClock?
+    /// Bytes of the maps.
+    public let mapBytes: Int
+    private let plan: PassPlan
+    private let room: PassRoom
     private let input: PassMemory
     private let steps: [any CompiledStep]
-    private let labels: [String]
-    private let scratch: [Storage]
-    /// The arrays in which the steps' pointers lie.
-    private let memory: [Storage]
+    private let outputOffset: Int
 
-    init(
-        engine: CPUEngine, images: Int, inputShape: (height: Int, width: Int, channels: Int),
-        input: PassMemory, output: Tensor, steps: [any CompiledStep], labels: [String],
-        scratchFloats: Int, weights: Storage, maps: Storage
-    ) {
-        self.engine = engine
+    /// Places the operators of `plan` for `images` images in `room`.
+    init(_ plan: PassPlan, images: Int, engine: CPUEngine, room: PassRoom) {
+        self.plan = plan
         self.images = images
-        self.inputShape = inputShape
-        self.input = input
-        self.output = output
-        self.steps = steps
-        self.labels = labels
-        scratch = (0..<engine.threads).map { _ in Storage(count: scratchFloats) }
-        memory = [weights, maps]
-        (weightBytes, mapBytes) = (4 * weights.count, 4 * maps.count)
+        self.engine = engine
+        self.room = room
+        let (offsets, floats) = plan.placed(images: images)
+        room.reserve(
+            floats, scratchFloats: plan.scratchFloats(images: images), threads: engine.threads)
+        input = PassMemory(room.place.base)
+        steps = plan.steps(
+            PassBinding(
+                images: images, input: input, weights: PassMemory(plan.weights.base),
+                maps: room.place, offsets: offsets))
+        outputOffset = offsets[plan.output.number]
+        mapBytes = 4 * floats
+    }
+
+    /// Returns a pass with the same weights over `images` images on `engine`, which must have as many threads as this
+    /// pass's engine and the same instruction set.
+    public func sharing(images: Int, on engine: CPUEngine, room: PassRoom = PassRoom())
+        -> CompiledPass
+    {
+        precondition(
+            engine.threads == self.engine.threads
+                && engine.instructionSet.table == self.engine.instructionSet.table,
+            "passes share weights on engines of equal instruction sets and numbers of threads")
+        return CompiledPass(plan, images: images, engine: engine, room: room)
+    }
+
+    /// Bytes of the packed weights.
+    public var weightBytes: Int { 4 * plan.weights.count }
+    /// Height, width and channels of an image.
+    public var inputShape: (height: Int, width: Int, channels: Int) { plan.inputShape }
+    /// The results of the last pass.
+    public var output: Tensor {
+        Tensor(storage: room.maps, offset: outputOffset, count: images * plan.output.floats)
     }
 
     /// Runs the pass over `batch`, which must have the pass's number and size of images. Returns `output`, which is
-    /// valid until the next pass.
+    /// valid until the next pass in the same room.
     public func run(_ batch: FeatureMap) -> Tensor {
         precondition(
             batch.images == images && batch.height == inputShape.height
@@ -50,20 +69,23 @@ public final class CompiledPass {
             "this pass takes \(images) images of \(inputShape), not \(batch.images) of"
                 + " \(batch.height)x\(batch.width)x\(batch.channels)")
         input.base = batch.tensor.pointer
+        clock?.begin()
         for index in steps.indices {
             let step = steps[index]
-            guard engine.profile != nil else {
+            if engine.profile == nil {
                 run(step)
-                continue
+            } else {
+                engine.profile?.place = plan.labels[index]
+                engine.timed(step.name, flops: 2 * step.macs, floats: step.floats) { run(step) }
             }
-            engine.profile?.place = labels[index]
-            engine.timed(step.name, flops: 2 * step.macs, floats: step.floats) { run(step) }
+            if let clock, plan.endsPart[index] { clock.mark() }
         }
         return output
     }
 
     @inline(__always)
     private func run(_ step: any CompiledStep) {
+        let scratch = room.scratch
         engine.pool.runItems(step.items) { item, thread in
             step.run(item, scratch[thread].base)
         }

@@ -22,26 +22,13 @@ public final class PassBuilder {
     private let engine: CPUEngine
     private let images: Int
     private var plan = MemoryPlan()
-    private var makers: [(Bound) -> any CompiledStep] = []
+    private var packers: [(PassMemory) -> Void] = []
+    private var makers: [(PassBinding) -> any CompiledStep] = []
     private var labels: [String] = []
+    private var endsPart: [Bool] = []
     private var weightFloats = 0
-    private var scratchFloats = 1
+    private var scratchFloats = 1, scratchFloatsPerImage = 0
     private var inputShape: (height: Int, width: Int, channels: Int)?
-    private static let inputNumber = -1
-
-    /// The arrays of a pass, from which the recorded operators make their steps.
-    private struct Bound {
-        let input, weights, maps: PassMemory
-        let offsets: [Int]
-
-        func place(_ map: PlannedMap) -> PassPlace {
-            map.number == PassBuilder.inputNumber
-                ? PassPlace(memory: input, offset: 0)
-                : PassPlace(memory: maps, offset: offsets[map.number])
-        }
-
-        func weight(_ offset: Int) -> PassPlace { PassPlace(memory: weights, offset: offset) }
-    }
 
     /// Starts a pass over `images` images on `engine`.
     public init(_ engine: CPUEngine, images: Int) {
@@ -56,7 +43,13 @@ public final class PassBuilder {
     public func input(height: Int, width: Int, channels: Int) -> PlannedMap {
         inputShape = (height, width, channels)
         return PlannedMap(
-            number: Self.inputNumber, height: height, width: width, channels: channels)
+            number: PassBinding.inputNumber, height: height, width: width, channels: channels)
+    }
+
+    /// Ends a part of the network, which a pass with a clock times. The part began at the end of the part before it.
+    public func endPart() {
+        precondition(!makers.isEmpty, "a part has operators")
+        endsPart[makers.count - 1] = true
     }
 
     /// Adds a convolution with padding kernel / 2, its norm and `activation`, and then `residual`. Before a convolution
@@ -70,16 +63,23 @@ public final class PassBuilder {
             channels: weight.outputs, reads: [x, gate, residual])
         let shift = reserveWeights(weight.outputs)
         let (packed, pack) = matrix(weight)
-        let (engine, images, table) = (engine, images, table)
-        let makeStep: (Bound, PassPlace, PassPlace) -> any CompiledStep
+        let (threads, table) = (engine.threads, table)
+        let makeStep: (PassBinding, PassPlace, PassPlace) -> any CompiledStep
         if weight.kernel == 1 {
             precondition(stride == 1, "a 1x1 convolution has stride 1")
-            let shape = ProductStep.Shape(
-                images: images, pixels: x.pixels, inputs: x.channels, outputs: weight.outputs)
-            scratchFloats = max(scratchFloats, ProductStep.scratch(shape, gated: gate != nil))
+            let sizes = (pixels: x.pixels, inputs: x.channels, outputs: weight.outputs)
+            scratchFloats = max(
+                scratchFloats,
+                ProductStep.scratch(
+                    .init(
+                        images: 1, pixels: sizes.pixels, inputs: sizes.inputs,
+                        outputs: sizes.outputs), gated: gate != nil))
             makeStep = { bound, weights, shift in
                 ProductStep(
-                    shape, threads: engine.threads, table: table, input: bound.place(x),
+                    .init(
+                        images: bound.images, pixels: sizes.pixels, inputs: sizes.inputs,
+                        outputs: sizes.outputs), threads: threads, table: table,
+                    input: bound.place(x),
                     packed: weights, shift: shift, activation: activation,
                     gate: gate.map(bound.place), residual: residual.map(bound.place),
                     output: bound.place(y))
@@ -92,15 +92,16 @@ public final class PassBuilder {
             scratchFloats = max(scratchFloats, ConvolutionStep.scratch(blocks))
             makeStep = { bound, weights, shift in
                 ConvolutionStep(
-                    blocks, images: images, threads: engine.threads, table: table,
+                    blocks, images: bound.images, threads: threads, table: table,
                     input: bound.place(x), packed: weights, shift: shift, activation: activation,
                     residual: residual.map(bound.place), output: bound.place(y))
             }
         }
-        record { bound in
-            pack(bound.weight(packed).pointer, norm.scale.pointer)
-            bound.weight(shift).pointer.update(from: norm.shift.pointer, count: weight.outputs)
-            return makeStep(bound, bound.weight(packed), bound.weight(shift))
+        record { weights in
+            pack(weights.base + packed, norm.scale.pointer)
+            (weights.base + shift).update(from: norm.shift.pointer, count: y.channels)
+        } step: { bound in
+            makeStep(bound, bound.weight(packed), bound.weight(shift))
         }
         return y
     }
@@ -150,23 +151,25 @@ public final class PassBuilder {
         let shift = reserveWeights(channels), expandShift = reserveWeights(channels)
         let matrix = expand.map { self.matrix($0.weight) }
         let table = table
-        record { bound in
+        let packedMatrix = matrix?.packed
+        record { weights in
             let ordered = Self.transposed(depthwise.filters, channels: channels)
             withExtendedLifetime(ordered) {
                 table.pointee.pack_filter(
                     ordered.pointer, depthwise.norm.scale.pointer, Int32(taps), Int32(channels),
-                    bound.weight(filter).pointer)
+                    weights.base + filter)
             }
-            bound.weight(shift).pointer.update(
-                from: depthwise.norm.shift.pointer, count: channels)
+            (weights.base + shift).update(from: depthwise.norm.shift.pointer, count: channels)
             if let expand, let matrix {
-                matrix.pack(bound.weight(matrix.packed).pointer, expand.norm.scale.pointer)
-                bound.weight(expandShift).pointer.update(
+                matrix.pack(weights.base + matrix.packed, expand.norm.scale.pointer)
+                (weights.base + expandShift).update(
                     from: expand.norm.shift.pointer, count: channels)
             }
-            return ExpansionStep(
-                shape, rowParts: parts, threads: threads, table: table, input: bound.place(x),
-                expand: matrix.map { (bound.weight($0.packed), bound.weight(expandShift)) },
+        } step: { bound in
+            ExpansionStep(
+                .init(images: bound.images, inputs: shape.inputs, geometry: geometry),
+                rowParts: parts, threads: threads, table: table, input: bound.place(x),
+                expand: packedMatrix.map { (bound.weight($0), bound.weight(expandShift)) },
                 filter: bound.weight(filter), shift: bound.weight(shift), activation: activation,
                 mean: means.map(bound.place), output: bound.place(y))
         }
@@ -192,21 +195,20 @@ public final class PassBuilder {
             x.pixels == 1 && x.channels == weight.columns,
             "dense: \(x.height)x\(x.width)x\(x.channels) for \(weight.columns) inputs")
         let y = add(height: 1, width: 1, channels: weight.rows, reads: [x])
-        let shape = DenseStep.Shape(
-            images: images, inputs: weight.columns, outputs: weight.rows, parts: x.parts)
-        if x.parts > 1 { scratchFloats = max(scratchFloats, images * weight.columns) }
+        let (inputs, outputs) = (weight.columns, weight.rows)
+        if x.parts > 1 { scratchFloatsPerImage = max(scratchFloatsPerImage, inputs) }
         // Without a bias these stay 0: a product applies an activation only together with a shift.
         let shift = reserveWeights(weight.rows)
         let (packed, pack) = matrix(
             weight.tensor, outputs: weight.rows, inputs: weight.columns, stride: weight.stride)
         let (threads, table) = (engine.threads, table)
-        record { bound in
-            pack(bound.weight(packed).pointer, nil)
-            if let bias {
-                bound.weight(shift).pointer.update(from: bias.pointer, count: weight.rows)
-            }
-            return DenseStep(
-                shape, threads: threads, table: table, input: bound.place(x),
+        record { weights in
+            pack(weights.base + packed, nil)
+            if let bias { (weights.base + shift).update(from: bias.pointer, count: outputs) }
+        } step: { bound in
+            DenseStep(
+                .init(images: bound.images, inputs: inputs, outputs: outputs, parts: x.parts),
+                threads: threads, table: table, input: bound.place(x),
                 packed: bound.weight(packed), bias: bound.weight(shift), end: end,
                 output: bound.place(y))
         }
@@ -238,10 +240,10 @@ public final class PassBuilder {
     public func sum(_ x: PlannedMap, _ other: PlannedMap, activation: Activation) -> PlannedMap {
         let y = add(
             height: x.height, width: x.width, channels: x.channels, reads: [x, other])
-        let (images, table) = (images, table)
+        let table = table
         record { bound in
             MapStep(
-                .sum(bound.place(other), activation), images: images, height: x.height,
+                .sum(bound.place(other), activation), images: bound.images, height: x.height,
                 width: x.width, channels: x.channels, outPixels: x.pixels, table: table,
                 input: bound.place(x), output: bound.place(y))
         }
@@ -252,55 +254,62 @@ public final class PassBuilder {
         _ operation: MapStep.Operation, _ x: PlannedMap, height: Int, width: Int
     ) -> PlannedMap {
         let y = add(height: height, width: width, channels: x.channels, reads: [x])
-        let (images, table) = (images, table)
+        let table = table
         record { bound in
             MapStep(
-                operation, images: images, height: x.height, width: x.width, channels: x.channels,
-                outPixels: y.pixels, table: table, input: bound.place(x), output: bound.place(y))
+                operation, images: bound.images, height: x.height, width: x.width,
+                channels: x.channels, outPixels: y.pixels, table: table, input: bound.place(x),
+                output: bound.place(y))
         }
         return y
     }
 
-    /// Returns the pass, whose result is `output`.
-    public func finish(_ output: PlannedMap) -> CompiledPass {
+    /// Returns the pass, whose result is `output` and whose maps are in `room`.
+    public func finish(_ output: PlannedMap, room: PassRoom = PassRoom()) -> CompiledPass {
         guard let inputShape else { preconditionFailure("a pass needs an input") }
         plan.use(output.number, step: makers.count)
-        let (offsets, floats) = plan.placed()
-        let weights = Storage(count: weightFloats), maps = Storage(count: floats)
-        let bound = Bound(
-            input: PassMemory(maps.base), weights: PassMemory(weights.base),
-            maps: PassMemory(maps.base), offsets: offsets)
+        let weights = Storage(count: weightFloats), place = PassMemory(weights.base)
+        for pack in packers { pack(place) }
         return CompiledPass(
-            engine: engine, images: images, inputShape: inputShape, input: bound.input,
-            output: Tensor(
-                storage: maps, offset: offsets[output.number],
-                count: images * output.pixels * output.channels),
-            steps: makers.map { $0(bound) }, labels: labels, scratchFloats: scratchFloats,
-            weights: weights, maps: maps)
+            PassPlan(
+                inputShape: inputShape, weights: weights, maps: plan,
+                output: (output.number, output.pixels * output.channels), makers: makers,
+                labels: labels, endsPart: endsPart,
+                scratch: (scratchFloats, scratchFloatsPerImage)),
+            images: images, engine: engine, room: room)
     }
 }
 
 extension PassBuilder {
-    /// Records a step, whose operands were added before.
-    private func record(_ make: @escaping (Bound) -> any CompiledStep) {
-        makers.append(make)
+    /// Records an operator, whose operands were added before; `step` makes its step of a pass.
+    private func record(_ step: @escaping (PassBinding) -> any CompiledStep) {
+        makers.append(step)
         labels.append(label)
+        endsPart.append(false)
+    }
+
+    /// Records an operator with weights, which `pack` writes. `step` must not hold the weights that `pack` reads.
+    private func record(
+        pack: @escaping (_ weights: PassMemory) -> Void,
+        step: @escaping (PassBinding) -> any CompiledStep
+    ) {
+        packers.append(pack)
+        record(step)
     }
 
     /// Adds the map that the next step writes, and records that this step reads `reads`.
     private func add(height: Int, width: Int, channels: Int, reads: [PlannedMap?]) -> PlannedMap {
-        for case let map? in reads where map.number != Self.inputNumber {
+        for case let map? in reads where map.number != PassBinding.inputNumber {
             plan.use(map.number, step: makers.count)
         }
-        let floats = images * height * width * channels
         return PlannedMap(
-            number: plan.add(floats, step: makers.count), height: height, width: width,
-            channels: channels)
+            number: plan.add(height * width * channels, step: makers.count), height: height,
+            width: width, channels: channels)
     }
 
     private func addMeans(parts: Int, channels: Int) -> PlannedMap {
         PlannedMap(
-            number: plan.add(parts * images * channels, step: makers.count), height: 1, width: 1,
+            number: plan.add(parts * channels, step: makers.count), height: 1, width: 1,
             channels: channels, parts: parts)
     }
 
@@ -358,4 +367,8 @@ extension PassBuilder {
         }
         return result
     }
+}
+
+extension PassBinding {
+    fileprivate func place(_ map: PlannedMap) -> PassPlace { place(map: map.number) }
 }

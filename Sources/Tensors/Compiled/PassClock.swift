@@ -22,8 +22,7 @@ public final class PassClock {
         readingNanoseconds = steps[steps.count / 2]
     }
 
-    /// Milliseconds of every part since `begin`, without the time of the clock readings. In a pass
-    /// of `Network`, every layer is a part.
+    /// Milliseconds of every part since `begin`, without the time of the clock readings.
     public var milliseconds: [Double] {
         zip(moments.dropFirst(), moments).map {
             max(0, Double($0 - $1) - readingNanoseconds) * 1e-6
