@@ -2051,9 +2051,11 @@ begin
   set target = excluded.target,
       latency_table = case
         when excluded.latency_table is null and ofa.device.target -> 'batch' = excluded.target -> 'batch'
+          and coalesce(ofa.device.target -> 'threads', '1') = coalesce(excluded.target -> 'threads', '1')
         then ofa.device.latency_table else excluded.latency_table end,
       energy_table = case
         when excluded.energy_table is null and ofa.device.target -> 'batch' = excluded.target -> 'batch'
+          and coalesce(ofa.device.target -> 'threads', '1') = coalesce(excluded.target -> 'threads', '1')
         then ofa.device.energy_table else excluded.energy_table end,
       updated_at = ofa.now();
 end
@@ -2118,7 +2120,9 @@ CREATE FUNCTION ofa_api_1.set_device_table(p_name text, p_kind text, p_batch int
     AS $$
 begin
   update ofa.device set latency_table = p_latency_table, updated_at = ofa.now()
-  where name = p_name and target -> 'batch' = to_jsonb(p_batch) and target ->> 'kind' = p_kind;
+  where name = p_name and target -> 'batch' = to_jsonb(p_batch) and target ->> 'kind' = p_kind
+    and coalesce(target -> 'threads', '1') = coalesce(
+      (select metadata -> 'threads' from ofa.artifact where id = p_latency_table), '1');
 end
 $$;
 

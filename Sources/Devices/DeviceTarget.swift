@@ -30,11 +30,27 @@ public struct DeviceTarget: Codable, Hashable, Sendable {
     public var bytesPerActivation: Int
     /// Energy per operation and per byte; nil means published figures.
     public var energy: EnergyModel?
+    /// The stored form of `threads`: nil for 1, as in data of older versions.
+    private var severalThreads: Int?
+
+    private enum CodingKeys: String, CodingKey {
+        case name, kind, limits, batch, bytesPerWeight, bytesPerActivation, energy
+        case severalThreads = "threads"
+    }
+
+    /// The supported numbers of threads.
+    public static let threadCounts = 1...256
+
+    /// The number of threads that run a network, whose latency is that of a pass on all of them.
+    public var threads: Int {
+        get { severalThreads ?? 1 }
+        set { severalThreads = newValue == 1 ? nil : newValue }
+    }
 
     /// Makes a target; `bytesPerWeight` and `bytesPerActivation` default to `kind.bytesPerNumber`.
     public init(
-        name: String, kind: Kind, limits: Constraints, batch: Int = 1, bytesPerWeight: Int? = nil,
-        bytesPerActivation: Int? = nil, energy: EnergyModel? = nil
+        name: String, kind: Kind, limits: Constraints, batch: Int = 1, threads: Int = 1,
+        bytesPerWeight: Int? = nil, bytesPerActivation: Int? = nil, energy: EnergyModel? = nil
     ) {
         self.name = name
         self.kind = kind
@@ -43,6 +59,7 @@ public struct DeviceTarget: Codable, Hashable, Sendable {
         self.bytesPerWeight = bytesPerWeight ?? kind.bytesPerNumber
         self.bytesPerActivation = bytesPerActivation ?? kind.bytesPerNumber
         self.energy = energy
+        self.threads = threads
     }
 
     /// The assumption behind the device's memory and flash figures, as a sentence for reports.
@@ -85,6 +102,12 @@ public struct DeviceTarget: Codable, Hashable, Sendable {
     public func validate() throws {
         try limits.validate()
         try energy?.validate()
+        guard Self.threadCounts.contains(threads) else {
+            throw DeviceError(
+                .invalidOption,
+                "device \(name): \(threads) threads; a network runs on 1 to \(Self.threadCounts.upperBound)"
+            )
+        }
         guard batch > 0, Self.numberSizes.contains(bytesPerWeight),
             Self.numberSizes.contains(bytesPerActivation)
         else {

@@ -28,6 +28,9 @@ public struct LatencySurvey: Codable, Sendable {
     /// Number of disturbed timings of parts.
     public private(set) var outliers = 0
 
+    /// What was timed: the method and the number of threads of the measurement.
+    private let method: String
+    private let threads: Int
     private let resolutions: [Int]
     private let rounds, passes, wholeNetworks: Int
     private let seed: UInt64
@@ -41,18 +44,26 @@ public struct LatencySurvey: Codable, Sendable {
     /// in turn, so that the part that runs just before a timed part is not always the same.
     private static let designs = 2
 
-    /// Plans to time every part that `known` lacks at `resolutions`, at least `repeats` times. Also plans to time
-    /// `wholeNetworks` whole networks to check the table against, drawn by `seed` and spread over `resolutions`.
+    /// Plans to time every part that `known` lacks at `resolutions`, at least `repeats` times, on `threads` threads. Also
+    /// plans to time `wholeNetworks` whole networks to check the table against, drawn by `seed` and spread over
+    /// `resolutions`.
     public init(
         resolutions: [Int], known: LatencyTable = LatencyTable(), repeats: Int, wholeNetworks: Int,
-        seed: UInt64
+        seed: UInt64, threads: Int = 1
     ) {
+        method = LatencyMeasurement.method
+        self.threads = threads
         table = known
         self.resolutions = resolutions
         passes = min(repeats, Self.passesATurn)
         rounds = (repeats + passes - 1) / passes
         self.wholeNetworks = wholeNetworks
         self.seed = seed
+    }
+
+    /// Whether `measurement` times what was timed so far, so that it may continue this survey.
+    public func isContinued(by measurement: LatencyMeasurement) -> Bool {
+        method == LatencyMeasurement.method && threads == measurement.threads
     }
 
     /// Whether everything is measured.

@@ -65,10 +65,10 @@ extension DeviceBundle {
 
 extension DeviceStore {
     /// Stores the latency table of `results` for `device` and returns the table's metadata. The results must be those of
-    /// a bundle of `space` for the device's batch size.
+    /// a bundle of `space` for the device's batch size, measured on the device's number of threads.
     ///
-    /// Errors: `mismatch` for results of another device, space, batch size or bundle, or if the stored device was
-    /// removed or its kind or batch size changed; the errors of `DeviceBundle.table`.
+    /// Errors: `mismatch` for results of another device, space, batch size, number of threads or bundle, or if the stored
+    /// device was removed or its kind, batch size or number of threads changed; the errors of `DeviceBundle.table`.
     public func importResults(
         _ results: BundleResults, of device: DeviceTarget, _ space: SearchSpace
     ) throws -> ImportedTableMetadata {
@@ -90,6 +90,14 @@ extension DeviceStore {
                 .mismatch,
                 "the results are of batch size \(source.batch), and device \(device.name) has \(device.batch)",
                 remedy: "make the bundle anew, or add a device with --batch \(source.batch)")
+        }
+        guard results.threads == device.threads else {
+            throw PipelineError(
+                .mismatch,
+                "the results are of \(results.threads) threads, and device \(device.name) has \(device.threads)",
+                remedy:
+                    "measure with run.py --threads \(device.threads), or add a device with --threads"
+                    + " \(results.threads)")
         }
         let bundle = try DeviceBundle(source, space)
         guard results.manifest == (try bundle.manifestDigest) else {

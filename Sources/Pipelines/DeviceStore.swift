@@ -37,6 +37,12 @@ public struct StoredDevice: Sendable, Equatable {
         return StoredDevice(
             target: target, latencyTable: latencyTable, energyTable: energyTable, summary: summary)
     }
+
+    /// Whether networks are to be chosen by another table than this device's: the table was measured by an earlier
+    /// method, and this device can be measured again.
+    public var hasOutdatedTable: Bool {
+        latencyTable != nil && target.kind == .computer && summary?.isOutdated == true
+    }
 }
 
 /// Device targets in the database.
@@ -46,8 +52,8 @@ public struct DeviceStore {
     /// Uses the database of `connection`.
     public init(_ connection: Connection) { self.connection = connection }
 
-    /// Adds a device, or replaces the device of the same name. A stored table, which is valid for one batch size, is
-    /// kept unless another table is given or the batch size changes.
+    /// Adds a device, or replaces the device of the same name. A stored table, which is valid for one batch size and
+    /// number of threads, is kept unless another table is given or one of these changes.
     public func save(
         _ target: DeviceTarget, latencyTable: ArtifactID? = nil, energyTable: ArtifactID? = nil
     ) throws {
@@ -89,21 +95,26 @@ public struct DeviceStore {
         try connection.query(.deviceList).map(Self.device)
     }
 
-    /// Sets the latency table of `device`. Returns false if no device of the same name, kind and batch size is stored.
+    /// Sets the latency table of `device`. Returns false if no device of the same name, kind, batch size and number of
+    /// threads is stored.
     @discardableResult
     public func setLatencyTable(_ table: ArtifactID, of device: DeviceTarget) throws -> Bool {
+        // The statement's function returns nothing, and so a row in any case.
         try connection.execute(
             .deviceSetTable(
                 name: device.name, kind: device.kind.rawValue, batch: device.batch,
-                latencyTable: table.rawValue)) > 0
+                latencyTable: table.rawValue))
+        return try find(device.name)?.latencyTable == table
     }
 
-    /// Returns the newest latency table measured on this machine for `space` at batch size `batch` and all image sizes
-    /// of the space; nil if there is none.
-    public func tableOfThisMachine(space: SearchSpace, batch: Int) throws -> ArtifactID? {
+    /// Returns the newest latency table measured on this machine, by today's method, for `space` at batch size `batch`, on
+    /// `threads` threads and at all image sizes of the space; nil if there is none.
+    public func tableOfThisMachine(space: SearchSpace, batch: Int, threads: Int = 1) throws
+        -> ArtifactID?
+    {
         struct Measured: Decodable {
-            let host, space, spaceHash: String?
-            let batch: Int?
+            let host, space, spaceHash, method: String?
+            let batch, threads: Int?
             let resolutions: [Int]?
         }
         let sizes = space.resolutions, hash = try space.definitionHash
@@ -113,22 +124,24 @@ public struct DeviceStore {
                 let known = try JSONText.decode(
                     Measured.self, from: artifact.metadataJSON, what: "artifact \(artifact.id)")
                 return known.host == host && known.space == space.name && known.batch == batch
+                    && known.method == LatencyMeasurement.method && known.threads ?? 1 == threads
                     && known.spaceHash ?? hash == hash
                     && known.resolutions.map { Set(sizes).isSubset(of: $0) } ?? true
             }?.id
     }
 
     /// Stores a user-supplied table of latencies, or of energies if `role` is `energyTable`. Errors: `mismatch` if the
-    /// same bytes are stored as a table of another batch size.
+    /// same bytes are stored as a table of another batch size or number of threads.
     public func importTable(
-        _ table: LatencyTable, name: String, role: ArtifactRole = .latencyTable, batch: Int? = nil
+        _ table: LatencyTable, name: String, role: ArtifactRole = .latencyTable, batch: Int? = nil,
+        threads: Int = 1
     ) throws -> ArtifactID {
         let what = role == .energyTable ? "energy" : "latency"
         if let batch {
             let digest = Digest.of(Array(try JSONText.encode(table).utf8))
             do {
                 let same = try ArtifactStore(connection).find(digest.hex)
-                try checkBatch(of: same, batch)
+                try check(same, batch: batch, threads: threads)
             } catch let error as ArtifactsError where error.code == .notFound {
                 // These bytes are not stored yet.
             }
@@ -148,7 +161,7 @@ public struct DeviceStore {
                 device: device.name, batch: device.batch, entries: TableSize(table).entries,
                 resolutions: table.resolutions, reference: reference, factor: calibration.factor,
                 spreads: calibration.spreads, meanError: calibration.leaveOneOutError,
-                measurements: measured))
+                measurements: measured, threads: device.threads))
     }
 
     /// Stores a latency table of `device` with its metadata.
@@ -179,27 +192,37 @@ public struct DeviceStore {
             what: "artifact \(stored.id) (\(stored.kind))")
     }
 
-    /// Throws if an artifact cannot be read as a table, or records another batch size than the device's. Errors:
-    /// `invalidArtifact`, `mismatch`.
+    /// Throws if an artifact cannot be read as a table, or records another batch size or number of threads than the
+    /// device's. Errors: `invalidArtifact`, `mismatch`.
     public func checkTable(_ artifact: Artifact, for device: DeviceTarget) throws {
         _ = try table(artifact.id)
-        try checkBatch(of: artifact, device.batch)
+        try check(artifact, batch: device.batch, threads: device.threads)
     }
 
-    /// Throws if the batch size that a table records differs from `batch`; user-supplied tables record none.
+    /// Throws if the batch size that a table records differs from `batch`, or its number of threads from `threads`;
+    /// user-supplied tables record neither.
     ///
-    /// Errors: `mismatch`, naming both batch sizes.
-    public func checkBatch(of artifact: Artifact, _ batch: Int) throws {
+    /// Errors: `mismatch`, naming both numbers.
+    public func check(_ artifact: Artifact, batch: Int, threads: Int) throws {
         struct Known: Decodable {
-            let batch: Int?
+            let batch, threads: Int?
         }
         let known = try JSONText.decode(
             Known.self, from: artifact.metadataJSON, what: "artifact \(artifact.id)")
-        guard let own = known.batch, own != batch else { return }
-        throw PipelineError(
-            .mismatch,
-            "artifact \(artifact.id) has latencies of batch size \(own), and \(batch) is requested",
-            remedy: "measure or calibrate one for that batch")
+        guard let own = known.batch else { return }
+        guard own == batch else {
+            throw PipelineError(
+                .mismatch,
+                "artifact \(artifact.id) has latencies of batch size \(own), and \(batch) is requested",
+                remedy: "measure or calibrate one for that batch")
+        }
+        // Tables of older versions are of one thread.
+        guard known.threads ?? 1 == threads else {
+            throw PipelineError(
+                .mismatch,
+                "artifact \(artifact.id) has latencies on \(known.threads ?? 1) threads, and \(threads) are requested",
+                remedy: "measure or calibrate one for that number of threads")
+        }
     }
 
     /// Returns the metadata of a table that a measure-device stage made.

@@ -30,11 +30,16 @@ public struct LatencyTableMetadata: Codable, Sendable, Equatable {
     public let machine: MachineRecord
     /// The hash of the space's definition; nil in data of older versions.
     public var spaceHash: String?
+    /// What was timed (`LatencyMeasurement.method`); nil in data of older versions, which timed networks that were not
+    /// compiled.
+    public var method: String?
+    /// The number of threads of the measured networks; nil, in data of older versions, stands for 1.
+    public var threads: Int?
 }
 
 /// The state of a machine during a measurement.
 public struct MachineRecord: Codable, Sendable, Equatable {
-    /// The processor that the thread was pinned to; nil if it was not pinned.
+    /// The processor that the thread was pinned to, or the first of several; nil if it was not pinned.
     public let processor: Int?
     /// Frequency and load at the start and the end of the measurement.
     public let before, after: ProcessorState
@@ -44,6 +49,8 @@ public struct MachineRecord: Codable, Sendable, Equatable {
     public let othersBusy: Double?
     /// The duration of the measurement in seconds.
     public let seconds: Double
+    /// The processors that the threads were pinned to; nil in data of older versions.
+    public var processors: [Int]?
 }
 
 /// The metadata of a calibrated table.
@@ -59,6 +66,8 @@ struct CalibrationMetadata: Codable, Sendable, Equatable {
     /// The mean of |predicted / measured - 1|, where each network is predicted by a fit without that network.
     let meanError: Double
     let measurements: [LatencyCalibration.Measurement]
+    /// The device's number of threads.
+    let threads: Int
 }
 
 /// The metadata of a table that another device or runtime measured with a bundle.
@@ -131,8 +140,15 @@ public struct LatencyTableSummary: Codable, Sendable, Equatable {
     public let meanError: Double?
     /// The device from whose table this table was calibrated; nil for other tables.
     public let reference: String?
-    /// The host name of the machine that the table was measured on.
+    /// The host name of the machine that the table was measured on; nil for tables that this program did not measure.
     public let host: String?
+    /// What was timed (`LatencyMeasurement.method`), and on how many threads; nil if unknown.
+    public let method: String?
+    public let threads: Int?
+
+    /// Whether this program measured the table, but by another method than today's, so that its entries say nothing
+    /// about the latencies that networks have today.
+    public var isOutdated: Bool { host != nil && method != LatencyMeasurement.method }
 }
 
 extension LatencyTable {

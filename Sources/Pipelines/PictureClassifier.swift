@@ -6,7 +6,7 @@ import Foundation
 import Networks
 import Tensors
 
-/// Classifies pictures with one network, on one thread.
+/// Classifies pictures with one network, on as many threads as the network's device has.
 public final class PictureClassifier {
     /// The answer for one picture.
     public struct Result {
@@ -17,7 +17,7 @@ public final class PictureClassifier {
         public let milliseconds: Double
     }
 
-    private let network: Network
+    private let network: CompiledNetwork
     private let shape: NetworkShape
     private let names: [ByteName]
     private let artifact: ArtifactID
@@ -26,18 +26,19 @@ public final class PictureClassifier {
     /// Prepares to run `stored`.
     public init(_ stored: StoredNetwork) throws {
         shape = stored.shape
-        network = Network(stored.weights, widest: shape, engine: try CPUEngine(threads: 1))
+        network = CompiledNetwork(
+            stored.weights, shape, images: 1,
+            engine: try CPUEngine(threads: stored.figures.target?.threads ?? 1))
         let known = stored.classNames
         names = (0..<shape.classes).map { $0 < known.count ? known[$0] : ByteName("\($0)") }
         artifact = stored.artifact.id
         pictures = SinglePicture(
             normalization: stored.input.normalization, fixedSize: stored.input.fixedSize)
-        // The first pass allocates memory, which should not count as the first picture's time.
-        _ = logits(
+        // The first pass is slower than later ones, which should not count as the first picture's time.
+        _ = network.forward(
             Network.input(
                 shape, images: 1,
-                storage: HostMemory.shared.storage(
-                    shape.resolution * shape.resolution * shape.inputChannels)))
+                storage: Storage(count: shape.resolution * shape.resolution * shape.inputChannels)))
     }
 
     /// Classifies the picture in `bytes`, the content of a JPEG or PNG file. Errors: the reason why the picture is
@@ -45,7 +46,7 @@ public final class PictureClassifier {
     public func classify(_ bytes: [UInt8]) throws -> Result {
         let input = try pictures.input(bytes, size: shape.resolution)
         let clock = ContinuousClock(), start = clock.now
-        let logits = logits(input)
+        let logits = network.forward(input).values
         let time = (clock.now - start) / .milliseconds(1)
         guard logits.allSatisfy(\.isFinite) else { throw PipelineError(notFinite: artifact) }
         let largest = Double(logits.max() ?? 0)
@@ -54,10 +55,5 @@ public final class PictureClassifier {
         let order = logits.indices.sorted { (logits[$1], $0) < (logits[$0], $1) }
         return Result(
             classes: order.map { ($0, names[$0], exponentials[$0] / sum) }, milliseconds: time)
-    }
-
-    private func logits(_ input: FeatureMap) -> [Float] {
-        network.engine.download(
-            network.forward(network.engine.receive(input), shape, mode: .running))
     }
 }

@@ -147,6 +147,7 @@ public struct PipelineDefinition: Sendable {
             var device = DeviceTarget(
                 name: name, kind: kind, limits: limits,
                 batch: try entry.integer("batch", in: 1...4096) ?? 1,
+                threads: try entry.integer("threads", in: DeviceTarget.threadCounts) ?? 1,
                 bytesPerWeight: try readBytes("bytes_per_weight", entry),
                 bytesPerActivation: try readBytes("bytes_per_activation", entry))
             device.energy = try readEnergy(entry, device.energyModel)

@@ -17,8 +17,8 @@ enum PipelineKeys {
     /// The keys of a device.
     static let device = [
         "kind", "max_latency_ms", "max_peak_memory_kb", "max_flash_kb", "max_macs", "max_params",
-        "max_energy_mj", "batch", "bytes_per_weight", "bytes_per_activation", "pj_per_mac",
-        "pj_per_weight_byte", "pj_per_activation_byte",
+        "max_energy_mj", "batch", "threads", "bytes_per_weight", "bytes_per_activation",
+        "pj_per_mac", "pj_per_weight_byte", "pj_per_activation_byte",
     ]
     /// The keys common to all stages.
     static let terms = [

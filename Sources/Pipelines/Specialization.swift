@@ -47,7 +47,7 @@ public struct Specialization: Sendable {
         fineTuning: StageParameters.FineTune? = nil
     ) throws -> RunSpec {
         let terms = timingThreads.map { StageTerms(threads: $0) }
-        var measured: [Int: String] = [:]
+        var measured: [Setting: String] = [:]
         let branches = try devices.map {
             try branch($0, sources, timing: terms, fineTuning, &measured)
         }
@@ -66,12 +66,17 @@ public struct Specialization: Sendable {
         return run("specialize-\(names)", definition, stages)
     }
 
+    /// What a latency table of this machine is measured for.
+    private struct Setting: Hashable {
+        let batch, threads: Int
+    }
+
     /// Returns the stages of one device; the last of them makes the network. A latency table of this machine is
-    /// measured once for each batch size, by a stage of the first device that needs the table. `measured` maps each
-    /// batch size to the name of that stage.
+    /// measured once for each setting, by a stage of the first device that needs the table. `measured` maps each setting
+    /// to the name of that stage.
     private static func branch(
         _ device: StoredDevice, _ sources: Sources, timing: StageTerms?,
-        _ fineTuning: StageParameters.FineTune?, _ measured: inout [Int: String]
+        _ fineTuning: StageParameters.FineTune?, _ measured: inout [Setting: String]
     ) throws -> [StageSpec] {
         let target = device.target
         var stages: [StageSpec] = []
@@ -92,13 +97,14 @@ public struct Specialization: Sendable {
         if let known = device.latencyTable {
             table[.latencyTable] = .artifact(known.description)
         } else if target.limits.latencyMsMax != nil {
-            if measured[target.batch] == nil || target.kind != .computer {
+            let setting = Setting(batch: target.batch, threads: target.threads)
+            if measured[setting] == nil || target.kind != .computer {
                 let measurement = try Self.measurement(
                     target, space: sources.space, seed: sources.seed, terms: timing)
                 stages.append(measurement)
-                measured[target.batch] = measurement.name
+                measured[setting] = measurement.name
             }
-            needs = [measured[target.batch]].compactMap(\.self)
+            needs = [measured[setting]].compactMap(\.self)
             table[.latencyTable] = needs.first.map(InputReference.stage)
         }
         if let energies = device.energyTable {

@@ -90,10 +90,13 @@ public struct StageArguments: Codable, Sendable, Equatable {
         }
     }
 
-    /// Returns the job with these arguments.
+    /// Returns the job with these arguments. A job that times networks on several threads reserves as many processors.
     func job() throws -> JobSpec {
         var job = JobSpec(kind: kind, args: try JSONText.encode(self), terms: terms)
         job.device = device?.name
+        if let device, times(device), device.threads > 1 {
+            job.threads = max(job.threads, device.threads)
+        }
         job.requires = Set(job.requires + demands).sorted()
         return job
     }
@@ -107,6 +110,10 @@ public struct StageArguments: Codable, Sendable, Equatable {
         case .fineTune(let parameters): parameters.device
         case .importDataset, .train, .sampleAccuracy, .fitPredictor, .evaluate, .report: nil
         }
+    }
+
+    private func times(_ device: DeviceTarget) -> Bool {
+        [.measureDevice, .materialise, .fineTune].contains(kind) && device.kind == .computer
     }
 
     /// The kind of the stage, which is also the kind of its job.

@@ -175,7 +175,8 @@ private struct Costing {
             try DeviceCommand.find(name, try command.database.connectToExisting())
         }
         let tables = TableSource(
-            database: command.database, space: space, batch: stored?.target.batch)
+            database: command.database, space: space, batch: stored?.target.batch,
+            threads: stored?.target.threads ?? 1)
         var device =
             stored?.target ?? DeviceTarget(name: "", kind: .computer, limits: Constraints())
         device.bytesPerWeight = command.bytesPerWeight ?? device.bytesPerWeight

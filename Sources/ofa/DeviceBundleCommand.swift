@@ -97,7 +97,7 @@ struct DeviceBundleCommand: ParsableCommand {
             throw CommandFailure.failed(
                 "cannot write \(output): \(FileBytes.reason(error))", code: "file")
         }
-        try show(bundle, bytes)
+        try show(bundle, device, bytes)
     }
 
     private func checkFree() throws {
@@ -112,17 +112,21 @@ struct DeviceBundleCommand: ParsableCommand {
         }
     }
 
-    private func show(_ bundle: DeviceBundle, _ bytes: Int) throws {
+    private func show(_ bundle: DeviceBundle, _ device: DeviceTarget, _ bytes: Int) throws {
         func count(_ kind: DeviceBundle.Kind) -> Int { bundle.entries.count { $0.kind == kind } }
+        let threads = device.threads
         let document = Document(
             device: name, space: bundle.source.space, folder: output, batch: bundle.source.batch,
             resolutions: bundle.source.resolutions, parts: count(.part),
-            whole_networks: count(.network), bytes: bytes, manifest: try bundle.manifestDigest)
+            whole_networks: count(.network), bytes: bytes, manifest: try bundle.manifestDigest,
+            threads: threads)
         try Output.answer(document, answer) {
             try Output.line(
                 "\(output): \(document.parts) parts and \(document.whole_networks) whole networks,"
                     + " \(Format.decimal(Double(bytes) * 1e-6, 1)) MB")
-            try Output.line("copy it to the device and run there: python3 run.py")
+            try Output.line(
+                "copy it to the device and run there: python3 run.py"
+                    + (threads > 1 ? " --threads \(threads)" : ""))
             try Output.line("then here: ofa device import-results \(name) results.json")
         }
     }
@@ -134,6 +138,7 @@ struct DeviceBundleCommand: ParsableCommand {
         let resolutions: [Int]
         let parts, whole_networks, bytes: Int
         let manifest: String
+        let threads: Int
     }
 }
 

@@ -72,7 +72,7 @@ struct DeviceCalibrate: ParsableCommand {
         let connection = try database.connectToExisting()
         let devices = DeviceStore(connection)
         let device = try DeviceCommand.find(name, connection)
-        let (table, source) = try referenceTable(devices, device.target.batch)
+        let (table, source) = try referenceTable(devices, device.target)
         if let plan {
             let networks = try LatencyCalibration.plan(
                 space, reference: table, resolutions: sizes, count: plan, seed: seed)
@@ -91,7 +91,7 @@ struct DeviceCalibrate: ParsableCommand {
         try show(calibration, calibrated, try DeviceCommand.find(name, connection), rows.count)
     }
 
-    private func referenceTable(_ devices: DeviceStore, _ batch: Int) throws -> (
+    private func referenceTable(_ devices: DeviceStore, _ target: DeviceTarget) throws -> (
         LatencyTable, String
     ) {
         if FileManager.default.fileExists(atPath: reference) {
@@ -108,10 +108,15 @@ struct DeviceCalibrate: ParsableCommand {
                 "device \(reference) has no latency table to start from",
                 remedy: "measure it or give one")
         }
-        if other.target.batch != batch {
+        if other.target.batch != target.batch {
             Output.note(
                 "warning: the table of \(reference) is of a batch of \(other.target.batch), and \(name) has"
-                    + " \(batch): costs that scale differently with the batch will be wrong")
+                    + " \(target.batch): costs that scale differently with the batch will be wrong")
+        }
+        if other.target.threads != target.threads {
+            Output.note(
+                "warning: the table of \(reference) is of \(other.target.threads) threads, and \(name) has"
+                    + " \(target.threads): parts that gain differently from threads will be wrong")
         }
         let corrected = try devices.table(table).corrected(
             for: try SpaceCommand.space(named: space))

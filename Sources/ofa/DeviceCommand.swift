@@ -109,8 +109,10 @@ struct DeviceAdd: ParsableCommand {
         _ target: DeviceTarget, _ latencies: GivenTable, _ energies: GivenTable,
         _ devices: DeviceStore
     ) throws {
-        // The stored tables are kept if the batch size is unchanged.
-        let before = try devices.find(name).flatMap { $0.target.batch == target.batch ? $0 : nil }
+        // The stored tables are kept if the batch size and the number of threads are unchanged.
+        let before = try devices.find(name).flatMap {
+            ($0.target.batch, $0.target.threads) == (target.batch, target.threads) ? $0 : nil
+        }
         try DeviceStore.check(
             target,
             latencyTable: try latencies.table(devices)
@@ -124,7 +126,7 @@ struct DeviceAdd: ParsableCommand {
         case none
         /// A table that is already an artifact.
         case artifact(ArtifactID)
-        case new(LatencyTable, ArtifactRole, batch: Int)
+        case new(LatencyTable, ArtifactRole, DeviceTarget)
 
         init(
             _ references: [String], _ role: ArtifactRole, _ target: DeviceTarget,
@@ -135,7 +137,7 @@ struct DeviceAdd: ParsableCommand {
                 try DeviceStore(try database.connectToExisting()).checkTable(artifact, for: target)
                 self = .artifact(artifact.id)
             } else if let table = try tables.read(references, role) {
-                self = .new(table, role, batch: target.batch)
+                self = .new(table, role, target)
             } else {
                 self = .none
             }
@@ -154,8 +156,9 @@ struct DeviceAdd: ParsableCommand {
             switch self {
             case .none: nil
             case .artifact(let artifact): artifact
-            case .new(let table, let role, let batch):
-                try devices.importTable(table, name: name, role: role, batch: batch)
+            case .new(let table, let role, let target):
+                try devices.importTable(
+                    table, name: name, role: role, batch: target.batch, threads: target.threads)
             }
         }
     }

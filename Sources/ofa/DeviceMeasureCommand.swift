@@ -16,7 +16,8 @@ struct DeviceMeasure: ParsableCommand {
         commandName: "measure",
         abstract: "Measures this machine's latency table, part by part, for a device.",
         discussion: """
-            Every part is timed inside whole networks, on one pinned thread; disturbed timings are left out. The table \
+            Every part is timed inside whole networks, on the device's threads, which are pinned; disturbed timings are \
+            left out. The table \
             is checked against random whole networks, and a correction fitted to these is stored with it. The table is \
             an artifact, which every later search for the device uses. Entries that the device's table already has are \
             kept. After an interruption the same command continues. Measure while the machine is quiet.
@@ -120,8 +121,11 @@ struct DeviceMeasure: ParsableCommand {
                 "the entries known before do not fit this machine as it is now:"
                     + " ofa device measure \(name) --anew measures them again")
         }
+        let processors = found.processors.map(String.init).joined(separator: " and ")
         let machine: [String?] = [
-            found.processor.map { "processor \($0)" } ?? "not pinned", found.instruction_set,
+            found.processors.isEmpty
+                ? "not pinned" : "processor\(found.processors.count > 1 ? "s" : "") \(processors)",
+            found.threads > 1 ? "\(found.threads) threads" : nil, found.instruction_set,
             found.mhz_low.map {
                 "\(Format.decimal($0, 0)) to \(Format.decimal(found.mhz_high ?? $0, 0)) MHz"
             },
@@ -148,7 +152,10 @@ private struct MeasurementDocument: Encodable {
         let correction: Correction
         let networks: [Row]
         let host, instruction_set: String
+        let method: String?
+        let threads: Int
         let processor: Int?
+        let processors: [Int]
         let mhz_low, mhz_high, load_before, load_after, others_busy: Double?
         let seconds: Double
     }
@@ -180,7 +187,9 @@ private struct MeasurementDocument: Encodable {
                     arch: $0.arch, table_ms: $0.tableMs, corrected_ms: $0.correctedMs,
                     whole_ms: $0.wholeMs)
             },
-            host: known.host, instruction_set: known.instructionSet, processor: machine.processor,
+            host: known.host, instruction_set: known.instructionSet, method: known.method,
+            threads: known.threads ?? 1, processor: machine.processor,
+            processors: machine.processors ?? [machine.processor].compactMap(\.self),
             mhz_low: machine.megahertzLow, mhz_high: machine.megahertzHigh,
             load_before: machine.before.loadAverage, load_after: machine.after.loadAverage,
             others_busy: machine.othersBusy, seconds: machine.seconds)

@@ -12,7 +12,9 @@ enum DevicePrinter {
         try Output.answer(DeviceDocument(device), output) {
             let target = device.target
             let limits = limits(target.limits)
-            try Output.line("device \(target.name): \(target.kind.rawValue), batch \(target.batch)")
+            try Output.line(
+                "device \(target.name): \(target.kind.rawValue), batch \(target.batch)"
+                    + (target.threads > 1 ? ", \(target.threads) threads" : ""))
             try Output.line("  limits: \(limits.isEmpty ? "none" : limits.joined(separator: ", "))")
             try Output.line("  latency table: \(table(device))")
             let model = target.energyModel
@@ -42,6 +44,7 @@ enum DevicePrinter {
             "artifact \(table)", summary?.entries.map { "\($0) entries" },
             sizes.isEmpty ? nil : "sizes \(sizes.map(String.init).joined(separator: " "))",
             summary?.reference.map { "calibrated from \($0)" },
+            device.hasOutdatedTable ? "by an earlier method, measured again when next needed" : nil,
             summary?.meanError.map {
                 "whole networks within \(Format.decimal(100 * $0, 1)) % on average"
             },
@@ -73,12 +76,13 @@ struct DeviceDocument: Encodable {
     let name, kind: String
     let max_latency_ms, max_peak_memory_kb, max_flash_kb, max_energy_mj: Double?
     let max_macs, max_params: Int?
-    let batch, bytes_per_weight, bytes_per_activation: Int
+    let batch, threads, bytes_per_weight, bytes_per_activation: Int
     let pj_per_mac, pj_per_weight_byte, pj_per_activation_byte: Double
     let latency_table, energy_table: Int64?
     let latency_table_entries: Int?
     let latency_table_resolutions: [Int]?
     let latency_table_mean_error: Double?
+    let latency_table_is_outdated: Bool
     let assumption: String
 
     init(_ device: StoredDevice) {
@@ -92,6 +96,7 @@ struct DeviceDocument: Encodable {
         max_macs = target.limits.macsMax
         max_params = target.limits.paramsMax
         batch = target.batch
+        threads = target.threads
         bytes_per_weight = target.bytesPerWeight
         bytes_per_activation = target.bytesPerActivation
         let model = target.energyModel
@@ -103,6 +108,7 @@ struct DeviceDocument: Encodable {
         latency_table_entries = device.summary?.entries
         latency_table_resolutions = device.summary?.resolutions
         latency_table_mean_error = device.summary?.meanError
+        latency_table_is_outdated = device.hasOutdatedTable
         assumption = target.assumption
     }
 }

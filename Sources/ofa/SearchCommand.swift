@@ -115,7 +115,8 @@ struct SearchCommand: ParsableCommand {
         let known = try predictor.resolutions(in: trained)
         try predictor.checkDomain(space: space, resolutions: wanted ?? known)
         let tables = TableSource(
-            database: database, resolutions: wanted ?? known, space: space, batch: terms.batch)
+            database: database, resolutions: wanted ?? known, space: space, batch: terms.batch,
+            threads: terms.threads)
         let table = try tables.read(given.latencyTable)
         let energy = try tables.read(given.energyTable, .energyTable)
         let sizes = try given.naming {

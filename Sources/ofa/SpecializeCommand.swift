@@ -151,7 +151,9 @@ struct SpecializeCommand: ParsableCommand {
         }
         let run = try EnqueuedRun(spec, queue) { connection in
             for (device, before) in zip(devices, targets) {
-                guard let table = device.latencyTable, before.latencyTable == nil else { continue }
+                guard let table = device.latencyTable, table != before.latencyTable else {
+                    continue
+                }
                 try DeviceStore(connection).setLatencyTable(table, of: device.target)
             }
         }
@@ -189,16 +191,26 @@ struct SpecializeCommand: ParsableCommand {
         }
     }
 
-    /// Returns `device`. If it is a computer with a latency limit but no latency table, the returned device has the
-    /// newest table that was measured on this machine, if there is one.
+    /// Returns `device`, without its latency table if that is outdated. If the device is a computer with a latency limit
+    /// but no latency table, the returned device has the newest table that was measured on this machine, if there is
+    /// one.
     private func withTable(
         _ device: StoredDevice, _ sources: Specialization.Sources, _ connection: Connection
     ) throws -> StoredDevice {
         let target = device.target
+        if let table = device.latencyTable, device.hasOutdatedTable {
+            Output.note(
+                "device \(target.name): its latency table, artifact \(table), was measured by an earlier method and is"
+                    + " not used")
+            return try withTable(
+                StoredDevice(target: target, latencyTable: nil, energyTable: device.energyTable),
+                sources, connection)
+        }
         let store = DeviceStore(connection)
         guard device.latencyTable == nil, target.kind == .computer,
             target.limits.latencyMsMax != nil,
-            let table = try store.tableOfThisMachine(space: sources.space, batch: target.batch)
+            let table = try store.tableOfThisMachine(
+                space: sources.space, batch: target.batch, threads: target.threads)
         else { return device }
         Output.note(
             "device \(target.name): uses this machine's latency table, artifact \(table);"

@@ -50,6 +50,8 @@ struct TableSource {
     var space: SearchSpace?
     /// The batch size that a table must have if the table records a batch size; nil allows any.
     var batch: Int?
+    /// The number of threads that such a table must be of.
+    var threads = 1
 
     /// Reads and merges the tables `references`; nil if `references` is empty. If tables have entries for the same
     /// network part and image size, the last table's entry is kept.
@@ -85,7 +87,7 @@ struct TableSource {
     private func table(_ reference: String, _ role: ArtifactRole) throws -> LatencyTable {
         if let artifact = try artifact(reference, role) {
             let devices = DeviceStore(try database.connectToExisting())
-            if let batch { try devices.checkBatch(of: artifact, batch) }
+            if let batch { try devices.check(artifact, batch: batch, threads: threads) }
             return try devices.table(artifact.id)
         }
         let unit = role == .energyTable ? "mj" : "ms"

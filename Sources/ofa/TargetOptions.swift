@@ -3,7 +3,7 @@
 import ArgumentParser
 import Devices
 
-/// The options for a device's limits, batch size, number formats and energies. Number formats and energies have
+/// The options for a device's limits, batch size, threads, number formats and energies. Number formats and energies have
 /// defaults, which depend on the device's kind.
 struct TargetOptions: ParsableArguments {
     /// The limits.
@@ -13,6 +13,11 @@ struct TargetOptions: ParsableArguments {
         help: "The batch size: latency, energy and peak memory are per batch.",
         transform: Number.whole(1...4096))
     var batch = 1
+    /// The number of threads.
+    @Option(
+        help: "The threads that run a network: latency is that of a pass on all of them.",
+        transform: Number.whole(DeviceTarget.threadCounts))
+    var threads = 1
     /// Bytes per stored weight; nil for the default of the device's kind.
     @Option(
         help: "Bytes per stored weight; by default 4, or 1 on a microcontroller.",
@@ -43,7 +48,8 @@ struct TargetOptions: ParsableArguments {
     func target(_ name: String, _ kind: DeviceTarget.Kind) -> DeviceTarget {
         var target = DeviceTarget(
             name: name, kind: kind, limits: limits.replacing(), batch: batch,
-            bytesPerWeight: bytesPerWeight, bytesPerActivation: bytesPerActivation)
+            threads: threads, bytesPerWeight: bytesPerWeight, bytesPerActivation: bytesPerActivation
+        )
         target.energy = energy(target.energyModel)
         return target
     }

@@ -86,6 +86,7 @@ import Testing
             #expect(try place.list("artifacts", "list").isEmpty)
             #expect(try place.document("device", "show", "board") as NSDictionary == device)
         }
+        try refused("are of 4 threads, and device board has 1") { $0["threads"] = 4 }
         var source = try #require(good["bundle"] as? [String: Any])
         try refused("are of a manifest that") { $0["manifest"] = "00" }
         try refused("field milliseconds is missing") { $0["milliseconds"] = nil }

@@ -11,6 +11,7 @@ import Testing
             "device", "add", "doorbell", "--kind", "microcontroller", "--max-flash-kb", "512",
             "--max-peak-memory-kb",
             "132.5", "--max-macs", "3000000", "--max-params", "1000000", "--batch", "2",
+            "--threads", "3",
             "--max-energy-mj", "2.5", "--pj-per-mac", "0.5")
         #expect(added["max_flash_kb"] as? Double == 512)
         #expect(added["max_peak_memory_kb"] as? Double == 132.5)
@@ -21,7 +22,8 @@ import Testing
         #expect(added["pj_per_mac"] as? Double == 0.5)
         #expect(added["pj_per_weight_byte"] as? Double == 162.5)
         #expect(added["bytes_per_weight"] as? Int == 1)
-        #expect(added["batch"] as? Int == 2)
+        #expect(added["batch"] as? Int == 2 && added["threads"] as? Int == 3)
+        #expect(added["latency_table_is_outdated"] as? Bool == false)
         let shown = try place.document("device", "show", "doorbell")
         #expect(shown as NSDictionary == added as NSDictionary)
         _ = try place.document("device", "add", "doorbell", "--kind", "phone")
@@ -30,7 +32,7 @@ import Testing
         #expect(try place.ofa("device", "list").output.contains("doorbell"))
     }
 
-    @Test("a table stays while a device's limits change, and goes when its batch does")
+    @Test("a table stays while a device's limits change, and goes when its batch or threads do")
     func table() throws {
         let place = try CommandPlace()
         let file = try place.table("ms.csv")
@@ -42,6 +44,11 @@ import Testing
         #expect(kept["latency_table"] as? Int == 1)
         let gone = try place.document("device", "add", "d", "--kind", "phone", "--batch", "8")
         #expect(gone["latency_table"] is NSNull)
+        _ = try place.document("device", "add", "e", "--kind", "phone", "--latency-table", file)
+        let other = try place.document("device", "add", "e", "--kind", "phone", "--threads", "2")
+        #expect(other["latency_table"] is NSNull && other["threads"] as? Int == 2)
+        #expect(
+            try place.ofa("device", "show", "e").output.contains("phone, batch 1, 2 threads"))
     }
 
     @Test("comma-separated tables of latencies and energies are stored, and stay")
@@ -305,6 +312,8 @@ import Testing
             ["a", "--kind", "phone", "--batch", "0"], ["a"],
             ["a", "--kind", "phone", "--max-energy-mj", "0"],
             ["a", "--kind", "phone", "--bytes-per-weight", "9"],
+            ["a", "--kind", "phone", "--threads", "0"],
+            ["a", "--kind", "phone", "--threads", "257"],
             ["a", "--kind", "phone", "--pj-per-mac=-1"],
         ])
     func usage(arguments: [String]) throws {

@@ -20,6 +20,27 @@ import Testing
         #expect(phone.metrics(cost, latencyMs: 2).peakMemoryBytes == 4 * metrics.peakMemoryBytes)
     }
 
+    @Test("a device of one thread is stored as in older versions, and read from their data")
+    func threads() throws {
+        var device = DeviceTarget(name: "d", kind: .computer, limits: .init())
+        func text() throws -> String {
+            String(decoding: try JSONEncoder().encode(device), as: UTF8.self)
+        }
+        func read() throws -> DeviceTarget {
+            try JSONDecoder().decode(DeviceTarget.self, from: Data(try text().utf8))
+        }
+        #expect(try device.threads == 1 && !text().contains("hreads"))
+        #expect(try read() == device)
+        device.threads = 4
+        #expect(try text().contains(#""threads":4"#))
+        #expect(try read() == device && read().threads == 4)
+        try device.validate()
+        for threads in [0, 257] {
+            device.threads = threads
+            #expect(throws: DeviceError.self) { try device.validate() }
+        }
+    }
+
     @Test("a batch needs its memory and energy as often, its weights once")
     func batch() throws {
         let cost = try NetworkCost(tinySpace, tinySpace.largest)

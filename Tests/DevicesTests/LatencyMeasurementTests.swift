@@ -1,5 +1,7 @@
 // Timing one network in several goes.
+import Foundation
 import Networks
+import Synchronization
 import Tensors
 import TestSupport
 import Testing
@@ -7,18 +9,60 @@ import Testing
 @testable import Devices
 
 @Suite struct LatencyMeasurementTests {
-    @Test("all goes count together, and before the first there is no timing")
-    func goes() throws {
+    @Test("all goes count together, and before the first there is no timing", arguments: [1, 2])
+    func goes(threads: Int) throws {
         let shape = try NetworkShape(tinySpace, tinySpace.smallest)
-        let (network, alone) = try LatencyMeasurement(
-            tinySpace, weights: try Weights(supernetOf: tinySpace, seed: 1), batch: 1
-        ).alone(shape)
-        let timer = WholeNetworkTimer(network, alone, batch: 1)
-        #expect(timer.timing == nil)
+        let timer = WholeNetworkTimer(
+            try LatencyMeasurement(
+                supernet: try Weights(supernetOf: tinySpace, seed: 1), batch: 1, threads: threads
+            ).compiled(shape))
+        #expect(timer.timing == nil && timer.threads == threads)
         for _ in 0..<3 { timer.time(repeats: 5) }
         let timing = try #require(timer.timing)
         #expect(timing.sorted.count == 15)
         #expect(timing.sorted.allSatisfy { $0 > 0 } && timing.steady <= timing.sorted[14])
+    }
+
+    @Test(
+        "the parts of a pass are those of the table's keys, for every family and on several threads",
+        arguments: SearchSpace.tinyFamilies, [1, 2])
+    func parts(space: SearchSpace, threads: Int) throws {
+        let measurement = try LatencyMeasurement(
+            supernet: try Weights(supernetOf: space, seed: 1), batch: 2, threads: threads)
+        #expect(measurement.threads == threads)
+        for config in [space.largest, space.smallest] {
+            let shape = try NetworkShape(space, config)
+            let passes = measurement.parts(shape, passes: 3)
+            #expect(passes.count >= 3)
+            for pass in passes {
+                #expect(pass.count == shape.latencyKeys.count)
+                #expect(pass.reduce(0, +) > 0)
+            }
+        }
+    }
+
+    @Test("only the caller's thread has a clock of its processor time")
+    func clocks() throws {
+        let shape = try NetworkShape(
+            .named("ofa-mbv3-w1.0"), SearchSpace.named("ofa-mbv3-w1.0").largest)
+        let weights = try Weights(supernetOf: tinySpace, seed: 1)
+        let large = try NetworkShape(tinySpace, tinySpace.largest)
+        for threads in [1, 2] {
+            let measurement = try LatencyMeasurement(supernet: weights, batch: 1, threads: threads)
+            #expect(measurement.countsProcessorTime(shape) == (threads == 1))
+            #expect(!measurement.countsProcessorTime(large))
+        }
+    }
+
+    @Test("every thread of a timed network can be pinned")
+    func eachThread() throws {
+        let measurement = try LatencyMeasurement(
+            supernet: try Weights(supernetOf: tinySpace, seed: 1), batch: 1, threads: 3)
+        let threads = Mutex<Set<ObjectIdentifier>>([])
+        measurement.onEachThread {
+            _ = threads.withLock { $0.insert(ObjectIdentifier(Thread.current)) }
+        }
+        #expect(threads.withLock { $0.count } == 3)
     }
 
     @Test("a quiet go tells the latency where all others were disturbed")

@@ -8,9 +8,9 @@ import Testing
 @testable import Devices
 
 @Suite struct LatencySurveyTests {
-    private func measurement() throws -> LatencyMeasurement {
+    private func measurement(threads: Int = 1) throws -> LatencyMeasurement {
         try LatencyMeasurement(
-            tinySpace, weights: try Weights(supernetOf: tinySpace, seed: 1), batch: 2)
+            supernet: try Weights(supernetOf: tinySpace, seed: 1), batch: 2, threads: threads)
     }
 
     @Test("the parts of a pass are as many as its keys, and together the pass")
@@ -24,21 +24,19 @@ import Testing
         #expect(measurement.whole(shape, passes: 2).count >= 2)
     }
 
-    @Test("what is timed is the supernet's network on weights of its own, as on the device")
-    func alone() throws {
+    @Test("what is timed is the supernet's network, compiled")
+    func compiled() throws {
         let weights = try Weights(supernetOf: tinySpace, seed: 1)
         let shape = try NetworkShape(tinySpace, tinySpace.smallest)
-        let (network, cut) = try LatencyMeasurement(tinySpace, weights: weights, batch: 2)
-            .alone(shape)
-        #expect(network.weights.layout.parameters.count < weights.layout.parameters.count)
-        #expect(cut.latencyKeys == shape.latencyKeys)
+        let network = try LatencyMeasurement(supernet: weights, batch: 2).compiled(shape)
+        #expect(network.shape == shape)
         let supernet = try Network(
             supernet: weights, of: tinySpace, engine: try CPUEngine(threads: 1))
         let storage = Storage(count: 2 * shape.resolution * shape.resolution * shape.inputChannels)
         storage.all.fill(with: 0.5)
         let images = Network.input(shape, images: 2, storage: storage)
         let whole = supernet.forward(images, shape, mode: .running).values
-        let own = network.forward(images, cut, mode: .running).values
+        let own = network.forward(images).values
         #expect(zip(whole, own).allSatisfy { abs($0 - $1) <= 1e-5 } && whole.count == own.count)
     }
 
@@ -79,6 +77,26 @@ import Testing
         while !whole.isDone { try whole.step(tinySpace, measurement) }
         #expect(resumed.wholes.map(\.arch) == whole.wholes.map(\.arch))
         #expect(resumed.measuredEntries == whole.measuredEntries)
+    }
+
+    @Test("a survey goes on only with the method and the threads of its timings")
+    func continued() throws {
+        let survey = LatencySurvey(
+            resolutions: [16], repeats: 4, wholeNetworks: 4, seed: 9, threads: 2)
+        #expect(try survey.isContinued(by: try measurement(threads: 2)))
+        #expect(try !survey.isContinued(by: try measurement()))
+        // A survey of a version that timed networks in place names no method.
+        let text = String(decoding: try JSONEncoder().encode(survey), as: UTF8.self)
+        let method = #""method":"\#(LatencyMeasurement.method)""#
+        #expect(text.contains(method))
+        func read(_ text: String) throws -> LatencySurvey {
+            try JSONDecoder().decode(LatencySurvey.self, from: Data(text.utf8))
+        }
+        #expect(throws: DecodingError.self) {
+            try read(text.replacing(method + ",", with: "").replacing("," + method, with: ""))
+        }
+        let other = try read(text.replacing(method, with: #""method":"another""#))
+        #expect(try !other.isContinued(by: try measurement(threads: 2)))
     }
 
     @Test("entries that are known are kept and not measured again")

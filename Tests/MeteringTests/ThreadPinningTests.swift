@@ -1,4 +1,6 @@
 // Pinning a thread, and what the host says of its processors.
+import Foundation
+import Synchronization
 import Testing
 
 @testable import Metering
@@ -17,6 +19,39 @@ import Testing
                     ThreadPinning.allowedProcessors() == (pinning.processor.map { [$0] } ?? before))
             }
         }
+        #expect(ThreadPinning.allowedProcessors() == before)
+    }
+
+    @Test("several processors are chosen and used, each once, and no more than there are")
+    func several() {
+        let before = ThreadPinning.allowedProcessors()
+        for count in [1, 2, 10_000] {
+            let chosen = ThreadPinning.leastBusy(count)
+            #expect(chosen.processors.count == min(count, before.count))
+            #expect(Set(chosen.processors).isSubset(of: before))
+            #expect(Set(chosen.processors).count == chosen.processors.count)
+            chosen.whilePinned { pinning in
+                #expect(
+                    ThreadPinning.allowedProcessors()
+                        == (pinning.processors.isEmpty ? before : pinning.processors.sorted()))
+            }
+        }
+        #expect(ThreadPinning.allowedProcessors() == before)
+    }
+
+    @Test("a thread that pins itself stays on its processors")
+    func pins() {
+        let chosen = ThreadPinning.leastBusy(), before = ThreadPinning.allowedProcessors()
+        let found = Mutex<[Int]>([]), done = DispatchSemaphore(value: 0)
+        Thread.detachNewThread {
+            chosen.pin()
+            found.withLock { $0 = ThreadPinning.allowedProcessors() }
+            done.signal()
+        }
+        done.wait()
+        let own = found.withLock { $0 }
+        // The system may refuse to pin.
+        #expect(own == chosen.processors || own == before)
         #expect(ThreadPinning.allowedProcessors() == before)
     }
 

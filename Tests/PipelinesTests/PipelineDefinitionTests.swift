@@ -114,7 +114,7 @@ import Testing
             of: "pc: {kind: computer, max_latency_ms: 2}",
             with: "pc: {kind: microcontroller, batch: 4, max_latency_ms: 2, max_energy_mj: 0.5,"
                 + " max_peak_memory_kb: 32, max_flash_kb: 64, max_macs: 100, max_params: 200,"
-                + " bytes_per_activation: 2, pj_per_mac: 0.5}")
+                + " bytes_per_activation: 2, pj_per_mac: 0.5, threads: 3}")
         let device = try #require(try SmallPipeline.read(text).devices["pc"])
         #expect(
             device.limits
@@ -122,7 +122,8 @@ import Testing
                     latencyMsMax: 2, peakMemoryKBMax: 32, flashKBMax: 64, macsMax: 100,
                     paramsMax: 200, energyMJMax: 0.5))
         #expect(
-            device.batch == 4 && device.bytesPerWeight == 1 && device.bytesPerActivation == 2)
+            device.batch == 4 && device.bytesPerWeight == 1 && device.bytesPerActivation == 2
+                && device.threads == 3)
         #expect(device.energyModel.picojoulesPerMAC == 0.5)
         #expect(device.energyModel.picojoulesPerWeightByte == 162.5)
         let stage = "  latency: {kind: measure-device, device: pc, resolutions: [28, 20]}\n"

@@ -262,61 +262,6 @@ struct SpecializationTests {
             spec.stages.map { Specialization.step(ofStage: $0.name) } == [.search, .network, nil])
     }
 
-    @Test(
-        "a table measured on this machine serves every computer of its space and batch, one from elsewhere none"
-    )
-    func tableOfThisMachine() throws {
-        let database = try TemporaryDatabase()
-        let connection = try database.connect()
-        let store = ArtifactStore(connection)
-        func table(_ name: String, host: String?, batch: Int) throws -> ArtifactID {
-            var known = #""space":"fashion-mbv3","batch":\#(batch)"#
-            if let host { known += #","host":"\#(host)""# }
-            return try store.insert(
-                Artifact.New(
-                    broughtAs: ArtifactRole.latencyTable.rawValue, name: name,
-                    digest: BlobStore(connection).put(Array(name.utf8), elementSize: 1),
-                    metadataJSON: "{\(known)}"))
-        }
-        let here = ProcessInfo.processInfo.hostName
-        let devices = DeviceStore(connection)
-        #expect(try devices.tableOfThisMachine(space: .fashion, batch: 1) == nil)
-        _ = try table("elsewhere", host: "not-" + here, batch: 1)
-        _ = try table("brought", host: nil, batch: 1)
-        #expect(try devices.tableOfThisMachine(space: .fashion, batch: 1) == nil)
-        let old = try table("old", host: here, batch: 1)
-        let new = try table("new", host: here, batch: 1)
-        #expect(old < new)
-        #expect(try devices.tableOfThisMachine(space: .fashion, batch: 1) == new)
-        #expect(try devices.tableOfThisMachine(space: .fashion, batch: 8) == nil)
-        #expect(
-            try devices.tableOfThisMachine(
-                space: try SearchSpace.named("ofa-mbv3-w1.0"), batch: 1) == nil)
-    }
-
-    @Test(
-        "a table that was measured reaches the device it was measured for, not another of its name")
-    func tableOfAnother() throws {
-        let database = try TemporaryDatabase()
-        let connection = try database.connect()
-        let devices = DeviceStore(connection)
-        let table = try devices.importTable(LatencyTable(), name: "t")
-        let measured = DeviceTarget(name: "d", kind: .computer, limits: .init(latencyMsMax: 1))
-        for other in [
-            DeviceTarget(name: "d", kind: .phone, limits: .init(latencyMsMax: 1)),
-            DeviceTarget(name: "d", kind: .computer, limits: .init(latencyMsMax: 1), batch: 8),
-        ] {
-            #expect(try !devices.remove("d") || devices.find("d") == nil)
-            try devices.save(other)
-            try devices.setLatencyTable(table, of: measured)
-            #expect(try devices.find("d")?.latencyTable == nil)
-        }
-        try devices.save(measured)
-        try devices.setLatencyTable(table, of: measured)
-        #expect(try devices.find("d")?.latencyTable == table)
-        #expect(try devices.remove("d") && devices.find("d") == nil && !devices.remove("d"))
-    }
-
     @Test("a device's tables are inputs of its search; what is measured keeps what was known")
     func tables() throws {
         let target = DeviceTarget(

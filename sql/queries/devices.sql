@@ -1,6 +1,6 @@
 -- name: DeviceSave :exec
 -- Adds a device target or replaces it. A NULL for the latency or energy table keeps the stored table or, if the batch
--- size changes, removes the table from the device.
+-- size or the number of threads changes, removes the table from the device.
 select ofa_api_1.save_device(@name::text, @target::jsonb, @latency_table::bigint?, @energy_table::bigint?);
 
 -- name: DeviceGet :one
@@ -16,8 +16,8 @@ from ofa.device left join ofa.artifact on artifact.id = device.latency_table
 order by device.name;
 
 -- name: DeviceSetTable :exec
--- Sets the latency table measured for a device, if the device still has this kind and batch size: the name may have
--- been given to another device since the measurement began.
+-- Sets the latency table measured for a device, if the device still has this kind, batch size and number of threads: the
+-- name may have been given to another device since the measurement began.
 select ofa_api_1.set_device_table(@name::text, @kind::text, @batch::int, @latency_table::bigint);
 
 -- name: DeviceRemove :exec

@@ -11,9 +11,6 @@ public final class Network {
     /// The engine that computes the passes.
     public let engine: any Engine
 
-    /// The clock that times the layers of every pass; nil for no timing.
-    public var clock: PassClock?
-
     let widest: NetworkShape
     let context: NetworkContext
     let layers: RunningLayers
@@ -128,7 +125,6 @@ public final class Network {
             images.height == shape.resolution && images.channels == shape.inputChannels,
             "forward: images are \(images.height)x\(images.width)x\(images.channels); this subnet takes"
                 + " \(shape.resolution)x\(shape.resolution)x\(shape.inputChannels)")
-        clock?.begin()
         context.mode = mode
         context.keepsTape = training
         tape = nil
@@ -154,7 +150,6 @@ public final class Network {
             let mark = workspace.mark
             current = layers[placed.place].forward(current, placed.layer, pass)
             if !training { workspace.rewind(to: mark) }
-            clock?.mark()
             index += 1
             if isSharing, index == constantLayers {
                 context.mode = mode

@@ -82,7 +82,10 @@ enum MaterialiseStage {
             (network, alone) = try MaterialiseStage.subnet(shape, bytes: bytes, engine: engine)
             timer =
                 device.kind == .computer
-                ? try MaterialiseStage.timer(shape, bytes: bytes, batch: device.batch) : nil
+                ? WholeNetworkTimer(
+                    CompiledNetwork(
+                        network.weights, alone, images: device.batch,
+                        engine: try CPUEngine(threads: device.threads))) : nil
         }
     }
 
@@ -224,10 +227,13 @@ enum MaterialiseStage {
         let loader = BatchLoader(source, normalization: images.normalization)
         let count = source.count, share = (1 - done) * (heldOut > 0 ? 0.58 : 1)
         var parts: [Evaluator.Result] = []
-        let processor = timers.isEmpty ? nil : ThreadPinning.leastBusy()
+        let processors = timers.map(\.threads).max().map { ThreadPinning.leastBusy($0) }
         func time() {
-            processor?.whilePinned { _ in
-                for timer in timers { timer.time(repeats: timings) }
+            processors?.whilePinned { pinning in
+                for timer in timers {
+                    timer.onEachThread(pinning.pin)
+                    timer.time(repeats: timings)
+                }
             }
         }
         for part in 0..<testParts {
@@ -249,14 +255,6 @@ enum MaterialiseStage {
     /// The number of parts of the test images, and of latency timings before each part and after
     /// the last.
     private static let testParts = 4, timings = 20
-
-    /// Returns a timer that runs the stored network on one thread.
-    private static func timer(_ shape: NetworkShape, bytes: [UInt8], batch: Int) throws
-        -> WholeNetworkTimer
-    {
-        let (single, alone) = try subnet(shape, bytes: bytes, engine: try CPUEngine(threads: 1))
-        return WholeNetworkTimer(single, alone, batch: batch)
-    }
 
     static func figures(
         _ device: DeviceTarget, _ cut: Cut, _ choice: Choice?,

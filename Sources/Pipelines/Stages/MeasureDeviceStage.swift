@@ -25,37 +25,50 @@ enum MeasureDeviceStage {
         let space = context.space
         let resolutions = Set(parameters.resolutions ?? space.resolutions).sorted()
         let measurement = try LatencyMeasurement(
-            space, weights: try Weights(supernetOf: space, seed: 1), batch: parameters.device.batch)
-        let known = try knownTable(context, instructionSet: measurement.instructionSet)
+            supernet: try Weights(supernetOf: space, seed: 1), batch: parameters.device.batch,
+            threads: parameters.device.threads)
+        let known = try knownTable(context, measurement)
         var survey = LatencySurvey(
             resolutions: resolutions, known: known ?? LatencyTable(), repeats: parameters.repeats,
-            wholeNetworks: parameters.wholeNetworks, seed: context.arguments.seed)
+            wholeNetworks: parameters.wholeNetworks, seed: context.arguments.seed,
+            threads: measurement.threads)
         if let saved = try context.job.latestCheckpoint() {
             do {
-                survey = try JSONText.decode(
+                let begun = try JSONText.decode(
                     LatencySurvey.self, from: saved.payload,
                     what: "the checkpoint of the measurement")
+                if begun.isContinued(by: measurement) {
+                    survey = begun
+                } else {
+                    context.job.log(
+                        "the checkpoint is of another method of measuring: measuring from the beginning"
+                    )
+                }
             } catch let error as PipelineError {
                 // The checkpoint is of another version. The measurement starts over, which costs only minutes.
                 context.job.log("\(error): measuring from the beginning")
             }
         }
-        let machine = try ThreadPinning.leastBusy().whilePinned { pinning in
-            try measure(&survey, context, measurement, pinning)
+        let processors = ThreadPinning.leastBusy(measurement.threads)
+        let machine = try processors.whilePinned { pinning in
+            measurement.onEachThread(pinning.pin)
+            return try measure(&survey, context, measurement, pinning)
         }
         return try output(survey, context, parameters, measurement, machine)
     }
 
     /// Returns the input table, whose entries are not measured again. Nil if there is no input table, or if it was
-    /// measured on another host, for another space or with another instruction set.
-    private static func knownTable(_ context: StageContext, instructionSet: String) throws
-        -> LatencyTable?
+    /// measured on another host, for another space, with another instruction set or number of threads, or by another
+    /// method.
+    private static func knownTable(_ context: StageContext, _ measurement: LatencyMeasurement)
+        throws -> LatencyTable?
     {
         guard context.arguments.inputs[.latencyTable] != nil else { return nil }
         let artifact = try context.input(.latencyTable)
-        let origin = try context.metadata(Origin.self, of: artifact)
-        if let host = origin.host, host != ProcessInfo.processInfo.hostName {
-            context.job.log("the existing table was measured on \(host): measuring anew")
+        if let difference = try context.metadata(Origin.self, of: artifact)
+            .difference(from: measurement)
+        {
+            context.job.log("the existing table was measured \(difference): measuring anew")
             return nil
         }
         let made = try context.metadata(TableOrigin.self, of: artifact)
@@ -64,16 +77,26 @@ enum MeasureDeviceStage {
                 "the existing table was measured for space \(made.space ?? ""): measuring anew")
             return nil
         }
-        if let other = origin.instructionSet, other != instructionSet {
-            context.job.log("the existing table was measured with \(other) kernels: measuring anew")
-            return nil
-        }
         return try context.content(LatencyTable.self, of: artifact)
     }
 
     /// The origin that a table records; all fields are nil for user-supplied and calibrated tables.
-    private struct Origin: Decodable {
-        let host, instructionSet: String?
+    struct Origin: Decodable {
+        let host, instructionSet, method: String?
+        let threads: Int?
+
+        /// Returns how the table's measurement differed from `measurement` on this host, such that their entries are not
+        /// comparable; nil if it did not, or if the table was not measured by this program.
+        func difference(from measurement: LatencyMeasurement) -> String? {
+            guard let host else { return nil }
+            if host != ProcessInfo.processInfo.hostName { return "on \(host)" }
+            if let other = instructionSet, other != measurement.instructionSet {
+                return "with \(other) kernels"
+            }
+            if method != LatencyMeasurement.method { return "by another method" }
+            let own = threads ?? 1
+            return own == measurement.threads ? nil : "on \(own) threads"
+        }
     }
 
     private static func measure(
@@ -106,7 +129,7 @@ enum MeasureDeviceStage {
             after: ProcessorState.now(processor: pinning.processor),
             megahertzLow: frequencies.min(), megahertzHigh: frequencies.max(),
             othersBusy: all.map { max(0, $0 * 1e-9 - mine) / max(1e-9, processors * seconds) },
-            seconds: seconds)
+            seconds: seconds, processors: pinning.processors)
     }
 
     private static func output(
@@ -138,7 +161,8 @@ enum MeasureDeviceStage {
             host: ProcessInfo.processInfo.hostName, resolutions: table.resolutions,
             measured: survey.measuredEntries, known: survey.knownEntries,
             outliers: survey.outliers, check: check, machine: machine,
-            spaceHash: try context.space.definitionHash)
+            spaceHash: try context.space.definitionHash, method: LatencyMeasurement.method,
+            threads: measurement.threads)
         let digest = try context.put(
             Array(try JSONText.encode(table).utf8), elementSize: 1, as: .latencyTable)
         return try StageOutput(

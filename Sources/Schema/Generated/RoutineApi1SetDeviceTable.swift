@@ -4,15 +4,18 @@
 extension Routine {
     /// The routine sql/functions/api_1/set_device_table.sql.
     static let api1SetDeviceTable = Routine(
-        name: "api_1/set_device_table", checksum: "d9e5ac2a15f1552409e026c8196269e420fdbd64a0270776edd3c67c5e0a7164", sql: #"""
-        -- Sets the latency table measured for a device, if the device still has this kind and batch size: the name may have
-        -- been given to another device since the measurement began.
+        name: "api_1/set_device_table", checksum: "1f8438a955afbf69a3e0cc0be3546109e1c93ceaffa4d851e79ac86d36cd466d", sql: #"""
+        -- Sets the latency table measured for a device, if the device still has this kind and batch size, and the number of
+        -- threads that the table's metadata name (1 if they name none): the name may have been given to another device since the
+        -- measurement began.
         create or replace function ofa_api_1.set_device_table(p_name text, p_kind text, p_batch int, p_latency_table bigint)
         returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin
           update ofa.device set latency_table = p_latency_table, updated_at = ofa.now()
-          where name = p_name and target -> 'batch' = to_jsonb(p_batch) and target ->> 'kind' = p_kind;
+          where name = p_name and target -> 'batch' = to_jsonb(p_batch) and target ->> 'kind' = p_kind
+            and coalesce(target -> 'threads', '1') = coalesce(
+              (select metadata -> 'threads' from ofa.artifact where id = p_latency_table), '1');
         end
         $$;
         """#)

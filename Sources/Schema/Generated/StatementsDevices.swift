@@ -13,7 +13,7 @@ extension Statement {
 
 extension Request {
     /// Adds a device target or replaces it. A NULL for the latency or energy table keeps the stored table or, if the batch
-    /// size changes, removes the table from the device.
+    /// size or the number of threads changes, removes the table from the device.
     public static func deviceSave(name: String, target: String, latencyTable: Int64?, energyTable: Int64?) -> Request {
         Request(deviceSaveStatement, [.text(name), .json(target), latencyTable.map { .int($0) } ?? .null, energyTable.map { .int($0) } ?? .null])
     }
@@ -31,8 +31,8 @@ extension Request {
         where device.name = $1::text;
         """#)
 
-    /// Sets the latency table measured for a device, if the device still has this kind and batch size: the name may have
-    /// been given to another device since the measurement began.
+    /// Sets the latency table measured for a device, if the device still has this kind, batch size and number of threads: the
+    /// name may have been given to another device since the measurement began.
     public static func deviceSetTable(name: String, kind: String, batch: Int, latencyTable: Int64) -> Request {
         Request(deviceSetTableStatement, [.text(name), .text(kind), .int(batch), .int(latencyTable)])
     }
