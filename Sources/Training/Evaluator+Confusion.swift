@@ -96,12 +96,9 @@ extension Evaluator {
         let classes = subnet.shape.classes
         typealias Part = (batch: Int, answers: [(answer: Confusion.Answer, label: Int)])
         let parts = Mutex<[Part]>([])
-        try eachBatch([subnet.shape], loader: loader, images: images, afterBatch: afterBatch) {
+        try eachBatch([subnet], loader: loader, images: images, afterBatch: afterBatch) {
             lane, index, inputs, labels in
-            let logits = lane.network.withStatistics(subnet.statistics) {
-                let tensor = lane.network.forward(inputs, subnet.shape, mode: .running)
-                return lane.network.engine.download(tensor)
-            }
+            let logits = lane.network.engine.download(lane.logits(0, subnet, inputs))
             guard logits.allSatisfy(\.isFinite) else {
                 throw TrainingError(.diverged, "the network's outputs are not finite")
             }

@@ -55,6 +55,17 @@ public final class Evaluator {
         private var loader: BatchLoader?
         /// The results by batch and subnet.
         var found: [(batch: Int, subnet: Int, loss: Double, correct: Int)] = []
+        /// The subnets that are compiled, by number. They share their weights with this lane's passes.
+        var compiled: [(subnet: Int, network: CompiledNetwork)] = [] {
+            didSet { passes = [:] }
+        }
+        /// The passes of this lane, by subnet and number of images. They use one memory in turn.
+        private var passes: [Place: CompiledNetwork] = [:]
+        private let room = PassRoom()
+
+        private struct Place: Hashable {
+            let subnet, images: Int
+        }
 
         init(_ network: Network) { self.network = network }
 
@@ -70,22 +81,48 @@ public final class Evaluator {
             return own
         }
 
-        /// Returns the mean loss and the number of correct predictions of a subnet on a batch.
-        func answer(
-            _ subnet: Calibrated, _ inputs: FeatureMap, _ labels: [Int32]
-        ) -> (hard: Double, correct: Int) {
-            network.withStatistics(subnet.statistics) {
-                let logits = network.forward(inputs, subnet.shape, mode: .running)
-                let answer = network.engine.crossEntropy(
-                    logits, classes: subnet.shape.classes, labels: labels, soft: nil, smoothing: 0,
-                    gradient: nil)
-                return (answer.hard, answer.correct)
+        /// Compiles subnet `number` for `images` images, if this lane's engine can run compiled networks.
+        func compile(_ subnet: Calibrated, number: Int, images: Int) {
+            guard let engine = network.engine as? CPUEngine else { return }
+            compiled.append(
+                (
+                    number,
+                    CompiledNetwork(
+                        network.weights, subnet.shape, statistics: subnet.statistics,
+                        images: images, engine: engine, room: room)
+                ))
+        }
+
+        /// Returns the logits of subnet `number`, which are valid until the next pass of this lane.
+        func logits(_ number: Int, _ subnet: Calibrated, _ inputs: FeatureMap) -> Tensor {
+            let place = Place(subnet: number, images: inputs.images)
+            if let own = passes[place] { return own.forward(inputs) }
+            guard let engine = network.engine as? CPUEngine,
+                let shared = compiled.first(where: { $0.subnet == number })?.network
+            else {
+                return network.withStatistics(subnet.statistics) {
+                    network.forward(inputs, subnet.shape, mode: .running)
+                }
             }
+            let own = shared.sharing(images: inputs.images, on: engine, room: room)
+            passes[place] = own
+            return own.forward(inputs)
+        }
+
+        /// Returns the mean loss and the number of correct predictions of subnet `number` on a batch.
+        func answer(
+            _ number: Int, _ subnet: Calibrated, _ inputs: FeatureMap, _ labels: [Int32]
+        ) -> (hard: Double, correct: Int) {
+            let answer = network.engine.crossEntropy(
+                logits(number, subnet, inputs), classes: subnet.shape.classes, labels: labels,
+                soft: nil, smoothing: 0, gradient: nil)
+            return (answer.hard, answer.correct)
         }
     }
 
-    private let network: Network
-    private let batch, calibrationBatch: Int
+    let network: Network
+    let batch: Int
+    private let calibrationBatch: Int
     let lanes: [Lane]
 
     /// Prepares to measure and calibrate subnets of `network`. `measure` runs batches of `batch` images, one at a time
@@ -164,11 +201,10 @@ public final class Evaluator {
         afterBatch: (Double) throws -> Void = { _ in }
     ) throws -> [Result] {
         for lane in lanes { lane.found.removeAll(keepingCapacity: true) }
-        try eachBatch(
-            subnets.map(\.shape), loader: loader, images: images, afterBatch: afterBatch
-        ) { lane, index, inputs, labels in
+        try eachBatch(subnets, loader: loader, images: images, afterBatch: afterBatch) {
+            lane, index, inputs, labels in
             for (number, subnet) in subnets.enumerated() {
-                let answer = lane.answer(subnet, inputs, labels)
+                let answer = lane.answer(number, subnet, inputs, labels)
                 lane.found.append(
                     (index, number, answer.hard * Double(labels.count), answer.correct))
             }
@@ -176,17 +212,23 @@ public final class Evaluator {
         return results(subnets.count, images: images.count)
     }
 
-    /// Makes the batches of `images` at the size of `shapes`, and calls `body` for each batch on one of the lanes, with
-    /// the batch's number, images and labels. `afterBatch` is called as `measure` says.
+    /// Makes the batches of `images` at the size of `subnets`, and calls `body` for each batch on one of the lanes, with
+    /// the batch's number, images and labels. Before, compiles the subnets for which this pays. `afterBatch` is called as
+    /// `measure` says.
     ///
     /// Errors: those of the loader and of the closures. If several batches fail, throws the error of the earliest
     /// batch.
     func eachBatch(
-        _ shapes: [NetworkShape], loader: BatchLoader, images: [Int],
+        _ subnets: [Calibrated], loader: BatchLoader, images: [Int],
         afterBatch: (Double) throws -> Void,
         _ body: (Lane, Int, FeatureMap, [Int32]) throws -> Void
     ) throws {
-        let size = Self.size(of: shapes)
+        let size = Self.size(of: subnets.map(\.shape))
+        compile(subnets, images: images.count)
+        defer { forgetCompiled() }
+        let inPlace = subnets.indices.filter { number in
+            !lanes[0].compiled.contains { $0.subnet == number }
+        }.map { subnets[$0].shape }
         let batches = (images.count + batch - 1) / batch, next = Atomic<Int>(0)
         // The lanes take batches in order, so the earliest batch that fails does not depend on the threads. Its error
         // is thrown.
@@ -194,7 +236,7 @@ public final class Evaluator {
         network.engine.onEachLane { thread in
             var index = 0
             let lane = self.lanes[thread], loader = lane.loader(as: loader)
-            lane.network.reserve(shapes, images: min(batch, images.count), training: false)
+            lane.network.reserve(inPlace, images: min(batch, images.count), training: false)
             do {
                 while true {
                     index = next.add(1, ordering: .relaxed).oldValue

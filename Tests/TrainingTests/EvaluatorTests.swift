@@ -90,6 +90,64 @@ import Testing
         #expect(Evaluator.Result(together: []).images == 0)
     }
 
+    @Test(
+        "compiled subnets give the answers of subnets in place, also for the last, smaller batch",
+        arguments: [1, 2])
+    func compiled(threads: Int) throws {
+        let network = self.network.sharing(on: try CPUEngine(threads: threads))
+        var small = fixture.space.smallest
+        small.resolution = fixture.space.largest.resolution
+        let shapes = try [small, fixture.space.largest].map { try NetworkShape(fixture.space, $0) }
+        let images = (0..<8).flatMap { _ in fixture.training }
+        #expect(images.count % 7 != 0)
+        for shape in shapes {
+            #expect(Evaluator.compiles(shape, images: images.count))
+            #expect(!Evaluator.compiles(shape, images: 1))
+        }
+        let evaluator = Evaluator(network, batch: 7), loader = fixture.data.loader
+        let subnets = try evaluator.calibrate(shapes, data: fixture.data, count: 100, seed: 1)
+        var compiled: Set<Int> = []
+        let found = try evaluator.measure(subnets, loader: loader, images: images) { _ in
+            compiled.formUnion(evaluator.lanes[0].compiled.map(\.subnet))
+        }
+        // Lane 0 may have come too late for a batch.
+        #expect(compiled == [0, 1] || compiled.isEmpty && threads > 1)
+        #expect(evaluator.lanes.allSatisfy { $0.compiled.isEmpty })
+        for (subnet, result) in zip(subnets, found) {
+            var loss = 0.0, correct = 0
+            for start in stride(from: 0, to: images.count, by: 7) {
+                let (inputs, labels) = try loader.batch(
+                    images[start..<min(start + 7, images.count)], size: subnet.shape.resolution,
+                    engine: network.engine)
+                let answer = network.withStatistics(subnet.statistics) {
+                    network.engine.crossEntropy(
+                        network.forward(inputs, subnet.shape, mode: .running),
+                        classes: subnet.shape.classes, labels: labels, soft: nil, smoothing: 0,
+                        gradient: nil)
+                }
+                loss += answer.hard * Double(labels.count)
+                correct += answer.correct
+            }
+            #expect(result.images == images.count)
+            #expect(result.top1 == Double(correct) / Double(images.count))
+            #expect(abs(result.loss - loss / Double(images.count)) < 1e-5)
+        }
+    }
+
+    @Test(
+        "a network that ignores its transform matrices is not compiled, because compiling uses them"
+    )
+    func withoutTransform() throws {
+        let network = self.network.sharing(on: try CPUEngine(threads: 1))
+        network.usesKernelTransform = false
+        let evaluator = Evaluator(network, batch: 7),
+            images = (0..<8).flatMap { _ in fixture.training }
+        let subnets = try evaluator.calibrate([shape], data: fixture.data, count: 100, seed: 1)
+        _ = try evaluator.measure(subnets, loader: fixture.data.loader, images: images) { _ in
+            #expect(evaluator.lanes[0].compiled.isEmpty)
+        }
+    }
+
     @Test("the number of threads changes nothing", arguments: [2, 3])
     func threads(_ count: Int) throws {
         let statistics = try Evaluator(network).calibrate(

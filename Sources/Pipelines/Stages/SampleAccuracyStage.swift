@@ -157,9 +157,10 @@ enum SampleAccuracyStage {
         let heldOut = Array(images.heldOut.prefix(parameters.images))
         let start = ContinuousClock.now
         var samples = [AccuracySample?](repeating: nil, count: subnets.count), done = 0
-        for group in groups(subnets, sharing: images.data.loader.source.isDecoded) {
+        let all = try subnets.map { try NetworkShape(context.space, $0) }
+        for group in groups(all, sharing: images.data.loader.source.isDecoded) {
             try context.job.stopIfAsked()
-            let shapes = try group.map { try NetworkShape(context.space, subnets[$0]) }
+            let shapes = group.map { all[$0] }
             let calibrated = try evaluator.calibrate(
                 shapes, data: images.data, count: parameters.calibrationImages,
                 augmentation: augmentation, seed: context.arguments.seed
@@ -181,15 +182,24 @@ enum SampleAccuracyStage {
     }
 
     /// Returns the indices of subnets that are measured together. If pictures must be decoded, groups have subnets of
-    /// one image size, at most 64, because each subnet's running statistics are in memory. Otherwise each subnet is a
-    /// group.
-    private static func groups(_ subnets: [SubnetConfig], sharing: Bool) -> [[Int]] {
+    /// one image size: at most 64 with at most 2^27 weights (512 MB), because each subnet's running statistics and
+    /// compiled weights are in memory. Otherwise each subnet is a group.
+    static func groups(_ subnets: [NetworkShape], sharing: Bool) -> [[Int]] {
         guard sharing else { return subnets.indices.map { [$0] } }
         let sizes = Dictionary(grouping: subnets.indices) { subnets[$0].resolution }
         return sizes.sorted { $0.key < $1.key }.flatMap { _, indices in
-            stride(from: 0, to: indices.count, by: 64).map {
-                Array(indices[$0..<min($0 + 64, indices.count)])
+            var groups: [[Int]] = [], weights = 0
+            for index in indices {
+                let own = NetworkCost(subnets[index]).parameters
+                if let last = groups.last, last.count < 64, weights + own <= 1 << 27 {
+                    groups[groups.count - 1].append(index)
+                    weights += own
+                } else {
+                    groups.append([index])
+                    weights = own
+                }
             }
+            return groups
         }
     }
 
