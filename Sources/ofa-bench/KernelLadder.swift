@@ -17,6 +17,11 @@ struct KernelLadder {
         case elementwise(size: Int, channels: Int)
         case loss(rows: Int, classes: Int)
         case optimizer(parameters: Int)
+        /// Operators of compiled passes: the beginning of an inverted residual block, one row times a matrix, and a
+        /// convolution.
+        case expansion(size: Int, inputs: Int, channels: Int, kernel: Int, stride: Int)
+        case row(inputs: Int, outputs: Int)
+        case compiled(size: Int, inputs: Int, outputs: Int, kernel: Int, stride: Int)
     }
 
     /// The fastest run of one operator.
@@ -53,10 +58,20 @@ struct KernelLadder {
         .elementwise(size: 16, channels: 240),
         .loss(rows: 32, classes: 1000),
         .optimizer(parameters: 1 << 22),
+        .expansion(size: 64, inputs: 16, channels: 96, kernel: 7, stride: 2),
+        .expansion(size: 32, inputs: 24, channels: 144, kernel: 3, stride: 1),
+        .expansion(size: 16, inputs: 40, channels: 240, kernel: 5, stride: 1),
+        .expansion(size: 8, inputs: 112, channels: 672, kernel: 7, stride: 1),
+        .row(inputs: 240, outputs: 64),
+        .row(inputs: 1280, outputs: 1000),
+        .compiled(size: 128, inputs: 3, outputs: 16, kernel: 3, stride: 2),
+        .compiled(size: 16, inputs: 176, outputs: 176, kernel: 3, stride: 1),
+        .compiled(size: 8, inputs: 480, outputs: 80, kernel: 1, stride: 1),
     ]
 
-    private let engine: CPUEngine
-    private let images, runs: Int
+    let engine: CPUEngine
+    let images: Int
+    private let runs: Int
 
     /// Prepares to time operators of instruction set `set` on `images` images; the fastest of `runs` runs counts.
     init(_ set: InstructionSet, images: Int, runs: Int) throws {
@@ -80,10 +95,15 @@ struct KernelLadder {
         case .elementwise(let size, let channels): elementwise(size, channels)
         case .loss(let rows, let classes): loss(rows, classes)
         case .optimizer(let parameters): optimizer(parameters)
+        case .expansion(let size, let inputs, let channels, let kernel, let stride):
+            expansion(size, inputs, channels, kernel, stride)
+        case .row(let inputs, let outputs): row(inputs, outputs)
+        case .compiled(let size, let inputs, let outputs, let kernel, let stride):
+            compiled(size, inputs, outputs, kernel, stride)
         }
     }
 
-    private func map(_ size: Int, _ channels: Int) -> FeatureMap {
+    func map(_ size: Int, _ channels: Int) -> FeatureMap {
         let storage = Storage(count: images * size * size * channels)
         var stream = RandomStream(seed: 1, size, channels)
         for index in 0..<storage.count { storage.all[index] = stream.uniform() - 0.5 }
@@ -91,7 +111,7 @@ struct KernelLadder {
             storage.all, images: images, height: size, width: size, channels: channels)
     }
 
-    private func values(_ count: Int) -> Tensor { Tensor([Float](repeating: 0.01, count: count)) }
+    func values(_ count: Int) -> Tensor { Tensor([Float](repeating: 0.01, count: count)) }
 
     private func norm(_ channels: Int) -> NormGradient {
         NormGradient(a: values(channels), b: values(channels), c: values(channels))
@@ -101,7 +121,7 @@ struct KernelLadder {
         ChannelMap(scale: values(channels), shift: values(channels), activation: .hSwish)
     }
 
-    private func matrix(_ rows: Int, _ columns: Int) -> MatrixSlice {
+    func matrix(_ rows: Int, _ columns: Int) -> MatrixSlice {
         MatrixSlice(values(rows * columns), rows: rows, columns: columns, stride: columns)
     }
 
@@ -254,7 +274,7 @@ struct KernelLadder {
 
     /// Runs `work` repeatedly and returns the fastest run of operator `name`: in GFLOP/s if the operator multiplies,
     /// else in GB/s.
-    private func fastest(_ name: String, _ shape: String, _ work: () -> Void) -> Found {
+    func fastest(_ name: String, _ shape: String, _ work: () -> Void) -> Found {
         var best = Double.infinity, unit = "GFLOP/s", amount = 0.0
         for _ in 0..<runs {
             let profile = OperatorProfile()

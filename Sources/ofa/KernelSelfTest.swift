@@ -36,11 +36,12 @@ struct KernelSelfTest {
         }
     }
 
-    /// Returns the logits of the largest and the smallest network, computed with batch statistics.
+    /// Returns the logits of the largest and the smallest network, computed with batch statistics in the supernet, and
+    /// with those statistics as running statistics in compiled networks.
     private func logits(_ space: SearchSpace, _ set: InstructionSet) throws -> [Float] {
+        let engine = try CPUEngine(threads: 1, instructionSet: set)
         let network = try Network(
-            supernet: try Weights(supernetOf: space, seed: 1), of: space,
-            engine: try CPUEngine(threads: 1, instructionSet: set))
+            supernet: try Weights(supernetOf: space, seed: 1), of: space, engine: engine)
         return try [space.largest, space.smallest].flatMap { config in
             let shape = try NetworkShape(space, config)
             var stream = RandomStream(seed: 1)
@@ -48,7 +49,13 @@ struct KernelSelfTest {
                 count: Self.images * shape.resolution * shape.resolution * space.inputChannels)
             storage.all.fill(from: (0..<storage.count).map { _ in stream.normal() })
             let input = Network.input(shape, images: Self.images, storage: storage)
-            return network.forward(input, shape, mode: .batch).values
+            let inPlace = network.forward(input, shape, mode: .batch).values
+            let (_, statistics) = network.withOwnStatistics {
+                network.forward(input, shape, mode: .calibrate(share: 1))
+            }
+            let compiled = CompiledNetwork(
+                network.weights, shape, statistics: statistics, images: Self.images, engine: engine)
+            return inPlace + compiled.forward(input).values
         }
     }
 }
