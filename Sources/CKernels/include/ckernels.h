@@ -4,7 +4,7 @@
 // Feature maps are float32 in NHWC order: (rows, channels) with rows = images * height * width and
 // channels contiguous. No function allocates; the caller lends all scratch. Most sums that are
 // returned in double are kept in float for at most a few hundred rows and then added to the double,
-// so that large batches do not lose accuracy.
+// so that large batches do not lose accuracy. Loops on eight-bit codes are in codes.h.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
