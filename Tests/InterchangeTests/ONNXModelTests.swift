@@ -69,6 +69,56 @@ import Testing
         #expect(ONNXModel(try Self.graph(space), name: "n").encoded == bytes, "same bytes again")
     }
 
+    @Test(
+        "a quantised model has integer weights, and each map is quantised before it is read",
+        arguments: SearchSpace.tinyFamilies)
+    func quantised(space: SearchSpace) throws {
+        let floats = try Self.graph(space)
+        var stream = RandomStream(seed: 2)
+        let shape = floats.inputShape
+        let images = FeatureMap(
+            Tensor((0..<4 * shape.reduce(1, *)).map { _ in stream.normal() }), images: 4,
+            height: shape[1], width: shape[2], channels: shape[0])
+        let histograms = ActivationHistograms(
+            floats, batches: [images], engine: try CPUEngine(threads: 1))
+        let graph = try QuantisedGraph(floats, ranges: histograms.ranges(.leastSquares))
+        let bytes = ONNXModel(graph, name: "n").encoded
+        #expect(ONNXModel(graph, name: "n").encoded == bytes, "same bytes again")
+        let made = try #require(WireMessage(bytes).messages(7).first), nodes = made.messages(1)
+        var known: Set<String> = ["input"], stored = 0
+        // The bytes of a number of each type: float32, uint8, int8, int32.
+        let sizes: [UInt64: Int] = [1: 4, 2: 1, 3: 1, 6: 4]
+        for tensor in made.messages(5) {
+            let name = tensor.text(8), type = tensor.integers(2)[0]
+            #expect(known.insert(name).inserted, "\(name) is unique")
+            let count = Int(tensor.integers(1).reduce(1, *))
+            #expect(tensor.bytes(9).count == (sizes[type] ?? 0) * count, "\(name)")
+            let isStored = name.hasSuffix("weight") || name.hasSuffix(".bias")
+            if isStored || name.hasSuffix("weight_scale") { stored += tensor.bytes(9).count }
+            if isStored { #expect(type == (name.hasSuffix("weight") ? 3 : 6), "\(name)") }
+        }
+        #expect(stored == graph.weightBytes)
+        for node in nodes {
+            for input in node.texts(1) { #expect(known.contains(input), "\(input) comes before") }
+            #expect(known.insert(node.texts(2)[0]).inserted, "\(node.texts(2)[0]) is unique")
+        }
+        #expect(nodes.last?.texts(2) == ["output"])
+        let makers = Dictionary(
+            nodes.map { ($0.texts(2)[0], $0.text(4)) }, uniquingKeysWith: { first, _ in first })
+        for node in nodes {
+            switch node.text(4) {
+            case "QuantizeLinear", "DequantizeLinear", "Flatten", "MaxPool": continue
+            default:
+                for input in node.texts(1) {
+                    #expect(makers[input] == "DequantizeLinear", "\(node.text(4)) reads \(input)")
+                }
+            }
+        }
+        let types = Set(nodes.map { $0.text(4) })
+        #expect(types.isDisjoint(with: ["Relu", "Clip"]), "ranges bound the codes")
+        #expect(types.isSuperset(of: ["Conv", "Gemm", "Flatten", "GlobalAveragePool"]))
+    }
+
     @Test("with pixels the input has bytes, and the model normalises them first")
     func pixels() throws {
         let graph = try Self.graph(.tiny(channels: 3))

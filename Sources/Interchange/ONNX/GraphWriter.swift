@@ -8,8 +8,9 @@ struct GraphWriter {
     private(set) var nodes: [ProtobufMessage] = []
     private(set) var tensors: [ProtobufMessage] = []
     /// The ONNX names of the graph's values so far; value 0 is the input.
-    private var values: [String]
-    private let last: String
+    var values: [String]
+    /// The ONNX name of the graph's output.
+    let last: String
     /// Whether the bounds of ReLU6 are among the weights.
     private var hasBounds = false
 
@@ -32,12 +33,8 @@ struct GraphWriter {
             let bias = tensor("\(node.name).bias", [conv.outWidth], conv.bias)
             add(
                 "Conv", node.name, inputs + [weight, bias], output,
-                [
-                    ("group", .integer(conv.groups)),
-                    ("kernel_shape", .integers([conv.kernel, conv.kernel])),
-                    ("pads", .integers(Array(repeating: conv.padding, count: 4))),
-                    ("strides", .integers([conv.stride, conv.stride])),
-                ])
+                [("group", .integer(conv.groups))]
+                    + Self.windows(conv.kernel, conv.stride, before: conv.padding))
         case .dense(let dense):
             var weights = [
                 tensor("\(node.name).weight", [dense.outWidth, dense.inWidth], dense.weight)
@@ -48,26 +45,15 @@ struct GraphWriter {
             add("Gemm", node.name, inputs + weights, output, [("transB", .integer(1))])
         case .activation(let activation): add(activation, node.name, inputs, output)
         case .hardSigmoid:
-            add(
-                "HardSigmoid", node.name, inputs, output,
-                [("alpha", .float(1 / 6)), ("beta", .float(0.5))])
+            add("HardSigmoid", node.name, inputs, output, Self.hardSigmoid)
         case .maxPooling(let size, let stride, let padding):
             add(
-                "MaxPool", node.name, inputs, output,
-                [
-                    ("kernel_shape", .integers([size, size])),
-                    ("pads", .integers(Array(repeating: padding, count: 4))),
-                    ("strides", .integers([stride, stride])),
-                ])
+                "MaxPool", node.name, inputs, output, Self.windows(size, stride, before: padding))
         case .meanPooling(let size, let overhang):
             // Without `count_include_pad`, a window at the border averages the pixels inside.
             add(
                 "AveragePool", node.name, inputs, output,
-                [
-                    ("kernel_shape", .integers([size, size])),
-                    ("pads", .integers([0, 0, overhang, overhang])),
-                    ("strides", .integers([size, size])),
-                ])
+                Self.windows(size, size, before: 0, after: overhang))
         case .mean: add("GlobalAveragePool", node.name, inputs, output)
         case .flatten: add("Flatten", node.name, inputs, output, [("axis", .integer(1))])
         case .sum: add("Add", node.name, inputs, output)
@@ -110,13 +96,35 @@ struct GraphWriter {
         }
     }
 
-    private enum Attribute {
+    /// The attributes of ONNX's HardSigmoid that make it relu6(x + 3) / 6.
+    static let hardSigmoid: [(name: String, value: Attribute)] = [
+        ("alpha", .float(1 / 6)), ("beta", .float(0.5)),
+    ]
+
+    /// Returns the attributes of square windows with `before` and `after` pixels of padding; nil stands for `before`.
+    static func windows(_ size: Int, _ stride: Int, before: Int, after: Int? = nil)
+        -> [(name: String, value: Attribute)]
+    {
+        let after = after ?? before
+        return [
+            ("kernel_shape", .integers([size, size])),
+            ("pads", .integers([before, before, after, after])),
+            ("strides", .integers([stride, stride])),
+        ]
+    }
+
+    /// An attribute of a node.
+    enum Attribute {
+        /// An integer.
         case integer(Int)
+        /// A list of integers.
         case integers([Int])
+        /// A float of 32 bits.
         case float(Float)
     }
 
-    private mutating func add(
+    /// Adds a node of `type` with one output.
+    mutating func add(
         _ type: String, _ name: String, _ inputs: [String], _ output: String,
         _ attributes: [(name: String, value: Attribute)] = []
     ) {
@@ -145,12 +153,20 @@ struct GraphWriter {
     }
 
     /// Adds a tensor of floats and returns its name.
-    private mutating func tensor(_ name: String, _ shape: [Int], _ values: [Float]) -> String {
+    mutating func tensor(_ name: String, _ shape: [Int], _ values: [Float]) -> String {
+        tensor(name, shape, .float) { $0.addBytes(9, of: values) }
+    }
+
+    /// Adds a tensor, whose bytes `fill` writes to field 9, and returns its name.
+    mutating func tensor(
+        _ name: String, _ shape: [Int], _ type: ONNXModel.ElementType,
+        _ fill: (inout ProtobufMessage) -> Void
+    ) -> String {
         var tensor = ProtobufMessage()
         tensor.add(1, shape)
-        tensor.add(2, ONNXModel.ElementType.float.rawValue)
+        tensor.add(2, type.rawValue)
         tensor.add(8, name)
-        tensor.addBytes(9, of: values)
+        fill(&tensor)
         tensors.append(tensor)
         return name
     }

@@ -1,5 +1,5 @@
-// Writes networks, and parts of networks, as ONNX models: IR version 8, operators of version 17, float weights. The
-// numbers of fields and types are those of onnx.proto: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
+// Writes networks, and parts of networks, as ONNX models: IR version 8, operators of version 17, float weights or integer
+// weights with QuantizeLinear and DequantizeLinear. The numbers of fields and types are those of onnx.proto: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 // The same graph and metadata give the same bytes.
 import Networks
 
@@ -20,8 +20,12 @@ public struct ONNXModel: Sendable {
     /// The names of a model's input and output.
     public static let inputName = "input", outputName = "output"
 
-    /// The operators.
-    public let graph: OperatorGraph
+    private enum Content {
+        case floats(OperatorGraph)
+        case codes(QuantisedGraph)
+    }
+
+    private let content: Content
     /// The graph's name.
     public let name: String
     /// If set, the input has bytes (N, C, H, W) of raw pixels, which the model normalises; otherwise the input has
@@ -35,7 +39,22 @@ public struct ONNXModel: Sendable {
         _ graph: OperatorGraph, name: String, pixels: Pixels? = nil,
         metadata: [String: String] = [:]
     ) {
-        self.graph = graph
+        self.init(.floats(graph), name, pixels, metadata)
+    }
+
+    /// Takes the operators of a quantised network, and a name and metadata for the file. Each map is quantised and
+    /// dequantised, so a runtime may compute in integers; weights and biases are stored as integers.
+    public init(
+        _ graph: QuantisedGraph, name: String, pixels: Pixels? = nil,
+        metadata: [String: String] = [:]
+    ) {
+        self.init(.codes(graph), name, pixels, metadata)
+    }
+
+    private init(
+        _ content: Content, _ name: String, _ pixels: Pixels?, _ metadata: [String: String]
+    ) {
+        self.content = content
         self.name = name
         self.pixels = pixels
         self.metadata = metadata
@@ -60,18 +79,26 @@ public struct ONNXModel: Sendable {
     private var graphMessage: ProtobufMessage {
         var writer = GraphWriter(first: Self.inputName, last: Self.outputName)
         if let pixels { writer.normalise(pixels) }
-        for (index, node) in graph.nodes.enumerated() {
-            writer.add(node, isLast: index == graph.nodes.count - 1)
+        let shapes: (input: [Int], output: [Int])
+        switch content {
+        case .floats(let graph):
+            for (index, node) in graph.nodes.enumerated() {
+                writer.add(node, isLast: index == graph.nodes.count - 1)
+            }
+            if graph.nodes.isEmpty { writer.addIdentity() }
+            shapes = (graph.inputShape, graph.outputShape)
+        case .codes(let graph):
+            writer.add(graph)
+            shapes = (graph.inputShape, [graph.classes])
         }
-        if graph.nodes.isEmpty { writer.addIdentity() }
         var message = ProtobufMessage()
         for node in writer.nodes { message.add(1, node) }
         message.add(2, name)
         for tensor in writer.tensors { message.add(5, tensor) }
         message.add(
             11,
-            Self.valueInfo(Self.inputName, graph.inputShape, type: pixels == nil ? .float : .byte))
-        message.add(12, Self.valueInfo(Self.outputName, graph.outputShape, type: .float))
+            Self.valueInfo(Self.inputName, shapes.input, type: pixels == nil ? .float : .byte))
+        message.add(12, Self.valueInfo(Self.outputName, shapes.output, type: .float))
         return message
     }
 
@@ -79,6 +106,8 @@ public struct ONNXModel: Sendable {
     enum ElementType: Int {
         case float = 1
         case byte = 2
+        case signedByte = 3
+        case integer = 6
     }
 
     /// Describes an input or output of `shape`; the number of images `N` is free.

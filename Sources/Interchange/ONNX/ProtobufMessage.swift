@@ -34,6 +34,9 @@ struct ProtobufMessage {
     /// Adds the little-endian bytes of `values` as one field of bytes.
     mutating func addBytes(_ number: Int, of values: [Float]) { add(number, .floats(values)) }
 
+    /// Adds `bytes` as one field of bytes.
+    mutating func addBytes(_ number: Int, _ bytes: [UInt8]) { add(number, .bytes(bytes)) }
+
     /// Adds a message.
     mutating func add(_ number: Int, _ message: ProtobufMessage) { add(number, .message(message)) }
 
