@@ -13,24 +13,35 @@ public enum NetworkExport {
     public enum Format: String, CaseIterable, Sendable {
         /// ONNX with float weights.
         case onnx
+        /// ONNX with integer weights, which computes in eight bits.
+        case onnxInt8 = "onnx-int8"
         /// The stored bytes: safetensors with the names of the reference code.
         case safetensors
     }
 
     /// Returns the bytes of `network` in `format`. With `normalises`, an ONNX model takes pixels and normalises them
     /// itself; safetensors hold weights only, and do not depend on it. The same artifact gives the same bytes.
+    /// `onnxInt8` needs `quantised`, the network in eight bits.
     public static func bytes(
-        of network: StoredNetwork, _ format: Format, normalises: Bool = false
+        of network: StoredNetwork, _ format: Format, normalises: Bool = false,
+        quantised: NetworkQuantisation? = nil
     ) throws -> [UInt8] {
+        let normalization = network.input.normalization, name = network.artifact.name
+        let pixels: ONNXModel.Pixels? =
+            normalises ? .init(mean: normalization.mean, deviation: normalization.deviation) : nil
         switch format {
         case .safetensors: return network.bytes
         case .onnx:
-            let normalization = network.input.normalization
             return ONNXModel(
-                try OperatorGraph(network.shape, network.weights), name: network.artifact.name,
-                pixels: normalises
-                    ? .init(mean: normalization.mean, deviation: normalization.deviation) : nil,
+                try OperatorGraph(network.shape, network.weights), name: name, pixels: pixels,
                 metadata: try metadata(of: network, normalises: normalises)
+            ).encoded
+        case .onnxInt8:
+            guard let quantised else { preconditionFailure("no network in eight bits is given") }
+            var metadata = try metadata(of: network, normalises: normalises)
+            metadata["quantisation"] = try JSONText.encode(quantised.fields)
+            return ONNXModel(
+                quantised.result.graph, name: name, pixels: pixels, metadata: metadata
             ).encoded
         }
     }

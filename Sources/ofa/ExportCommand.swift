@@ -20,6 +20,7 @@ struct ExportCommand: ParsableCommand {
             Example:
               ofa export phone-network --format onnx -o phone.onnx
               ofa export 12 --format onnx --normalise -o phone.onnx
+              ofa export 12 --format onnx-int8 -o phone-int8.onnx
             """)
 
     /// The JSON answer.
@@ -30,13 +31,17 @@ struct ExportCommand: ParsableCommand {
         let bytes: Int
         let sha256: Digest
         let card, statement: String?
+        let calibration_images, held_out_images, weight_bytes: Int?
+        let rule: String?
+        let held_out: Double?
     }
 
     /// The network.
     @OptionGroup var artifact: ArtifactArgument
     /// The file format.
     @Option(
-        help: "onnx or safetensors.", completion: Word.completion(NetworkExport.Format.self),
+        help: "onnx, onnx-int8 (eight bits, calibrated on training images) or safetensors.",
+        completion: Word.completion(NetworkExport.Format.self),
         transform: Word.one(of: NetworkExport.Format.self))
     var format: NetworkExport.Format = .onnx
     /// Whether an ONNX model normalises pixels itself.
@@ -58,7 +63,7 @@ struct ExportCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     mutating func validate() throws {
-        if normalise, format != .onnx {
+        if normalise, format == .safetensors {
             throw ValidationError(
                 "--normalise is for ONNX: \(format.rawValue) holds weights only",
                 remedy: "omit it, or give --format onnx")
@@ -77,16 +82,21 @@ struct ExportCommand: ParsableCommand {
             target.isWrittenInPlace || !(statement || isImplied)
             ? nil : try OutputFile(file + ".intoto.json", files, output)
         let key = statementFile == nil ? nil : try StatementKey.configured()
-        let network = try StoredNetwork(
-            found, connection, cache: BlobCache(folder: DatabaseOptions.home + "/cache"))
-        let bytes = try NetworkExport.bytes(of: network, format, normalises: normalise)
+        let cache = BlobCache(folder: DatabaseOptions.home + "/cache")
+        let network = try StoredNetwork(found, connection, cache: cache)
+        let quantised =
+            format == .onnxInt8
+            ? try NetworkQuantisation(
+                of: network, connection, cache: cache, threads: HostRoom.machineThreads) : nil
+        let bytes = try NetworkExport.bytes(
+            of: network, format, normalises: normalise, quantised: quantised)
         let sum = Digest.of(bytes)
         let page = try card.map { _ in
             try ModelCard(
                 network,
                 file: ModelCard.File(
                     name: URL(filePath: file).lastPathComponent, format: format,
-                    bytes: bytes.count, digest: sum, normalises: normalise),
+                    bytes: bytes.count, digest: sum, normalises: normalise, quantised: quantised),
                 connection, factors: try FactorSet.load(connection)
             ).markdown
         }
@@ -107,11 +117,25 @@ struct ExportCommand: ParsableCommand {
         if target.isStandardOutput { return }
         let answer = Answer(
             artifact: found.id.rawValue, digest: found.digest, format: format.rawValue, file: file,
-            bytes: bytes.count, sha256: sum, card: card?.path, statement: statementFile?.path)
+            bytes: bytes.count, sha256: sum, card: card?.path, statement: statementFile?.path,
+            calibration_images: quantised?.calibrationImages,
+            held_out_images: quantised?.heldOutImages,
+            weight_bytes: quantised?.result.graph.weightBytes,
+            rule: quantised.map { "\($0.result.rule)" }, held_out: quantised?.heldOutAccuracy)
         try Output.answer(answer, output) {
             try Output.line("\(file): \(Format.grouped(bytes.count)) bytes, sha256 \(sum.hex)")
+            if let quantised { try say(quantised) }
             if let card { try Output.line("\(card.path): its model card") }
             if let statementFile { try Output.line("\(statementFile.path): how it was made") }
+        }
+    }
+
+    private func say(_ quantised: NetworkQuantisation) throws {
+        for trial in quantised.result.trials {
+            let kept = trial.rule == quantised.result.rule ? ", kept" : ""
+            try Output.line(
+                "eight bits, ranges by \(trial.rule): \(Format.decimal(100 * trial.heldOutAccuracy, 2)) %"
+                    + " on \(quantised.heldOutImages) held-out images\(kept)")
         }
     }
 }

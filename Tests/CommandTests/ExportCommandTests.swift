@@ -56,6 +56,7 @@ import Testing
     @Test("a network is exported with a card, twice with the same bytes; evaluated and tried")
     func journey() throws {
         try export()
+        try exportEightBits()
         try refusals()
         try files()
         try evaluateNetwork()
@@ -103,6 +104,31 @@ import Testing
             (subject["digest"] as? [String: String])?["sha256"] == stated["sha256"] as? String)
         let streamed = try place.ofa("export", name, "-o", "-")
         #expect(streamed.status == 0 && streamed.output.utf8.count > 1000)
+    }
+
+    private func exportEightBits() throws {
+        let name = "fashion-mbv3-largest"
+        let answer = try place.document("export", name, "--format", "onnx-int8", "-o", "q.onnx")
+        let model = try bytes("q.onnx"), text = String(decoding: model, as: UTF8.self)
+        for word in ["DequantizeLinear", "quantisation", "least squares", "percentile 99.99"] {
+            #expect(text.contains(word), "\(word)")
+        }
+        #expect(!text.contains("Relu"))
+        let stored = try #require(answer["weight_bytes"] as? Int)
+        let floats = try bytes("a.onnx").count
+        #expect(stored < model.count && 2 * stored < floats)
+        let share = try #require(answer["held_out"] as? Double)
+        #expect((0...1).contains(share))
+        #expect((answer["calibration_images"] as? Int ?? 0) > 0)
+        #expect((answer["held_out_images"] as? Int ?? 0) > 0)
+        let rule = try #require(answer["rule"] as? String)
+        let card = String(decoding: try bytes("q.onnx.md"), as: UTF8.self)
+        #expect(card.contains("Weights are int8") && card.contains("the file has \(rule)"))
+        let plain = try place.document("export", name, "-o", "p.onnx")
+        #expect(plain["rule"] is NSNull && plain["weight_bytes"] is NSNull)
+        let pixels = try place.ofa(
+            "export", name, "--format", "onnx-int8", "--normalise", "-o", "n.onnx")
+        #expect(pixels.status == 0 && pixels.output.contains("held-out images, kept"))
     }
 
     private func refusals() throws {

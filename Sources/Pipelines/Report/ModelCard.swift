@@ -22,16 +22,20 @@ public struct ModelCard {
         public let digest: Digest
         /// Whether the model normalises pixels itself.
         public let normalises: Bool
+        /// The network in eight bits, for a file that has it.
+        public let quantised: NetworkQuantisation?
 
         /// Takes the properties of the file.
         public init(
-            name: String, format: NetworkExport.Format, bytes: Int, digest: Digest, normalises: Bool
+            name: String, format: NetworkExport.Format, bytes: Int, digest: Digest,
+            normalises: Bool, quantised: NetworkQuantisation? = nil
         ) {
             self.name = name
             self.format = format
             self.bytes = bytes
             self.digest = digest
             self.normalises = normalises
+            self.quantised = quantised
         }
     }
 
@@ -187,11 +191,11 @@ public struct ModelCard {
                 "Weights and running statistics with the names of the reference code"
                     + " (`safetensors.numpy.load_file`); `ofa classify` runs the network."
             ]
-        case .onnx:
+        case .onnx, .onnxInt8:
             let size = network.shape.resolution, channels = network.space.inputChannels
             let type = file.normalises ? "uint8" : "float32"
             let values = file.normalises ? "pixels 0 to 255" : "normalised pixels"
-            return [
+            return eightBits + [
                 "Input `input`: \(type) of shape (N, \(channels), \(size), \(size)), \(values). Output `output`: float32"
                     + " logits of shape (N, \(network.shape.classes)).", "",
                 "```python", "import numpy, onnxruntime",
@@ -202,6 +206,19 @@ public struct ModelCard {
                 "```",
             ]
         }
+    }
+
+    private var eightBits: [String] {
+        guard let quantised = file.quantised else { return [] }
+        let trials = quantised.result.trials.map {
+            "\(ReportText.percent($0.heldOutAccuracy)) with ranges by \($0.rule)"
+        }.joined(separator: ", ")
+        return [
+            "Weights are int8 with one scale a channel, maps uint8, sums exact in 32 bits. Ranges come from"
+                + " \(quantised.calibrationImages) training images. The accuracy above is that of floats; in eight bits,"
+                + " on \(quantised.heldOutImages) held-out images: \(trials); the file has \(quantised.result.rule).",
+            "",
+        ]
     }
 
     private var origin: [String] {
