@@ -18,6 +18,8 @@ struct InferBench: ParsableCommand {
             lowest tenths; the medians then tell about the other work. With --onnxruntime, OFA_PEER_PYTHON names a \
             Python with onnxruntime and numpy; the peer runs the network that ours exports.
 
+            With --int8, the network in eight bits is timed beside its floats, and beside the peer on its file.
+
             Example: ofa-bench infer --arch max,mid,min --resolution 224 --batch 1 --threads 1 --onnxruntime
             """)
 
@@ -39,6 +41,8 @@ struct InferBench: ParsableCommand {
     @Option(help: "Rounds; the sides take turns.") var rounds = 40
     /// Whether to time ONNX Runtime too.
     @Flag(help: "Time ONNX Runtime too.") var onnxruntime = false
+    /// Whether to time networks in eight bits too.
+    @Flag(help: "Time the networks in eight bits too.") var int8 = false
     /// Whether to profile the compiled pass.
     @Flag(help: "Show where each millisecond and byte of the compiled pass goes.")
     var profile = false
@@ -79,6 +83,8 @@ struct InferBench: ParsableCommand {
         let errorToSupernet: Double, errorToPeer: Double?
         /// The profile of a compiled pass; nil if not requested.
         let profile: PassProfile?
+        /// The network in eight bits; nil if not requested.
+        let int8: EightBits?
     }
 
     /// The whole answer.
@@ -187,14 +193,22 @@ struct InferBench: ParsableCommand {
             weightBytes: network.pass.weightBytes, mapBytes: network.pass.mapBytes,
             errorToSupernet: Self.error(logits, expected),
             errorToPeer: found.map { Self.error(logits, $0) },
-            profile: profile ? measured(network, elastic.images, engine) : nil)
+            profile: profile
+                ? measured(engine) { _ = network.forward(elastic.images) } : nil,
+            int8: int8
+                ? try eightBits(supernet, shape, network, elastic.images, engine) : nil)
     }
 
     private func peer(_ supernet: Network, _ shape: NetworkShape, _ images: FeatureMap) throws
         -> RuntimePeer
     {
         let own = supernet.extract(shape, statistics: supernet.weights.statistics)
-        let model = ONNXModel(try OperatorGraph(shape, own), name: "network")
+        return try runtime(
+            ONNXModel(try OperatorGraph(shape, own), name: "network").encoded, images)
+    }
+
+    /// Starts the peer on the bytes of a model.
+    func runtime(_ model: [UInt8], _ images: FeatureMap) throws -> RuntimePeer {
         let (pixels, channels) = (images.pixels, images.channels)
         let values = images.tensor.values
         var planar = values
@@ -203,26 +217,24 @@ struct InferBench: ParsableCommand {
             planar[(image * channels + rest % channels) * pixels + rest / channels] = values[index]
         }
         return try RuntimePeer(
-            model: model.encoded, images: planar,
+            model: model, images: planar,
             shape: [images.images, channels, images.height, images.width], threads: threads)
     }
 
     /// The largest difference, divided by the largest expected value.
-    private static func error(_ found: [Double], _ expected: [Double]) -> Double {
+    static func error(_ found: [Double], _ expected: [Double]) -> Double {
         let scale = expected.map(abs).max() ?? 0
         return (zip(found, expected).map { abs($0 - $1) }.max() ?? 0) / max(scale, 1e-30)
     }
 
     /// Profiles passes, and returns the profile of the fastest, because other programs slowed it least.
-    private func measured(_ network: CompiledNetwork, _ images: FeatureMap, _ engine: CPUEngine)
-        -> PassProfile
-    {
+    func measured(_ engine: CPUEngine, _ pass: () -> Void) -> PassProfile {
         let clock = ContinuousClock()
         var fastest = Double.infinity, lines: [PassProfile.Line] = []
         for _ in 0..<max(50, runs) {
             let profile = OperatorProfile()
             engine.profile = profile
-            let seconds = clock.measure { _ = network.forward(images) } / .seconds(1)
+            let seconds = clock.measure(pass) / .seconds(1)
             engine.profile = nil
             guard seconds < fastest else { continue }
             fastest = seconds
@@ -271,6 +283,7 @@ struct InferBench: ParsableCommand {
             try Output.line("\n\(line.name), where the fastest compiled pass spends its time:")
             try profile.print(lines: lines)
         }
+        try printEightBits(report.networks)
     }
 
     private static func exponent(_ value: Double) -> String { String(format: "%.1e", value) }
