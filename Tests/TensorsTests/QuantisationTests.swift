@@ -53,5 +53,12 @@ import Testing
             }
         }
         #expect(sum.code(255, 255) == 255 && sum.code(0, 0) == 0)
+        // 128 / 3 = 42.67 and 3 · (1 / 3) in floats, each product rounded together with its sum.
+        let thirds = CodeSum(
+            Quantisation(scale: 1, zero: 0), Quantisation(scale: 1, zero: 7),
+            to: Quantisation(scale: 3, zero: 9))
+        let third = Float(1) / 3
+        #expect(thirds.base == 9 - (7 * third).addingProduct(third, 0))
+        #expect(thirds.code(128, 10) == 53)
     }
 }

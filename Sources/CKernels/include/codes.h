@@ -61,7 +61,7 @@ typedef struct {
     /// y = table[x] for n codes; y may be x.
     void (*map)(const uint8_t *x, int64_t n, const uint8_t *table, uint8_t *y);
 
-    /// y = round(base + a * first + b * second), clamped, for n codes.
+    /// y = round(fma(a, first, fma(b, second, base))), clamped, for n codes.
     void (*sum)(const uint8_t *a, const uint8_t *b, int64_t n, float base, float first,
                 float second, uint8_t *y);
 

@@ -71,7 +71,8 @@ public enum CodeFunction: Sendable, Equatable {
     }
 }
 
-/// How the codes of two maps are added.
+/// How the codes of two maps are added. Products and sums are fused, as in ONNX Runtime's kernel for x86-64 processors:
+/// a sum in the middle between two codes is rounded by the last bit.
 public struct CodeSum: Sendable, Equatable {
     /// The number to which the codes' products are added, and the factors of both maps' codes.
     public let base, first, second: Float
@@ -81,12 +82,13 @@ public struct CodeSum: Sendable, Equatable {
         self.first = first.scale / output.scale
         self.second = second.scale / output.scale
         base =
-            Float(output.zero) - (self.first * Float(first.zero) + self.second * Float(second.zero))
+            Float(output.zero)
+            - (self.second * Float(second.zero)).addingProduct(self.first, Float(first.zero))
     }
 
     /// Returns the sum's code.
     public func code(_ a: UInt8, _ b: UInt8) -> UInt8 {
-        let sum = (base + Float(a) * first) + Float(b) * second
+        let sum = base.addingProduct(Float(b), second).addingProduct(Float(a), first)
         return UInt8(min(max(sum.rounded(.toNearestOrEven), 0), 255))
     }
 }
