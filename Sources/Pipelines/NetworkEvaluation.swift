@@ -15,7 +15,8 @@ public struct NetworkEvaluation {
     public let confusion: Confusion
     /// The seconds that the measurement took: making the images and running the network.
     public let seconds: Double
-    /// How many training images the batch norms were calibrated on; nil for a network's own statistics.
+    /// How many training images the batch norms, or the ranges of eight bits, were calibrated on; nil for a network's own
+    /// statistics in floats.
     public let calibrationImages: Int?
 
     /// Images per second.
@@ -52,6 +53,23 @@ public struct NetworkEvaluation {
             Evaluator.Calibrated(network.shape, statistics: network.weights.statistics),
             Evaluator(running), network.figures.arch, of: network.artifact.id, images,
             network.input.normalization, calibrationImages: nil, progress)
+    }
+
+    /// Measures a stored network in eight bits, which compute `quantised`. `progress` gets the share of images processed
+    /// so far, 0…1.
+    ///
+    /// Errors: those of measuring in floats.
+    public init(
+        of network: StoredNetwork, in quantised: NetworkQuantisation, on images: EvaluationImages,
+        threads: Int, progress: (Double) throws -> Void
+    ) throws {
+        try images.check(network.space, network.classNames, of: network.artifact.id)
+        arch = network.figures.arch
+        calibrationImages = quantised.calibrationImages
+        let clock = ContinuousClock(), start = clock.now
+        confusion = try quantised.confusion(
+            network, on: images, engine: try CPUEngine(threads: threads), progress)
+        seconds = (clock.now - start) / .seconds(1)
     }
 
     /// Calibrates the batch norms of the subnet `arch` of a supernet, and measures the subnet. `progress` gets the

@@ -6,6 +6,7 @@ import Foundation
 import Networks
 import Postgres
 import Tensors
+import Training
 
 /// The post-training quantisation of a stored network. It never reads test images.
 public struct NetworkQuantisation {
@@ -16,6 +17,8 @@ public struct NetworkQuantisation {
 
     /// The most images that calibrate, and that decide.
     private static let most = (calibration: 300, heldOut: 1000)
+    /// Images of a pass.
+    private static let batch = 20
 
     /// Quantises `network` with images of the data set that it was calibrated on. The held-out images of that data set
     /// decide between the rules or, if it has none, training images that did not calibrate.
@@ -70,15 +73,45 @@ public struct NetworkQuantisation {
     private static func batches(
         _ images: [Int], _ loader: BatchLoader, _ size: Int, _ engine: CPUEngine
     ) throws -> [PostTrainingQuantisation.Labelled] {
-        try stride(from: 0, to: images.count, by: 20).map { start in
+        try stride(from: 0, to: images.count, by: batch).map { start in
             let (map, labels) = try loader.batch(
-                images[start..<min(start + 20, images.count)], size: size, engine: engine)
+                images[start..<min(start + batch, images.count)], size: size, engine: engine)
             // The loader's map is valid until its next batch.
             return PostTrainingQuantisation.Labelled(
                 FeatureMap(
                     Tensor(map.tensor.values), images: map.images, height: map.height,
                     width: map.width, channels: map.channels), labels: labels)
         }
+    }
+
+    /// Counts the predictions of `network` in eight bits on `images`. Errors: those of reading images, and
+    /// `invalidArtifact` if an output is not finite.
+    func confusion(
+        _ network: StoredNetwork, on images: EvaluationImages, engine: CPUEngine,
+        _ progress: (Double) throws -> Void
+    ) throws -> Confusion {
+        let classes = network.shape.classes, count = images.images.count
+        let loader = BatchLoader(images.source, normalization: network.input.normalization)
+        var table = Confusion(classes: classes), compiled: CompiledQuantisedNetwork?
+        for start in stride(from: 0, to: count, by: Self.batch) {
+            let end = min(start + Self.batch, count)
+            let (map, labels) = try loader.batch(
+                images.images[start..<end], size: network.shape.resolution, engine: engine)
+            if compiled?.pass.images != map.images {
+                compiled = CompiledQuantisedNetwork(
+                    result.graph, images: map.images, engine: engine)
+            }
+            let logits = compiled?.forward(map).values ?? []
+            guard logits.allSatisfy(\.isFinite) else {
+                throw PipelineError(notFinite: network.artifact.id)
+            }
+            for (place, label) in labels.enumerated() {
+                let own = logits[place * classes..<(place + 1) * classes]
+                table.add(Confusion.Answer(own, label: Int(label)), label: Int(label))
+            }
+            try progress(Double(end) / Double(count))
+        }
+        return table
     }
 
     /// What an exported model's metadata tell.

@@ -23,6 +23,7 @@ struct EvaluateCommand: ParsableCommand {
 
             Example:
               ofa evaluate phone-network --dataset fashion-mnist-dataset --per-class
+              ofa evaluate phone-network --dataset fashion-mnist-dataset --bits 8
               ofa evaluate 7 --arch largest --dataset 2 --confusion confusion.svg
             """)
 
@@ -58,6 +59,11 @@ struct EvaluateCommand: ParsableCommand {
     /// The seed of the calibration images.
     @Option(help: "The seed that chooses the calibration images (0).", transform: Number.seed)
     var seed: UInt64?
+    /// Bits of weights and maps.
+    @Option(
+        help: "32, or 8: a network in eight bits, as export --format onnx-int8 writes it (32).",
+        transform: Number.whole(8...32))
+    var bits = 32
     /// The most images.
     @Option(
         help: "At most this many images, the first of the split.",
@@ -93,8 +99,16 @@ struct EvaluateCommand: ParsableCommand {
         let images: Int
         let images_per_s, seconds: Double
         let calibration_images: Int?
+        let bits: Int
         let per_class: [Class]?
         let confusion: String?
+    }
+
+    mutating func validate() throws {
+        guard bits == 8 || bits == 32 else {
+            throw ValidationError(
+                "--bits is \(bits), and networks run in 8 or 32 bits", remedy: "give --bits 8")
+        }
     }
 
     mutating func run() throws {
@@ -150,7 +164,7 @@ struct EvaluateCommand: ParsableCommand {
             artifact: found.id.rawValue, dataset: chosen.artifact.id.rawValue,
             split: split.rawValue, arch: measured.arch, top1: table.top1, top5: table.top5,
             loss: table.loss, images: table.images, images_per_s: measured.imagesPerSecond,
-            seconds: measured.seconds, calibration_images: measured.calibrationImages,
+            seconds: measured.seconds, calibration_images: measured.calibrationImages, bits: bits,
             per_class: perClass ? classes : nil, confusion: confusion)
     }
 
@@ -191,6 +205,8 @@ private struct Subject {
     /// The network, or the supernet with the genes of its subnet.
     private let network: StoredNetwork?
     let supernet: (supernet: StoredSupernet, arch: SubnetConfig)?
+    /// The network in eight bits; nil for floats.
+    private let quantised: NetworkQuantisation?
     /// How the subnet of a supernet is calibrated.
     var calibration: NetworkEvaluation.Calibration?
 
@@ -207,11 +223,22 @@ private struct Subject {
                     "artifact \(artifact.id) is one network: --arch, --calibration-images and --seed are for supernets",
                     remedy: "omit them")
             }
-            network = try StoredNetwork(artifact, connection, cache: cache)
+            let stored = try StoredNetwork(artifact, connection, cache: cache)
+            network = stored
+            quantised =
+                command.bits == 8
+                ? try NetworkQuantisation(
+                    of: stored, connection, cache: cache, threads: HostRoom.machineThreads) : nil
             supernet = nil
             return
         }
+        guard command.bits == 32 else {
+            throw ValidationError(
+                "artifact \(artifact.id) is a supernet: --bits 8 is for one network",
+                remedy: "cut the network first: ofa specialize")
+        }
         network = nil
+        quantised = nil
         let read = try StoredSupernet(artifact, connection)
         guard let text = command.arch else {
             throw ValidationError(
@@ -245,6 +272,10 @@ private struct Subject {
     func measure(on images: EvaluationImages) throws -> NetworkEvaluation {
         let threads = HostRoom.machineThreads
         func show(_ share: Double) { Output.progress("evaluating: \(Int(100 * share)) %") }
+        if let network, let quantised {
+            return try NetworkEvaluation(
+                of: network, in: quantised, on: images, threads: threads, progress: show)
+        }
         if let network {
             return try NetworkEvaluation(
                 of: network, on: images, threads: threads, progress: show)

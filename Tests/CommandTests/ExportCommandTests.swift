@@ -200,6 +200,15 @@ import Testing
         #expect(train["images"] as? Int == 30 && train["per_class"] is NSNull)
         let table = try place.ofa("evaluate", name, "--dataset", "tiny-dataset", "--per-class")
         #expect(table.status == 0 && table.output.contains("top-5"), "\(table.errors)")
+        let eight = try place.document(
+            "evaluate", name, "--dataset", "tiny-dataset", "--bits", "8")
+        #expect(eight["bits"] as? Int == 8 && answer["bits"] as? Int == 32)
+        #expect(eight["images"] as? Int == 100 && (eight["calibration_images"] as? Int ?? 0) > 0)
+        // Of 100 images of a network that has hardly learned, some change their class.
+        #expect(abs((eight["top1"] as? Double ?? 2) - expected) <= 0.1)
+        #expect(eight["loss"] as? Double != answer["loss"] as? Double)
+        let bits = try place.ofa("evaluate", name, "--dataset", "tiny-dataset", "--bits", "9")
+        #expect(bits.status == 64 && bits.errors.contains("8 or 32 bits"), "\(bits.errors)")
         let odd = try place.ofa(
             "evaluate", name, "--dataset", "tiny-dataset", "--arch", "largest")
         #expect(odd.status == 64 && odd.errors.contains("for supernets"), "\(odd.errors)")
