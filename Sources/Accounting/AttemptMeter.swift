@@ -1,5 +1,5 @@
-// AttemptMeter: meters the attempts of this process. The usage of an attempt is recorded in the
-// transaction that ends the attempt.
+// AttemptMeter: meters the attempts of this process and its machine. What was metered is written in pieces, while attempts
+// run (EnergyReport), so that a killed process loses little.
 
 import Foundation
 import Jobs
@@ -12,10 +12,19 @@ public final class AttemptMeter: AttemptObserver {
     /// The longest time between two readings of the energy counters, in seconds. The counters wrap
     /// around within minutes at full load.
     public static let sampleSeconds = 10
+    /// A process without attempts reports once in this many seconds. Others do not wait for a process that has been silent
+    /// for half a minute.
+    private static let idleSeconds = 20.0
+    /// The most uses, and the most intervals, that are kept while the database is unreachable; the oldest are dropped.
+    private static let most = 10_000
+    /// How many ended attempts are remembered. A small number suffices, because a transaction is repeated soon after its
+    /// first try, or never.
+    private static let remembered = 256
 
     private let reader: any HostReader
     private let zone: String
     private let threadsPerAttempt: Int
+    private let process = UUID()
     private let books: Mutex<Books>
     private let sampler: Sampler
 
@@ -25,27 +34,29 @@ public final class AttemptMeter: AttemptObserver {
         var reserved: [Int64: Int] = [:]
         /// The token of the attempt that runs on each thread.
         var threads: [ObjectIdentifier: Int64] = [:]
-        /// The usage of attempts that ended recently, by token. It is remembered because a
-        /// transaction that is repeated must write the same usage again.
-        var ended: [Int64: AttemptUsage] = [:]
-        var endedOrder: [Int64] = []
+        /// The attempts that ended last: a transaction that is repeated asks for the use of an attempt again.
+        var ended: [Int64] = []
+        /// What is not known to be written.
+        var uses: [EnergyReport.Use] = []
+        var intervals: [EnergyReport.Interval] = []
+        /// How many uses and intervals there were in all.
+        var counts = EnergyReport.Counts()
+        /// When the last report was made.
+        var reportedNs: Int64?
 
-        /// Closes the account of an attempt, unless it is closed already, and returns the usage of
-        /// the attempt; nil if this process did not start the attempt.
-        mutating func close(_ token: Int64, at reading: HostReading) -> AttemptUsage? {
-            if let usage = ended[token] { return usage }
-            threads = threads.filter { $0.value != token }
-            guard let usage = ledger.end(token, at: reading) else { return nil }
-            ended[token] = usage
-            endedOrder.append(token)
-            if endedOrder.count > AttemptMeter.remembered { ended[endedOrder.removeFirst()] = nil }
-            return usage
+        /// Closes the spans up to the last reading.
+        mutating func cut() {
+            let (newUses, interval) = ledger.cut()
+            uses += newUses
+            counts.uses += newUses.count
+            if let interval {
+                intervals.append(interval)
+                counts.intervals += 1
+            }
+            uses.removeFirst(max(0, uses.count - AttemptMeter.most))
+            intervals.removeFirst(max(0, intervals.count - AttemptMeter.most))
         }
     }
-
-    /// The number of ended attempts whose usage is remembered. A small number suffices, because a transaction is
-    /// repeated soon after its first try, or never.
-    private static let remembered = 256
 
     /// An attempt that reserves no processors counts as holding `threadsPerAttempt` processors.
     ///
@@ -74,36 +85,67 @@ public final class AttemptMeter: AttemptObserver {
         let reading = try reader.read()
         books.withLock { books in
             let thread = ObjectIdentifier(Thread.current)
-            if let abandoned = books.threads[thread] {
-                _ = books.ledger.end(abandoned, at: reading)
-                release(abandoned, &books, reading)
-            }
+            if let abandoned = books.threads[thread] { close(abandoned, &books, reading) }
             let threads = lease.threads > 0 ? lease.threads : threadsPerAttempt
             books.threads[thread] = lease.token
-            books.ledger.start(lease.token, reserved: threads, at: reading)
+            books.ledger.start(lease.token, job: lease.jobID, reserved: threads, at: reading)
             books.reserved[lease.token] = threads
             reader.reserve(processors: threads, atNs: reading.timeNs)
         }
     }
 
-    /// Closes the account of an attempt and returns its usage; nil (unknown) if this process did
-    /// not start the attempt.
+    /// Closes the account of an attempt, whose use is reported in pieces. Returns nil if this process did not start the
+    /// attempt, or closed its account long ago.
     public func end(_ lease: Lease, outcome: AttemptOutcome) throws -> AttemptUse? {
         let reading = try reader.read()
-        let usage = books.withLock { books in
-            defer { release(lease.token, &books, reading) }
-            return books.close(lease.token, at: reading)
+        return books.withLock { books in
+            if books.ended.contains(lease.token) { return .inPieces }
+            guard books.reserved[lease.token] != nil else { return nil }
+            close(lease.token, &books, reading)
+            return .inPieces
         }
-        guard let usage else { return nil }
-        return AttemptUse(
-            zone: zone, wallNs: usage.wallNs, cpuNs: usage.cpuNs,
-            energy: usage.energy.map {
-                AttemptUse.Energy(microjoules: $0.microjoules, low: $0.low, high: $0.high)
-            }, method: usage.method, tier: usage.tier.rawValue)
     }
 
-    /// Releases the processors that an attempt reserved.
-    private func release(_ token: Int64, _ books: inout Books, _ reading: HostReading) {
+    /// Returns what was metered up to now and is not known to be written; nil if this process runs no attempt and has
+    /// reported lately.
+    public func report(isLast: Bool) throws -> EnergyReport? {
+        let reading = try reader.read()
+        return books.withLock { books in
+            books.ledger.advance(to: reading)
+            let silent = books.reportedNs.map { Double(reading.timeNs - $0) / 1e9 } ?? .infinity
+            books.cut()
+            if !isLast, books.uses.isEmpty, !books.ledger.isInUse, silent < Self.idleSeconds {
+                return nil
+            }
+            books.reportedNs = reading.timeNs
+            return EnergyReport(
+                process: process, untilUs: books.ledger.untilUs, isLast: isLast, zone: zone,
+                method: books.ledger.method, tier: books.ledger.tier.rawValue,
+                counts: books.counts, uses: books.uses, intervals: books.intervals)
+        }
+    }
+
+    /// Forgets what was written. A process that is not its machine's meter keeps its intervals after the meter's last, to
+    /// state them if it takes over.
+    public func written(_ report: EnergyReport, _ answer: EnergyAnswer) {
+        books.withLock { books in
+            let laterUses = books.counts.uses - report.counts.uses
+            books.uses.removeFirst(max(0, books.uses.count - laterUses))
+            if answer.isMeter {
+                let later = books.counts.intervals - report.counts.intervals
+                books.intervals.removeFirst(max(0, books.intervals.count - later))
+            } else {
+                books.intervals.removeAll { $0.untilUs <= answer.meteredUntilUs }
+            }
+        }
+    }
+
+    /// Closes an account and releases the processors that the attempt reserved.
+    private func close(_ token: Int64, _ books: inout Books, _ reading: HostReading) {
+        books.threads = books.threads.filter { $0.value != token }
+        books.ledger.end(token, at: reading)
+        books.ended.append(token)
+        books.ended.removeFirst(max(0, books.ended.count - Self.remembered))
         guard let threads = books.reserved.removeValue(forKey: token) else { return }
         reader.reserve(processors: -threads, atNs: reading.timeNs)
     }

@@ -29,7 +29,7 @@ public struct BranchCost: Sendable, Equatable {
 extension CostRow {
     /// Returns the energy of the row as a share of `microjoules`; nil if either energy is unknown.
     public func share(of microjoules: Int64) -> Double? {
-        gaps < attempts && microjoules > 0
+        isKnown && microjoules > 0
             ? Double(energy.microjoules) / Double(microjoules) : nil
     }
 }

@@ -14,6 +14,16 @@ public struct CostLedger {
         self.connection = connection
     }
 
+    /// Returns a text that only sessions of the same database have; it has no slashes.
+    public func key() throws -> String {
+        guard let row = try connection.query(.databaseKey).first else {
+            throw AccountingError(
+                .unknownFactorSet, "there is no factor set in this database",
+                remedy: "run ofa db migrate")
+        }
+        return try row.text("key")
+    }
+
     /// Returns the costs of the ended attempts of one run or of all runs. With `since`, only
     /// attempts that ended on the day (UTC) of `since` or later count.
     ///
@@ -74,7 +84,8 @@ public struct CostLedger {
         return CostRow(
             label: try record.text("label"), attempts: try record.int("attempts"),
             notCompleted: try record.int("not_completed"), gaps: try record.int("gaps"),
-            wallNs: try record.int64("wall_ns"), cpuNs: try record.int64("cpu_ns"), energy: energy,
+            gapNs: try record.int64("gap_ns"), wallNs: try record.int64("wall_ns"),
+            cpuNs: try record.int64("cpu_ns"), energy: energy,
             emissionUg: try record.int64("emission_ug"), gramsLow: grams.low, gramsHigh: grams.high,
             methods: try record.textArray("methods"),
             tier: MeteringTier.ofSum(

@@ -13,6 +13,8 @@ public struct CostRow: Sendable, Equatable {
     public var notCompleted: Int
     /// The number of attempts whose energy is unknown, and therefore missing from the sum.
     public var gaps: Int
+    /// The time of attempts whose energy is unknown and missing from the sum, in nanoseconds, besides that of `gaps`.
+    public var gapNs: Int64
     /// The sum of the durations of the attempts, in nanoseconds, even if they ran at the same time.
     public var wallNs: Int64
     /// The processor time of the attempts, in nanoseconds.
@@ -30,18 +32,22 @@ public struct CostRow: Sendable, Equatable {
     /// The worst measurement tier in the group; nil if all energy is missing.
     public var tier: MeteringTier?
 
+    /// Whether the energy of at least a part of the group is known.
+    public var isKnown: Bool { tier != nil }
     /// CO2e in grams.
     public var grams: Double { Double(emissionUg) / 1e6 }
 
     /// Returns the sum of `rows`, with the label `label`.
     public static func sum(_ rows: [CostRow], label: String) -> CostRow {
         var sum = CostRow(
-            label: label, attempts: 0, notCompleted: 0, gaps: 0, wallNs: 0, cpuNs: 0, energy: .zero,
+            label: label, attempts: 0, notCompleted: 0, gaps: 0, gapNs: 0, wallNs: 0, cpuNs: 0,
+            energy: .zero,
             emissionUg: 0, gramsLow: 0, gramsHigh: 0, methods: [], tier: nil)
         for row in rows {
             sum.attempts += row.attempts
             sum.notCompleted += row.notCompleted
             sum.gaps += row.gaps
+            sum.gapNs += row.gapNs
             sum.wallNs += row.wallNs
             sum.cpuNs += row.cpuNs
             sum.energy = sum.energy + row.energy
@@ -149,6 +155,7 @@ extension CostRow {
             try fields.encode(row.attempts, forKey: Key("attempts"))
             try fields.encode(row.notCompleted, forKey: Key("not_completed"))
             try fields.encode(row.gaps, forKey: Key("gaps"))
+            try fields.encode(Double(row.gapNs) / 1e9, forKey: Key("gap_seconds"))
             try fields.encode(Double(row.wallNs) / 1e9, forKey: Key("seconds"))
             try fields.encode(Double(row.cpuNs) / 1e9, forKey: Key("cpu_seconds"))
             try fields.encode(Double(row.energy.microjoules) / 1e6, forKey: Key("energy_j"))

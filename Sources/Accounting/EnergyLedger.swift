@@ -1,23 +1,15 @@
-// The energy of one host over time, allocated to the attempts of this process, to other load, and
-// to unreserved processors.
+// What one process metered: the processor time of its attempts, and the energy of its machine.
 //
-// Each start and end of an attempt, and each sample, begins a new interval of time. In each
-// interval the processor time of the process is divided equally among the running attempts, because
-// their threads and the threads of BLAS cannot be told apart. `EnergyAllocation` splits the energy
-// of the host. All amounts are integers, so the sums are exact.
+// Each start and end of an attempt, and each reading, ends a span of time, in which the processor time of the process is
+// divided equally among the running attempts, because their threads and the threads of BLAS cannot be told apart. `cut`
+// closes the spans since the last cut: a use for each attempt, and an interval of the machine. The database divides the
+// energy of intervals among the uses of all processes (sql/functions/allocate_energy.sql). All amounts are integers.
 
+import Jobs
 import Metering
 
-/// The energy of one host since the first reading, split into parts that add up exactly to `total`.
+/// The uses of a process's attempts and the intervals of its machine, since the first reading.
 public struct EnergyLedger: Sendable {
-    /// The energy of processor time that no attempt used, and the idle energy of processors that
-    /// other processes reserved.
-    public private(set) var other = Energy.zero
-    /// The idle energy of unreserved processors.
-    public private(set) var unallocated = Energy.zero
-    /// The energy of the host.
-    public private(set) var total = Energy.zero
-
     /// The names of the counters and models from which the energy is computed.
     public let method: String
     /// The measurement tier of the energy.
@@ -29,25 +21,28 @@ public struct EnergyLedger: Sendable {
     private var counters: [EnergyCounter]
     private var last: HostReading
     private var open: [Int64: Account] = [:]
-    private var pending = Pending()
+    private var pending: Pending
+    private var ended: [EnergyReport.Use] = []
 
+    /// What an open attempt used since the last cut.
     private struct Account {
-        var startNs: Int64
-        var threads: Int
+        let job: Int64
+        let threads: Int
+        var fromUs: Int64
+        var reservedNs: Int64 = 0
         var cpuNs: Int64 = 0
-        var energy = Energy.zero
-        var hasGap = false
     }
 
-    /// Time, usage and energy since the last split.
+    /// What the machine used since the last interval.
     private struct Pending {
+        var fromUs: Int64
         var wallNs: Int64 = 0
         var busyNs: Int64 = 0
+        var othersNs: Int64 = 0
         var counted: Int64 = 0
-        var othersReserved: Int64 = 0
-        var shares: [Int64: (reserved: Int64, used: Int64)] = [:]
-        /// Whether a counter had its first reading since the last split. The energy that the
-        /// counter counted before its first reading is unknown.
+        /// Whether all counters could be read at the last reading.
+        var isComplete = true
+        /// Whether a counter had its first reading in this time. What it counted before is unknown.
         var isUnknown = false
     }
 
@@ -67,35 +62,34 @@ public struct EnergyLedger: Sendable {
         ].joined(separator: " + ")
         tier = countsProcessor && countsMemory ? .counter : .model
         last = first
+        pending = Pending(fromUs: first.epochUs)
         for index in counters.indices { _ = counters[index].take(first.counters[index]) }
         if !countsProcessor { counters = [] }
     }
 
+    /// The time up to which this ledger was cut or can be cut, in microseconds since 1970.
+    public var untilUs: Int64 { last.epochUs }
+    /// Whether an attempt runs.
+    public var isInUse: Bool { !open.isEmpty }
+
     /// Opens the account of an attempt at `reading`. If `reserved` is given, it replaces
     /// `threadsPerAttempt`.
-    public mutating func start(_ token: Int64, reserved: Int? = nil, at reading: HostReading) {
+    public mutating func start(
+        _ token: Int64, job: Int64, reserved: Int? = nil, at reading: HostReading
+    ) {
         advance(to: reading)
-        open[token] = Account(startNs: reading.timeNs, threads: max(1, reserved ?? threads))
+        open[token] = Account(
+            job: job, threads: max(1, reserved ?? threads), fromUs: last.epochUs)
     }
 
-    /// Closes the account of an attempt at `reading` and returns its usage; nil if no account is
-    /// open.
-    public mutating func end(_ token: Int64, at reading: HostReading) -> AttemptUsage? {
+    /// Closes the account of an attempt at `reading`, if it is open.
+    public mutating func end(_ token: Int64, at reading: HostReading) {
         advance(to: reading)
-        guard let account = open.removeValue(forKey: token) else { return nil }
-        let isGap = account.hasGap || (pending.wallNs > 0 && pending.shares[token] != nil)
-        // The estimate and its two bounds are split separately, so rounding may put a bound on the
-        // wrong side of the estimate by a microjoule.
-        var energy = account.energy
-        energy.low = min(energy.low, energy.microjoules)
-        energy.high = max(energy.high, energy.microjoules)
-        return AttemptUsage(
-            wallNs: reading.timeNs - account.startNs, cpuNs: account.cpuNs,
-            energy: isGap ? nil : energy,
-            method: method, tier: tier)
+        guard let account = open.removeValue(forKey: token) else { return }
+        ended.append(use(of: account, token))
     }
 
-    /// Takes a reading, and allocates the time and energy since the last reading.
+    /// Takes a reading, and adds the time and energy since the last one.
     public mutating func advance(to reading: HostReading) {
         let wall = max(0, reading.timeNs - last.timeNs)
         let used = max(0, reading.processCPUNs - last.processCPUNs)
@@ -103,49 +97,66 @@ public struct EnergyLedger: Sendable {
         // The limit keeps a corrupt report of another process from overflowing the sums. It is 52
         // processor days, more than a host reserves between two readings.
         let others = reading.othersReservedNs - last.othersReservedNs
-        pending.othersReserved += min(max(0, others), 1 << 52)
+        pending.othersNs += min(max(0, others), 1 << 52)
+        let before = last.epochUs
         last = reading
+        // The clock of the machine may be set back.
+        last.epochUs = max(before, reading.epochUs)
         pending.wallNs += wall
         pending.busyNs += max(hostBusy ?? 0, used)
+        readCounters(reading)
         // The tokens are sorted, so that the split is deterministic.
         let tokens = open.keys.sorted()
-        if !tokens.isEmpty {
-            let parts = LargestRemainder.split(used, weights: tokens.map { _ in 1 })
-            for (token, part) in zip(tokens, parts) {
-                open[token]?.cpuNs += part
-                let held = pending.shares[token] ?? (0, 0)
-                pending.shares[token] = (
-                    held.reserved + wall * Int64(open[token]?.threads ?? 1), held.used + part
-                )
-            }
+        guard !tokens.isEmpty else { return }
+        let parts = LargestRemainder.split(used, weights: tokens.map { _ in 1 })
+        for (token, part) in zip(tokens, parts) {
+            guard var account = open[token] else { continue }
+            account.cpuNs += part
+            account.reservedNs += wall * Int64(account.threads)
+            open[token] = account
         }
-        if readCounters(reading) { settle() }
     }
 
-    /// Adds the energy that the counters measured to `pending`. Returns false if no energy can be
-    /// split now: a counter could not be read, or had its first reading, before which its energy is
-    /// unknown.
-    private mutating func readCounters(_ reading: HostReading) -> Bool {
-        var isComplete = true
+    /// Closes the spans up to the last reading. Returns the uses of all attempts since the last cut, and the interval of the
+    /// machine; no interval if a counter cannot be read now, then the next one covers this time too.
+    public mutating func cut() -> (uses: [EnergyReport.Use], interval: EnergyReport.Interval?) {
+        var uses = ended
+        ended = []
+        for token in open.keys.sorted() {
+            guard let account = open[token], account.fromUs < last.epochUs else { continue }
+            uses.append(use(of: account, token))
+            open[token] = Account(
+                job: account.job, threads: account.threads, fromUs: last.epochUs)
+        }
+        guard pending.isComplete, last.epochUs > pending.fromUs else { return (uses, nil) }
+        let energies = pending.isUnknown ? nil : energies()
+        let interval = EnergyReport.Interval(
+            fromUs: pending.fromUs, untilUs: last.epochUs,
+            capacityNs: pending.wallNs * Int64(host.vCPUs), busyNs: pending.busyNs,
+            othersNs: pending.othersNs, idle: energies?.idle, load: energies?.load)
+        pending = Pending(fromUs: last.epochUs)
+        return (uses, interval)
+    }
+
+    private func use(of account: Account, _ token: Int64) -> EnergyReport.Use {
+        EnergyReport.Use(
+            job: account.job, token: token, fromUs: account.fromUs, untilUs: last.epochUs,
+            reservedNs: account.reservedNs, cpuNs: account.cpuNs)
+    }
+
+    private mutating func readCounters(_ reading: HostReading) {
+        pending.isComplete = true
         for index in counters.indices {
             switch counters[index].take(reading.counters[index]) {
             case .delta(let energy): pending.counted += energy
-            case .gap: isComplete = false
+            case .gap: pending.isComplete = false
             case .first: pending.isUnknown = true
             }
         }
-        if isComplete && pending.isUnknown {
-            for token in pending.shares.keys { open[token]?.hasGap = true }
-            pending = Pending()
-            return false
-        }
-        return isComplete
     }
 
-    /// Splits the energy since the last split among the attempts, other load and unreserved
-    /// processors.
-    private mutating func settle() {
-        guard pending.wallNs > 0 else { return }
+    /// Returns the energy of the machine since the last interval.
+    private func energies() -> (idle: AttemptUse.Energy, load: AttemptUse.Energy) {
         let seconds = Double(pending.wallNs) / 1e9
         let capacity = pending.wallNs * Int64(host.vCPUs)
         let load = Double(pending.busyNs) / Double(max(capacity, 1))
@@ -156,34 +167,19 @@ public struct EnergyLedger: Sendable {
             ? PowerModel.processorWatts(rating: host.rating, vCPUs: host.vCPUs, load: load).scaled(
                 by: seconds)
             : Interval(exactly: Double(pending.counted) / 1e6)
-        let idle =
-            processor.scaled(by: PowerModel.idleFraction(load: load)) + memory.scaled(by: seconds)
-        let loaded = processor.scaled(by: 1 - PowerModel.idleFraction(load: load))
-
-        let tokens = pending.shares.keys.sorted()
-        let shares = tokens.map { token in
-            let share = pending.shares[token] ?? (0, 0)
-            return EnergyAllocation.Share(reserved: share.reserved, used: share.used)
+        func energy(_ joules: Interval) -> AttemptUse.Energy {
+            let (value, low, high) = (
+                Int64((joules.value * 1e6).rounded()), Int64((joules.low * 1e6).rounded()),
+                Int64((joules.high * 1e6).rounded())
+            )
+            return AttemptUse.Energy(
+                microjoules: value, low: min(low, value), high: max(high, value))
         }
-        let ends: [(KeyPath<Interval, Double>, WritableKeyPath<Energy, Int64>)] = [
-            (\.value, \.microjoules), (\.low, \.low), (\.high, \.high),
-        ]
-        for (from, to) in ends {
-            let idleEnergy = Int64((idle[keyPath: from] * 1e6).rounded())
-            let loadEnergy = Int64((loaded[keyPath: from] * 1e6).rounded())
-            let split = EnergyAllocation(
-                idle: idleEnergy, load: loadEnergy, capacity: capacity, busy: pending.busyNs,
-                othersReserved: pending.othersReserved, shares: shares)
-            for (token, part) in zip(tokens, split.attempts) {
-                // An attempt that ended while a counter could not be read has no account any more,
-                // so its part of the energy is unallocated.
-                if open[token] == nil { unallocated[keyPath: to] += part }
-                open[token]?.energy[keyPath: to] += part
-            }
-            other[keyPath: to] += split.other
-            unallocated[keyPath: to] += split.unallocated
-            total[keyPath: to] += idleEnergy + loadEnergy
-        }
-        pending = Pending()
+        return (
+            energy(
+                processor.scaled(by: PowerModel.idleFraction(load: load))
+                    + memory.scaled(by: seconds)),
+            energy(processor.scaled(by: 1 - PowerModel.idleFraction(load: load)))
+        )
     }
 }

@@ -7,6 +7,8 @@ import Synchronization
 public struct HostReading: Sendable, Equatable {
     /// The monotonic time in nanoseconds.
     public var timeNs: Int64
+    /// The time of the machine's clock in microseconds since 1970.
+    public var epochUs: Int64
     /// The processor time of this process, in nanoseconds.
     public var processCPUNs: Int64
     /// The busy processor time of the host in nanoseconds; nil if it cannot be read.
@@ -14,16 +16,18 @@ public struct HostReading: Sendable, Equatable {
     /// The energy counters in microjoules, one per domain; nil for a counter that could not be
     /// read.
     public var counters: [Int64?]
-    /// The cumulative processor time that attempts of other processes reserved, in nanoseconds;
+    /// The cumulative processor time that attempts of other databases reserved, in nanoseconds;
     /// only differences matter.
     public var othersReservedNs: Int64
 
     /// `counters` has one element per domain of the host.
     public init(
-        timeNs: Int64, processCPUNs: Int64, hostBusyNs: Int64?, counters: [Int64?] = [],
+        timeNs: Int64, epochUs: Int64, processCPUNs: Int64, hostBusyNs: Int64?,
+        counters: [Int64?] = [],
         othersReservedNs: Int64 = 0
     ) {
         self.timeNs = timeNs
+        self.epochUs = epochUs
         self.processCPUNs = processCPUNs
         self.hostBusyNs = hostBusyNs
         self.counters = counters
@@ -58,11 +62,13 @@ public struct LiveHostReader: HostReader {
     private let reservations: HostReservations?
     private let lastLook = LastLook()
 
-    /// Describes the machine and finds its readable energy counters.
-    public init() throws {
+    /// Describes the machine and finds its readable energy counters. `database` tells programs that work for the same
+    /// database from others (`CostLedger.key`).
+    public init(database: String) throws {
         host = try HostDescription.current()
         domains = RAPL.domains()
-        reservations = HostReservations(atNs: try Clocks.monotonicNanoseconds())
+        reservations = HostReservations(
+            database: database, atNs: try Clocks.monotonicNanoseconds())
     }
 
     /// Publishes the change through `HostReservations`.
@@ -77,7 +83,8 @@ public struct LiveHostReader: HostReader {
             (HostLoad.busyNanoseconds(), reservations?.othersNs(atNs: now) ?? 0)
         }
         return HostReading(
-            timeNs: now, processCPUNs: try Clocks.processCPUNanoseconds(),
+            timeNs: now, epochUs: try Clocks.epochMicroseconds(),
+            processCPUNs: try Clocks.processCPUNanoseconds(),
             hostBusyNs: busy, counters: domains.map { $0.read() }, othersReservedNs: others)
     }
 }

@@ -1,11 +1,12 @@
-// HostReservations: the processors that the metering processes of one machine reserve. Each process
-// publishes its cumulative reservation in a file that the others read, so that idle energy is
-// allocated once and not once per process. A process locks its file while it runs; an unlocked file
+// HostReservations: the processors that the metering processes of one machine reserve. Processes of one database are
+// allocated energy there; of processes that work for another database, each sees here what they reserve, so that idle
+// energy is allocated once and not once per database. Each process publishes its cumulative reservation in a file that
+// the others read. A process locks its file while it runs; an unlocked file
 // belongs to a process that has ended.
 import Foundation
 import Synchronization
 
-/// Publishes the reservations of this process and reads those of other processes.
+/// Publishes the reservations of this process and reads those of processes of other databases.
 public final class HostReservations: Sendable {
     /// The folder in which all processes of a machine publish their reservations.
     public static let usualFolder = "/tmp/ofa-reserved"
@@ -33,18 +34,24 @@ public final class HostReservations: Sendable {
 
     private let folder: String
     private let name: String
+    /// How the names of all processes of this database end.
+    private let own: String
     private let descriptor: Int32
     private let state: Mutex<State>
 
-    /// Creates the file of this process in `folder`; `now` is a time of the monotonic clock. Nil if
+    /// Creates the file of this process in `folder`; `now` is a time of the monotonic clock, and `database` a text without
+    /// slashes that only processes of the same database have. Nil if
     /// the file cannot be written, such as on a read-only system.
-    public init?(folder: String = HostReservations.usualFolder, atNs now: Int64) {
+    public init?(
+        folder: String = HostReservations.usualFolder, database: String, atNs now: Int64
+    ) {
         // With the sticky bit, each user can create files in the folder, and remove only their own.
         if mkdir(folder, 0o1777) == 0 { _ = chmod(folder, 0o1777) }
         var info = stat()
         guard lstat(folder, &info) == 0, info.st_mode & S_IFMT == S_IFDIR else { return nil }
         self.folder = folder
-        name = "\(getpid())-\(UUID().uuidString)"
+        own = "@\(database)"
+        name = "\(getpid())-\(UUID().uuidString)\(own)"
         // The file is locked before it gets its final name, because other processes assume that an
         // unlocked file belongs to a process that has ended.
         let hidden = "\(folder)/.\(name)"
@@ -75,12 +82,12 @@ public final class HostReservations: Sendable {
         }
     }
 
-    /// Returns the cumulative processor time that other processes have reserved until now, in
+    /// Returns the cumulative processor time that processes of other databases have reserved until now, in
     /// nanoseconds; it never decreases.
     public func othersNs(atNs now: Int64) -> Int64 {
         state.withLock { state in
             var seen: [String: Int64] = [:]
-            for other in names() where other != name && !other.hasPrefix(".") {
+            for other in names() where !other.hasSuffix(own) && !other.hasPrefix(".") {
                 if let total = read(other, now) { seen[other] = max(total, state.seen[other] ?? 0) }
             }
             for (gone, total) in state.seen where seen[gone] == nil {

@@ -285,7 +285,8 @@ extension JobQueue {
             crashes: said(columns.map { $0.crashed ? 1 : 0 }, usual: 0),
             fannedOut: said(columns.map(\.fannedOut), usual: false), locked: isLocked,
             zone: uses.lazy.compactMap { $0?.zone }.first, methods: used { $0.method },
-            tiers: used { $0.tier }, walls: used { $0.wallNs }, cpus: used { $0.cpuNs },
+            tiers: used { $0.tier },
+            walls: used { $0.method.isEmpty ? nil : $0.wallNs }, cpus: used { $0.cpuNs },
             energies: used { $0.energy?.microjoules }, energiesLow: used { $0.energy?.low },
             energiesHigh: used { $0.energy?.high })
     }

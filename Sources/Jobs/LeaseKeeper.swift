@@ -11,11 +11,14 @@ struct LeaseKeeper: Sendable {
     /// If the producer (the claiming thread) has not attended to the session's duties for this many
     /// seconds, heartbeats do not renew the duties, so that another worker gets the duties.
     private static let attentionSeconds = 3.0
+    /// The time between two reports of energy, in seconds. A worker that is killed loses what it metered since the last.
+    private static let energySeconds = 10.0
 
     let databaseURL: String
     let options: WorkerOptions
     let board: WorkerBoard
     let duties: [String]
+    let observer: (any AttemptObserver)?
 
     private var tickSeconds: Double { min(0.5, options.ttlSeconds / 6) }
     /// The time between two heartbeats: a third of the lease duration, but at most 10/3 seconds. A
@@ -27,7 +30,7 @@ struct LeaseKeeper: Sendable {
     func run() {
         var connection: Connection?
         var losses = 0
-        var state = (lastNotes: -Double.infinity, session: Int64(0))
+        var state = State()
         while !board.view.isStopped {
             do {
                 let live: Connection
@@ -66,6 +69,12 @@ struct LeaseKeeper: Sendable {
         }
     }
 
+    /// When notes and energy were last written, and the session of the last heartbeat.
+    private struct State {
+        var lastNotes = -Double.infinity, lastEnergy = -Double.infinity
+        var session: Int64 = 0
+    }
+
     private func connect() throws -> Connection {
         var limits = options.limits
         // The timeouts are so short that, when the server has vanished, a heartbeat over another
@@ -91,9 +100,7 @@ struct LeaseKeeper: Sendable {
         if !hints.isEmpty { board.hint() }
     }
 
-    private func tick(
-        _ queue: JobQueue, _ state: inout (lastNotes: Double, session: Int64)
-    ) throws {
+    private func tick(_ queue: JobQueue, _ state: inout State) throws {
         let view = board.view
         let now = board.clock()
         // The first heartbeat of a session is sent at once, because it also bids for the duties.
@@ -109,6 +116,13 @@ struct LeaseKeeper: Sendable {
             do { try Self.writeNotes(queue, held.lease, held.signal) } catch let error
                 as PostgresError where error.isRetryable
             {}
+        }
+        if let observer, now - state.lastEnergy >= Self.energySeconds {
+            state.lastEnergy = now
+            do { try queue.report(observer) } catch let error as PostgresError
+                where error.isRetryable
+            {
+            }
         }
     }
 

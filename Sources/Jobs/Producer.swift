@@ -24,6 +24,9 @@ struct Producer {
     static let orphanSeconds = (usual: 60.0, cutOff: 0.5)
     /// The minimum time between two hints, in seconds.
     static let hintSeconds = 0.05
+    /// What was metered is always written before an attempt ends that took this many seconds, and before others as long as
+    /// writing takes at most this share of the time.
+    static let energySeconds = 1.0, energyShare = 0.02
 
     let queue: JobQueue
     let board: WorkerBoard
@@ -41,6 +44,9 @@ struct Producer {
     var secondsEach = 0.0
     /// True from a claim whose response was lost until orphan leases were released.
     var isClaimUnknown = false
+
+    /// When what was metered was last written, and how long that took, in seconds.
+    var reported = (at: -Double.infinity, seconds: 0.0)
 
     private var maintenance: Maintenance
     private var trouble: Trouble
@@ -130,12 +136,14 @@ struct Producer {
         return true
     }
 
-    private func openSession() throws {
+    private mutating func openSession() throws {
         let openedAt = board.clock()
         let session = try queue.openSession(
             name: options.name, ttlSeconds: options.ttlSeconds, slots: options.slots, kinds: kinds,
             offers: options.offers, duties: duties)
         board.begin(session, openedAt: openedAt)
+        // The energy of this machine is not allocated from now on without what this process will report.
+        try writeEnergy()
     }
 
     /// Releases the jobs that were prefetched at least `seconds` ago and that no slot has started.

@@ -68,7 +68,8 @@ public final class Worker: Sendable {
             queue: queue, board: board, options: options, registry: registry, observer: observer,
             budget: budget, databaseURL: databaseURL)
         let keeper = LeaseKeeper(
-            databaseURL: databaseURL, options: options, board: board, duties: producer.duties)
+            databaseURL: databaseURL, options: options, board: board, duties: producer.duties,
+            observer: observer)
         let thread = JoinableThread(name: "\(options.name) keeper", stackBytes: 1 << 20) {
             keeper.run()
         }
@@ -84,6 +85,12 @@ public final class Worker: Sendable {
 
     /// Closes the session. If the database is unreachable, the session is left to expire.
     private func close(_ session: Session, _ queue: JobQueue) throws {
+        do { if let observer { try queue.report(observer, isLast: true) } } catch let error
+            as PostgresError
+        {
+            options.report(
+                "\(options.name): what was metered last is not written (\(error.message))")
+        }
         do { try queue.close(session) } catch let error as PostgresError where error.isPassing {
             options.report(
                 "\(options.name): its session is left to expire (\(error.message))")

@@ -22,6 +22,12 @@ public enum Clocks {
         try read(CLOCK_THREAD_CPUTIME_ID, "CLOCK_THREAD_CPUTIME_ID")
     }
 
+    /// Returns the time of the machine's clock in microseconds since the begin of 1970 (UTC). It may be set back. Errors:
+    /// `unreadable`.
+    public static func epochMicroseconds() throws(MeteringError) -> Int64 {
+        try read(CLOCK_REALTIME, "CLOCK_REALTIME") / 1000
+    }
+
     private static func read(_ clock: clockid_t, _ name: String) throws(MeteringError) -> Int64 {
         var time = timespec()
         guard clock_gettime(clock, &time) == 0 else {

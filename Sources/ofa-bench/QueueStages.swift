@@ -70,7 +70,8 @@ struct QueueStages {
         try queue.pause(queue: "default")
         let cache = BlobCache(folder: NSTemporaryDirectory() + "/ofa-bench-cache")
         let meter = try AttemptMeter(
-            zone: "world", threadsPerAttempt: 1, reader: try LiveHostReader())
+            zone: "world", threadsPerAttempt: 1,
+            reader: try LiveHostReader(database: try CostLedger(connection).key()))
         let crew = try BenchCrew(
             url, workers: 1, slots: slots, batch: batch,
             registry: [kind: StageRegistry.handler(cache: cache, body: body)], observer: meter)

@@ -15,10 +15,10 @@ enum BranchTable {
             .number("gCO2e"), .number("SHARE OF THAT RUN"), .text("", .low))
         let shares = Format.shares(branches.map(\.share))
         let grams = ReportText.column(
-            branches.map { $0.cost.gaps < $0.cost.attempts ? $0.cost.grams : nil })
+            branches.map { $0.cost.isKnown ? $0.cost.grams : nil })
         table.rows = branches.enumerated().map { place, branch in
             let cost = branch.cost
-            let isKnown = cost.gaps < cost.attempts
+            let isKnown = cost.isKnown
             return [
                 branch.device, String(branch.run), branch.source.map(String.init) ?? "",
                 String(cost.attempts),

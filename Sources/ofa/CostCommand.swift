@@ -111,11 +111,11 @@ struct CostShow: ParsableCommand {
         let rows = report.rows + [report.total]
         let shares = Format.shares(rows.map { $0.share(of: total) })
         let grams = ReportText.column(
-            rows.map { $0.gaps < $0.attempts ? $0.grams : nil }
-                + rows.map { $0.gaps < $0.attempts ? $0.gramsLow : nil }
-                + rows.map { $0.gaps < $0.attempts ? $0.gramsHigh : nil })
+            rows.map { $0.isKnown ? $0.grams : nil }
+                + rows.map { $0.isKnown ? $0.gramsLow : nil }
+                + rows.map { $0.isKnown ? $0.gramsHigh : nil })
         for (place, row) in rows.enumerated() {
-            let isKnown = row.gaps < row.attempts
+            let isKnown = row.isKnown
             let (low, high) = (grams[place + rows.count], grams[place + 2 * rows.count])
             table.rows.append([
                 row.label, row.gaps == 0 ? "\(row.attempts)" : "\(row.attempts) (\(row.gaps) gaps)",
@@ -149,6 +149,11 @@ struct CostShow: ParsableCommand {
         if total.gaps > 0 {
             lines.append(
                 "\(total.gaps) attempts were not metered: their energy is missing, not zero")
+        }
+        if total.gapNs > 0 {
+            lines.append(
+                "the energy of \(Format.duration(Double(total.gapNs) / 1e9)) of attempts is missing, not zero: no meter ran"
+            )
         }
         return lines
     }

@@ -35,7 +35,7 @@ final class WorkSession: Sendable {
         let meter = try AttemptMeter(
             zone: try factors.zone(environment: ProcessInfo.processInfo.environment),
             threadsPerAttempt: threads,
-            reader: try LiveHostReader())
+            reader: try LiveHostReader(database: try CostLedger(connection).key()))
         target = try Environment.openLineage()
         url = databaseURL
         var duties = [Duty.collection]

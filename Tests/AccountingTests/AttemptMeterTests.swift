@@ -1,7 +1,6 @@
 // Meter rows of attempts that the queue runs: completed, failed, lost, and written twice.
 
 import Foundation
-import Jobs
 import Metering
 import Postgres
 import Synchronization
@@ -9,6 +8,7 @@ import TestSupport
 import Testing
 
 @testable import Accounting
+@testable import Jobs
 
 /// A host whose clocks move when the test says so.
 final class ScriptedHost: HostReader {
@@ -16,14 +16,22 @@ final class ScriptedHost: HostReader {
         name: "scripted", cpuModel: "test", vCPUs: 2, isVirtual: true, memoryBytes: 0,
         rating: ThermalDesign(watts: 280, threads: 128, source: "test"))
     let domains: [RAPLDomain] = []
-    private let now = Mutex(HostReading(timeNs: 0, processCPUNs: 0, hostBusyNs: 0))
+    private let now: Mutex<HostReading>
+
+    /// The clock starts at a whole second, `seconds` after now.
+    init(seconds: Double = 0) {
+        let begin = Int64((Date().timeIntervalSince1970 + seconds).rounded()) * 1_000_000
+        now = Mutex(HostReading(timeNs: 0, epochUs: begin, processCPUNs: 0, hostBusyNs: 0))
+    }
 
     func read() -> HostReading { now.withLock { $0 } }
 
     /// Lets time pass, with processor time spent by this process alone.
     func work(seconds: Double, cpuSeconds: Double) {
         now.withLock { reading in
+            let begin = reading.epochUs - reading.timeNs / 1000
             reading.timeNs += Int64(seconds * 1e9)
+            reading.epochUs = begin + reading.timeNs / 1000
             reading.processCPUNs += Int64(cpuSeconds * 1e9)
             reading.hostBusyNs = (reading.hostBusyNs ?? 0) + Int64(cpuSeconds * 1e9)
         }
@@ -58,17 +66,19 @@ struct MeteredQueue {
         return lease
     }
 
-    /// Completes an attempt with its meter row.
+    /// Completes an attempt and reports what was metered.
     @discardableResult
     func complete(_ lease: Lease) throws -> CompletionAnswer {
-        try queue.complete(
-            lease, result: "{}", use: try meter.end(lease, outcome: .completed))
+        let use = try meter.end(lease, outcome: .completed)
+        try queue.report(meter)
+        return try queue.complete(lease, result: "{}", use: use)
     }
 
-    /// Fails an attempt with its meter row; there is no further one.
+    /// Fails an attempt and reports what was metered; there is no further attempt.
     func fail(_ lease: Lease) throws {
-        _ = try queue.fail(
-            lease, error: "no luck", retry: false, use: try meter.end(lease, outcome: .failed))
+        let use = try meter.end(lease, outcome: .failed)
+        try queue.report(meter)
+        _ = try queue.fail(lease, error: "no luck", retry: false, use: use)
     }
 
     /// The costs of the run.
@@ -86,7 +96,7 @@ func stage(
 }
 
 @Suite struct AttemptMeterTests {
-    @Test("a completed attempt has a row with time, energy, range, method and tier")
+    @Test("a completed attempt has time, energy, range, method and tier")
     func completed() throws {
         let metered = try MeteredQueue(stages: [stage("full")])
         let lease = try metered.start()
@@ -123,22 +133,40 @@ func stage(
         #expect(costs.total.attempts == 2)
     }
 
-    @Test("an ending transaction that is run again writes the same row once")
+    @Test("a report that is written again, or whose answer was lost, counts once")
     func again() throws {
-        struct Stop: Error {}
         let metered = try MeteredQueue(stages: [stage("full")])
         let lease = try metered.start()
         metered.host.work(seconds: 1, cpuSeconds: 1)
-        #expect(throws: Stop.self) {
-            try metered.queue.complete(
-                lease, result: "{}", use: try metered.meter.end(lease, outcome: .completed)
-            ) { _ in throw Stop() }
-        }
-        #expect(try metered.costs().rows.isEmpty)
+        let report = try #require(try metered.meter.report(isLast: false))
+        #expect(report.uses.count == 1 && report.intervals.count == 1)
+        for _ in 0..<2 { #expect(try metered.queue.add(report).isMeter) }
         metered.host.work(seconds: 5, cpuSeconds: 5)
         #expect(try metered.complete(lease) == .done)
         #expect(try metered.complete(lease) == .already)
-        #expect(try metered.costs().rows.map(\.wallNs) == [1_000_000_000])
+        let row = try #require(try metered.costs().rows.first)
+        #expect(row.wallNs == 6_000_000_000 && row.cpuNs == 6_000_000_000 && row.attempts == 1)
+        #expect(row.gapNs == 0 && row.gaps == 0)
+    }
+
+    @Test("an attempt has its energy while it runs, and keeps it when its worker is lost")
+    func lostInTheMiddle() throws {
+        let metered = try MeteredQueue(stages: [stage("full")])
+        _ = try metered.start()
+        metered.host.work(seconds: 50, cpuSeconds: 60)
+        try metered.queue.report(metered.meter)
+        let running = try #require(try metered.costs().rows.first)
+        #expect(running.attempts == 0 && running.wallNs == 50_000_000_000 && running.isKnown)
+        metered.host.work(seconds: 9, cpuSeconds: 9)
+        let clock = try metered.database.connect()
+        try clock.script("SET ofa.clock_offset = '1 hour'")
+        #expect(try JobQueue(clock).rescue() == 1)
+        for grouping in CostGrouping.allCases {
+            let total = try metered.costs(by: grouping).total
+            #expect(total.attempts == 1 && total.notCompleted == 1 && total.gaps == 0)
+            #expect(total.energy == running.energy && total.wallNs == 50_000_000_000, "\(grouping)")
+        }
+        #expect(try metered.queue.audit().isEmpty)
     }
 
     @Test("an attempt whose worker was lost is a gap: counted with its time, its energy missing")
@@ -170,7 +198,7 @@ func stage(
 
     @Test("the live host can be read and has a meter")
     func live() throws {
-        let reader = try LiveHostReader()
+        let reader = try LiveHostReader(database: "test")
         let meter = try AttemptMeter(zone: "world", threadsPerAttempt: 1, reader: reader)
         meter.sample()
         let first = try reader.read()

@@ -110,7 +110,7 @@ import Testing
         row.attempts = 1
         row.gaps = 1
         #expect(row.share(of: 1000) == nil)
-        row.gaps = 0
+        (row.gaps, row.tier) = (0, .model)
         #expect(row.share(of: 0) == nil)
         #expect(row.share(of: 1000) == 0)
     }

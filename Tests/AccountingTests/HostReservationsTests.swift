@@ -1,4 +1,4 @@
-// Tests of HostReservations: processes of one machine see what the others hold.
+// Tests of HostReservations: processes of one machine see what those of other databases hold.
 import Foundation
 import Testing
 
@@ -12,8 +12,8 @@ import Testing
     @Test("each sees what the others held, to the nanosecond, and what they hold now")
     func sight() throws {
         defer { remove() }
-        let one = try #require(HostReservations(folder: folder, atNs: 0))
-        let two = try #require(HostReservations(folder: folder, atNs: 0))
+        let one = try #require(HostReservations(folder: folder, database: "1", atNs: 0))
+        let two = try #require(HostReservations(folder: folder, database: "2", atNs: 0))
         #expect(one.othersNs(atNs: 5) == 0)
         two.add(processors: 3, atNs: 10)
         #expect(one.othersNs(atNs: 30) == 60)
@@ -26,8 +26,8 @@ import Testing
     @Test("what a process held until it ended stays, and its file goes")
     func ended() throws {
         defer { remove() }
-        let one = try #require(HostReservations(folder: folder, atNs: 0))
-        var two = HostReservations(folder: folder, atNs: 0)
+        let one = try #require(HostReservations(folder: folder, database: "3", atNs: 0))
+        var two = HostReservations(folder: folder, database: "4", atNs: 0)
         two?.add(processors: 2, atNs: 0)
         #expect(one.othersNs(atNs: 100) == 200)
         two = nil
@@ -46,7 +46,7 @@ import Testing
         ])
     func lies(text: String) throws {
         defer { remove() }
-        let one = try #require(HostReservations(folder: folder, atNs: 0))
+        let one = try #require(HostReservations(folder: folder, database: "5", atNs: 0))
         var locks: [Int32] = []
         defer { for lock in locks { close(lock) } }
         for index in 0..<20 {
@@ -61,7 +61,7 @@ import Testing
     @Test("the largest that can be true adds up to the largest number, not to a crash")
     func largest() throws {
         defer { remove() }
-        let one = try #require(HostReservations(folder: folder, atNs: 0))
+        let one = try #require(HostReservations(folder: folder, database: "6", atNs: 0))
         var locks: [Int32] = []
         defer { for lock in locks { close(lock) } }
         let text = "1152921504606846976 65536 0"
@@ -76,7 +76,7 @@ import Testing
 
     @Test("where no file can be kept, there are none")
     func nowhere() {
-        #expect(HostReservations(folder: "/proc/none/here", atNs: 0) == nil)
+        #expect(HostReservations(folder: "/proc/none/here", database: "1", atNs: 0) == nil)
     }
 
     private func remove() {

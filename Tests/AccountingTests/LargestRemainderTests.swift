@@ -42,32 +42,3 @@ import Testing
         #expect(parts.reduce(0, +) == .max)
     }
 }
-
-@Suite struct EnergyAllocationTests {
-    @Test("60 s at 40 W, 16 W of them idle: A 1,200 J, B 600 J, other 360 J, unallocated 240 J")
-    func handComputed() {
-        let split = EnergyAllocation(
-            idle: 16 * 60 * 1_000_000, load: 24 * 60 * 1_000_000, capacity: 4 * 60, busy: 120,
-            shares: [.init(reserved: 2 * 60, used: 60), .init(reserved: 1 * 60, used: 30)])
-        #expect(split.attempts == [1_200_000_000, 600_000_000])
-        #expect(split.other == 360_000_000)
-        #expect(split.unallocated == 240_000_000)
-    }
-
-    @Test("nothing is lost when attempts use more than the host says it worked")
-    func overfull() {
-        let split = EnergyAllocation(
-            idle: 101, load: 1001, capacity: 2, busy: 1,
-            shares: [.init(reserved: 2, used: 3), .init(reserved: 2, used: 4)])
-        #expect(split.attempts.reduce(0, +) == 1102)
-        #expect(split.other == 0 && split.unallocated == 0)
-    }
-
-    @Test("without attempts everything is other or unallocated")
-    func empty() {
-        let split = EnergyAllocation(idle: 10, load: 5, capacity: 4, busy: 0, shares: [])
-        #expect(split.attempts.isEmpty)
-        #expect(split.unallocated == 10)
-        #expect(split.other == 5)
-    }
-}

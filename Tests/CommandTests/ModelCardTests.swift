@@ -283,6 +283,8 @@ import Testing
               energy_high_uj = 0, tier = '', zone = ''
             where account_id in (
               select id from ofa.account where run_id = 1 and stage = 'largest');
+            delete from ofa.energy_hour where account_id in (
+              select id from ofa.account where run_id = 1 and stage = 'largest');
             """)
         let cost = try #require(costs(1, by: "device")["this-machine"])
         #expect(cost["gaps"] as? Int == 1)
@@ -300,7 +302,7 @@ import Testing
     /// Carbon that cannot be computed does not stop an export.
     private func unknownZone() throws {
         try place.database.connect().script(
-            "update ofa.spent set zone = 'Atlantis' where zone <> ''")
+            "update ofa.energy_hour set zone = 'Atlantis'")
         #expect(try place.ofa("cost", "1").errors.contains("'Atlantis'"))
         let lines = try card(network)
         #expect(

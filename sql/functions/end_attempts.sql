@@ -6,7 +6,8 @@
 -- its worker), or unbegun (released before it started: nothing is charged). All outcomes except released and unbegun
 -- require that the session has not expired. A worker that ends an attempt of another worker passes no session, and the
 -- outcome lost (the session is over) or overdue (the other worker does not stop the job; `p_delays` as for failed). The
--- arrays after `p_tokens` may be shorter; missing elements mean: completed, no crash, no fan-out, not metered.
+-- arrays after `p_tokens` may be shorter; missing elements mean: completed, no crash, no fan-out, not metered. The method ''
+-- says that the use of the attempt is reported in pieces (ofa_api_1.add_energy).
 -- `p_locked` says that this transaction has locked the leases while the session was valid; the session may expire after
 -- that. ofa.count_down handles the consequences for runs, groups and the ledger.
 --
@@ -96,23 +97,30 @@ begin
       cpu_ns, energy_uj, energy_low_uj, energy_high_uj, method, tier)
     select token, account_id, coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)), job,
       attempt, ended_as, started_at, v_now, p_zone, wall, cpu, energy, energy_low, energy_high, method, tier
-    from gone where method is not null
+    from gone where method <> ''
   ), summed as (
-    -- An attempt whose energy is unknown is counted as a gap. An attempt without a meter row is charged with its
-    -- duration, or, if it was lost, with the time until the last heartbeat of its session.
+    -- The energy of an attempt that is reported in pieces is in ofa.energy_hour: its worker passes the method '', or has
+    -- reported a piece before it was lost. Another attempt whose energy is unknown is counted as a gap. An attempt without a meter row is charged with its duration, or, if it was
+    -- lost, with the time until the last heartbeat of its session.
     select account_id, coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)) as host_id,
-      case when method is null then '' else coalesce(p_zone, '') end as zone, method,
-      case when method is null then ended_as end as gap, case when energy is null then '' else tier end as tier,
+      case when method is null or is_in_pieces then '' else coalesce(p_zone, '') end as zone,
+      case when is_in_pieces then '' else method end as method,
+      case when method is null and not is_in_pieces then ended_as end as gap,
+      case when energy is null then '' else tier end as tier,
       count(*) as attempts, count(*) filter (where ended_as <> 'completed') as not_completed,
       count(*) filter (where ended_as = 'failed') as failed, count(*) filter (where ended_as = 'lost') as lost,
-      count(*) filter (where energy is null) as gaps,
+      count(*) filter (where energy is null and not is_in_pieces) as gaps,
       sum(coalesce(wall, 1000 * greatest(0, round(1000000 * date_part('epoch', case outcome when 'lost'
         then (select beat_at from ofa.session where session.id = gone.session_id)
         else v_now end - started_at)))::bigint))::bigint as wall,
       coalesce(sum(cpu), 0)::bigint as cpu, coalesce(sum(energy), 0)::bigint as energy,
       coalesce(sum(energy_low), 0)::bigint as energy_low, coalesce(sum(energy_high), 0)::bigint as energy_high,
       min(started_at) as first_started_at, min(token) as first_token
-    from gone where ended_as <> 'unbegun' group by 1, 2, 3, 4, 5, 6
+    from (
+      select *, coalesce(method = '', p_session is null and exists (select from ofa.energy_use as used
+        where used.token = gone.token and used.used_until >= gone.started_at - interval '1 day')) as is_in_pieces
+      from gone where ended_as <> 'unbegun') as gone
+    group by 1, 2, 3, 4, 5, 6
   ), counted as (
     select run_id, month, group_id, count(*) filter (where verdict = 'completed')::int as ok,
       count(*) filter (where verdict in ('cancelled', 'discarded'))::int as bad,

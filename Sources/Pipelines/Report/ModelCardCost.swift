@@ -76,7 +76,7 @@ struct ModelCardCost {
 
     private func row(_ name: String, _ cost: CostRow?) -> [String] {
         guard let cost else { return [name, "not recorded", "not recorded", "–", "–"] }
-        guard cost.gaps < cost.attempts else {
+        guard cost.isKnown else {
             return [name, "not metered", "not metered", "\(cost.attempts)", "–"]
         }
         let energy = [cost.energy.microjoules, cost.energy.low, cost.energy.high].map {

@@ -133,7 +133,7 @@ public struct ReportPage: Sendable {
     private var costs: [String] {
         let total = report.cost.total
         let all = report.cost.rows + [total]
-        let energies = Self.joules(all.map { $0.gaps < $0.attempts ? $0.energy.microjoules : nil })
+        let energies = Self.joules(all.map { $0.isKnown ? $0.energy.microjoules : nil })
         let shares = ReportText.column(
             all.map { $0.share(of: total.energy.microjoules).map { 100 * $0 } }, unit: "%")
         let grams = ReportText.column(all.map(\.grams), unit: "g")

@@ -7,5 +7,6 @@ extension Migration {
         .baseline0001,
         .derivedBlobs0002,
         .trainingMetrics0003,
+        .energyPieces0004,
     ]
 }

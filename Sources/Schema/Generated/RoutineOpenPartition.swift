@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/open_partition.sql.
     static let openPartition = Routine(
-        name: "open_partition", checksum: "85e19640de511a35049b7355ef387ac36f8b5943667550d1df3f1cdb9fa42eb2", sql: #"""
+        name: "open_partition", checksum: "0151ad5dbe6ef2c2f4f2b518bc860056a6f498a0f3da10233157421a539964a6", sql: #"""
         -- Creates the partition `<p_table>_<p_name>` of the table `p_table` if the partition is missing; returns how many
         -- partitions it created (0 or 1). The partition is created as a table and then attached, because attaching takes only a
         -- share update exclusive lock on the partitioned table, which blocks neither reads nor writes.
@@ -24,6 +24,10 @@ extension Routine {
             when 'job_group' then
               execute format('alter table ofa.%I add primary key (id), add unique (owner_job)', v_name);
               execute format('create unique index on ofa.%I (run_id, stage) where owner_job is null', v_name);
+            -- A partitioned table cannot have the constraint before version 17. A range of one machine needs no extension.
+            when 'energy_interval' then
+              execute format('alter table ofa.%I add exclude using gist (int4range(host_id, host_id, ''[]'') with &&,
+                tstzrange(started_at, ended_at) with &&)', v_name);
             else
           end case;
           -- The space left free in each page allows HOT updates.

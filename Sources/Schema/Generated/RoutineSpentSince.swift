@@ -4,15 +4,15 @@
 extension Routine {
     /// The routine sql/views/spent_since.sql.
     static let spentSince = Routine(
-        name: "spent_since", checksum: "83d400ae09f150f6565ee8a84fbdeb5221782c870a5fcbdc231c04362ac79d70", sql: #"""
+        name: "spent_since", checksum: "cf8ca7ade8d50c1393fc079338449bc5b709ab253bfa0c96db6c398f3cf8f8d4", sql: #"""
         -- The rows that ofa.spent_day does not have yet: the ledger (ofa.spent) summed over all runs, for the days after the
-        -- newest day in ofa.spent_day.
+        -- newest day in ofa.spent_day. The time of attempts whose energy is in ofa.energy_hour is there, too.
         drop view if exists ofa.spent_since;
         create or replace view ofa.spent_since as
         select spent.day, account.stage, account.kind, coalesce(account.device, '') as device, spent.host_id, spent.zone,
           spent.method, spent.tier, sum(spent.attempts)::bigint as attempts,
           sum(spent.not_completed)::bigint as not_completed, sum(spent.gaps)::bigint as gaps,
-          sum(spent.wall_ns)::bigint as wall_ns, sum(spent.cpu_ns)::bigint as cpu_ns,
+          sum(case spent.method when '' then 0 else spent.wall_ns end)::bigint as wall_ns, sum(spent.cpu_ns)::bigint as cpu_ns,
           sum(spent.energy_uj)::bigint as energy_uj, sum(spent.energy_low_uj)::bigint as energy_low_uj,
           sum(spent.energy_high_uj)::bigint as energy_high_uj, min(spent.first_started_at) as first_started_at,
           min(spent.first_token) as first_token

@@ -94,6 +94,23 @@ extension Statement {
         where (metered.attempts, metered.wall_ns, metered.energy_uj)
           is distinct from (spent.attempts, spent.wall_ns, spent.energy_uj)
         union all
+        select 'machine ' || metered.host_id || ' at ' || metered.started_at, 'the pieces of its energy differ from the whole'
+        from ofa.energy_interval as metered join ofa.machine_meter using (host_id)
+        left join lateral (
+          select sum(energy_uj) as energy_uj from ofa.energy_piece as piece
+          where piece.host_id = metered.host_id and piece.started_at = metered.started_at) as cut on true
+        where metered.ended_at <= machine_meter.allocated_until
+          and coalesce(cut.energy_uj, 0) <> coalesce(metered.idle_uj + metered.load_uj, 0)
+        union all
+        select 'account ' || summed.account_id || ' at ' || summed.hour, 'the ledger of energy differs from its pieces'
+        from (
+          select case part when 'attempt' then account_id when 'other' then 0 else -1 end as account_id, host_id,
+            date_trunc('hour', started_at at time zone 'UTC') at time zone 'UTC' as hour, zone, method, tier,
+            sum(cpu_ns) as cpu_ns, coalesce(sum(energy_uj), 0) as energy_uj
+          from ofa.energy_piece group by 1, 2, 3, 4, 5, 6) as summed
+        left join ofa.energy_hour as booked using (account_id, host_id, hour, zone, method, tier)
+        where (summed.cpu_ns, summed.energy_uj) is distinct from (booked.cpu_ns, booked.energy_uj)
+        union all
         select 'job ' || live.job_id, 'runs with token ' || live.token || ', whose attempt has ended'
         from ofa.live join ofa.attempt on attempt.job_id = live.job_id and attempt.token = live.token
         union all

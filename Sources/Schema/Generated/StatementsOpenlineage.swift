@@ -68,8 +68,14 @@ extension Request {
           run.name as run_name, run.definition_hash, extract(epoch from run.created_at)::text as run_epoch,
           tried.attempt, coalesce(tried.started_at, made::timestamptz) as started_at,
           coalesce(tried.ended_at, made::timestamptz) as ended_at, coalesce(tried.outcome, 'completed') as outcome, tried.error,
-          host.name as host, meter.wall_ns, meter.cpu_ns, meter.energy_uj, meter.energy_low_uj, meter.energy_high_uj,
-          meter.energy_uj * rate.ug_per_uj as emission_ug, rate.version as factor_set, meter.method, meter.tier
+          host.name as host, coalesce(meter.wall_ns, case when pieces.method is not null
+            then 1000 * (1000000 * extract(epoch from tried.ended_at - tried.started_at))::bigint end) as wall_ns,
+          coalesce(meter.cpu_ns, pieces.cpu_ns) as cpu_ns, coalesce(meter.energy_uj, pieces.energy_uj) as energy_uj,
+          coalesce(meter.energy_low_uj, pieces.energy_low_uj) as energy_low_uj,
+          coalesce(meter.energy_high_uj, pieces.energy_high_uj) as energy_high_uj,
+          coalesce(meter.energy_uj * rate.ug_per_uj, pieces.emission_ug) as emission_ug,
+          coalesce(rate.version, pieces.version) as factor_set, coalesce(meter.method, pieces.method) as method,
+          coalesce(meter.tier, pieces.tier) as tier
         from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[])
           as given (token, job, run, stage, made)
         join ofa.run on run.id = given.run
@@ -82,6 +88,19 @@ extension Request {
         left join ofa.meter on meter.account_id = job.account_id and meter.token = given.token
         left join ofa.rate on rate.version = (select max(version) from ofa.factor_set) and rate.zone = meter.zone
           and tried.ended_at >= rate.valid_from and tried.ended_at < rate.valid_until
+        left join lateral (
+          -- An attempt with a gap has no energy: a part of it would look like all of it.
+          select max(method) as method, max(tier) as tier, sum(cpu_ns)::bigint as cpu_ns,
+            case when bool_and(energy_uj is not null) then sum(energy_uj)::bigint end as energy_uj,
+            case when bool_and(energy_uj is not null) then sum(energy_low_uj)::bigint end as energy_low_uj,
+            case when bool_and(energy_uj is not null) then sum(energy_high_uj)::bigint end as energy_high_uj,
+            case when bool_and(energy_uj is not null) then sum(energy_uj * hourly.ug_per_uj) end as emission_ug,
+            max(hourly.version) as version
+          from ofa.energy_piece as piece
+          left join ofa.rate as hourly on hourly.version = (select max(version) from ofa.factor_set)
+            and hourly.zone = piece.zone and piece.started_at >= hourly.valid_from and piece.started_at < hourly.valid_until
+          where piece.token = given.token and piece.started_at >= tried.started_at - interval '1 hour'
+            and piece.started_at < tried.ended_at + interval '1 minute') as pieces on meter.token is null
         order by ended_at, given.token;
         """#)
 

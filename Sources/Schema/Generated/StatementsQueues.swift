@@ -71,12 +71,13 @@ extension Statement {
         select ofa_api_1.fold_days() as rows;
         """#)
 
-    /// Returns all partitions (of history, of meter rows, of the jobs of runs), each with its size.
+    /// Returns all partitions (of history, of what was metered, of the jobs of runs), each with its size.
     public static let historyList = Statement(name: "HistoryList", sql: #"""
         select relname as name, pg_total_relation_size(pg_class.oid) as bytes, reltuples::bigint as rows
         from pg_inherits join pg_class on pg_class.oid = inhrelid
-        where inhparent = any (array['ofa.attempt', 'ofa.job_log', 'ofa.meter', 'ofa.job_group', 'ofa.group_edge', 'ofa.job',
-          'ofa.outcome', 'ofa.progress', 'ofa.training_metrics', 'ofa.training_validation']::regclass[])
+        where inhparent = any (array['ofa.attempt', 'ofa.job_log', 'ofa.meter', 'ofa.energy_interval', 'ofa.energy_use',
+          'ofa.energy_piece', 'ofa.job_group', 'ofa.group_edge', 'ofa.job', 'ofa.outcome', 'ofa.progress',
+          'ofa.training_metrics', 'ofa.training_validation']::regclass[])
         order by relname;
         """#)
 
@@ -194,10 +195,11 @@ extension Request {
             case length(parts[2]) when 8 then to_date(parts[2], 'YYYYMMDD') + 1
               else (to_date(parts[2], 'YYYYMM') + interval '1 month')::date end as ends
           from pg_class cross join lateral regexp_match(relname,
-            '^(attempt|job_log|meter|job_group|group_edge|job|outcome|progress|training_metrics|training_validation)_([0-9]{6}|[0-9]{8})$'
+            '^(attempt|job_log|meter|energy_interval|energy_use|energy_piece|job_group|group_edge|job|outcome|progress|training_metrics|training_validation)_([0-9]{6}|[0-9]{8})$'
           ) as parts
           where relnamespace = 'ofa'::regnamespace and relkind = 'r' and parts is not null
-            and parts[1] = any (case $1::text when 'history' then array['attempt', 'job_log'] when 'meter' then array['meter']
+            and parts[1] = any (case $1::text when 'history' then array['attempt', 'job_log'] when 'meter'
+                then array['meter', 'energy_interval', 'energy_use', 'energy_piece']
               else array['job_group', 'group_edge', 'job', 'outcome', 'progress', 'training_metrics', 'training_validation'] end)
             and ($1::text <> 'jobs' or exists (select from ofa.closed_month where month = parts[2]::int)
               and not exists (select from ofa.run where month = parts[2]::int and state = 'running'))

@@ -1,6 +1,4 @@
-// The time and energy that one attempt used, as recorded in a meter row.
-
-import Metering
+// Energy with its uncertainty.
 
 /// Energy in microjoules with its uncertainty.
 public struct Energy: Sendable, Equatable, Codable {
@@ -28,19 +26,4 @@ public struct Energy: Sendable, Equatable, Codable {
             microjoules: left.microjoules + right.microjoules, low: left.low + right.low,
             high: left.high + right.high)
     }
-}
-
-/// The time and energy that one attempt used.
-public struct AttemptUsage: Sendable, Equatable {
-    /// The time from the start to the end of the attempt, in nanoseconds.
-    public var wallNs: Int64
-    /// The processor time of the attempt, in nanoseconds.
-    public var cpuNs: Int64
-    /// The energy of the IT equipment, without the overhead of the building (PUE); nil means
-    /// unknown, not zero: a counter could not be read.
-    public var energy: Energy?
-    /// The names of the counters and models from which the energy was computed.
-    public var method: String
-    /// The measurement tier of the energy.
-    public var tier: MeteringTier
 }
