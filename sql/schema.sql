@@ -98,6 +98,93 @@ begin
 end
 $$;
 
+-- Name: allocate_energy(integer); Type: FUNCTION
+CREATE FUNCTION ofa.allocate_energy(p_host integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_meter ofa.machine_meter;
+  v_until timestamptz;
+  v_end timestamptz;
+  v_intervals int;
+begin
+  select * into v_meter from ofa.machine_meter where host_id = p_host for update;
+  v_until := least(v_meter.metered_until, (select min(reported_until) from ofa.metering_process
+    where host_id = p_host and seen_at > ofa.now() - interval '30 seconds'));
+  select count(*), max(ended_at) into v_intervals, v_end from ofa.energy_interval
+  where host_id = p_host and started_at >= v_meter.allocated_until and ended_at <= v_until;
+  if v_intervals = 0 then return 0; end if;
+  with span as materialized (
+    select * from ofa.energy_interval
+    where host_id = p_host and started_at >= v_meter.allocated_until and started_at < v_end and ended_at <= v_end
+  ), share as materialized (
+    -- The parts of a use in successive intervals add up to the use: each is the difference of two rounded amounts.
+    select span.started_at, used.job_id, used.token, used.account_id,
+      sum(1000 * (part.until_us - part.from_us))::bigint as used_ns,
+      sum(div(used.reserved_ns::numeric * part.until_us, part.whole_us)
+        - div(used.reserved_ns::numeric * part.from_us, part.whole_us))::bigint as reserved_ns,
+      sum(div(used.cpu_ns::numeric * part.until_us, part.whole_us)
+        - div(used.cpu_ns::numeric * part.from_us, part.whole_us))::bigint as cpu_ns
+    from ofa.energy_use as used
+    join span on used.used_until > span.started_at and used.used_from < span.ended_at
+    cross join lateral (select
+      (1000000 * extract(epoch from greatest(span.started_at, used.used_from) - used.used_from))::bigint as from_us,
+      (1000000 * extract(epoch from least(span.ended_at, used.used_until) - used.used_from))::bigint as until_us,
+      (1000000 * extract(epoch from used.used_until - used.used_from))::bigint as whole_us) as part
+    where used.host_id = p_host and used.used_until > v_meter.allocated_until
+    group by 1, 2, 3, 4
+  ), summed as (
+    select started_at, sum(reserved_ns) as reserved_ns, sum(cpu_ns) as cpu_ns from share group by started_at
+  ), slice as (
+    select started_at, 'attempt' as part, job_id, token, account_id, used_ns, cpu_ns, reserved_ns as idle_weight,
+      cpu_ns as load_weight, token as place
+    from share
+    union all
+    select started_at, 'other', null, null, null, 0, rest.ns, others_ns, rest.ns, 9223372036854775806
+    from span left join summed using (started_at)
+    cross join lateral (select greatest(0, busy_ns - coalesce(summed.cpu_ns, 0))::bigint as ns) as rest
+    union all
+    select started_at, 'unallocated', null, null, null, 0, 0,
+      greatest(0, capacity_ns - others_ns - coalesce(summed.reserved_ns, 0))::bigint, 0, 9223372036854775807
+    from span left join summed using (started_at)
+  ), placed as (
+    -- Of the weights of an interval in their order: their sum up to each, without it and with it, and of all.
+    select *, sum(idle_weight) over (upto) as idle_upto, sum(idle_weight) over (partition by started_at) as idle_whole,
+      sum(load_weight) over (upto) as load_upto, sum(load_weight) over (partition by started_at) as load_whole
+    from slice window upto as (partition by started_at order by place)
+  ), piece as (
+    insert into ofa.energy_piece (host_id, started_at, part, job_id, token, account_id, zone, method, tier, used_ns, cpu_ns,
+      energy_uj, energy_low_uj, energy_high_uj)
+    select p_host, started_at, part, job_id, token, account_id, zone, method, tier, used_ns, cpu_ns, uj, least(low_uj, uj),
+      greatest(high_uj, uj)
+    from placed join span using (started_at)
+    cross join lateral (select
+      ofa.part_of(idle_uj, idle_upto, idle_weight, idle_whole, part = 'unallocated')
+        + ofa.part_of(load_uj, load_upto, load_weight, load_whole, part = 'other') as uj,
+      ofa.part_of(idle_low_uj, idle_upto, idle_weight, idle_whole, part = 'unallocated')
+        + ofa.part_of(load_low_uj, load_upto, load_weight, load_whole, part = 'other') as low_uj,
+      ofa.part_of(idle_high_uj, idle_upto, idle_weight, idle_whole, part = 'unallocated')
+        + ofa.part_of(load_high_uj, load_upto, load_weight, load_whole, part = 'other') as high_uj) as found
+    where part = 'attempt' or high_uj > 0 or placed.cpu_ns > 0 and uj is not null
+    returning *
+  )
+  insert into ofa.energy_hour as known (account_id, host_id, hour, zone, method, tier, used_ns, gap_ns, cpu_ns, energy_uj,
+    energy_low_uj, energy_high_uj)
+  select case part when 'attempt' then account_id when 'other' then 0 else -1 end, p_host,
+    date_trunc('hour', started_at at time zone 'UTC') at time zone 'UTC', zone, method, tier, sum(used_ns),
+    coalesce(sum(used_ns) filter (where energy_uj is null), 0), sum(cpu_ns), coalesce(sum(energy_uj), 0),
+    coalesce(sum(energy_low_uj), 0), coalesce(sum(energy_high_uj), 0)
+  from piece group by 1, 2, 3, 4, 5, 6
+  on conflict (account_id, host_id, hour, zone, method, tier) do update set
+    used_ns = known.used_ns + excluded.used_ns, gap_ns = known.gap_ns + excluded.gap_ns,
+    cpu_ns = known.cpu_ns + excluded.cpu_ns, energy_uj = known.energy_uj + excluded.energy_uj,
+    energy_low_uj = known.energy_low_uj + excluded.energy_low_uj,
+    energy_high_uj = known.energy_high_uj + excluded.energy_high_uj;
+  update ofa.machine_meter set allocated_until = v_end where host_id = p_host;
+  return v_intervals;
+end
+$$;
+
 -- Name: attempt; Type: TABLE
 CREATE TABLE ofa.attempt (
     token bigint NOT NULL,
@@ -384,23 +471,30 @@ begin
       cpu_ns, energy_uj, energy_low_uj, energy_high_uj, method, tier)
     select token, account_id, coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)), job,
       attempt, ended_as, started_at, v_now, p_zone, wall, cpu, energy, energy_low, energy_high, method, tier
-    from gone where method is not null
+    from gone where method <> ''
   ), summed as (
-    -- An attempt whose energy is unknown is counted as a gap. An attempt without a meter row is charged with its
-    -- duration, or, if it was lost, with the time until the last heartbeat of its session.
+    -- The energy of an attempt that is reported in pieces is in ofa.energy_hour: its worker passes the method '', or has
+    -- reported a piece before it was lost. Another attempt whose energy is unknown is counted as a gap. An attempt without a meter row is charged with its duration, or, if it was
+    -- lost, with the time until the last heartbeat of its session.
     select account_id, coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)) as host_id,
-      case when method is null then '' else coalesce(p_zone, '') end as zone, method,
-      case when method is null then ended_as end as gap, case when energy is null then '' else tier end as tier,
+      case when method is null or is_in_pieces then '' else coalesce(p_zone, '') end as zone,
+      case when is_in_pieces then '' else method end as method,
+      case when method is null and not is_in_pieces then ended_as end as gap,
+      case when energy is null then '' else tier end as tier,
       count(*) as attempts, count(*) filter (where ended_as <> 'completed') as not_completed,
       count(*) filter (where ended_as = 'failed') as failed, count(*) filter (where ended_as = 'lost') as lost,
-      count(*) filter (where energy is null) as gaps,
+      count(*) filter (where energy is null and not is_in_pieces) as gaps,
       sum(coalesce(wall, 1000 * greatest(0, round(1000000 * date_part('epoch', case outcome when 'lost'
         then (select beat_at from ofa.session where session.id = gone.session_id)
         else v_now end - started_at)))::bigint))::bigint as wall,
       coalesce(sum(cpu), 0)::bigint as cpu, coalesce(sum(energy), 0)::bigint as energy,
       coalesce(sum(energy_low), 0)::bigint as energy_low, coalesce(sum(energy_high), 0)::bigint as energy_high,
       min(started_at) as first_started_at, min(token) as first_token
-    from gone where ended_as <> 'unbegun' group by 1, 2, 3, 4, 5, 6
+    from (
+      select *, coalesce(method = '', p_session is null and exists (select from ofa.energy_use as used
+        where used.token = gone.token and used.used_until >= gone.started_at - interval '1 day')) as is_in_pieces
+      from gone where ended_as <> 'unbegun') as gone
+    group by 1, 2, 3, 4, 5, 6
   ), counted as (
     select run_id, month, group_id, count(*) filter (where verdict = 'completed')::int as ok,
       count(*) filter (where verdict in ('cancelled', 'discarded'))::int as bad,
@@ -651,16 +745,22 @@ CREATE FUNCTION ofa.open_day(p_day date) RETURNS integer
 declare
   v_day text := to_char(p_day, 'YYYYMMDD');
   v_month date := date_trunc('month', p_day);
+  v_made int;
+  v_table text;
 begin
   if to_regclass('ofa.attempt_' || v_day) is not null and to_regclass('ofa.job_log_' || v_day) is not null
-    and to_regclass('ofa.meter_' || left(v_day, 6)) is not null then
+    and to_regclass('ofa.energy_piece_' || left(v_day, 6)) is not null then
     return 0;
   end if;
   perform pg_advisory_xact_lock(7316291043);
-  return ofa.open_partition('attempt', v_day, p_day || ' 00:00+00', p_day + 1 || ' 00:00+00')
-    + ofa.open_partition('job_log', v_day, p_day || ' 00:00+00', p_day + 1 || ' 00:00+00')
-    + ofa.open_partition('meter', left(v_day, 6), v_month || ' 00:00+00',
+  v_made := ofa.open_partition('attempt', v_day, p_day || ' 00:00+00', p_day + 1 || ' 00:00+00')
+    + ofa.open_partition('job_log', v_day, p_day || ' 00:00+00', p_day + 1 || ' 00:00+00');
+  -- The partition of ofa.energy_piece is created last, so if it exists, all partitions of the month exist.
+  foreach v_table in array array['meter', 'energy_interval', 'energy_use', 'energy_piece'] loop
+    v_made := v_made + ofa.open_partition(v_table, left(v_day, 6), v_month || ' 00:00+00',
       (v_month + interval '1 month')::date || ' 00:00+00');
+  end loop;
+  return v_made;
 end
 $$;
 
@@ -729,6 +829,10 @@ begin
     when 'job_group' then
       execute format('alter table ofa.%I add primary key (id), add unique (owner_job)', v_name);
       execute format('create unique index on ofa.%I (run_id, stage) where owner_job is null', v_name);
+    -- A partitioned table cannot have the constraint before version 17. A range of one machine needs no extension.
+    when 'energy_interval' then
+      execute format('alter table ofa.%I add exclude using gist (int4range(host_id, host_id, ''[]'') with &&,
+        tstzrange(started_at, ended_at) with &&)', v_name);
     else
   end case;
   -- The space left free in each page allows HOT updates.
@@ -737,6 +841,15 @@ begin
     p_to);
   return 1;
 end
+$$;
+
+-- Name: part_of(bigint, numeric, bigint, numeric, boolean); Type: FUNCTION
+CREATE FUNCTION ofa.part_of(p_amount bigint, p_upto numeric, p_weight bigint, p_whole numeric, p_is_last boolean) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  select case when p_whole > 0
+    then (div(p_amount * p_upto, p_whole) - div(p_amount * (p_upto - p_weight), p_whole))::bigint
+    when p_is_last then p_amount else 0 end
 $$;
 
 -- Name: partitions_ahead(integer, integer); Type: FUNCTION
@@ -1081,6 +1194,20 @@ begin
 end
 $$;
 
+-- Name: share(bigint, numeric); Type: FUNCTION
+CREATE FUNCTION ofa.share(p_amount bigint, p_part numeric) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  select round(p_amount * p_part)::bigint
+$$;
+
+-- Name: time(bigint); Type: FUNCTION
+CREATE FUNCTION ofa."time"(p_us bigint) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  select timestamptz 'epoch' + p_us * interval '1 microsecond'
+$$;
+
 -- Name: add_artifact(text, text, text, bytea, jsonb, bigint, bigint, bigint, text); Type: FUNCTION
 CREATE FUNCTION ofa_api_1.add_artifact(p_kind text, p_name text, p_role text, p_digest bytea, p_metadata jsonb, p_run bigint, p_job bigint, p_token bigint, p_stage text) RETURNS SETOF bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1103,6 +1230,114 @@ CREATE FUNCTION ofa_api_1.add_edge(p_parent bigint, p_child bigint, p_on_bad tex
 begin
   insert into ofa.group_edge (month, parent, child, on_bad)
   select month, p_parent, p_child, p_on_bad from ofa.job_group where id = p_child;
+end
+$$;
+
+-- Name: add_energy(uuid, text, text, text, uuid[], bigint, boolean, bigint[], bigint[], bigint[], bigint[], bigint[], bigint[], text, text, text, bigint[], bigint[], bigint[], bigint[], bigint[], bigint[], bigint[], bigint[], bigint[], bigint[], bigint[]); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.add_energy(p_process uuid, p_identity text, p_name text, p_pid text, p_dead uuid[], p_until_us bigint, p_ends boolean, p_tokens bigint[], p_jobs bigint[], p_from_us bigint[], p_untils_us bigint[], p_reserved bigint[], p_cpus bigint[], p_zone text, p_method text, p_tier text, p_started_us bigint[], p_ended_us bigint[], p_capacities bigint[], p_busy bigint[], p_others bigint[], p_idles bigint[], p_idles_low bigint[], p_idles_high bigint[], p_loads bigint[], p_loads_low bigint[], p_loads_high bigint[]) RETURNS TABLE(meters boolean, metered_until_us bigint, late integer, others uuid[], pids text[])
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_host int := ofa.know_host(p_identity, p_name);
+  v_now timestamptz := ofa.now();
+  v_meter ofa.machine_meter;
+  v_until timestamptz := ofa.time(p_until_us);
+  v_end timestamptz;
+  v_day date;
+begin
+  if v_until not between v_now - interval '1 day' and v_now + interval '1 day' then
+    raise exception 'the clock of machine % says %, that of the server %', p_name, v_until, v_now
+      using errcode = 'invalid_datetime_format', hint = 'Set the clocks of both.';
+  end if;
+  for v_day in
+    select distinct (ofa.time(us) at time zone 'UTC')::date from unnest(p_started_us || p_untils_us || p_until_us) as us
+  loop
+    perform ofa.open_day(v_day);
+  end loop;
+  insert into ofa.machine_meter (host_id, process, seen_at, metered_until, allocated_until)
+  select v_host, p_process, v_now, first, first
+  from (select ofa.time(least(min(us), p_until_us)) as first from unnest(p_started_us || p_from_us) as us) as begun
+  on conflict do nothing;
+  select * into v_meter from ofa.machine_meter where host_id = v_host for update;
+  delete from ofa.metering_process where host_id = v_host and uuid = any (p_dead);
+  insert into ofa.metering_process as known (uuid, host_id, pid, reported_until, seen_at)
+  values (p_process, v_host, p_pid, v_until, v_now)
+  on conflict (uuid) do update set reported_until = greatest(known.reported_until, excluded.reported_until),
+    seen_at = excluded.seen_at;
+  meters := v_meter.process = p_process or v_meter.process = any (p_dead) or v_meter.seen_at < v_now - interval '30 seconds';
+  with added as (
+    insert into ofa.energy_use (host_id, job_id, token, account_id, used_from, used_until, reserved_ns, cpu_ns)
+    select v_host, job, token, account_id, used_from, used_until, reserved, cpu
+    from (
+      select job, token, ofa.time(from_us) as used_from, ofa.time(until_us) as used_until, reserved, cpu, coalesce(
+        (select account_id from ofa.live where live.job_id = given.job),
+        (select account_id from ofa.job where job.id = given.job)) as account_id
+      from unnest(p_tokens, p_jobs, p_from_us, p_untils_us, p_reserved, p_cpus)
+        as given (token, job, from_us, until_us, reserved, cpu)) as found
+    -- A job without a row was dropped with its month.
+    where account_id is not null
+    on conflict do nothing
+    returning job_id, token, account_id, used_from, least(used_until, v_meter.allocated_until) as until,
+      cpu_ns, (1000000 * extract(epoch from used_until - used_from))::bigint as whole_us
+  ), gap as (
+    insert into ofa.energy_piece (host_id, started_at, part, job_id, token, account_id, zone, method, tier, used_ns,
+      cpu_ns)
+    select v_host, used_from, 'attempt', job_id, token, account_id, p_zone, 'gap: reported too late', p_tier, used_ns,
+      div(cpu_ns::numeric * used_ns, 1000 * whole_us)
+    from (select *, 1000 * (1000000 * extract(epoch from until - used_from))::bigint as used_ns from added) as part
+    where until > used_from
+    returning *
+  ), booked as (
+    insert into ofa.energy_hour as known (account_id, host_id, hour, zone, method, tier, used_ns, gap_ns, cpu_ns,
+      energy_uj, energy_low_uj, energy_high_uj)
+    select account_id, v_host, date_trunc('hour', started_at at time zone 'UTC') at time zone 'UTC', zone, method, tier,
+      sum(used_ns), sum(used_ns), sum(cpu_ns), 0, 0, 0
+    from gap group by 1, 2, 3, 4, 5, 6
+    on conflict (account_id, host_id, hour, zone, method, tier) do update set used_ns = known.used_ns + excluded.used_ns,
+      gap_ns = known.gap_ns + excluded.gap_ns, cpu_ns = known.cpu_ns + excluded.cpu_ns
+  )
+  select count(*) into late from gap;
+  if meters then
+    with given as (
+      -- Of an interval that began before the end of the last one, a new meter states the rest.
+      select greatest(ofa.time(started_us), v_meter.metered_until) as started_at, ofa.time(ended_us) as ended_at, capacity,
+        busy, others, idle, idle_low, idle_high, load, load_low, load_high, ofa.time(started_us) as begun_at
+      from unnest(p_started_us, p_ended_us, p_capacities, p_busy, p_others, p_idles, p_idles_low, p_idles_high,
+        p_loads, p_loads_low, p_loads_high) as one (started_us, ended_us, capacity, busy, others, idle, idle_low, idle_high,
+        load, load_low, load_high)
+      where ofa.time(ended_us) > v_meter.metered_until
+    ), clipped as (
+      select started_at, ended_at, ofa.share(capacity, part) as capacity, ofa.share(busy, part) as busy,
+        ofa.share(others, part) as others, ofa.share(idle, part) as idle, ofa.share(idle_low, part) as idle_low,
+        ofa.share(idle_high, part) as idle_high, ofa.share(load, part) as load, ofa.share(load_low, part) as load_low,
+        ofa.share(load_high, part) as load_high
+      from given cross join lateral (
+        select extract(epoch from ended_at - started_at) / extract(epoch from ended_at - begun_at) as part) as left_over
+    ), hole as (
+      select v_meter.metered_until as started_at, min(started_at) as ended_at from given
+      having min(started_at) > v_meter.metered_until
+    )
+    insert into ofa.energy_interval (host_id, started_at, ended_at, zone, method, tier, capacity_ns, busy_ns, others_ns,
+      idle_uj, idle_low_uj, idle_high_uj, load_uj, load_low_uj, load_high_uj)
+    select v_host, started_at, ended_at, p_zone, 'gap: no meter', p_tier, 0, 0, 0, null, null, null, null, null, null
+    from hole where exists (select from ofa.energy_use as used where used.host_id = v_host
+      and used.used_until > hole.started_at and used.used_from < hole.ended_at)
+    union all
+    select v_host, started_at, ended_at, p_zone, p_method, p_tier, capacity, busy, others, idle, idle_low, idle_high,
+      load, load_low, load_high
+    from clipped;
+    update ofa.machine_meter set process = p_process, seen_at = case when p_ends then '-infinity' else v_now end,
+      metered_until = greatest(metered_until, (select ofa.time(max(us)) from unnest(p_ended_us) as us))
+    where host_id = v_host returning metered_until into v_end;
+  end if;
+  metered_until_us := round(1000000 * extract(epoch from coalesce(v_end, v_meter.metered_until)));
+  if p_ends then delete from ofa.metering_process where uuid = p_process; end if;
+  perform ofa.allocate_energy(v_host);
+  select coalesce(array_agg(uuid), '{}'), coalesce(array_agg(pid), '{}') into others, pids
+  from ofa.metering_process where host_id = v_host and uuid <> p_process;
+  return next;
 end
 $$;
 
@@ -1225,6 +1460,21 @@ begin
   update ofa.recurring set last_run = coalesce(p_run, last_run),
     next_at = next_at + every * (floor(extract(epoch from ofa.now() - next_at) / extract(epoch from every)) + 1)
   where name = p_name;
+end
+$$;
+
+-- Name: allocate_energy(); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.allocate_energy() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return coalesce(sum(ofa.allocate_energy(host_id)), 0)::int from (
+    select host_id from ofa.machine_meter as meter
+    where metered_until > allocated_until and seen_at < ofa.now() - interval '30 seconds' and not exists (
+      select from ofa.metering_process as other
+      where other.host_id = meter.host_id and other.seen_at > ofa.now() - interval '30 seconds')
+    order by host_id limit 100) as silent;
 end
 $$;
 
@@ -2428,6 +2678,70 @@ CREATE TABLE ofa.closed_month (
     closed_at timestamp with time zone DEFAULT ofa.now() NOT NULL
 );
 
+-- Name: energy_hour; Type: TABLE
+CREATE TABLE ofa.energy_hour (
+    account_id bigint NOT NULL,
+    host_id integer NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    zone text NOT NULL,
+    method text NOT NULL,
+    tier text NOT NULL,
+    used_ns bigint NOT NULL,
+    gap_ns bigint NOT NULL,
+    cpu_ns bigint NOT NULL,
+    energy_uj bigint NOT NULL,
+    energy_low_uj bigint NOT NULL,
+    energy_high_uj bigint NOT NULL
+)
+WITH (fillfactor='70');
+
+-- Name: cost_row; Type: VIEW
+CREATE VIEW ofa.cost_row AS
+ SELECT spent.account_id,
+    spent.host_id,
+    false AS is_energy,
+    spent.day,
+    ((spent.day)::timestamp without time zone AT TIME ZONE 'UTC'::text) AS hour,
+    spent.zone,
+    spent.method,
+    spent.tier,
+    spent.attempts,
+    spent.not_completed,
+    spent.gaps,
+        CASE spent.method
+            WHEN ''::text THEN (0)::bigint
+            ELSE spent.wall_ns
+        END AS wall_ns,
+    spent.cpu_ns,
+    spent.energy_uj,
+    spent.energy_low_uj,
+    spent.energy_high_uj,
+    (0)::bigint AS gap_ns,
+    spent.first_started_at,
+    spent.first_token
+   FROM ofa.spent
+UNION ALL
+ SELECT energy_hour.account_id,
+    energy_hour.host_id,
+    true AS is_energy,
+    ((energy_hour.hour AT TIME ZONE 'UTC'::text))::date AS day,
+    energy_hour.hour,
+    energy_hour.zone,
+    energy_hour.method,
+    energy_hour.tier,
+    0 AS attempts,
+    0 AS not_completed,
+    0 AS gaps,
+    energy_hour.used_ns AS wall_ns,
+    energy_hour.cpu_ns,
+    energy_hour.energy_uj,
+    energy_hour.energy_low_uj,
+    energy_hour.energy_high_uj,
+    energy_hour.gap_ns,
+    NULL::timestamp with time zone AS first_started_at,
+    NULL::bigint AS first_token
+   FROM ofa.energy_hour;
+
 -- Name: device; Type: TABLE
 CREATE TABLE ofa.device (
     name text NOT NULL,
@@ -2449,6 +2763,84 @@ CREATE TABLE ofa.duty (
     CONSTRAINT duty_name_check CHECK (((name <> ''::text) AND (octet_length(name) <= 1024)))
 )
 WITH (fillfactor='70');
+
+-- Name: energy_interval; Type: TABLE
+CREATE TABLE ofa.energy_interval (
+    host_id integer NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone NOT NULL,
+    zone text NOT NULL,
+    method text NOT NULL,
+    tier text NOT NULL,
+    capacity_ns bigint NOT NULL,
+    busy_ns bigint NOT NULL,
+    others_ns bigint NOT NULL,
+    idle_uj bigint,
+    idle_low_uj bigint,
+    idle_high_uj bigint,
+    load_uj bigint,
+    load_low_uj bigint,
+    load_high_uj bigint,
+    CONSTRAINT energy_interval_busy_ns_check CHECK ((busy_ns >= 0)),
+    CONSTRAINT energy_interval_capacity_ns_check CHECK ((capacity_ns >= 0)),
+    CONSTRAINT energy_interval_check CHECK (((idle_low_uj >= 0) AND (idle_low_uj <= idle_uj))),
+    CONSTRAINT energy_interval_check1 CHECK ((idle_high_uj >= idle_uj)),
+    CONSTRAINT energy_interval_check2 CHECK (((load_low_uj >= 0) AND (load_low_uj <= load_uj))),
+    CONSTRAINT energy_interval_check3 CHECK ((load_high_uj >= load_uj)),
+    CONSTRAINT energy_interval_check4 CHECK ((ended_at > started_at)),
+    CONSTRAINT energy_interval_check5 CHECK ((num_nulls(idle_uj, idle_low_uj, idle_high_uj, load_uj, load_low_uj, load_high_uj) = ANY (ARRAY[0, 6]))),
+    CONSTRAINT energy_interval_idle_uj_check CHECK ((idle_uj >= 0)),
+    CONSTRAINT energy_interval_load_uj_check CHECK ((load_uj >= 0)),
+    CONSTRAINT energy_interval_method_check CHECK ((method <> ''::text)),
+    CONSTRAINT energy_interval_others_ns_check CHECK ((others_ns >= 0)),
+    CONSTRAINT energy_interval_tier_check CHECK ((tier = ANY (ARRAY['A'::text, 'B'::text, 'C'::text, 'M'::text, 'K'::text, 'U'::text]))),
+    CONSTRAINT energy_interval_zone_check CHECK ((zone <> ''::text))
+)
+PARTITION BY RANGE (started_at);
+
+-- Name: energy_piece; Type: TABLE
+CREATE TABLE ofa.energy_piece (
+    host_id integer NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    part text NOT NULL,
+    job_id bigint,
+    token bigint,
+    account_id bigint,
+    zone text NOT NULL,
+    method text NOT NULL,
+    tier text NOT NULL,
+    used_ns bigint NOT NULL,
+    cpu_ns bigint NOT NULL,
+    energy_uj bigint,
+    energy_low_uj bigint,
+    energy_high_uj bigint,
+    CONSTRAINT energy_piece_check CHECK ((num_nulls(job_id, token, account_id) =
+CASE part
+    WHEN 'attempt'::text THEN 0
+    ELSE 3
+END)),
+    CONSTRAINT energy_piece_check1 CHECK ((num_nulls(energy_uj, energy_low_uj, energy_high_uj) = ANY (ARRAY[0, 3]))),
+    CONSTRAINT energy_piece_cpu_ns_check CHECK ((cpu_ns >= 0)),
+    CONSTRAINT energy_piece_part_check CHECK ((part = ANY (ARRAY['attempt'::text, 'other'::text, 'unallocated'::text]))),
+    CONSTRAINT energy_piece_used_ns_check CHECK ((used_ns >= 0))
+)
+PARTITION BY RANGE (started_at);
+
+-- Name: energy_use; Type: TABLE
+CREATE TABLE ofa.energy_use (
+    host_id integer NOT NULL,
+    job_id bigint NOT NULL,
+    token bigint NOT NULL,
+    account_id bigint NOT NULL,
+    used_from timestamp with time zone NOT NULL,
+    used_until timestamp with time zone NOT NULL,
+    reserved_ns bigint NOT NULL,
+    cpu_ns bigint NOT NULL,
+    CONSTRAINT energy_use_check CHECK ((used_until >= used_from)),
+    CONSTRAINT energy_use_cpu_ns_check CHECK ((cpu_ns >= 0)),
+    CONSTRAINT energy_use_reserved_ns_check CHECK ((reserved_ns >= 0))
+)
+PARTITION BY RANGE (used_until);
 
 -- Name: factor; Type: TABLE
 CREATE TABLE ofa.factor (
@@ -2788,6 +3180,16 @@ CREATE SEQUENCE ofa.lease_token
     NO MAXVALUE
     CACHE 1;
 
+-- Name: machine_meter; Type: TABLE
+CREATE TABLE ofa.machine_meter (
+    host_id integer NOT NULL,
+    process uuid NOT NULL,
+    seen_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
+    metered_until timestamp with time zone NOT NULL,
+    allocated_until timestamp with time zone NOT NULL
+)
+WITH (fillfactor='70');
+
 -- Name: meter; Type: TABLE
 CREATE TABLE ofa.meter (
     token bigint NOT NULL,
@@ -2817,6 +3219,17 @@ CREATE TABLE ofa.meter (
     CONSTRAINT meter_zone_check CHECK ((zone <> ''::text))
 )
 PARTITION BY RANGE (ended_at);
+
+-- Name: metering_process; Type: TABLE
+CREATE TABLE ofa.metering_process (
+    uuid uuid NOT NULL,
+    host_id integer NOT NULL,
+    pid text NOT NULL,
+    reported_until timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
+    CONSTRAINT metering_process_pid_check CHECK ((pid <> ''::text))
+)
+WITH (fillfactor='70');
 
 -- Name: migration; Type: TABLE
 CREATE TABLE ofa.migration (
@@ -3012,7 +3425,11 @@ CREATE VIEW ofa.spent_since AS
     (sum(spent.attempts))::bigint AS attempts,
     (sum(spent.not_completed))::bigint AS not_completed,
     (sum(spent.gaps))::bigint AS gaps,
-    (sum(spent.wall_ns))::bigint AS wall_ns,
+    (sum(
+        CASE spent.method
+            WHEN ''::text THEN (0)::bigint
+            ELSE spent.wall_ns
+        END))::bigint AS wall_ns,
     (sum(spent.cpu_ns))::bigint AS cpu_ns,
     (sum(spent.energy_uj))::bigint AS energy_uj,
     (sum(spent.energy_low_uj))::bigint AS energy_low_uj,
@@ -3149,6 +3566,14 @@ ALTER TABLE ONLY ofa.device
 ALTER TABLE ONLY ofa.duty
     ADD CONSTRAINT duty_pkey PRIMARY KEY (name);
 
+-- Name: energy_hour energy_hour_pkey; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.energy_hour
+    ADD CONSTRAINT energy_hour_pkey PRIMARY KEY (account_id, host_id, hour, zone, method, tier);
+
+-- Name: energy_use energy_use_pkey; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.energy_use
+    ADD CONSTRAINT energy_use_pkey PRIMARY KEY (token, used_from, used_until);
+
 -- Name: factor factor_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.factor
     ADD CONSTRAINT factor_pkey PRIMARY KEY (version, kind, zone, valid_from);
@@ -3172,6 +3597,14 @@ ALTER TABLE ONLY ofa.lane
 -- Name: live live_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.live
     ADD CONSTRAINT live_pkey PRIMARY KEY (job_id);
+
+-- Name: machine_meter machine_meter_pkey; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.machine_meter
+    ADD CONSTRAINT machine_meter_pkey PRIMARY KEY (host_id);
+
+-- Name: metering_process metering_process_pkey; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.metering_process
+    ADD CONSTRAINT metering_process_pkey PRIMARY KEY (uuid);
 
 -- Name: migration migration_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.migration
@@ -3290,6 +3723,18 @@ CREATE INDEX blob_parent ON ofa.blob USING btree (parent) WHERE (parent IS NOT N
 -- Name: checkpoint_digest; Type: INDEX
 CREATE INDEX checkpoint_digest ON ofa.checkpoint USING btree (digest) WHERE (digest IS NOT NULL);
 
+-- Name: energy_hour_of_hour; Type: INDEX
+CREATE INDEX energy_hour_of_hour ON ofa.energy_hour USING brin (hour) WITH (pages_per_range='16');
+
+-- Name: energy_piece_account; Type: INDEX
+CREATE INDEX energy_piece_account ON ONLY ofa.energy_piece USING btree (account_id, token);
+
+-- Name: energy_piece_token; Type: INDEX
+CREATE INDEX energy_piece_token ON ONLY ofa.energy_piece USING btree (token);
+
+-- Name: energy_use_host; Type: INDEX
+CREATE INDEX energy_use_host ON ONLY ofa.energy_use USING btree (host_id, used_until);
+
 -- Name: group_edge_parent; Type: INDEX
 CREATE INDEX group_edge_parent ON ONLY ofa.group_edge USING btree (parent);
 
@@ -3328,6 +3773,9 @@ CREATE INDEX live_run ON ofa.live USING btree (run_id, lane_id, seq) WHERE (stat
 
 -- Name: meter_account; Type: INDEX
 CREATE INDEX meter_account ON ONLY ofa.meter USING btree (account_id, token);
+
+-- Name: metering_process_host; Type: INDEX
+CREATE INDEX metering_process_host ON ofa.metering_process USING btree (host_id);
 
 -- Name: outcome_bad; Type: INDEX
 CREATE INDEX outcome_bad ON ONLY ofa.outcome USING btree (group_id) WHERE (state <> 'completed'::text);
@@ -3368,6 +3816,15 @@ CREATE TRIGGER artifact_input_is_a_record BEFORE DELETE OR UPDATE ON ofa.artifac
 -- Name: artifact artifact_is_a_record; Type: TRIGGER
 CREATE TRIGGER artifact_is_a_record BEFORE DELETE OR UPDATE ON ofa.artifact FOR EACH ROW EXECUTE FUNCTION ofa.refuse_change();
 
+-- Name: energy_interval energy_interval_is_a_record; Type: TRIGGER
+CREATE TRIGGER energy_interval_is_a_record BEFORE DELETE OR UPDATE ON ofa.energy_interval FOR EACH ROW EXECUTE FUNCTION ofa.refuse_change();
+
+-- Name: energy_piece energy_piece_is_a_record; Type: TRIGGER
+CREATE TRIGGER energy_piece_is_a_record BEFORE DELETE OR UPDATE ON ofa.energy_piece FOR EACH ROW EXECUTE FUNCTION ofa.refuse_change();
+
+-- Name: energy_use energy_use_is_a_record; Type: TRIGGER
+CREATE TRIGGER energy_use_is_a_record BEFORE DELETE OR UPDATE ON ofa.energy_use FOR EACH ROW EXECUTE FUNCTION ofa.refuse_change();
+
 -- Name: factor factor_is_a_record; Type: TRIGGER
 CREATE TRIGGER factor_is_a_record BEFORE DELETE OR UPDATE ON ofa.factor FOR EACH ROW EXECUTE FUNCTION ofa.refuse_change();
 
@@ -3404,6 +3861,14 @@ ALTER TABLE ONLY ofa.factor
 -- Name: lane lane_key_id_fkey; Type: FK CONSTRAINT
 ALTER TABLE ONLY ofa.lane
     ADD CONSTRAINT lane_key_id_fkey FOREIGN KEY (key_id) REFERENCES ofa.permit_key(id);
+
+-- Name: machine_meter machine_meter_host_id_fkey; Type: FK CONSTRAINT
+ALTER TABLE ONLY ofa.machine_meter
+    ADD CONSTRAINT machine_meter_host_id_fkey FOREIGN KEY (host_id) REFERENCES ofa.host(id);
+
+-- Name: metering_process metering_process_host_id_fkey; Type: FK CONSTRAINT
+ALTER TABLE ONLY ofa.metering_process
+    ADD CONSTRAINT metering_process_host_id_fkey FOREIGN KEY (host_id) REFERENCES ofa.host(id);
 
 -- Name: permit permit_key_id_fkey; Type: FK CONSTRAINT
 ALTER TABLE ONLY ofa.permit
