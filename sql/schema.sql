@@ -15,6 +15,75 @@ CREATE TYPE ofa.end_count AS (
 	bad integer
 );
 
+-- Name: add_energy_intervals(integer, timestamp with time zone, text, text, text, bigint[], bigint[], bigint[], bigint[], bigint[], bigint[], bigint[], bigint[], bigint[], bigint[], bigint[]); Type: FUNCTION
+CREATE FUNCTION ofa.add_energy_intervals(p_host integer, p_metered_until timestamp with time zone, p_zone text, p_method text, p_tier text, p_started_us bigint[], p_ended_us bigint[], p_capacities bigint[], p_busy bigint[], p_others bigint[], p_idles bigint[], p_idles_low bigint[], p_idles_high bigint[], p_loads bigint[], p_loads_low bigint[], p_loads_high bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  with given as (
+    -- Of an interval that began before the end of the last one, a new meter states the rest.
+    select greatest(ofa.time(started_us), p_metered_until) as started_at, ofa.time(ended_us) as ended_at, capacity,
+      busy, others, idle, idle_low, idle_high, load, load_low, load_high, ofa.time(started_us) as begun_at
+    from unnest(p_started_us, p_ended_us, p_capacities, p_busy, p_others, p_idles, p_idles_low, p_idles_high,
+      p_loads, p_loads_low, p_loads_high) as one (started_us, ended_us, capacity, busy, others, idle, idle_low, idle_high,
+      load, load_low, load_high)
+    where ofa.time(ended_us) > p_metered_until
+  ), clipped as (
+    select started_at, ended_at, ofa.share(capacity, part) as capacity, ofa.share(busy, part) as busy,
+      ofa.share(others, part) as others, ofa.share(idle, part) as idle, ofa.share(idle_low, part) as idle_low,
+      ofa.share(idle_high, part) as idle_high, ofa.share(load, part) as load, ofa.share(load_low, part) as load_low,
+      ofa.share(load_high, part) as load_high
+    from given cross join lateral (
+      select extract(epoch from ended_at - started_at) / extract(epoch from ended_at - begun_at) as part) as left_over
+  ), hole as (
+    select p_metered_until as started_at, min(started_at) as ended_at from given
+    having min(started_at) > p_metered_until
+  )
+  insert into ofa.energy_interval (host_id, started_at, ended_at, zone, method, tier, capacity_ns, busy_ns, others_ns,
+    idle_uj, idle_low_uj, idle_high_uj, load_uj, load_low_uj, load_high_uj)
+  select p_host, started_at, ended_at, p_zone, 'gap: no meter', p_tier, 0, 0, 0, null, null, null, null, null, null
+  from hole where exists (select from ofa.energy_use as used where used.host_id = p_host
+    and used.used_until > hole.started_at and used.used_from < hole.ended_at)
+  union all
+  select p_host, started_at, ended_at, p_zone, p_method, p_tier, capacity, busy, others, idle, idle_low, idle_high,
+    load, load_low, load_high
+  from clipped;
+end
+$$;
+
+-- Name: add_energy_uses(integer, timestamp with time zone, bigint[], bigint[], bigint[], bigint[], bigint[], bigint[], text, text); Type: FUNCTION
+CREATE FUNCTION ofa.add_energy_uses(p_host integer, p_allocated_until timestamp with time zone, p_tokens bigint[], p_jobs bigint[], p_from_us bigint[], p_untils_us bigint[], p_reserved bigint[], p_cpus bigint[], p_zone text, p_tier text) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_gaps ofa.energy_piece[];
+begin
+  with added as (
+    insert into ofa.energy_use (host_id, job_id, token, account_id, used_from, used_until, reserved_ns, cpu_ns)
+    select p_host, job, token, account_id, used_from, used_until, reserved, cpu
+    from (
+      select job, token, ofa.time(from_us) as used_from, ofa.time(until_us) as used_until, reserved, cpu, coalesce(
+        (select account_id from ofa.live where live.job_id = given.job),
+        (select account_id from ofa.job where job.id = given.job)) as account_id
+      from unnest(p_tokens, p_jobs, p_from_us, p_untils_us, p_reserved, p_cpus)
+        as given (token, job, from_us, until_us, reserved, cpu)) as found
+    -- A job without a row was dropped with its month.
+    where account_id is not null
+    on conflict do nothing
+    returning job_id, token, account_id, used_from, least(used_until, p_allocated_until) as until, cpu_ns,
+      (1000000 * extract(epoch from used_until - used_from))::bigint as whole_us
+  )
+  select array_agg((p_host, used_from, 'attempt', job_id, token, account_id, p_zone, 'gap: reported too late', p_tier, used_ns,
+    div(cpu_ns::numeric * used_ns, 1000 * whole_us)::bigint, null, null, null)::ofa.energy_piece)
+  into v_gaps
+  from (select *, 1000 * (1000000 * extract(epoch from until - used_from))::bigint as used_ns from added) as part
+  where until > used_from;
+  if v_gaps is null then return 0; end if;
+  perform ofa.book_energy(v_gaps);
+  return cardinality(v_gaps);
+end
+$$;
+
 -- Name: add_jobs(bigint, bigint, json, integer[], bigint, boolean, boolean); Type: FUNCTION
 CREATE FUNCTION ofa.add_jobs(p_run bigint, p_group bigint, p_specs json, p_path integer[], p_waits_for bigint, p_inner boolean, p_released boolean) RETURNS bigint[]
     LANGUAGE plpgsql
@@ -114,72 +183,7 @@ begin
   select count(*), max(ended_at) into v_intervals, v_end from ofa.energy_interval
   where host_id = p_host and started_at >= v_meter.allocated_until and ended_at <= v_until;
   if v_intervals = 0 then return 0; end if;
-  with span as materialized (
-    select * from ofa.energy_interval
-    where host_id = p_host and started_at >= v_meter.allocated_until and started_at < v_end and ended_at <= v_end
-  ), share as materialized (
-    -- The parts of a use in successive intervals add up to the use: each is the difference of two rounded amounts.
-    select span.started_at, used.job_id, used.token, used.account_id,
-      sum(1000 * (part.until_us - part.from_us))::bigint as used_ns,
-      sum(div(used.reserved_ns::numeric * part.until_us, part.whole_us)
-        - div(used.reserved_ns::numeric * part.from_us, part.whole_us))::bigint as reserved_ns,
-      sum(div(used.cpu_ns::numeric * part.until_us, part.whole_us)
-        - div(used.cpu_ns::numeric * part.from_us, part.whole_us))::bigint as cpu_ns
-    from ofa.energy_use as used
-    join span on used.used_until > span.started_at and used.used_from < span.ended_at
-    cross join lateral (select
-      (1000000 * extract(epoch from greatest(span.started_at, used.used_from) - used.used_from))::bigint as from_us,
-      (1000000 * extract(epoch from least(span.ended_at, used.used_until) - used.used_from))::bigint as until_us,
-      (1000000 * extract(epoch from used.used_until - used.used_from))::bigint as whole_us) as part
-    where used.host_id = p_host and used.used_until > v_meter.allocated_until
-    group by 1, 2, 3, 4
-  ), summed as (
-    select started_at, sum(reserved_ns) as reserved_ns, sum(cpu_ns) as cpu_ns from share group by started_at
-  ), slice as (
-    select started_at, 'attempt' as part, job_id, token, account_id, used_ns, cpu_ns, reserved_ns as idle_weight,
-      cpu_ns as load_weight, token as place
-    from share
-    union all
-    select started_at, 'other', null, null, null, 0, rest.ns, others_ns, rest.ns, 9223372036854775806
-    from span left join summed using (started_at)
-    cross join lateral (select greatest(0, busy_ns - coalesce(summed.cpu_ns, 0))::bigint as ns) as rest
-    union all
-    select started_at, 'unallocated', null, null, null, 0, 0,
-      greatest(0, capacity_ns - others_ns - coalesce(summed.reserved_ns, 0))::bigint, 0, 9223372036854775807
-    from span left join summed using (started_at)
-  ), placed as (
-    -- Of the weights of an interval in their order: their sum up to each, without it and with it, and of all.
-    select *, sum(idle_weight) over (upto) as idle_upto, sum(idle_weight) over (partition by started_at) as idle_whole,
-      sum(load_weight) over (upto) as load_upto, sum(load_weight) over (partition by started_at) as load_whole
-    from slice window upto as (partition by started_at order by place)
-  ), piece as (
-    insert into ofa.energy_piece (host_id, started_at, part, job_id, token, account_id, zone, method, tier, used_ns, cpu_ns,
-      energy_uj, energy_low_uj, energy_high_uj)
-    select p_host, started_at, part, job_id, token, account_id, zone, method, tier, used_ns, cpu_ns, uj, least(low_uj, uj),
-      greatest(high_uj, uj)
-    from placed join span using (started_at)
-    cross join lateral (select
-      ofa.part_of(idle_uj, idle_upto, idle_weight, idle_whole, part = 'unallocated')
-        + ofa.part_of(load_uj, load_upto, load_weight, load_whole, part = 'other') as uj,
-      ofa.part_of(idle_low_uj, idle_upto, idle_weight, idle_whole, part = 'unallocated')
-        + ofa.part_of(load_low_uj, load_upto, load_weight, load_whole, part = 'other') as low_uj,
-      ofa.part_of(idle_high_uj, idle_upto, idle_weight, idle_whole, part = 'unallocated')
-        + ofa.part_of(load_high_uj, load_upto, load_weight, load_whole, part = 'other') as high_uj) as found
-    where part = 'attempt' or high_uj > 0 or placed.cpu_ns > 0 and uj is not null
-    returning *
-  )
-  insert into ofa.energy_hour as known (account_id, host_id, hour, zone, method, tier, used_ns, gap_ns, cpu_ns, energy_uj,
-    energy_low_uj, energy_high_uj)
-  select case part when 'attempt' then account_id when 'other' then 0 else -1 end, p_host,
-    date_trunc('hour', started_at at time zone 'UTC') at time zone 'UTC', zone, method, tier, sum(used_ns),
-    coalesce(sum(used_ns) filter (where energy_uj is null), 0), sum(cpu_ns), coalesce(sum(energy_uj), 0),
-    coalesce(sum(energy_low_uj), 0), coalesce(sum(energy_high_uj), 0)
-  from piece group by 1, 2, 3, 4, 5, 6
-  on conflict (account_id, host_id, hour, zone, method, tier) do update set
-    used_ns = known.used_ns + excluded.used_ns, gap_ns = known.gap_ns + excluded.gap_ns,
-    cpu_ns = known.cpu_ns + excluded.cpu_ns, energy_uj = known.energy_uj + excluded.energy_uj,
-    energy_low_uj = known.energy_low_uj + excluded.energy_low_uj,
-    energy_high_uj = known.energy_high_uj + excluded.energy_high_uj;
+  perform ofa.book_energy(array_agg(piece)) from ofa.energy_pieces(p_host, v_meter.allocated_until, v_end) as piece;
   update ofa.machine_meter set allocated_until = v_end where host_id = p_host;
   return v_intervals;
 end
@@ -292,6 +296,55 @@ begin
     energy_high_uj = spent.energy_high_uj + excluded.energy_high_uj,
     first_started_at = least(spent.first_started_at, excluded.first_started_at),
     first_token = least(spent.first_token, excluded.first_token);
+end
+$$;
+
+-- Name: energy_piece; Type: TABLE
+CREATE TABLE ofa.energy_piece (
+    host_id integer NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    part text NOT NULL,
+    job_id bigint,
+    token bigint,
+    account_id bigint,
+    zone text NOT NULL,
+    method text NOT NULL,
+    tier text NOT NULL,
+    used_ns bigint NOT NULL,
+    cpu_ns bigint NOT NULL,
+    energy_uj bigint,
+    energy_low_uj bigint,
+    energy_high_uj bigint,
+    CONSTRAINT energy_piece_check CHECK ((num_nulls(job_id, token, account_id) =
+CASE part
+    WHEN 'attempt'::text THEN 0
+    ELSE 3
+END)),
+    CONSTRAINT energy_piece_check1 CHECK ((num_nulls(energy_uj, energy_low_uj, energy_high_uj) = ANY (ARRAY[0, 3]))),
+    CONSTRAINT energy_piece_cpu_ns_check CHECK ((cpu_ns >= 0)),
+    CONSTRAINT energy_piece_part_check CHECK ((part = ANY (ARRAY['attempt'::text, 'other'::text, 'unallocated'::text]))),
+    CONSTRAINT energy_piece_used_ns_check CHECK ((used_ns >= 0))
+)
+PARTITION BY RANGE (started_at);
+
+-- Name: book_energy(ofa.energy_piece[]); Type: FUNCTION
+CREATE FUNCTION ofa.book_energy(p_pieces ofa.energy_piece[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  insert into ofa.energy_piece select (one).* from unnest(p_pieces) as one;
+  insert into ofa.energy_hour as known (account_id, host_id, hour, zone, method, tier, used_ns, gap_ns, cpu_ns, energy_uj,
+    energy_low_uj, energy_high_uj)
+  select case part when 'attempt' then account_id when 'other' then 0 else -1 end, host_id,
+    date_trunc('hour', started_at at time zone 'UTC') at time zone 'UTC', zone, method, tier, sum(used_ns),
+    coalesce(sum(used_ns) filter (where energy_uj is null), 0), sum(cpu_ns), coalesce(sum(energy_uj), 0),
+    coalesce(sum(energy_low_uj), 0), coalesce(sum(energy_high_uj), 0)
+  from unnest(p_pieces) as one group by 1, 2, 3, 4, 5, 6
+  on conflict (account_id, host_id, hour, zone, method, tier) do update set
+    used_ns = known.used_ns + excluded.used_ns, gap_ns = known.gap_ns + excluded.gap_ns,
+    cpu_ns = known.cpu_ns + excluded.cpu_ns, energy_uj = known.energy_uj + excluded.energy_uj,
+    energy_low_uj = known.energy_low_uj + excluded.energy_low_uj,
+    energy_high_uj = known.energy_high_uj + excluded.energy_high_uj;
 end
 $$;
 
@@ -574,6 +627,65 @@ begin
   )
   select coalesce(array_agg(id order by id), '{}') into v_groups from told;
   return v_groups;
+end
+$$;
+
+-- Name: energy_pieces(integer, timestamp with time zone, timestamp with time zone); Type: FUNCTION
+CREATE FUNCTION ofa.energy_pieces(p_host integer, p_from timestamp with time zone, p_until timestamp with time zone) RETURNS SETOF ofa.energy_piece
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return query
+  with span as materialized (
+    select * from ofa.energy_interval
+    where host_id = p_host and started_at >= p_from and started_at < p_until and ended_at <= p_until
+  ), share as materialized (
+    -- The parts of a use in successive intervals add up to the use: each is the difference of two rounded amounts.
+    select span.started_at, used.job_id, used.token, used.account_id,
+      sum(1000 * (part.until_us - part.from_us))::bigint as used_ns,
+      sum(div(used.reserved_ns::numeric * part.until_us, part.whole_us)
+        - div(used.reserved_ns::numeric * part.from_us, part.whole_us))::bigint as reserved_ns,
+      sum(div(used.cpu_ns::numeric * part.until_us, part.whole_us)
+        - div(used.cpu_ns::numeric * part.from_us, part.whole_us))::bigint as cpu_ns
+    from ofa.energy_use as used
+    join span on used.used_until > span.started_at and used.used_from < span.ended_at
+    cross join lateral (select
+      (1000000 * extract(epoch from greatest(span.started_at, used.used_from) - used.used_from))::bigint as from_us,
+      (1000000 * extract(epoch from least(span.ended_at, used.used_until) - used.used_from))::bigint as until_us,
+      (1000000 * extract(epoch from used.used_until - used.used_from))::bigint as whole_us) as part
+    where used.host_id = p_host and used.used_until > p_from
+    group by 1, 2, 3, 4
+  ), summed as (
+    select started_at, sum(reserved_ns) as reserved_ns, sum(cpu_ns) as cpu_ns from share group by started_at
+  ), slice as (
+    select started_at, 'attempt' as part, job_id, token, account_id, used_ns, cpu_ns, reserved_ns as idle_weight,
+      cpu_ns as load_weight, token as place
+    from share
+    union all
+    select started_at, 'other', null, null, null, 0, rest.ns, others_ns, rest.ns, 9223372036854775806
+    from span left join summed using (started_at)
+    cross join lateral (select greatest(0, busy_ns - coalesce(summed.cpu_ns, 0))::bigint as ns) as rest
+    union all
+    select started_at, 'unallocated', null, null, null, 0, 0,
+      greatest(0, capacity_ns - others_ns - coalesce(summed.reserved_ns, 0))::bigint, 0, 9223372036854775807
+    from span left join summed using (started_at)
+  ), placed as (
+    -- Of the weights of an interval in their order: their sum up to each, without it and with it, and of all.
+    select *, sum(idle_weight) over (upto) as idle_upto, sum(idle_weight) over (partition by started_at) as idle_whole,
+      sum(load_weight) over (upto) as load_upto, sum(load_weight) over (partition by started_at) as load_whole
+    from slice window upto as (partition by started_at order by place)
+  )
+  select p_host, started_at, part, job_id, token, account_id, zone, method, tier, used_ns, cpu_ns, uj, least(low_uj, uj),
+    greatest(high_uj, uj)
+  from placed join span using (started_at)
+  cross join lateral (select
+    ofa.part_of(idle_uj, idle_upto, idle_weight, idle_whole, part = 'unallocated')
+      + ofa.part_of(load_uj, load_upto, load_weight, load_whole, part = 'other') as uj,
+    ofa.part_of(idle_low_uj, idle_upto, idle_weight, idle_whole, part = 'unallocated')
+      + ofa.part_of(load_low_uj, load_upto, load_weight, load_whole, part = 'other') as low_uj,
+    ofa.part_of(idle_high_uj, idle_upto, idle_weight, idle_whole, part = 'unallocated')
+      + ofa.part_of(load_high_uj, load_upto, load_weight, load_whole, part = 'other') as high_uj) as found
+  where part = 'attempt' or high_uj > 0 or placed.cpu_ns > 0 and uj is not null;
 end
 $$;
 
@@ -1267,67 +1379,11 @@ begin
   on conflict (uuid) do update set reported_until = greatest(known.reported_until, excluded.reported_until),
     seen_at = excluded.seen_at;
   meters := v_meter.process = p_process or v_meter.process = any (p_dead) or v_meter.seen_at < v_now - interval '30 seconds';
-  with added as (
-    insert into ofa.energy_use (host_id, job_id, token, account_id, used_from, used_until, reserved_ns, cpu_ns)
-    select v_host, job, token, account_id, used_from, used_until, reserved, cpu
-    from (
-      select job, token, ofa.time(from_us) as used_from, ofa.time(until_us) as used_until, reserved, cpu, coalesce(
-        (select account_id from ofa.live where live.job_id = given.job),
-        (select account_id from ofa.job where job.id = given.job)) as account_id
-      from unnest(p_tokens, p_jobs, p_from_us, p_untils_us, p_reserved, p_cpus)
-        as given (token, job, from_us, until_us, reserved, cpu)) as found
-    -- A job without a row was dropped with its month.
-    where account_id is not null
-    on conflict do nothing
-    returning job_id, token, account_id, used_from, least(used_until, v_meter.allocated_until) as until,
-      cpu_ns, (1000000 * extract(epoch from used_until - used_from))::bigint as whole_us
-  ), gap as (
-    insert into ofa.energy_piece (host_id, started_at, part, job_id, token, account_id, zone, method, tier, used_ns,
-      cpu_ns)
-    select v_host, used_from, 'attempt', job_id, token, account_id, p_zone, 'gap: reported too late', p_tier, used_ns,
-      div(cpu_ns::numeric * used_ns, 1000 * whole_us)
-    from (select *, 1000 * (1000000 * extract(epoch from until - used_from))::bigint as used_ns from added) as part
-    where until > used_from
-    returning *
-  ), booked as (
-    insert into ofa.energy_hour as known (account_id, host_id, hour, zone, method, tier, used_ns, gap_ns, cpu_ns,
-      energy_uj, energy_low_uj, energy_high_uj)
-    select account_id, v_host, date_trunc('hour', started_at at time zone 'UTC') at time zone 'UTC', zone, method, tier,
-      sum(used_ns), sum(used_ns), sum(cpu_ns), 0, 0, 0
-    from gap group by 1, 2, 3, 4, 5, 6
-    on conflict (account_id, host_id, hour, zone, method, tier) do update set used_ns = known.used_ns + excluded.used_ns,
-      gap_ns = known.gap_ns + excluded.gap_ns, cpu_ns = known.cpu_ns + excluded.cpu_ns
-  )
-  select count(*) into late from gap;
+  late := ofa.add_energy_uses(v_host, v_meter.allocated_until, p_tokens, p_jobs, p_from_us, p_untils_us, p_reserved, p_cpus,
+    p_zone, p_tier);
   if meters then
-    with given as (
-      -- Of an interval that began before the end of the last one, a new meter states the rest.
-      select greatest(ofa.time(started_us), v_meter.metered_until) as started_at, ofa.time(ended_us) as ended_at, capacity,
-        busy, others, idle, idle_low, idle_high, load, load_low, load_high, ofa.time(started_us) as begun_at
-      from unnest(p_started_us, p_ended_us, p_capacities, p_busy, p_others, p_idles, p_idles_low, p_idles_high,
-        p_loads, p_loads_low, p_loads_high) as one (started_us, ended_us, capacity, busy, others, idle, idle_low, idle_high,
-        load, load_low, load_high)
-      where ofa.time(ended_us) > v_meter.metered_until
-    ), clipped as (
-      select started_at, ended_at, ofa.share(capacity, part) as capacity, ofa.share(busy, part) as busy,
-        ofa.share(others, part) as others, ofa.share(idle, part) as idle, ofa.share(idle_low, part) as idle_low,
-        ofa.share(idle_high, part) as idle_high, ofa.share(load, part) as load, ofa.share(load_low, part) as load_low,
-        ofa.share(load_high, part) as load_high
-      from given cross join lateral (
-        select extract(epoch from ended_at - started_at) / extract(epoch from ended_at - begun_at) as part) as left_over
-    ), hole as (
-      select v_meter.metered_until as started_at, min(started_at) as ended_at from given
-      having min(started_at) > v_meter.metered_until
-    )
-    insert into ofa.energy_interval (host_id, started_at, ended_at, zone, method, tier, capacity_ns, busy_ns, others_ns,
-      idle_uj, idle_low_uj, idle_high_uj, load_uj, load_low_uj, load_high_uj)
-    select v_host, started_at, ended_at, p_zone, 'gap: no meter', p_tier, 0, 0, 0, null, null, null, null, null, null
-    from hole where exists (select from ofa.energy_use as used where used.host_id = v_host
-      and used.used_until > hole.started_at and used.used_from < hole.ended_at)
-    union all
-    select v_host, started_at, ended_at, p_zone, p_method, p_tier, capacity, busy, others, idle, idle_low, idle_high,
-      load, load_low, load_high
-    from clipped;
+    perform ofa.add_energy_intervals(v_host, v_meter.metered_until, p_zone, p_method, p_tier, p_started_us, p_ended_us,
+      p_capacities, p_busy, p_others, p_idles, p_idles_low, p_idles_high, p_loads, p_loads_low, p_loads_high);
     update ofa.machine_meter set process = p_process, seen_at = case when p_ends then '-infinity' else v_now end,
       metered_until = greatest(metered_until, (select ofa.time(max(us)) from unnest(p_ended_us) as us))
     where host_id = v_host returning metered_until into v_end;
@@ -2795,34 +2851,6 @@ CREATE TABLE ofa.energy_interval (
     CONSTRAINT energy_interval_others_ns_check CHECK ((others_ns >= 0)),
     CONSTRAINT energy_interval_tier_check CHECK ((tier = ANY (ARRAY['A'::text, 'B'::text, 'C'::text, 'M'::text, 'K'::text, 'U'::text]))),
     CONSTRAINT energy_interval_zone_check CHECK ((zone <> ''::text))
-)
-PARTITION BY RANGE (started_at);
-
--- Name: energy_piece; Type: TABLE
-CREATE TABLE ofa.energy_piece (
-    host_id integer NOT NULL,
-    started_at timestamp with time zone NOT NULL,
-    part text NOT NULL,
-    job_id bigint,
-    token bigint,
-    account_id bigint,
-    zone text NOT NULL,
-    method text NOT NULL,
-    tier text NOT NULL,
-    used_ns bigint NOT NULL,
-    cpu_ns bigint NOT NULL,
-    energy_uj bigint,
-    energy_low_uj bigint,
-    energy_high_uj bigint,
-    CONSTRAINT energy_piece_check CHECK ((num_nulls(job_id, token, account_id) =
-CASE part
-    WHEN 'attempt'::text THEN 0
-    ELSE 3
-END)),
-    CONSTRAINT energy_piece_check1 CHECK ((num_nulls(energy_uj, energy_low_uj, energy_high_uj) = ANY (ARRAY[0, 3]))),
-    CONSTRAINT energy_piece_cpu_ns_check CHECK ((cpu_ns >= 0)),
-    CONSTRAINT energy_piece_part_check CHECK ((part = ANY (ARRAY['attempt'::text, 'other'::text, 'unallocated'::text]))),
-    CONSTRAINT energy_piece_used_ns_check CHECK ((used_ns >= 0))
 )
 PARTITION BY RANGE (started_at);
 

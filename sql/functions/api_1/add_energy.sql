@@ -50,68 +50,11 @@ begin
     seen_at = excluded.seen_at;
   meters := v_meter.process = p_process or v_meter.process = any (p_dead) or v_meter.seen_at < v_now - interval '30 seconds';
 
-  with added as (
-    insert into ofa.energy_use (host_id, job_id, token, account_id, used_from, used_until, reserved_ns, cpu_ns)
-    select v_host, job, token, account_id, used_from, used_until, reserved, cpu
-    from (
-      select job, token, ofa.time(from_us) as used_from, ofa.time(until_us) as used_until, reserved, cpu, coalesce(
-        (select account_id from ofa.live where live.job_id = given.job),
-        (select account_id from ofa.job where job.id = given.job)) as account_id
-      from unnest(p_tokens, p_jobs, p_from_us, p_untils_us, p_reserved, p_cpus)
-        as given (token, job, from_us, until_us, reserved, cpu)) as found
-    -- A job without a row was dropped with its month.
-    where account_id is not null
-    on conflict do nothing
-    returning job_id, token, account_id, used_from, least(used_until, v_meter.allocated_until) as until,
-      cpu_ns, (1000000 * extract(epoch from used_until - used_from))::bigint as whole_us
-  ), gap as (
-    insert into ofa.energy_piece (host_id, started_at, part, job_id, token, account_id, zone, method, tier, used_ns,
-      cpu_ns)
-    select v_host, used_from, 'attempt', job_id, token, account_id, p_zone, 'gap: reported too late', p_tier, used_ns,
-      div(cpu_ns::numeric * used_ns, 1000 * whole_us)
-    from (select *, 1000 * (1000000 * extract(epoch from until - used_from))::bigint as used_ns from added) as part
-    where until > used_from
-    returning *
-  ), booked as (
-    insert into ofa.energy_hour as known (account_id, host_id, hour, zone, method, tier, used_ns, gap_ns, cpu_ns,
-      energy_uj, energy_low_uj, energy_high_uj)
-    select account_id, v_host, date_trunc('hour', started_at at time zone 'UTC') at time zone 'UTC', zone, method, tier,
-      sum(used_ns), sum(used_ns), sum(cpu_ns), 0, 0, 0
-    from gap group by 1, 2, 3, 4, 5, 6
-    on conflict (account_id, host_id, hour, zone, method, tier) do update set used_ns = known.used_ns + excluded.used_ns,
-      gap_ns = known.gap_ns + excluded.gap_ns, cpu_ns = known.cpu_ns + excluded.cpu_ns
-  )
-  select count(*) into late from gap;
-
+  late := ofa.add_energy_uses(v_host, v_meter.allocated_until, p_tokens, p_jobs, p_from_us, p_untils_us, p_reserved, p_cpus,
+    p_zone, p_tier);
   if meters then
-    with given as (
-      -- Of an interval that began before the end of the last one, a new meter states the rest.
-      select greatest(ofa.time(started_us), v_meter.metered_until) as started_at, ofa.time(ended_us) as ended_at, capacity,
-        busy, others, idle, idle_low, idle_high, load, load_low, load_high, ofa.time(started_us) as begun_at
-      from unnest(p_started_us, p_ended_us, p_capacities, p_busy, p_others, p_idles, p_idles_low, p_idles_high,
-        p_loads, p_loads_low, p_loads_high) as one (started_us, ended_us, capacity, busy, others, idle, idle_low, idle_high,
-        load, load_low, load_high)
-      where ofa.time(ended_us) > v_meter.metered_until
-    ), clipped as (
-      select started_at, ended_at, ofa.share(capacity, part) as capacity, ofa.share(busy, part) as busy,
-        ofa.share(others, part) as others, ofa.share(idle, part) as idle, ofa.share(idle_low, part) as idle_low,
-        ofa.share(idle_high, part) as idle_high, ofa.share(load, part) as load, ofa.share(load_low, part) as load_low,
-        ofa.share(load_high, part) as load_high
-      from given cross join lateral (
-        select extract(epoch from ended_at - started_at) / extract(epoch from ended_at - begun_at) as part) as left_over
-    ), hole as (
-      select v_meter.metered_until as started_at, min(started_at) as ended_at from given
-      having min(started_at) > v_meter.metered_until
-    )
-    insert into ofa.energy_interval (host_id, started_at, ended_at, zone, method, tier, capacity_ns, busy_ns, others_ns,
-      idle_uj, idle_low_uj, idle_high_uj, load_uj, load_low_uj, load_high_uj)
-    select v_host, started_at, ended_at, p_zone, 'gap: no meter', p_tier, 0, 0, 0, null, null, null, null, null, null
-    from hole where exists (select from ofa.energy_use as used where used.host_id = v_host
-      and used.used_until > hole.started_at and used.used_from < hole.ended_at)
-    union all
-    select v_host, started_at, ended_at, p_zone, p_method, p_tier, capacity, busy, others, idle, idle_low, idle_high,
-      load, load_low, load_high
-    from clipped;
+    perform ofa.add_energy_intervals(v_host, v_meter.metered_until, p_zone, p_method, p_tier, p_started_us, p_ended_us,
+      p_capacities, p_busy, p_others, p_idles, p_idles_low, p_idles_high, p_loads, p_loads_low, p_loads_high);
     update ofa.machine_meter set process = p_process, seen_at = case when p_ends then '-infinity' else v_now end,
       metered_until = greatest(metered_until, (select ofa.time(max(us)) from unnest(p_ended_us) as us))
     where host_id = v_host returning metered_until into v_end;
