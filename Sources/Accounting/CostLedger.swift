@@ -24,8 +24,8 @@ public struct CostLedger {
         return try row.text("key")
     }
 
-    /// Returns the costs of the ended attempts of one run or of all runs. With `since`, only
-    /// attempts that ended on the day (UTC) of `since` or later count.
+    /// Returns the costs of the attempts of one run or of all runs: attempts are counted when they have ended, their
+    /// energy as it was metered. With `since`, only ends and energy of the day (UTC) of `since` or later count.
     ///
     /// Errors: `unknownZone` if the factor set has no intensity for a zone. Without this error, the
     /// carbon of that zone would be missing without notice.

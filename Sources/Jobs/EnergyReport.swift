@@ -108,6 +108,17 @@ extension JobQueue {
         observer.written(report, answer)
     }
 
+    /// Reports as `report` does. Metering must stop neither a job nor a worker, so this throws nothing: what is not written
+    /// goes with the next report. `options.report` is told why, unless the database is away, which others tell.
+    func reportIfPossible(
+        _ observer: (any AttemptObserver)?, isLast: Bool = false, _ options: WorkerOptions
+    ) {
+        guard let observer else { return }
+        do { try report(observer, isLast: isLast) } catch let error as PostgresError
+            where error.isConnectionLoss || error.isReadOnly
+        {} catch { options.report("\(options.name): what was metered is not written: \(error)") }
+    }
+
     /// Writes a report of this machine and allocates what can be allocated. `dead` are processes that have ended.
     func add(_ report: EnergyReport, dead: [String] = []) throws -> EnergyAnswer {
         let (uses, intervals, host) = (report.uses, report.intervals, HostIdentity.current)

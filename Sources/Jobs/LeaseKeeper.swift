@@ -117,12 +117,9 @@ struct LeaseKeeper: Sendable {
                 as PostgresError where error.isRetryable
             {}
         }
-        if let observer, now - state.lastEnergy >= Self.energySeconds {
+        if now - state.lastEnergy >= Self.energySeconds {
             state.lastEnergy = now
-            do { try queue.report(observer) } catch let error as PostgresError
-                where error.isRetryable
-            {
-            }
+            queue.reportIfPossible(observer, options)
         }
     }
 

@@ -43,7 +43,7 @@ extension Producer {
                 kinds: $0.kinds, run: options.runID, limit: $0.jobs, threads: $0.threads,
                 memoryMB: $0.memoryMB, alone: $0.alone)
         }
-        try reportEnergy()
+        reportEnergy()
         let leases: [Lease]
         do {
             leases = try endAndClaim(session, request)
@@ -58,24 +58,21 @@ extension Producer {
     }
 
     /// Writes what was metered, if attempts are about to end, so that the energy of an ended attempt is complete.
-    private mutating func reportEnergy() throws {
+    private mutating func reportEnergy() {
         guard observer != nil, !writing.isEmpty else { return }
         let now = board.clock()
         guard
             now - reported.at >= reported.seconds / Self.energyShare
                 || writing.contains(where: { ($0.seconds ?? 0) >= Self.energySeconds })
         else { return }
-        try writeEnergy()
+        writeEnergy()
     }
 
-    /// Writes what was metered. If the server refuses it, this is only reported.
-    mutating func writeEnergy() throws {
-        guard let observer else { return }
+    /// Writes what was metered.
+    mutating func writeEnergy() {
         let began = board.clock()
-        defer { reported = (board.clock(), board.clock() - began) }
-        do { try queue.report(observer) } catch let error as PostgresError where !error.isPassing {
-            options.report("\(options.name): what was metered was refused: \(error)")
-        }
+        queue.reportIfPossible(observer, options)
+        reported = (board.clock(), board.clock() - began)
     }
 
     /// Adapts the number of jobs that are prefetched per slot to the duration of jobs.

@@ -143,7 +143,7 @@ struct Producer {
             offers: options.offers, duties: duties)
         board.begin(session, openedAt: openedAt)
         // The energy of this machine is not allocated from now on without what this process will report.
-        try writeEnergy()
+        writeEnergy()
     }
 
     /// Releases the jobs that were prefetched at least `seconds` ago and that no slot has started.

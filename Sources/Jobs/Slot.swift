@@ -138,7 +138,7 @@ final class Slot {
         let use = try observer?.end(held.lease, outcome: .completed)
         do {
             let queue = JobQueue(try connect(held.signal), policy: policy)
-            if let observer { try queue.report(observer) }
+            queue.reportIfPossible(observer, options)
             // `complete` executes the statements in `records` after it has recorded the completion,
             // in the same transaction.
             let answer = try queue.complete(

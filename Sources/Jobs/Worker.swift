@@ -85,12 +85,7 @@ public final class Worker: Sendable {
 
     /// Closes the session. If the database is unreachable, the session is left to expire.
     private func close(_ session: Session, _ queue: JobQueue) throws {
-        do { if let observer { try queue.report(observer, isLast: true) } } catch let error
-            as PostgresError
-        {
-            options.report(
-                "\(options.name): what was metered last is not written (\(error.message))")
-        }
+        queue.reportIfPossible(observer, isLast: true, options)
         do { try queue.close(session) } catch let error as PostgresError where error.isPassing {
             options.report(
                 "\(options.name): its session is left to expire (\(error.message))")

@@ -1,4 +1,4 @@
-// Meter rows of attempts that the queue runs: completed, failed, lost, and written twice.
+// The usage of attempts that the queue runs: completed, failed, running, lost, and reported twice.
 
 import Foundation
 import Metering

@@ -105,6 +105,39 @@ struct WorkerSlotsTests {
         try fixture.expectSound()
     }
 
+    @Test("a report of energy that is refused or cannot be made is told, and stops no job")
+    func refusedReport() throws {
+        struct Observer: AttemptObserver {
+            struct Gone: Error {}
+            let fails: Bool
+            func start(_ lease: Lease) {}
+            func end(_ lease: Lease, outcome: AttemptOutcome) -> AttemptUse? { .inPieces }
+            func report(isLast: Bool) throws -> EnergyReport? {
+                if fails { throw Gone() }
+                // The machine's clock stands at the begin of 1970.
+                return EnergyReport(
+                    process: UUID(), untilUs: 0, isLast: isLast, zone: "world", method: "test",
+                    tier: "M", counts: EnergyReport.Counts(), uses: [], intervals: [])
+            }
+        }
+        for fails in [false, true] {
+            let fixture = try QueueFixture(), reports = Reports()
+            let run = try fixture.enqueueOne(JobSpec(kind: "work"))
+            try Worker(
+                databaseURL: fixture.database.url,
+                // A job with a transaction of its own ends on the slot's connection.
+                registry: ["work": ClosureHandler { _ in JobOutput(inTransaction: { _ in }) }],
+                options: WorkerOptions(untilIdle: true, report: { reports.add($0) }),
+                observer: Observer(fails: fails)
+            ).run()
+            #expect(try fixture.states(run) == ["only": "completed"])
+            let told = reports.containing("what was metered is not written")
+            #expect(!told.isEmpty)
+            #expect(told.allSatisfy { $0.contains(fails ? "Gone()" : "the clock of machine") })
+            try fixture.expectSound()
+        }
+    }
+
     @Test("a duty that fails is said once, and stops neither the others nor the slots")
     func failingDuty() throws {
         struct Broken: Error {}

@@ -100,8 +100,8 @@ begin
     from gone where method <> ''
   ), summed as (
     -- The energy of an attempt that is reported in pieces is in ofa.energy_hour: its worker passes the method '', or has
-    -- reported a piece before it was lost. Another attempt whose energy is unknown is counted as a gap. An attempt without a meter row is charged with its duration, or, if it was
-    -- lost, with the time until the last heartbeat of its session.
+    -- reported a piece before it was lost. Another attempt whose energy is unknown is counted as a gap. An attempt without
+    -- a meter row is charged with its duration, or, if it was lost, with the time until the last heartbeat of its session.
     select account_id, coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)) as host_id,
       case when method is null or is_in_pieces then '' else coalesce(p_zone, '') end as zone,
       case when is_in_pieces then '' else method end as method,

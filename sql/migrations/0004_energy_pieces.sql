@@ -1,4 +1,4 @@
--- The energy of machines, interval by interval, and whose it was: attempts, other programs, or nobody.
+-- The energy of machines in intervals, and how it is divided among attempts, other programs and unreserved processors.
 -- Serves programs from migration 2 on.
 
 -- A process that meters attempts on a machine, and the time up to which it has reported them. Deleted when it ends, or by

@@ -5,8 +5,8 @@ extension Migration {
     /// The migration sql/migrations/0004_energy_pieces.sql.
     static let energyPieces0004 = Migration(
         version: 4, name: "energy_pieces", serves: 2,
-        checksum: "413b7ca03fe38b0368921bf27862b1d853e36ca2a7af03392ba678f875bee3e5", sql: #"""
-        -- The energy of machines, interval by interval, and whose it was: attempts, other programs, or nobody.
+        checksum: "8293a55251fe4f978ad4943ff10a1a36611445d8a7767cf4d93eca3861ba1c2f", sql: #"""
+        -- The energy of machines in intervals, and how it is divided among attempts, other programs and unreserved processors.
         -- Serves programs from migration 2 on.
 
         -- A process that meters attempts on a machine, and the time up to which it has reported them. Deleted when it ends, or by

@@ -4,16 +4,16 @@
 extension Routine {
     /// The routine sql/functions/api_1/add_energy.sql.
     static let api1AddEnergy = Routine(
-        name: "api_1/add_energy", checksum: "1fe24789aa6485def0c6be391562d019283338bfd5d20423be994f8d5a9851c6", sql: #"""
+        name: "api_1/add_energy", checksum: "43f4366c61b7b6629ac7b9c661eb127a0731b7b28eed991431c9d054115dde8b", sql: #"""
         -- Appends what a process metered on its machine: what attempts used (arrays `p_tokens` to `p_cpus`), and what the machine
         -- used (arrays `p_started_us` to `p_loads_high`, ordered by time), and allocates what can be allocated. All times are of the
         -- machine's clock, which its processes share, in microseconds since 1970. The process is up to date until `p_until_us`;
         -- with `p_ends` it reports no more.
         --
         -- Only the machine's meter states intervals: the first process that does, until it ends or is silent for half a minute.
-        -- What lies before the end of the meter's last interval is passed over, so a report may be written again. A hole in which
-        -- an attempt used the machine becomes an interval of unknown energy. Uses are kept whoever reports them, also of leases
-        -- that are over, because their energy was used; the part of one that was allocated already is a gap.
+        -- What lies before the end of the meter's last interval is passed over, so a report may be written again. Time between two
+        -- intervals in which an attempt used the machine becomes an interval of unknown energy. Uses of leases that are over are
+        -- kept, because the energy was used. If the energy of a part of a use was allocated before, that part is a gap.
         --
         -- `p_dead` are processes of the machine that have ended without a last report: they are not waited for.
         --
@@ -21,7 +21,8 @@ extension Routine {
         -- machine's other processes with their pids.
         create or replace function ofa_api_1.add_energy(p_process uuid, p_identity text, p_name text, p_pid text,
           p_dead uuid[], p_until_us bigint, p_ends boolean, p_tokens bigint[], p_jobs bigint[], p_from_us bigint[],
-          p_untils_us bigint[], p_reserved bigint[], p_cpus bigint[], p_zone text, p_method text, p_tier text, p_started_us bigint[], p_ended_us bigint[],
+          p_untils_us bigint[], p_reserved bigint[], p_cpus bigint[], p_zone text, p_method text, p_tier text,
+          p_started_us bigint[], p_ended_us bigint[],
           p_capacities bigint[], p_busy bigint[], p_others bigint[], p_idles bigint[], p_idles_low bigint[],
           p_idles_high bigint[], p_loads bigint[], p_loads_low bigint[], p_loads_high bigint[])
         returns table (meters boolean, metered_until_us bigint, late int, others uuid[], pids text[])

@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/end_attempts.sql.
     static let endAttempts = Routine(
-        name: "end_attempts", checksum: "c7922fd0c2ed94b92cc8fa562dd1bf5f6572bf2343746fc64b50f2668c8e75e7", sql: #"""
+        name: "end_attempts", checksum: "2609b0503705151dbbcc050b08e973d533c2c5f604f7f18b1f262251cbee3e56", sql: #"""
         -- Ends attempts. For fencing, an attempt ends only if the row of its job in ofa.live still has the token and the
         -- session of the attempt.
         --
@@ -107,8 +107,8 @@ extension Routine {
             from gone where method <> ''
           ), summed as (
             -- The energy of an attempt that is reported in pieces is in ofa.energy_hour: its worker passes the method '', or has
-            -- reported a piece before it was lost. Another attempt whose energy is unknown is counted as a gap. An attempt without a meter row is charged with its duration, or, if it was
-            -- lost, with the time until the last heartbeat of its session.
+            -- reported a piece before it was lost. Another attempt whose energy is unknown is counted as a gap. An attempt without
+            -- a meter row is charged with its duration, or, if it was lost, with the time until the last heartbeat of its session.
             select account_id, coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)) as host_id,
               case when method is null or is_in_pieces then '' else coalesce(p_zone, '') end as zone,
               case when is_in_pieces then '' else method end as method,
