@@ -30,6 +30,15 @@ const ofa_kernels *ofa_kernels_named(const char *name) {
     return 0;
 }
 
+const ofa_pairs *ofa_pairs_named(const char *name) {
+    if (!strcmp(name, "scalar")) return &ofa_pairs_scalar;
+#if defined(__x86_64__)
+    if (!strcmp(name, "avx512") && ofa_kernels_named(name) && __builtin_cpu_supports("avx512bf16"))
+        return &ofa_pairs_avx512;
+#endif
+    return 0;
+}
+
 int64_t ofa_depthwise_scratch(ofa_depthwise d) {
     int64_t most = 0;
     for (int32_t lanes = 4; lanes <= 16; lanes *= 2) {

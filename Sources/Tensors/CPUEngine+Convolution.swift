@@ -14,7 +14,7 @@ extension CPUEngine {
     /// Computes output = end(convolution(act(input * scale + shift) + plus)), where `end` is the epilogue and the
     /// padding is kernel / 2.
     ///
-    /// An input with fewer than `patchChannels` channels and neither `map` nor `plus`, such as an
+    /// A float32 input with fewer than `patchChannels` channels and neither `map` nor `plus`, such as an
     /// image, uses im2col. Returns the sums that `end` asks for.
     @discardableResult
     public func convolution(
@@ -41,21 +41,21 @@ extension CPUEngine {
                 let under = blocks.inputRows(row, rows)
                 let from = (image * blocks.inHeight + under.lowerBound) * blocks.inWidth
                 let ready = prepared(
-                    input.tensor.pointer + from * blocks.inputs,
-                    rows: count * under.count * blocks.inWidth, pixels: input.pixels,
-                    channels: blocks.inputs, map: map, gate: nil, plus: plus,
-                    at: from * blocks.inputs, scratch: scratch[thread].base)
+                    input, at: from * blocks.inputs, rows: count * under.count * blocks.inWidth,
+                    map: map, gate: nil, plus: plus, scratch: scratch[thread].base)
                 let places = count * rows * blocks.outWidth
                 let offset = (image * output.pixels + row * blocks.outWidth) * blocks.outputs
-                let to = output.tensor.pointer + offset
+                let isDirect = output.format == .float32 && all <= OFA_STREAM_FLOATS
                 let through =
-                    all > OFA_STREAM_FLOATS ? shifted + places * blocks.inputs : to
+                    isDirect ? output.tensor.pointer + offset : shifted + places * blocks.inputs
                 let last = end.part(offset: offset, sums: sums)
                 sumTaps(
                     blocks, ready, first: under, images: count, row: row, rows: rows,
                     shifted: shifted, tapFloats: tapFloats, end: last, to: through)
-                if through != to {
-                    kernels.write_out(through, Int64(places * blocks.outputs), Int64(all), to)
+                if !isDirect {
+                    kernels.write_out(
+                        through, Int64(places * blocks.outputs), Int64(all),
+                        output.target(at: offset))
                 }
             }
         }
@@ -68,6 +68,7 @@ extension CPUEngine {
     /// Returns whether a convolution of this input uses im2col.
     static func readsPatches(_ input: FeatureMap, _ map: ChannelMap, _ plus: MappedMap?) -> Bool {
         input.channels < patchChannels && map.scale == nil && plus == nil
+            && input.format == .float32
     }
 
     /// Sums the taps' products for `rows` output rows of `images` images, then applies `end`.

@@ -42,10 +42,9 @@ extension CPUEngine {
                     rows: rows)
                 block.fill(self, upstream, norm)
                 let from = (image * input.pixels + row * blocks.inWidth) * blocks.inputs
-                let start = input.tensor.pointer + from
                 let ready = prepared(
-                    start, rows: block.places, pixels: input.pixels, channels: blocks.inputs,
-                    map: map, gate: nil, plus: plus, at: from, scratch: block.input)
+                    input, at: from, rows: block.places, map: map, gate: nil, plus: plus,
+                    scratch: block.input)
                 for y in 0..<stride {
                     for x in 0..<stride {
                         block.sumParity(
@@ -55,10 +54,10 @@ extension CPUEngine {
                 }
                 guard let inputGradient else { return }
                 finish(
-                    block, start, map, add: add.map { $0.tensor.pointer + from }, wanted, sums)
+                    block, input.source(at: from), map, add: add?.source(at: from), wanted, sums)
                 kernels.write_out(
                     block.gradient, Int64(block.places * blocks.inputs), Int64(all),
-                    inputGradient.tensor.pointer + from)
+                    inputGradient.target(at: from))
             }
         }
         addPartials(
@@ -70,20 +69,20 @@ extension CPUEngine {
     /// Adds `add`, the input's gradient from other paths, to the block's input gradient. Then adds to `sums` the sums
     /// that `wanted` asks for; the norm before the convolution needs these sums.
     private func finish(
-        _ block: GradientBlock, _ start: UnsafePointer<Float>, _ map: ChannelMap,
-        add: UnsafePointer<Float>?, _ wanted: GradientSums, _ sums: UnsafeMutablePointer<Double>
+        _ block: GradientBlock, _ input: ofa_map, _ map: ChannelMap,
+        add: ofa_map?, _ wanted: GradientSums, _ sums: UnsafeMutablePointer<Double>
     ) {
         let rows = Int32(block.places), channels = Int32(block.blocks.inputs)
         if let add {
             kernels.affine(
-                block.gradient, 1, rows, channels, ChannelMap.identity.affine, nil, add,
+                ofa_map(block.gradient), 1, rows, channels, ChannelMap.identity.affine, nil, add,
                 block.gradient)
         }
         switch wanted {
         case .none: break
         case .slope(let center):
             var got = ofa_upstream()
-            (got.d, got.y, got.map) = (UnsafePointer(block.gradient), start, map.affine)
+            (got.d, got.y, got.map) = (ofa_map(block.gradient), input, map.affine)
             kernels.gradient_sums(&got, 1, rows, channels, center.pointer, sums)
         case .gate:
             preconditionFailure("a dense convolution's input has no gate")

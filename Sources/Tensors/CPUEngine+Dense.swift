@@ -110,7 +110,7 @@ extension CPUEngine {
             keep?.copy(from: values)
             UnitMap.shared.eachPart(of: values.count, kind) { first, rows, width, map in
                 let at = values.pointer + first
-                kernels.affine(at, 1, rows, width, map, nil, nil, at)
+                kernels.affine(ofa_map(at), 1, rows, width, map, nil, ofa_map(), at)
             }
         }
     }
@@ -121,9 +121,7 @@ extension CPUEngine {
             UnitMap.shared.eachPart(of: d.count, kind) { first, rows, width, map in
                 let at = d.pointer + first
                 var upstream = ofa_upstream()
-                (upstream.d, upstream.y) = (
-                    UnsafePointer(at), UnsafePointer(before.pointer + first)
-                )
+                (upstream.d, upstream.y) = (ofa_map(at), ofa_map(before.pointer + first))
                 upstream.map = map
                 kernels.norm_gradient(&upstream, 1, rows, width, at)
             }

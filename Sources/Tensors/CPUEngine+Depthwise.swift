@@ -15,7 +15,7 @@ extension CPUEngine {
         reserve(.depthwise(geometry))
         precondition(end.residual == nil, "depthwise takes no residual")
         return withSums(
-            "depthwise", flops: 2 * output.tensor.count * kernel * kernel,
+            "depthwise", flops: 2 * output.count * kernel * kernel,
             floats: input.tensor.count + output.tensor.count, channels: output.channels,
             images: input.images
         ) { thread, images, sums in
@@ -24,8 +24,8 @@ extension CPUEngine {
             let first = images.lowerBound
             var last = end.part(offset: 0, mean: first * output.channels, sums: sums)
             kernels.depthwise(
-                mine, input.pointer(image: first), map.affine, filter.pointer, end.factor,
-                output.pointer(image: first), &last, scratch[thread].base)
+                mine, input.source(image: first), map.affine, filter.pointer, end.factor,
+                output.target(image: first), &last, scratch[thread].base)
         }
     }
 
@@ -48,7 +48,7 @@ extension CPUEngine {
         let filters = MatrixSlice(
             filterGradient, rows: taps, columns: input.channels, stride: input.channels)
         let found = withSums(
-            "depthwiseGradient", flops: 4 * upstream.y.tensor.count * kernel * kernel,
+            "depthwiseGradient", flops: 4 * upstream.y.count * kernel * kernel,
             floats: (add == nil ? 2 : 3) * input.tensor.count + 2 * upstream.y.tensor.count,
             channels: input.channels, images: input.images
         ) { thread, images, sums in
@@ -57,9 +57,9 @@ extension CPUEngine {
             let first = images.lowerBound
             var from = upstream.part(image: first, norm: norm)
             kernels.depthwise_gradient(
-                mine, &from, input.pointer(image: first), map.affine, filter.pointer,
-                add.map { UnsafePointer($0.pointer(image: first)) },
-                inputGradient.pointer(image: first), center?.pointer, center == nil ? nil : sums,
+                mine, &from, input.source(image: first), map.affine, filter.pointer,
+                add?.source(image: first) ?? ofa_map(),
+                inputGradient.target(image: first), center?.pointer, center == nil ? nil : sums,
                 partial(of: filters, thread: thread).pointer, scratch[thread].base)
         }
         addPartials(to: filters, images: input.images)

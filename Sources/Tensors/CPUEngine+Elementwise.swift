@@ -4,7 +4,7 @@
 import CKernels
 
 extension CPUEngine {
-    /// Computes output = act(input * scale + shift) + residual.
+    /// Computes output = act(input * scale + shift) + residual. The output has format float32, and may be the residual.
     public func affine(
         _ input: FeatureMap, map: ChannelMap, residual: FeatureMap?, output: FeatureMap
     ) {
@@ -13,9 +13,10 @@ extension CPUEngine {
         ) { _, images in
             let first = images.lowerBound
             kernels.affine(
-                input.pointer(image: first), Int32(images.count), Int32(input.pixels),
+                input.source(image: first), Int32(images.count), Int32(input.pixels),
                 Int32(input.channels),
-                map.affine, nil, residual?.pointer(image: first), output.pointer(image: first))
+                map.affine, nil, residual?.source(image: first) ?? ofa_map(),
+                output.pointer(image: first))
         }
     }
 
@@ -24,7 +25,7 @@ extension CPUEngine {
         forEachShare("mean", floats: input.tensor.count, input.images) { _, images in
             let first = images.lowerBound
             kernels.mean(
-                input.pointer(image: first), Int32(images.count), Int32(input.pixels),
+                input.source(image: first), Int32(images.count), Int32(input.pixels),
                 Int32(input.channels),
                 map.affine, output.pointer + first * input.channels)
         }

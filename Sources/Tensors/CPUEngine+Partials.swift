@@ -27,8 +27,8 @@ extension CPUEngine {
                 for row in rows {
                     let to = gradient.tensor.pointer + row * gradient.stride
                     kernels.affine(
-                        from + row * columns, 1, 1, Int32(columns), ChannelMap.identity.affine,
-                        nil, to, to)
+                        ofa_map(from + row * columns), 1, 1, Int32(columns),
+                        ChannelMap.identity.affine, nil, ofa_map(to), to)
                 }
             }
         }

@@ -20,12 +20,21 @@ extension CPUEngine {
             floats: input.tensor.count + output.tensor.count, channels: outputs,
             images: input.images
         ) { thread, images, sums in
+            let all = images.count * output.pixels * outputs
             eachPatchBlock(input, output, blocks, images, thread) { image, row, rows, patches in
+                let count = rows * output.width
                 let offset = (image * output.pixels + row * output.width) * outputs
                 var end = end.part(offset: offset, sums: sums)
+                let isFloat = output.format == .float32
+                let through =
+                    isFloat ? output.tensor.pointer + offset : patches + count * depth
                 kernels.product(
-                    patches, Int64(depth), Int32(rows * output.width), Int32(depth), packed.base,
-                    Int32(outputs), output.tensor.pointer + offset, Int64(outputs), &end, nil)
+                    patches, Int64(depth), Int32(count), Int32(depth), packed.base,
+                    Int32(outputs), through, Int64(outputs), &end, nil)
+                if !isFloat {
+                    kernels.write_out(
+                        through, Int64(count * outputs), Int64(all), output.target(at: offset))
+                }
             }
         }
     }

@@ -40,7 +40,7 @@ extension CPUEngine {
                 kernels.max_pool_gradient(mine, x, map.affine, d.pointer(image: image), dx)
                 guard case .slope(let center) = wanted else { continue }
                 var got = ofa_upstream()
-                (got.d, got.y, got.map) = (UnsafePointer(dx), UnsafePointer(x), map.affine)
+                (got.d, got.y, got.map) = (ofa_map(dx), ofa_map(x), map.affine)
                 kernels.gradient_sums(
                     &got, 1, Int32(input.pixels), Int32(input.channels), center.pointer, sums)
             }

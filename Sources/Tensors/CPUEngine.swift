@@ -18,6 +18,8 @@ public final class CPUEngine: Engine {
 
     let pool: ThreadPool
     private let table: UnsafePointer<ofa_kernels>
+    /// The products of 16-bit values; nil if the instruction set has none.
+    let pairs: UnsafePointer<ofa_pairs>?
     /// Scratch memory of each thread: it holds a block of rows of feature maps, or a band of rows of a depthwise pass.
     private(set) var scratch: [Storage]
     /// `packed` holds the packed weights of the current product; `ordered` holds the reordered filters of an im2col
@@ -38,6 +40,7 @@ public final class CPUEngine: Engine {
         let set = try instructionSet ?? InstructionSet.fromEnvironment()
         self.instructionSet = set
         table = set.table
+        pairs = set.pairs
         pool = try ThreadPool(threads: threads)
         scratch = (0..<threads).map { _ in Storage(count: Self.blockFloats) }
         partials = (0..<threads).map { _ in Storage(count: 0) }
@@ -51,6 +54,7 @@ public final class CPUEngine: Engine {
     private init(alone set: InstructionSet, _ pool: ThreadPool) {
         instructionSet = set
         table = set.table
+        pairs = set.pairs
         self.pool = pool
         scratch = [Storage(count: Self.blockFloats)]
         partials = [Storage(count: 0)]
@@ -102,18 +106,21 @@ public final class CPUEngine: Engine {
         }
     }
 
-    /// Packs a matrix for `product`; the threads divide the columns of a large matrix.
+    /// Packs a matrix for `product`; the threads divide the columns of a large matrix. Given `pairs`, packs for the
+    /// product of `pairs`.
     func pack(
         _ from: UnsafePointer<Float>, depthStride: Int, columnStride: Int, depth: Int,
-        columns: Int, factor: UnsafePointer<Float>?
+        columns: Int, factor: UnsafePointer<Float>?, pairs: UnsafePointer<ofa_pairs>? = nil
     ) {
         let kernels = self.kernels, to = packed.base
         // Packing a few thousand numbers takes less time than waking a thread.
         let parts = depth * columns < 4096 ? 1 : threads
         func part(_ index: Int) {
+            let first = Int32(columns * index / parts), end = Int32(columns * (index + 1) / parts)
             kernels.pack(
                 from, Int64(depthStride), Int64(columnStride), Int32(depth), Int32(columns), factor,
-                Int32(columns * index / parts), Int32(columns * (index + 1) / parts), to)
+                first, end, to)
+            pairs?.pointee.pair_matrix(to, Int32(depth), Int32(columns), first, end)
         }
         timed("pack", floats: 2 * depth * columns) {
             if parts == 1 { part(0) } else { pool.run(part) }

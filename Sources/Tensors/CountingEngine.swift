@@ -65,7 +65,7 @@ public final class CountingEngine: Engine {
         _ input: FeatureMap, map: ChannelMap, gate: Tensor?, plus: MappedMap?,
         inputCopy: FeatureMap?, weight: MatrixSlice, output: FeatureMap, end: ConvolutionEnd
     ) -> ChannelSums {
-        room.include(.pointwise(input.channels, output.channels))
+        room.include(.pointwise(input.channels, output.channels, format: output.format))
         return sums(output.channels)
     }
 
@@ -75,7 +75,9 @@ public final class CountingEngine: Engine {
         gate: Tensor?, plus: MappedMap?, weight: MatrixSlice, inputGradient: FeatureMap,
         accumulate: Bool, sums: GradientSums, weightGradient: MatrixSlice
     ) -> ChannelSums {
-        room.include(.pointwise(input.channels, upstream.y.channels, gradient: true))
+        room.include(
+            .pointwise(
+                input.channels, upstream.y.channels, gradient: true, format: upstream.y.format))
         return self.sums(input.channels)
     }
 

@@ -51,12 +51,12 @@ public struct EngineRoom: Equatable, Sendable {
     }
 
     /// Returns the memory for a pointwise convolution from `inputs` to `outputs` channels, in both
-    /// directions if `gradient`.
-    public static func pointwise(_ inputs: Int, _ outputs: Int, gradient: Bool = false)
-        -> EngineRoom
-    {
+    /// directions if `gradient`; with 16-bit maps, a block also has copies in pairs.
+    public static func pointwise(
+        _ inputs: Int, _ outputs: Int, gradient: Bool = false, format: MapFormat = .float32
+    ) -> EngineRoom {
         var room = EngineRoom.sums(channels: max(inputs, outputs))
-        let floats = 2 * inputs + outputs
+        let floats = 2 * inputs + (format == .float32 ? outputs : 2 * outputs)
         room.scratch = CPUEngine.blockRows(floats) * floats
         room.packed = max(packedFloats(inputs, outputs), packedFloats(outputs, inputs))
         if gradient { room.partial = inputs * outputs }

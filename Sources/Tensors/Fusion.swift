@@ -34,7 +34,7 @@ public struct ConvolutionEnd {
         ofa_end(
             base: nil, shift: map?.shift.map { UnsafePointer($0.pointer) },
             activation: map?.activation.code ?? 0,
-            residual: residual.map { UnsafePointer($0.tensor.pointer + offset) },
+            residual: residual.map { UnsafePointer($0.pointer(image: 0) + offset) },
             center: center.map { UnsafePointer($0.pointer) },
             sums: center == nil ? nil : sums,
             mean: mean.map { $0.pointer + meanOffset })
@@ -68,10 +68,9 @@ public struct Upstream {
 
     /// Returns the C struct for the rows that start at `row` of image `image`; without `norm`, dy = g.
     func part(image: Int, row: Int = 0, norm: NormGradient? = nil) -> ofa_upstream {
-        let offset = row * y.channels
+        let offset = (image * y.pixels + row) * y.channels
         return ofa_upstream(
-            d: d.map { UnsafePointer($0.pointer(image: image) + offset) },
-            y: UnsafePointer(y.pointer(image: image) + offset),
+            d: d?.source(at: offset) ?? ofa_map(), y: y.source(at: offset),
             gate: gate.map { UnsafePointer($0.pointer + image * y.channels) },
             mean_gradient: meanGradient.map { UnsafePointer($0.pointer + image * y.channels) },
             map: map.affine,

@@ -9,6 +9,10 @@ import Intake
 public struct InstructionSet: @unchecked Sendable, CustomStringConvertible {
     // Safe because the table is a constant of the C library, never written and never freed.
     let table: UnsafePointer<ofa_kernels>
+    /// The products of 16-bit values that this processor has with the set; nil if it has none.
+    var pairs: UnsafePointer<ofa_pairs>? { ofa_pairs_named(table.pointee.name) }
+    /// Whether products of 16-bit maps multiply 16-bit values; otherwise these are widened and multiplied as floats.
+    public var multipliesHalves: Bool { pairs != nil }
 
     /// The names of all instruction sets, by width of vectors; "scalar" is the reference with which tests compare the
     /// others.

@@ -39,27 +39,32 @@ extension CPUEngine {
         }
     }
 
-    /// Prepares the rows x of a block at `from`: act(x * scale + shift) * gate + plus. Returns `from` itself if there
-    /// is no map, gate or `plus`, else `scratch` with the result. `at` is the block's offset in the feature map, in
-    /// floats.
+    /// Prepares the rows x of a block of `input`, from value number `at` on: act(x * scale + shift) * gate + plus.
+    /// Returns the rows themselves if they are floats and there is no map, gate or `plus`, else `scratch` with the
+    /// result.
     @inline(__always)
     func prepared(
-        _ from: UnsafeMutablePointer<Float>, rows: Int, pixels: Int, channels: Int, map: ChannelMap,
-        gate: UnsafeMutablePointer<Float>?, plus: MappedMap?, at: Int,
+        _ input: FeatureMap, at: Int, rows: Int, map: ChannelMap,
+        gate: UnsafeMutablePointer<Float>?, plus: MappedMap?,
         scratch: UnsafeMutablePointer<Float>
     ) -> UnsafePointer<Float> {
-        if map.scale == nil && gate == nil && plus == nil { return UnsafePointer(from) }
-        let (images, pixels) = gate == nil ? (1, Int32(rows)) : Self.split(rows, pixels: pixels)
-        var added: UnsafeMutablePointer<Float>?
+        if map.scale == nil && gate == nil && plus == nil && input.format == .float32 {
+            return UnsafePointer(input.tensor.pointer + at)
+        }
+        let channels = Int32(input.channels)
+        let (images, pixels) =
+            gate == nil ? (1, Int32(rows)) : Self.split(rows, pixels: input.pixels)
+        var added = ofa_map()
         if let plus {
-            added = plus.values.tensor.pointer + at
+            added = plus.values.source(at: at)
             if plus.map.scale != nil {
                 kernels.affine(
-                    added, 1, Int32(rows), Int32(channels), plus.map.affine, nil, nil, scratch)
-                added = scratch
+                    added, 1, Int32(rows), channels, plus.map.affine, nil, ofa_map(), scratch)
+                added = ofa_map(scratch)
             }
         }
-        kernels.affine(from, images, pixels, Int32(channels), map.affine, gate, added, scratch)
+        kernels.affine(
+            input.source(at: at), images, pixels, channels, map.affine, gate, added, scratch)
         return UnsafePointer(scratch)
     }
 }

@@ -118,14 +118,21 @@ public struct Tensor {
 
 /// Images as the engine stores them: (images, height, width, channels), channels innermost.
 public struct FeatureMap {
-    /// The values, `images * height * width * channels` of them.
+    /// The memory of the values, `images * height * width * channels` of them; with `format` float32, the values
+    /// themselves.
     public let tensor: Tensor
-    /// The four dimensions of `tensor`.
+    /// The four dimensions of the map.
     public let images, height, width, channels: Int
+    /// How the values are stored.
+    public let format: MapFormat
 
-    /// Makes a feature map of the first values of `tensor`, which must have at least as many values as the map.
-    public init(_ tensor: Tensor, images: Int, height: Int, width: Int, channels: Int) {
-        self.tensor = tensor.slice(0, images * height * width * channels)
+    /// Makes a feature map in the first part of `tensor`, which must be large enough for the map's values.
+    public init(
+        _ tensor: Tensor, images: Int, height: Int, width: Int, channels: Int,
+        format: MapFormat = .float32
+    ) {
+        self.tensor = tensor.slice(0, format.floats(images * height * width * channels))
+        self.format = format
         self.images = images
         self.height = height
         self.width = width
@@ -146,7 +153,9 @@ public struct FeatureMap {
             UnsafeMutableBufferPointer(start: pointer(image: image), count: pixels * channels))
     }
 
+    /// The first value of image number `image`. Traps unless the values are float32.
     func pointer(image: Int) -> UnsafeMutablePointer<Float> {
-        tensor.pointer + image * pixels * channels
+        precondition(format == .float32, "this operator takes float32 maps only")
+        return tensor.pointer + image * pixels * channels
     }
 }

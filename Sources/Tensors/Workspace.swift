@@ -53,15 +53,19 @@ public final class Workspace {
     }
 
     /// Returns a feature map of the given dimensions, with undefined values.
-    public func map(images: Int, size: Int, channels: Int) -> FeatureMap {
-        map(images: images, height: size, width: size, channels: channels)
+    public func map(images: Int, size: Int, channels: Int, format: MapFormat = .float32)
+        -> FeatureMap
+    {
+        map(images: images, height: size, width: size, channels: channels, format: format)
     }
 
     /// Returns a feature map of the given dimensions, with undefined values.
-    public func map(images: Int, height: Int, width: Int, channels: Int) -> FeatureMap {
+    public func map(
+        images: Int, height: Int, width: Int, channels: Int, format: MapFormat = .float32
+    ) -> FeatureMap {
         FeatureMap(
-            take(images * height * width * channels), images: images, height: height, width: width,
-            channels: channels)
+            take(format.floats(images * height * width * channels)), images: images,
+            height: height, width: width, channels: channels, format: format)
     }
 
     /// Returns whether `tensor` lies in this workspace.

@@ -13,11 +13,10 @@ extension FeatureMap {
     }
 
     /// A map of zeros.
-    init(images: Int, size: Int, channels: Int) {
+    init(images: Int, size: Int, channels: Int, format: MapFormat = .float32) {
         self.init(
             Storage(count: images * size * size * channels).all, images: images, height: size,
-            width: size,
-            channels: channels)
+            width: size, channels: channels, format: format)
     }
 }
 

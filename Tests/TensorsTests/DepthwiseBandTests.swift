@@ -143,8 +143,9 @@ import Testing
                 (end.center, end.sums) = (outCenter.constant, sums.baseAddress)
             }
             kernels.depthwise(
-                test.geometry, x.pointer, map, filter.pointer, test.isFolded ? factor.pointer : nil,
-                output.pointer, &end, scratch.pointer)
+                test.geometry, ofa_map(x.constant), map, filter.pointer,
+                test.isFolded ? factor.pointer : nil, ofa_target(output.pointer), &end,
+                scratch.pointer)
         }
         let d = Bordered(sizes?.dy ?? test.d, shift: 10), y = Bordered(test.y)
         let gate = Bordered(test.gate, shift: 1),
@@ -153,7 +154,7 @@ import Testing
         let a = Bordered(plain ? one : test.a), b = Bordered(plain ? zero : test.b)
         let c = Bordered(plain ? zero : test.c, shift: 3)
         var upstream = ofa_upstream(
-            d: test.hasD || plain ? d.constant : nil, y: y.constant,
+            d: ofa_map(test.hasD || plain ? d.constant : nil), y: ofa_map(y.constant),
             gate: test.hasGate && !plain ? gate.constant : nil,
             mean_gradient: test.hasMeanGradient && !plain ? meanGradient.constant : nil,
             map: plain
@@ -163,8 +164,8 @@ import Testing
                     activation: test.outActivation.code),
             norm: ofa_norm_gradient(a: a.constant, b: b.constant, c: c.constant))
         kernels.depthwise_gradient(
-            test.geometry, &upstream, x.pointer, map, filter.pointer,
-            test.hasGate ? nil : added.pointer, dx.pointer, center.pointer,
+            test.geometry, &upstream, ofa_map(x.constant), map, filter.pointer,
+            ofa_map(test.hasGate ? nil : added.constant), ofa_target(dx.pointer), center.pointer,
             &gradientSums, dfilter.pointer, scratch.pointer)
         let intact = [
             x, filter, factor, add, scale, shift, outScale, outShift, center, outCenter, scratch,

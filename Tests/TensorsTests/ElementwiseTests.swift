@@ -106,7 +106,7 @@ import Testing
             let before = item.values(5 * part, draw: 8), out = Tensor(before)
             withExtendedLifetime((d, y, center, map, out)) {
                 kernels.gate_sums(
-                    d.pointer, y.pointer, Int32(item.images), Int32(item.size * item.size),
+                    d.pointer, ofa_map(y.pointer), Int32(item.images), Int32(item.size * item.size),
                     Int32(n), map.affine, center.pointer, out.pointer, Int64(part))
             }
             // They are added to what is there, and what lies between the arrays is left alone.
@@ -192,7 +192,7 @@ import Testing
             withExtendedLifetime((gradient, input, map, output)) {
                 var upstream = ofa_upstream()
                 (upstream.d, upstream.y) = (
-                    UnsafePointer(gradient.pointer), UnsafePointer(input.pointer)
+                    ofa_map(gradient.pointer), ofa_map(input.pointer)
                 )
                 upstream.norm = map.map
                 kernels.norm_gradient(

@@ -217,7 +217,7 @@ import Testing
                 let (d, y) = (Bordered($0[0], shift: 1), Bordered($0[1], shift: 2))
                 let (gate, meanGradient) = (Bordered($0[2]), Bordered($0[3], shift: 3))
                 var upstream = ofa_upstream(
-                    d: d.constant, y: y.constant, gate: gate.constant,
+                    d: ofa_map(d.constant), y: ofa_map(y.constant), gate: gate.constant,
                     mean_gradient: meanGradient.constant,
                     map: map,
                     norm: ofa_norm_gradient(a: a.constant, b: b.constant, c: zeros.constant))
@@ -230,10 +230,12 @@ import Testing
                 kernels.norm_gradient(&upstream, images, pixels, n, dy.pointer)
                 kernels.gradient_sums(&upstream, images, pixels, n, zeros.pointer, &sums)
                 kernels.affine(
-                    y.pointer, images, pixels, n, map, gate.pointer, d.pointer, activated.pointer)
-                kernels.mean(y.pointer, images, pixels, n, map, mean.pointer)
+                    ofa_map(y.constant), images, pixels, n, map, gate.pointer,
+                    ofa_map(d.constant), activated.pointer)
+                kernels.mean(ofa_map(y.constant), images, pixels, n, map, mean.pointer)
                 kernels.gate_sums(
-                    d.pointer, y.pointer, images, pixels, n, map, zeros.pointer, gateSums.pointer,
+                    d.pointer, ofa_map(y.constant), images, pixels, n, map, zeros.pointer,
+                    gateSums.pointer,
                     Int64(2 * n))
                 var results = doubles(dy.values) + sums
                 for array in [activated, mean, gateSums] { results += doubles(array.values) }
@@ -261,7 +263,7 @@ import Testing
                 let zeros = Bordered([Float](repeating: 0, count: n))
                 let out = Bordered(count: count, shift: 3)
                 var upstream = ofa_upstream()
-                (upstream.d, upstream.y) = (ones.constant, y.constant)
+                (upstream.d, upstream.y) = (ofa_map(ones.constant), ofa_map(y.constant))
                 upstream.map = ofa_affine(
                     scale: ones.constant, shift: zeros.constant, activation: kind.code)
                 set.kernels.norm_gradient(&upstream, 1, Int32(places.count), Int32(n), out.pointer)

@@ -18,6 +18,8 @@ enum OperatorTable {
     /// What an operator leaves: values that no sum over images goes into, and sums.
     struct Left {
         var values: [Float] = []
+        /// How many of the first values are those of maps.
+        var mapValues = 0
         var sums: [Double] = []
     }
 
@@ -27,6 +29,10 @@ enum OperatorTable {
         let engine: any Engine
         let item: KernelCase
         var isAbsolute = false
+        /// The format of maps that an operator reads and writes in either format; images have float32.
+        var format = MapFormat.float32
+        /// Whether maps of floats hold values that 16 bits can hold too.
+        var isRounded = false
 
         var images: Int { item.images }
         var inputs: Int { item.channels }
@@ -41,9 +47,17 @@ enum OperatorTable {
             map(channels, item.outSize, draw)
         }
         private func map(_ channels: Int, _ size: Int, _ draw: Int) -> FeatureMap {
-            FeatureMap(
+            let plain = FeatureMap(
                 tensor(images * size * size * channels, draw), images: images, height: size,
                 width: size, channels: channels)
+            if format == .bfloat16 { return plain.halved }
+            return isRounded ? plain.halved.widened : plain
+        }
+        /// The images of a first layer.
+        func image(_ channels: Int, _ draw: Int) -> FeatureMap {
+            var same = self
+            (same.format, same.isRounded) = (.float32, false)
+            return same.map(channels, draw)
         }
         func tensor(_ count: Int, _ draw: Int) -> Tensor { sized(item.values(count, draw: draw)) }
         func factors(_ count: Int, _ draw: Int) -> Tensor {
@@ -69,11 +83,11 @@ enum OperatorTable {
         }
         /// Room for a map of the input's size.
         func result(_ channels: Int) -> FeatureMap {
-            FeatureMap(images: images, size: item.size, channels: channels)
+            FeatureMap(images: images, size: item.size, channels: channels, format: format)
         }
         /// Room for a map of the output's size.
         func outResult(_ channels: Int) -> FeatureMap {
-            FeatureMap(images: images, size: item.outSize, channels: channels)
+            FeatureMap(images: images, size: item.outSize, channels: channels, format: format)
         }
         func doubles(_ tensor: Tensor) -> [Double] { tensor.values.map { Double($0) } }
         /// The sums of a handle; none of an engine that only counts.
@@ -130,7 +144,7 @@ enum OperatorTable {
                 stride: n.inputs),
             output: output, end: .statistics(center: n.center(n.outputs, 5)))
         return Left(
-            values: output.tensor.values, sums: n.doubles(sums))
+            values: output.floats, mapValues: output.count, sums: n.doubles(sums))
     }
 
     static func pointwiseGradient(_ n: Numbers) -> Left {
@@ -151,7 +165,7 @@ enum OperatorTable {
             gateSums: gateSums, gate: n.tensor(n.images * n.inputs, 13),
             meanGradient: n.tensor(n.images * n.inputs, 14), images: n.images, channels: n.inputs)
         return Left(
-            values: dx.tensor.values + gateSums.values,
+            values: dx.floats + gateSums.values, mapValues: dx.count,
             sums: n.doubles(dweight) + n.doubles(sums))
     }
 
@@ -168,7 +182,7 @@ enum OperatorTable {
             stride: n.item.stride,
             output: folded, end: .folded(n.affine(n.inputs, 5), mean: mean))
         return Left(
-            values: output.tensor.values + folded.tensor.values + mean.values,
+            values: output.floats + folded.floats + mean.values, mapValues: 2 * output.count,
             sums: n.doubles(sums))
     }
 
@@ -184,7 +198,7 @@ enum OperatorTable {
             add: nil,
             inputGradient: dx, center: n.center(n.inputs, 13), filterGradient: dfilter)
         return Left(
-            values: dx.tensor.values, sums: n.doubles(dfilter) + n.doubles(sums))
+            values: dx.floats, mapValues: dx.count, sums: n.doubles(dfilter) + n.doubles(sums))
     }
 
     static func convolution(_ n: Numbers) -> Left {
@@ -192,16 +206,17 @@ enum OperatorTable {
             dweight = Storage(count: n.taps * n.inputs * n.outputs).all
         let weight = n.filters(n.tensor(n.taps * n.inputs * n.outputs, 1))
         let sums = n.engine.convolution(
-            n.map(n.inputs, 0), weight: weight, stride: n.item.stride, output: output,
+            n.image(n.inputs, 0), weight: weight, stride: n.item.stride, output: output,
             end: .statistics(center: n.center(n.outputs, 2)))
         n.engine.convolutionGradient(
             Upstream(
                 n.outMap(n.outputs, 3), y: n.outMap(n.outputs, 4), map: n.affine(n.outputs, 5)),
-            norm: n.norm(n.outputs, 7), input: n.map(n.inputs, 0), weight: weight,
+            norm: n.norm(n.outputs, 7), input: n.image(n.inputs, 0), weight: weight,
             stride: n.item.stride,
             inputGradient: nil, weightGradient: n.filters(dweight))
         return Left(
-            values: output.tensor.values, sums: n.doubles(sums) + n.doubles(dweight))
+            values: output.floats, mapValues: output.count,
+            sums: n.doubles(sums) + n.doubles(dweight))
     }
 
     static func denseConvolution(_ n: Numbers) -> Left {
@@ -219,7 +234,7 @@ enum OperatorTable {
             inputGradient: dx, sums: .slope(center: n.center(n.inputs, 12)),
             weightGradient: n.filters(dweight))
         return Left(
-            values: output.tensor.values + dx.tensor.values,
+            values: output.floats + dx.floats, mapValues: output.count + dx.count,
             sums: n.doubles(sums) + n.doubles(gradientSums) + n.doubles(dweight))
     }
 
@@ -247,7 +262,8 @@ enum OperatorTable {
     }
 
     static func passes(_ n: Numbers) -> Left {
-        let output = n.result(n.inputs), mean = Storage(count: n.images * n.inputs).all
+        let output = FeatureMap(images: n.images, size: n.item.size, channels: n.inputs)
+        let mean = Storage(count: n.images * n.inputs).all
         let x = n.map(n.inputs, 0), map = n.affine(n.inputs, 1)
         n.engine.affine(x, map: map, residual: n.map(n.inputs, 3), output: output)
         n.engine.mean(x, map: map, output: mean)

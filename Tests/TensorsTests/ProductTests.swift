@@ -289,7 +289,8 @@ import Testing
                 let source = Bordered(values, shift: from)
                 for all in [count, threshold - 1, threshold, threshold + 1, 1 << 24] {
                     let target = Bordered(count: count, shift: to)
-                    set.kernels.write_out(source.pointer, Int64(count), Int64(all), target.pointer)
+                    set.kernels.write_out(
+                        source.pointer, Int64(count), Int64(all), ofa_target(target.pointer))
                     #expect(
                         bits(target.values) == bits(values) && target.isIntact,
                         "\(set) \(draws): \(count) of \(all), \(from) to \(to)")

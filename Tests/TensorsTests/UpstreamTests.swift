@@ -67,7 +67,7 @@ import Testing
                 map.activation = activation.code
             }
             return ofa_upstream(
-                d: kind.hasD ? d.constant : nil, y: y.constant,
+                d: ofa_map(kind.hasD ? d.constant : nil), y: ofa_map(y.constant),
                 gate: kind.hasGate ? gate.constant : nil,
                 mean_gradient: kind.hasMeanGradient ? meanGradient.constant : nil, map: map,
                 norm: kind.hasNorm
@@ -124,7 +124,7 @@ import Testing
                 let beside = Bordered(count: count, shift: 3), over = Bordered(parts.d.values)
                 set.kernels.norm_gradient(
                     &upstream, Int32(parts.images), Int32(parts.pixels), Int32(n), beside.pointer)
-                if kind.hasD { upstream.d = over.constant }
+                if kind.hasD { upstream.d = ofa_map(over.constant) }
                 set.kernels.norm_gradient(
                     &upstream, Int32(parts.images), Int32(parts.pixels), Int32(n), over.pointer)
                 #expect(bits(beside.values) == bits(over.values))
@@ -179,7 +179,8 @@ import Testing
                     parts.center.pointer, &direct)
                 let gateSums = Bordered([Float](repeating: 0, count: 5 * part), shift: 2)
                 set.kernels.gate_sums(
-                    parts.d.pointer, parts.y.pointer, Int32(parts.images), Int32(parts.pixels),
+                    parts.d.pointer, ofa_map(parts.y.constant), Int32(parts.images),
+                    Int32(parts.pixels),
                     Int32(n), upstream.map, parts.center.pointer, gateSums.pointer, Int64(part))
                 ofa_gate_totals(
                     gateSums.pointer, parts.gate.pointer, parts.meanGradient.pointer,

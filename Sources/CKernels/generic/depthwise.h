@@ -14,8 +14,8 @@
 // the input plane then has no column padding. With kernel 7, 3/5 of the taps are skipped on a map
 // of 4 x 4 pixels, and 2/5 on 7 x 7.
 //
-// If the call has more than OFA_STREAM_FLOATS outputs, each band is computed in scratch and then
-// written with streaming stores.
+// If the call has more than OFA_STREAM_FLOATS outputs, or if they are rounded to 16 bits, each band
+// is computed in scratch and then written by `write_out`.
 //
 // The input gradient is computed by the same sums, over the padded plane of output gradients. With
 // stride 2, the input positions are split into four sets by the parity of their row and column. The
@@ -110,8 +110,8 @@ INLINE V forward_chunk(const forward_band *b, const float *weights, int32_t c,
     return whole;
 }
 
-static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const float *filter,
-                      const float *factor, float *y, const ofa_end *end, float *scratch) {
+static void depthwise(ofa_depthwise d, ofa_map x, ofa_affine map, const float *filter,
+                      const float *factor, ofa_target y, const ofa_end *end, float *scratch) {
     const int32_t k = d.kernel, taps = k * k, pad = k / 2, channels = d.channels, stride = d.stride;
     const ofa_forward_plan plan = ofa_plan_forward(d, LANES);
     const int32_t blocks = ofa_blocks(d.out_width);
@@ -130,10 +130,15 @@ static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const flo
             // next image.
             int64_t used = n * in_image + ((int64_t)(top + rows - 1) * stride - pad + k) * in_row;
             int64_t after = d.images * in_image - used, next = plan.band * stride * in_row;
-            ofa_ahead ahead = {{x + used}, {after < next ? after : next}, 1};
+            ofa_ahead ahead = {{map_from(x, used).values},
+                               {as_floats(x, after < next ? after : next)},
+                               1};
             const int32_t lines = lines_a_tile(&ahead, tiles);
-            float *to = y + n * out_image + top * out_row,
-                  *out = d.images * out_image > OFA_STREAM_FLOATS ? through : to;
+            const ofa_target to = target_from(y, n * out_image + top * out_row);
+            const int direct =
+                y.format == OFA_FLOAT32 && d.images * out_image <= OFA_STREAM_FLOATS;
+            float *out = direct ? to.values : through;
+            const ofa_map image = map_from(x, n * in_image);
             const forward_band band = {d,      end,   top,     rows, plan.columns,
                                        blocks, lines, out_row, plane, out, &ahead,
                                        end->sums ? 2 : end->mean ? 1 : 0};
@@ -144,9 +149,12 @@ static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const flo
                                          end->sums ? load_part(end->center + c, m) : splat(0),
                                          splat(0), splat(0), m};
                 WITH_ACTIVATION(activation, {
-                    fill_affine(x + n * in_image + c, d.height, d.width, channels, m, scale, shift,
-                                ACT, top * stride - pad, (padded - 1) * stride + k, stride,
-                                -plan.first, plan.columns, plane);
+                    WITH_FORMAT(x.format, HALF, {
+                        fill_affine(map_from(image, c).values, HALF, d.height, d.width, channels, m,
+                                    scale, shift, ACT, top * stride - pad,
+                                    (padded - 1) * stride + k, stride, -plan.first, plan.columns,
+                                    plane);
+                    })
                 })
                 const V whole = forward_chunk(
                     &band, packed + (int64_t)(c / LANES) * taps * LANES, c, &outputs);
@@ -156,6 +164,6 @@ static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const flo
                     store_part(mean, top ? load_part(mean, m) + part : part, m);
                 }
             }
-            if (out != to) write_out(out, rows * out_row, d.images * out_image, to);
+            if (!direct) write_out(out, rows * out_row, d.images * out_image, to);
         }
 }

@@ -96,8 +96,8 @@ INLINE tap_rows parity_taps(const gradient_plane *p, int32_t py, int32_t px, int
 
 /// The operands of one chunk's input gradients in a band, and the sums of these gradients.
 typedef struct {
-    const float *x;    // the band's first raw input of this chunk
-    const float *add;  // the first gradient of this chunk from another path, or null
+    ofa_map x;         // from the band's first raw input of this chunk on
+    ofa_map add;       // the gradients of this chunk from another path, or null
     float *out;        // the band's first input gradient of this chunk
     V scale, shift;    // the input's map
     V mid, s, q;       // the center of the sums; the sums of g and of g * (x - mid)
@@ -109,7 +109,7 @@ typedef struct {
 /// gradients. The sums belong to input positions of parity (py, px). Among the positions of this
 /// parity, the first sum belongs to row r and column o.
 INLINE void write_gradients(const V *acc, int32_t r, int32_t high, int32_t o, int32_t wide,
-                            int32_t py, int32_t px, int has_map, int32_t activation,
+                            int32_t py, int32_t px, int has_map, int32_t activation, int half,
                             chunk_gradients *to) {
     for (int32_t y = 0; y < high; y++)
         for (int32_t t = 0; t < wide; t++) {
@@ -117,9 +117,10 @@ INLINE void write_gradients(const V *acc, int32_t r, int32_t high, int32_t o, in
                           (o + t) * to->stride + px) *
                          to->channels;
             V v = load((const float *)(acc + y * wide + t));
-            if (to->add) v += load_part(to->add + at, to->live);
+            if (to->add.values)
+                v += load_at(to->add.values, at, to->live, to->add.format == OFA_BFLOAT16);
             if (has_map) {
-                V from = load_part(to->x + at, to->live);
+                V from = load_at(to->x.values, at, to->live, half);
                 v *= slope(from * to->scale + to->shift, activation);
                 to->s += v;
                 to->q += v * (from - to->mid);
@@ -132,7 +133,8 @@ INLINE void write_gradients(const V *acc, int32_t r, int32_t high, int32_t o, in
 typedef struct {
     ofa_depthwise d;
     const ofa_upstream *u;
-    const float *x, *add, *center;
+    ofa_map x, add;
+    const float *center;
     ofa_affine map;
     double *sums;
     ofa_gradient_plan plan;
@@ -142,8 +144,8 @@ typedef struct {
     float *packed, *total, *dy, *xs, *chosen, *band;  // the parts of scratch
 } gradient_pass;
 
-INLINE gradient_pass pass_of(ofa_depthwise d, const ofa_upstream *u, const float *x, ofa_affine map,
-                             const float *add, const float *center, double *sums, float *scratch) {
+INLINE gradient_pass pass_of(ofa_depthwise d, const ofa_upstream *u, ofa_map x, ofa_affine map,
+                             ofa_map add, const float *center, double *sums, float *scratch) {
     gradient_pass p = {.d = d, .u = u, .x = x, .add = add, .center = center, .map = map,
                        .sums = sums};
     p.plan = ofa_plan_gradient(d, LANES);
@@ -196,11 +198,13 @@ INLINE ofa_ahead ahead_of(const gradient_pass *p, const gradient_band *b) {
     const int64_t x_next = p->plan.band * p->in_row;
     int64_t y_next = at_most(p->plan.band / p->d.stride * p->out_row, y_all - y_used);
     if (y_next < 0) y_next = 0;
-    return (ofa_ahead){{p->x + x_used, u->y + y_used, u->d ? u->d + y_used : 0,
-                        p->add ? p->add + add_used : 0},
-                       {at_most(x_all - x_used, x_next), y_next, u->d ? y_next : 0,
-                        p->add ? at_most(x_all - add_used, x_next) : 0},
-                       1};
+    return (ofa_ahead){
+        {map_from(p->x, x_used).values, map_from(u->y, y_used).values,
+         map_from(u->d, y_used).values, map_from(p->add, add_used).values},
+        {as_floats(p->x, at_most(x_all - x_used, x_next)), as_floats(u->y, y_next),
+         u->d.values ? as_floats(u->d, y_next) : 0,
+         p->add.values ? as_floats(p->add, at_most(x_all - add_used, x_next)) : 0},
+        1};
 }
 
 /// Returns the number of blocks that a band sums, over all chunks and parities.
@@ -229,13 +233,17 @@ INLINE void fill_planes(const gradient_pass *p, const gradient_band *b, int32_t 
     }
     const upstream_chunk chunk = load_upstream(u, b->image, d.channels, c, m);
     WITH_UPSTREAM(u, {
-        fill_gradient(u->d + at, u->y + at, &chunk, d.out_height, d.out_width, d.channels, m, a, e,
-                      f, b->first, dy_rows, -p->plan.halo, p->plan.dy_columns, KIND, ACT, p->dy);
+        fill_gradient(map_from(u->d, at).values, map_from(u->y, at).values, &chunk, d.out_height,
+                      d.out_width, d.channels, m, a, e, f, b->first, dy_rows, -p->plan.halo,
+                      p->plan.dy_columns, KIND, ACT, HALF, HALF_D, p->dy);
     })
     const int32_t k = d.kernel, pad = k / 2;
+    const ofa_map x = map_from(p->x, b->image * p->in_image + c);
     WITH_ACTIVATION(p->activation, {
-        fill_affine(p->x + b->image * p->in_image + c, d.height, d.width, d.channels, m, scale,
-                    shift, ACT, b->top - pad, b->rows + k - 1, k, -pad, p->plan.x_columns, p->xs);
+        WITH_FORMAT(x.format, HALF, {
+            fill_affine(x.values, HALF, d.height, d.width, d.channels, m, scale, shift, ACT,
+                        b->top - pad, b->rows + k - 1, k, -pad, p->plan.x_columns, p->xs);
+        })
     })
 }
 
@@ -284,10 +292,12 @@ INLINE void write_parity(const gradient_pass *p, const gradient_band *b, int32_t
             sum_rows(&pair, wide, acc);
             if (p->has_map)
                 WITH_ACTIVATION(p->activation, {
-                    write_gradients(acc, r, high, o, wide, py, px, 1, ACT, outputs);
+                    WITH_FORMAT(outputs->x.format, HALF, {
+                        write_gradients(acc, r, high, o, wide, py, px, 1, ACT, HALF, outputs);
+                    })
                 })
             else
-                write_gradients(acc, r, high, o, wide, py, px, 0, OFA_ACT_IDENTITY, outputs);
+                write_gradients(acc, r, high, o, wide, py, px, 0, OFA_ACT_IDENTITY, 0, outputs);
         }
         if (!p->sums || (summed < SUM_OUTPUTS && r + 2 < tall)) continue;
         add_to(p->sums + c, outputs->s, channels - c);
@@ -297,8 +307,8 @@ INLINE void write_parity(const gradient_pass *p, const gradient_band *b, int32_t
     }
 }
 
-static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, const float *x,
-                               ofa_affine map, const float *filter, const float *add, float *dx,
+static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, ofa_map x, ofa_affine map,
+                               const float *filter, ofa_map add, ofa_target dx,
                                const float *center, double *sums, float *dfilter, float *scratch) {
     const int32_t taps = d.kernel * d.kernel, channels = d.channels;
     const gradient_pass p = pass_of(d, u, x, map, add, center, sums, scratch);
@@ -315,8 +325,8 @@ static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, const flo
                 V shift = map.scale ? load_part(map.shift + c, m) : splat(0);
                 fill_planes(&p, &b, c, m, scale, shift);
                 sum_chunk_filter(&p, &b, c);
-                chunk_gradients outputs = {x + start + c,
-                                           add ? add + start + c : 0,
+                chunk_gradients outputs = {map_from(x, start + c),
+                                           map_from(add, start + c),
                                            p.band + c,
                                            scale,
                                            shift,
@@ -331,7 +341,7 @@ static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, const flo
                     for (int32_t px = 0; px < d.stride; px++)
                         write_parity(&p, &b, c, py, px, &outputs, &ahead, lines);
             }
-            write_out(p.band, b.rows * p.in_row, d.images * p.in_image, dx + start);
+            write_out(p.band, b.rows * p.in_row, d.images * p.in_image, target_from(dx, start));
         }
     FOR_CHUNKS(channels) for (int32_t t = 0; t < taps; t++) {
         float *at = dfilter + (int64_t)t * channels + c;

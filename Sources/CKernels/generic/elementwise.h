@@ -2,7 +2,7 @@
 // with sums; also functions over n floats. Passes are vectorised over channels. Most passes visit
 // one block of rows after the other, and within a block one chunk of channels after the other.
 #pragma once
-#include "vector.h"
+#include "formats.h"
 
 // The number of rows in a block. Float partial sums are added to the totals after each block.
 enum { ROW_BLOCK = 64 };
@@ -13,56 +13,71 @@ enum { ROW_BLOCK = 64 };
     for (int32_t c = 0; c < (channels); c += LANES) \
         for (M m = lanes_mask((channels) - c), once_ = 1; once_; once_ = 0)
 
-INLINE void affine_rows(const float *y, int32_t pixels, int32_t channels, ofa_affine map,
-                        const float *gate, const float *residual, float *out, int32_t activation,
-                        int gated, int added) {
+/// `half` and `half_residual` say whether `y` and `residual` have 16-bit values.
+INLINE void affine_rows(const void *y, int32_t pixels, int32_t channels, ofa_affine map,
+                        const float *gate, const void *residual, float *out, int32_t activation,
+                        int gated, int added, int half, int half_residual) {
     FOR_CHUNKS(channels) {
         V scale = map.scale ? load_part(map.scale + c, m) : splat(1);
         V shift = map.scale ? load_part(map.shift + c, m) : splat(0);
         V weight = gated ? load_part(gate + c, m) : splat(1);
         for (int32_t p = 0; p < pixels; p++) {
             int64_t i = (int64_t)p * channels + c;
-            V v = activate(load_part(y + i, m) * scale + shift, activation);
+            V v = activate(load_at(y, i, m, half) * scale + shift, activation);
             if (gated) v *= weight;
-            if (added) v += load_part(residual + i, m);
+            if (added) v += load_at(residual, i, m, half_residual);
             store_part(out + i, v, m);
         }
     }
 }
 
-static void affine(const float *y, int32_t images, int32_t pixels, int32_t channels, ofa_affine map,
-                   const float *gate, const float *residual, float *out) {
-    int32_t activation = map.scale ? map.activation : OFA_ACT_IDENTITY;
+/// Calls `affine_rows` with the activation, the steps and the formats as constants.
+static void affine_block(ofa_map y, int32_t pixels, int32_t channels, ofa_affine map,
+                         const float *gate, ofa_map residual, float *out) {
+    const int32_t activation = map.scale ? map.activation : OFA_ACT_IDENTITY;
+#define ROWS(gated, added, half_residual)                                                         \
+    affine_rows(y.values, pixels, channels, map, gate, residual.values, out, ACT, gated, added,   \
+                HALF, half_residual)
+    WITH_ACTIVATION(activation, {
+        WITH_FORMAT(y.format, HALF, {
+            if (!residual.values) {
+                if (gate)
+                    ROWS(1, 0, 0);
+                else
+                    ROWS(0, 0, 0);
+            } else {
+                WITH_FORMAT(residual.format, HALF_RESIDUAL, {
+                    if (gate)
+                        ROWS(1, 1, HALF_RESIDUAL);
+                    else
+                        ROWS(0, 1, HALF_RESIDUAL);
+                })
+            }
+        })
+    })
+#undef ROWS
+}
+
+static void affine(ofa_map y, int32_t images, int32_t pixels, int32_t channels, ofa_affine map,
+                   const float *gate, ofa_map residual, float *out) {
     // Without a gate, all rows are treated alike, so a block of rows may span images.
     if (!gate) {
         int64_t rows = (int64_t)images * pixels;
-        for (int64_t r = 0; r < rows; r += ROW_BLOCK) {
-            int32_t n = (int32_t)(rows - r < ROW_BLOCK ? rows - r : ROW_BLOCK);
-            const float *from = y + r * channels, *plus = residual ? residual + r * channels : 0;
-            float *to = out + r * channels;
-            WITH_ACTIVATION(activation, {
-                if (plus)
-                    affine_rows(from, n, channels, map, 0, plus, to, ACT, 0, 1);
-                else
-                    affine_rows(from, n, channels, map, 0, 0, to, ACT, 0, 0);
-            })
-        }
+        for (int64_t r = 0; r < rows; r += ROW_BLOCK)
+            affine_block(map_from(y, r * channels),
+                         (int32_t)(rows - r < ROW_BLOCK ? rows - r : ROW_BLOCK), channels, map, 0,
+                         map_from(residual, r * channels), out + r * channels);
         return;
     }
     for (int32_t n = 0; n < images; n++) {
-        int64_t i = (int64_t)n * pixels * channels;
-        const float *g = gate + (int64_t)n * channels;
-        WITH_ACTIVATION(activation, {
-            if (residual)
-                affine_rows(y + i, pixels, channels, map, g, residual + i, out + i, ACT, 1, 1);
-            else
-                affine_rows(y + i, pixels, channels, map, g, 0, out + i, ACT, 1, 0);
-        })
+        const int64_t i = (int64_t)n * pixels * channels;
+        affine_block(map_from(y, i), pixels, channels, map, gate + (int64_t)n * channels,
+                     map_from(residual, i), out + i);
     }
 }
 
-INLINE void mean_rows(const float *y, int32_t pixels, int32_t channels, ofa_affine map, float *out,
-                      int32_t activation) {
+INLINE void mean_rows(const void *y, int32_t pixels, int32_t channels, ofa_affine map, float *out,
+                      int32_t activation, int half) {
     FOR_CHUNKS(channels) {
         V scale = map.scale ? load_part(map.scale + c, m) : splat(1);
         V shift = map.scale ? load_part(map.shift + c, m) : splat(0);
@@ -71,21 +86,24 @@ INLINE void mean_rows(const float *y, int32_t pixels, int32_t channels, ofa_affi
             int32_t p1 = p0 + ROW_BLOCK < pixels ? p0 + ROW_BLOCK : pixels;
             V sum = splat(0);
             for (int32_t p = p0; p < p1; p++)
-                sum += activate(load_part(y + (int64_t)p * channels + c, m) * scale + shift,
-                                activation);
+                sum += activate(
+                    load_at(y, (int64_t)p * channels + c, m, half) * scale + shift, activation);
             total += sum;
         }
         store_part(out + c, total * splat(1.0f / (float)pixels), m);
     }
 }
 
-static void mean(const float *y, int32_t images, int32_t pixels, int32_t channels, ofa_affine map,
+static void mean(ofa_map y, int32_t images, int32_t pixels, int32_t channels, ofa_affine map,
                  float *out) {
     int32_t activation = map.scale ? map.activation : OFA_ACT_IDENTITY;
     for (int32_t n = 0; n < images; n++)
         WITH_ACTIVATION(activation, {
-            mean_rows(y + (int64_t)n * pixels * channels, pixels, channels, map,
-                      out + (int64_t)n * channels, ACT);
+            const ofa_map image = map_from(y, (int64_t)n * pixels * channels);
+            WITH_FORMAT(y.format, HALF, {
+                mean_rows(image.values, pixels, channels, map, out + (int64_t)n * channels, ACT,
+                          HALF);
+            })
         })
 }
 
@@ -95,27 +113,40 @@ static void mean(const float *y, int32_t images, int32_t pixels, int32_t channel
 enum { UPSTREAM_PLAIN, UPSTREAM_GATED, UPSTREAM_MEAN };
 
 INLINE int upstream_kind(const ofa_upstream *u) {
-    return !u->d ? UPSTREAM_MEAN : u->gate || u->mean_gradient ? UPSTREAM_GATED : UPSTREAM_PLAIN;
+    if (!u->d.values) return UPSTREAM_MEAN;
+    return u->gate || u->mean_gradient ? UPSTREAM_GATED : UPSTREAM_PLAIN;
 }
 
-/// Runs `body` with the activation and the kind of the upstream as the constants ACT and KIND.
+/// Runs `body` with the activation and the kind of the upstream as the constants ACT and KIND, and
+/// with the constants HALF and HALF_D: whether its y and its d have 16-bit values.
 #define WITH_UPSTREAM(u, body)                                                 \
     WITH_ACTIVATION((u)->map.scale ? (u)->map.activation : OFA_ACT_IDENTITY, { \
         switch (upstream_kind(u)) {                                            \
             case UPSTREAM_PLAIN: {                                             \
                 enum { KIND = UPSTREAM_PLAIN };                                \
-                body                                                           \
+                WITH_UPSTREAM_FORMATS(u, body)                                 \
             } break;                                                           \
             case UPSTREAM_GATED: {                                             \
                 enum { KIND = UPSTREAM_GATED };                                \
-                body                                                           \
+                WITH_UPSTREAM_FORMATS(u, body)                                 \
             } break;                                                           \
             default: {                                                         \
-                enum { KIND = UPSTREAM_MEAN };                               \
-                body                                                           \
+                enum { KIND = UPSTREAM_MEAN };                                 \
+                enum { HALF_D = 0 };                                           \
+                WITH_FORMAT((u)->y.format, HALF, body)                         \
             } break;                                                           \
         }                                                                      \
     })
+
+#define WITH_UPSTREAM_FORMATS(u, body)                      \
+    if ((u)->y.format == OFA_BFLOAT16) {                    \
+        enum { HALF = 1 };                                  \
+        WITH_FORMAT((u)->d.format, HALF_D, body)            \
+    } else {                                                \
+        enum { HALF = 0 };                                  \
+        enum { HALF_D = 0 };                                \
+        body                                                \
+    }
 
 /// The values of an `ofa_upstream` that are constant over one image's chunk of channels.
 typedef struct {
@@ -134,25 +165,25 @@ INLINE upstream_chunk load_upstream(const ofa_upstream *u, int64_t image, int32_
     return k;
 }
 
-/// Returns the gradient g of an `ofa_upstream` (ckernels.h) for the elements at `d`, whose raw
-/// values are `y`.
-INLINE V upstream_value(const float *d, V y, const upstream_chunk *k, M m, int kind,
-                        int32_t activation) {
-    V v = kind == UPSTREAM_MEAN ? k->mean_gradient : load_part(d, m);
+/// Returns the gradient g of an `ofa_upstream` (ckernels.h) for the elements from `i` on, whose raw
+/// values are `y`; `half` says whether `d` has 16-bit values.
+INLINE V upstream_value(const void *d, int64_t i, V y, const upstream_chunk *k, M m, int kind,
+                        int32_t activation, int half) {
+    V v = kind == UPSTREAM_MEAN ? k->mean_gradient : load_at(d, i, m, half);
     if (kind == UPSTREAM_GATED) v = v * k->gate + k->mean_gradient;
     return activation == OFA_ACT_IDENTITY ? v : v * slope(y * k->scale + k->shift, activation);
 }
 
 INLINE void gradient_sums_rows(const ofa_upstream *u, int64_t image, int64_t first, int32_t pixels,
                                int32_t channels, const float *center, double *sums, int kind,
-                               int32_t activation) {
+                               int32_t activation, int half, int half_d) {
     FOR_CHUNKS(channels) {
         const upstream_chunk k = load_upstream(u, image, channels, c, m);
         V mid = load_part(center + c, m), s = splat(0), q = splat(0);
         for (int32_t p = 0; p < pixels; p++) {
             int64_t i = (first + p) * channels + c;
-            V y = load_part(u->y + i, m);
-            V g = upstream_value(u->d + i, y, &k, m, kind, activation);
+            V y = load_at(u->y.values, i, m, half);
+            V g = upstream_value(u->d.values, i, y, &k, m, kind, activation, half_d);
             s += g;
             q += g * (y - mid);
         }
@@ -172,14 +203,14 @@ static void gradient_sums(const ofa_upstream *u, int32_t images, int32_t pixels,
             int32_t count = pixels - p < ROW_BLOCK ? pixels - p : ROW_BLOCK;
             WITH_UPSTREAM(u, {
                 gradient_sums_rows(u, n, (int64_t)n * pixels + p, count, channels, center, sums,
-                                   KIND, ACT);
+                                   KIND, ACT, HALF, HALF_D);
             })
         }
 }
 
-INLINE void gate_sums_rows(const float *d, const float *y, int32_t pixels, int32_t channels,
+INLINE void gate_sums_rows(const float *d, const void *y, int32_t pixels, int32_t channels,
                            ofa_affine map, const float *center, float *out, int64_t part,
-                           int32_t activation) {
+                           int32_t activation, int half) {
     FOR_CHUNKS(channels) {
         V scale = map.scale ? load_part(map.scale + c, m) : splat(1);
         V shift = map.scale ? load_part(map.shift + c, m) : splat(0),
@@ -187,7 +218,7 @@ INLINE void gate_sums_rows(const float *d, const float *y, int32_t pixels, int32
         V t[5] = {{0}, {0}, {0}, {0}, {0}};
         for (int32_t p = 0; p < pixels; p++) {
             int64_t i = (int64_t)p * channels + c;
-            V from = load_part(y + i, m), up = load_part(d + i, m), z = from * scale + shift;
+            V from = load_at(y, i, m, half), up = load_part(d + i, m), z = from * scale + shift;
             V derivative = slope(z, activation), g = up * derivative, centred = from - mid;
             t[0] += up * activate(z, activation);
             t[1] += g;
@@ -202,22 +233,26 @@ INLINE void gate_sums_rows(const float *d, const float *y, int32_t pixels, int32
     }
 }
 
-static void gate_sums(const float *d, const float *y, int32_t images, int32_t pixels,
-                      int32_t channels, ofa_affine map, const float *center, float *out,
+static void gate_sums(const float *d, ofa_map y, int32_t images, int32_t pixels, int32_t channels,
+                      ofa_affine map, const float *center, float *out,
                       int64_t part) {
     for (int32_t n = 0; n < images; n++)
         for (int32_t p = 0; p < pixels; p += ROW_BLOCK) {
             int32_t count = pixels - p < ROW_BLOCK ? pixels - p : ROW_BLOCK;
             int64_t i = ((int64_t)n * pixels + p) * channels;
             WITH_ACTIVATION(map.scale ? map.activation : OFA_ACT_IDENTITY, {
-                gate_sums_rows(d + i, y + i, count, channels, map, center,
-                               out + (int64_t)n * channels, part, ACT);
+                const ofa_map from = map_from(y, i);
+                WITH_FORMAT(y.format, HALF, {
+                    gate_sums_rows(d + i, from.values, count, channels, map, center,
+                                   out + (int64_t)n * channels, part, ACT, HALF);
+                })
             })
         }
 }
 
 INLINE void norm_gradient_rows(const ofa_upstream *u, int64_t image, int64_t first, int32_t pixels,
-                               int32_t channels, float *out, int kind, int32_t activation) {
+                               int32_t channels, float *out, int kind, int32_t activation,
+                               int half, int half_d) {
     FOR_CHUNKS(channels) {
         const upstream_chunk k = load_upstream(u, image, channels, c, m);
         V a = splat(1), b = splat(0), e = splat(0);
@@ -228,8 +263,8 @@ INLINE void norm_gradient_rows(const ofa_upstream *u, int64_t image, int64_t fir
         }
         for (int32_t p = 0; p < pixels; p++) {
             int64_t i = (first + p) * channels + c;
-            V y = load_part(u->y + i, m);
-            V g = upstream_value(u->d + i, y, &k, m, kind, activation);
+            V y = load_at(u->y.values, i, m, half);
+            V g = upstream_value(u->d.values, i, y, &k, m, kind, activation, half_d);
             store_part(out + i, u->norm.a ? a * g + (b * y + e) : g, m);
         }
     }
@@ -245,7 +280,8 @@ static void norm_gradient(const ofa_upstream *u, int32_t images, int32_t pixels,
         for (int32_t p = 0; p < pixels; p += ROW_BLOCK) {
             int32_t count = pixels - p < ROW_BLOCK ? pixels - p : ROW_BLOCK;
             WITH_UPSTREAM(u, {
-                norm_gradient_rows(u, n, (int64_t)n * pixels + p, count, channels, out, KIND, ACT);
+                norm_gradient_rows(u, n, (int64_t)n * pixels + p, count, channels, out, KIND, ACT,
+                                   HALF, HALF_D);
             })
         }
 }
@@ -260,15 +296,23 @@ static void max_plus_sums(const float *from, float value, int64_t n, float *to) 
         if (from[i] + value > to[i]) to[i] = from[i] + value;
 }
 
-static void write_out(const float *from, int64_t n, int64_t all, float *to) {
-    if (all <= OFA_STREAM_FLOATS) {
-        memcpy(to, from, sizeof(float) * (size_t)n);
-        return;
-    }
+/// Writes n floats with streaming stores.
+INLINE void stream_floats(const float *from, int64_t n, float *to) {
     int64_t i = 0;
     for (; i < n && ((uintptr_t)(to + i) & (4 * LANES - 1)); i++) to[i] = from[i];
     for (; i + LANES <= n; i += LANES) __builtin_nontemporal_store(load(from + i), (V *)(to + i));
     for (; i < n; i++) to[i] = from[i];
+}
+
+static void write_out(const float *from, int64_t n, int64_t all, ofa_target to) {
+    const int stream = all > OFA_STREAM_FLOATS;
+    if (to.format == OFA_BFLOAT16)
+        write_short(from, n, stream, to.values);
+    else if (stream)
+        stream_floats(from, n, to.values);
+    else
+        memcpy(to.values, from, sizeof(float) * (size_t)n);
+    if (!stream) return;
 #if defined(__x86_64__)
     // The fence orders the streaming stores before the release operation by which the thread
     // reports that it has finished. The release operation alone does not order streaming stores.

@@ -27,6 +27,16 @@ INLINE int32_t panel_vectors(int32_t v, int32_t vectors) {
     return WIDEST == 3 && left == 4 ? 2 : left < WIDEST ? left : WIDEST;
 }
 
+/// Returns where the panel that starts at `column` begins in a packed matrix. A matrix of pairs of
+/// rows keeps the places of its panels before they were paired.
+INLINE int64_t panel_start(int32_t depth, int32_t column) {
+#ifdef OFA_PAIRS
+    return 2 * (int64_t)depth * column;
+#else
+    return (int64_t)depth * column;
+#endif
+}
+
 static int64_t packed_floats(int32_t depth, int32_t columns) {
     return (int64_t)depth * ((columns + LANES - 1) / LANES * LANES);
 }
@@ -190,7 +200,7 @@ static void product(const float *a, int64_t a_row, int32_t rows, int32_t depth, 
         lines_a_tile(ahead, (int64_t)((vectors + 2) / 3) * ((rows + ROWS_3 - 1) / ROWS_3));
     for (int32_t v = 0; v < vectors;) {
         const int32_t wide = panel_vectors(v, vectors), column = v * LANES;
-        const float *b = packed + (int64_t)depth * column;
+        const float *b = packed + panel_start(depth, column);
         const int32_t live = columns - column - (wide - 1) * LANES;  // of the last vector
         const M last = lanes_mask(live);
         const int half = is_half(live);

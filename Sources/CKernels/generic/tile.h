@@ -5,6 +5,22 @@
 
 #define UNROLL _Pragma("clang loop unroll(full)")
 
+// With OFA_PAIRS, an element of either factor is a pair of 16-bit values in the memory of a float,
+// and a multiply-add adds two products (`ofa_pairs` in ckernels.h).
+#ifdef OFA_PAIRS
+INLINE V spread(const float *x) {
+    int32_t pair;
+    memcpy(&pair, x, sizeof pair);
+    return (V)_mm512_set1_epi32(pair);
+}
+INLINE V multiply_add(V sum, V x, V w) {
+    return (V)_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)w);
+}
+#else
+INLINE V spread(const float *x) { return splat(*x); }
+INLINE V multiply_add(V sum, V x, V w) { return sum + x * w; }
+#endif
+
 /// Returns the live lanes of vector `v` of a tile; only the tile's last vector can be partial.
 INLINE M lanes_of(int v, int vectors, M last) { return v + 1 < vectors ? ALL_LANES : last; }
 
@@ -16,9 +32,9 @@ INLINE void multiply_step(const float *a, int64_t row, const float *b, int rows,
     for (int v = 0; v < vectors; v++) w[v] = load_part(b + v * LANES, lanes_of(v, vectors, last));
     UNROLL
     for (int r = 0; r < rows; r++) {
-        V x = splat(a[r * row]);
+        V x = spread(a + r * row);
         UNROLL
-        for (int v = 0; v < vectors; v++) acc[r][v] += x * w[v];
+        for (int v = 0; v < vectors; v++) acc[r][v] = multiply_add(acc[r][v], x, w[v]);
     }
 }
 
@@ -50,6 +66,14 @@ INLINE int is_half(int32_t live) { return LANES == 16 && live <= 8; }
 typedef float H __attribute__((vector_size(32)));
 typedef float HU __attribute__((vector_size(32), aligned(4)));
 
+#ifdef OFA_PAIRS
+INLINE H multiply_add_half(H sum, H x, H w) {
+    return (H)_mm256_dpbf16_ps((__m256)sum, (__m256bh)x, (__m256bh)w);
+}
+#else
+INLINE H multiply_add_half(H sum, H x, H w) { return sum + x * w; }
+#endif
+
 /// Adds one step to a tile whose last vector is the half vectors `half`.
 INLINE void multiply_half_step(const float *a, int64_t row, const float *b, int rows, int vectors,
                                V acc[16][3], H *half) {
@@ -59,11 +83,12 @@ INLINE void multiply_half_step(const float *a, int64_t row, const float *b, int 
     const H last = *(const HU *)(b + (vectors - 1) * LANES);
     UNROLL
     for (int r = 0; r < rows; r++) {
-        V x = splat(a[r * row]);
+        V x = spread(a + r * row);
         __asm__("" : "+v"(x));  // one load for both widths
         UNROLL
-        for (int v = 0; v + 1 < vectors; v++) acc[r][v] += x * w[v];
-        half[r] += __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7) * last;
+        for (int v = 0; v + 1 < vectors; v++) acc[r][v] = multiply_add(acc[r][v], x, w[v]);
+        half[r] = multiply_add_half(
+            half[r], __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7), last);
     }
 }
 

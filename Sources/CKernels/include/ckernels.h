@@ -1,10 +1,14 @@
 // The engine's hot loops: one table of functions for each instruction set. The table is chosen at
 // run time.
 //
-// Feature maps are float32 in NHWC order: (rows, channels) with rows = images * height * width and
-// channels contiguous. No function allocates; the caller lends all scratch. Most sums that are
-// returned in double are kept in float for at most a few hundred rows and then added to the double,
-// so that large batches do not lose accuracy. Loops on eight-bit codes are in codes.h.
+// Feature maps are in NHWC order: (rows, channels) with rows = images * height * width and channels
+// contiguous. Their values are float32; maps that are passed as `ofa_map` or `ofa_target` may have
+// bfloat16 values instead. All arithmetic is in float32: a 16-bit value is widened when it is read,
+// which is exact, and rounded to the nearest value (ties to even; NaN stays NaN) when it is
+// written. Sums are taken of the values before they are rounded. No function allocates; the caller
+// lends all scratch. Most sums that are returned in double are kept in float for at most a few
+// hundred rows and then added to the double, so that large batches do not lose accuracy. Loops on
+// eight-bit codes are in codes.h.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +18,21 @@ extern "C" {
 #endif
 
 enum { OFA_ACT_IDENTITY = 0, OFA_ACT_RELU = 1, OFA_ACT_RELU6 = 2, OFA_ACT_HSWISH = 3 };
+
+enum { OFA_FLOAT32 = 0, OFA_BFLOAT16 = 1 };
+
+/// Values of a feature map that are read: floats or, if `format` is OFA_BFLOAT16, the upper halves
+/// of floats. A null `values` is no map.
+typedef struct {
+    const void *values;
+    int32_t format;  // OFA_FLOAT32 or OFA_BFLOAT16
+} ofa_map;
+
+/// Values of a feature map that are written, in one of the formats of `ofa_map`.
+typedef struct {
+    void *values;
+    int32_t format;
+} ofa_target;
 
 /// Per-channel map followed by an activation: act(x * scale + shift). If `scale` is null, the map
 /// is the identity and no activation follows.
@@ -34,11 +53,12 @@ typedef struct {
 /// The gradient that arrives at a convolution's output y, through gate, activation and batch norm:
 ///   g  = (d * gate + mean_gradient) * act'(y * scale + shift)
 ///   dy = a * g + b * y + c
-/// d and y are (rows, C); gate and mean_gradient are (images, C). A null d reads as 0, a null gate
-/// as 1, a null mean_gradient as 0. If `map.scale` is null, there is no activation; if `norm.a` is
-/// null, dy = g.
+/// d and y are (rows, C); if d is bfloat16, so is y. gate and mean_gradient are (images, C). A null
+/// d reads as 0, a null gate as 1, a null mean_gradient as 0. If `map.scale` is null, there is no
+/// activation; if `norm.a` is null, dy = g.
 typedef struct {
-    const float *d, *y, *gate, *mean_gradient;
+    ofa_map d, y;
+    const float *gate, *mean_gradient;
     ofa_affine map;
     ofa_norm_gradient norm;
 } ofa_upstream;
@@ -113,8 +133,9 @@ enum { OFA_STREAM_FLOATS = 1024 * 1024 };
 
 enum { OFA_AHEAD = 4 };  // the most arrays that an `ofa_ahead` lists
 
-/// The arrays that the next block of rows reads. Products and depthwise passes prefetch these
-/// arrays while they compute. Each of the remaining `calls` calls prefetches an equal share.
+/// The arrays that the next block of rows reads, in units of four bytes. Products and depthwise
+/// passes prefetch these arrays while they compute. Each of the remaining `calls` calls prefetches
+/// an equal share.
 typedef struct {
     const float *at[OFA_AHEAD];
     int64_t floats[OFA_AHEAD];
@@ -127,11 +148,11 @@ typedef struct {
 
     /// out = act(y * scale + shift) * gate + residual; `gate` is (images, C) or null, `residual`
     /// (rows, C) or null.
-    void (*affine)(const float *y, int32_t images, int32_t pixels, int32_t channels, ofa_affine map,
-                   const float *gate, const float *residual, float *out);
+    void (*affine)(ofa_map y, int32_t images, int32_t pixels, int32_t channels, ofa_affine map,
+                   const float *gate, ofa_map residual, float *out);
 
     /// out(images, C) = mean over pixels of act(y * scale + shift).
-    void (*mean)(const float *y, int32_t images, int32_t pixels, int32_t channels, ofa_affine map,
+    void (*mean)(ofa_map y, int32_t images, int32_t pixels, int32_t channels, ofa_affine map,
                  float *out);
 
     /// sums += sum(g), sum(g * (y - center)) with g of `upstream`.
@@ -144,18 +165,17 @@ typedef struct {
     ///   3: act'(z)       4: act'(z) * (y - center)
     /// Array 0 is the gradient of a gate on act(z); `ofa_gate_totals` computes the result of
     /// `gradient_sums` from the other four without another pass over the map.
-    void (*gate_sums)(const float *d, const float *y, int32_t images, int32_t pixels,
-                      int32_t channels, ofa_affine map, const float *center, float *out,
-                      int64_t part);
+    void (*gate_sums)(const float *d, ofa_map y, int32_t images, int32_t pixels, int32_t channels,
+                      ofa_affine map, const float *center, float *out, int64_t part);
 
-    /// out = dy of `upstream`; out may be the same memory as `upstream->d`.
+    /// out = dy of `upstream`; out may be the same memory as an `upstream->d` of floats.
     void (*norm_gradient)(const ofa_upstream *upstream, int32_t images, int32_t pixels,
                           int32_t channels, float *out);
 
     /// y = depthwise(act(x * scale + shift), filter), then `end`; filter is (kernel * kernel, C),
     /// times `factor` (C) unless that is null. `scratch` holds ofa_depthwise_scratch floats.
-    void (*depthwise)(ofa_depthwise d, const float *x, ofa_affine map, const float *filter,
-                      const float *factor, float *y, const ofa_end *end, float *scratch);
+    void (*depthwise)(ofa_depthwise d, ofa_map x, ofa_affine map, const float *filter,
+                      const float *factor, ofa_target y, const ofa_end *end, float *scratch);
 
     /// Both gradients of `depthwise` from the upstream's dy:
     ///   dfilter (kernel * kernel, C) += filter gradient
@@ -163,8 +183,8 @@ typedef struct {
     ///   sums += sum(dx), sum(dx * (x - center)), unless `sums` is null
     /// `add`, laid out as x, is the gradient that reaches the input by another path; null reads
     /// as 0.
-    void (*depthwise_gradient)(ofa_depthwise d, const ofa_upstream *upstream, const float *x,
-                               ofa_affine map, const float *filter, const float *add, float *dx,
+    void (*depthwise_gradient)(ofa_depthwise d, const ofa_upstream *upstream, ofa_map x,
+                               ofa_affine map, const float *filter, ofa_map add, ofa_target dx,
                                const float *center, double *sums, float *dfilter, float *scratch);
 
     /// out = the maximum of act(x * scale + shift) over windows of d.kernel x d.kernel pixels;
@@ -266,10 +286,10 @@ typedef struct {
     /// to = max(to, from + value) for n floats.
     void (*max_plus)(const float *from, float value, int64_t n, float *to);
 
-    /// Copies n floats of a result from scratch to `to`. `all` is the number of floats that the
+    /// Writes n floats of a result from scratch to `to`. `all` is the number of values that the
     /// thread writes in this pass: above OFA_STREAM_FLOATS, the vector kernels use streaming
     /// stores, which evict nothing from the caches and do not read the lines that they overwrite.
-    void (*write_out)(const float *from, int64_t n, int64_t all, float *to);
+    void (*write_out)(const float *from, int64_t n, int64_t all, ofa_target to);
 
     /// Returns 1 if all n floats are finite, else 0.
     int32_t (*all_finite)(const float *x, int64_t n);
@@ -284,6 +304,38 @@ typedef struct {
     void (*sgd)(float *w, float *v, float *gradient, int64_t n, float rate, float momentum,
                 float decay);
 } ofa_kernels;
+
+/// Products of bfloat16 values with sums in float, on processors that have instructions for these.
+/// Values come in pairs, which the two factors of a sum share: a pair takes the memory of a float,
+/// the first value its lower half. The exact products of the rounded values are added in an order
+/// that the processor determines.
+typedef struct {
+    const char *name;
+
+    /// Rounds, in place, a matrix that `pack` of the kernels of the same name has packed, and pairs
+    /// rows 2k and 2k + 1 of this matrix. Handles the panels that `pack` handles for first ..< end.
+    /// `depth` is even.
+    void (*pair_matrix)(float *packed, int32_t depth, int32_t columns, int32_t first, int32_t end);
+
+    /// Rounds a block of rows (rows, channels). `across` (rows, channels / 2) gets pairs of
+    /// channels 2c and 2c + 1; `down` ((rows + 1) / 2, channels) gets pairs of rows 2r and 2r + 1,
+    /// where a missing last row counts as zeros. Either may be null. `channels` is even.
+    void (*pair_rows)(const float *from, int32_t rows, int32_t channels, float *across,
+                      float *down);
+
+    /// As `product` of ofa_kernels, with `a` paired across and `packed` paired; `depth` and `a_row`
+    /// count pairs. The epilogue has neither base nor shift.
+    void (*product)(const float *a, int64_t a_row, int32_t rows, int32_t depth, const float *packed,
+                    int32_t columns, float *c, int64_t c_row, const ofa_end *end, ofa_ahead *ahead);
+
+    /// As `outer_product` of ofa_kernels, with `a` and `b` paired down; `rows` counts pairs.
+    void (*outer_product)(const float *a, int64_t a_row, int32_t m, const float *b, int64_t b_row,
+                          int32_t n, int32_t rows, float *c, int64_t c_row, ofa_ahead *ahead);
+} ofa_pairs;
+
+/// Returns the products of pairs that go with the kernels called `name`, or null if this build or
+/// this processor has none: "scalar" and, with AVX-512 BF16, "avx512".
+const ofa_pairs *ofa_pairs_named(const char *name);
 
 /// Returns the number of floats of scratch that a depthwise pass over `d` needs on one thread; the
 /// number suffices for every instruction set.

@@ -1,6 +1,7 @@
 // The reference: every kernel in its simplest form, with one loop per dimension and sums in double
 // (but `dfilter` and the mean of `depthwise` are summed in float). Tests compare the vector
 // versions with these functions; `OFA_ISA=scalar` runs the whole engine on these functions.
+#include <string.h>
 #include "tables.h"
 
 static float activate(float x, int32_t activation) {
@@ -34,25 +35,51 @@ static float mapped_slope(float x, ofa_affine m, int32_t c) {
     return m.scale ? slope(x * m.scale[c] + m.shift[c], m.activation) : 1;
 }
 
-static void affine(const float *y, int32_t images, int32_t pixels, int32_t channels, ofa_affine map,
-                   const float *gate, const float *residual, float *out) {
+// A bfloat16 is the upper half of a float.
+static float value_at(ofa_map map, int64_t i) {
+    if (map.format != OFA_BFLOAT16) return ((const float *)map.values)[i];
+    uint32_t bits = (uint32_t)((const uint16_t *)map.values)[i] << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+// Rounds to the nearest bfloat16, ties to even: of two neighbours at equal distance, the one whose
+// last digit is 0. NaN stays NaN.
+static void put_at(ofa_target to, int64_t i, float value) {
+    if (to.format != OFA_BFLOAT16) {
+        ((float *)to.values)[i] = value;
+        return;
+    }
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    uint32_t upper = bits >> 16, rest = bits & 0xffff;
+    if (value != value)
+        upper |= 0x40;
+    else if (rest > 0x8000 || (rest == 0x8000 && upper % 2))
+        upper++;
+    ((uint16_t *)to.values)[i] = (uint16_t)upper;
+}
+
+static void affine(ofa_map y, int32_t images, int32_t pixels, int32_t channels, ofa_affine map,
+                   const float *gate, ofa_map residual, float *out) {
     for (int32_t n = 0; n < images; n++)
         for (int32_t p = 0; p < pixels; p++)
             for (int32_t c = 0; c < channels; c++) {
                 int64_t i = ((int64_t)n * pixels + p) * channels + c;
-                float v = mapped(y[i], map, c);
+                float v = mapped(value_at(y, i), map, c);
                 if (gate) v *= gate[(int64_t)n * channels + c];
-                out[i] = residual ? v + residual[i] : v;
+                out[i] = residual.values ? v + value_at(residual, i) : v;
             }
 }
 
-static void mean(const float *y, int32_t images, int32_t pixels, int32_t channels, ofa_affine map,
+static void mean(ofa_map y, int32_t images, int32_t pixels, int32_t channels, ofa_affine map,
                  float *out) {
     for (int32_t n = 0; n < images; n++)
         for (int32_t c = 0; c < channels; c++) {
             double sum = 0;
             for (int32_t p = 0; p < pixels; p++)
-                sum += mapped(y[((int64_t)n * pixels + p) * channels + c], map, c);
+                sum += mapped(value_at(y, ((int64_t)n * pixels + p) * channels + c), map, c);
             out[(int64_t)n * channels + c] = (float)(sum / pixels);
         }
 }
@@ -61,14 +88,14 @@ static float upstream_g(const ofa_upstream *u, int64_t i, int64_t image, int32_t
                         int32_t c) {
     int64_t j = image * channels + c;
     float added = u->mean_gradient ? u->mean_gradient[j] : 0;
-    float v = (u->d ? u->d[i] * (u->gate ? u->gate[j] : 1) : 0) + added;
-    return v * mapped_slope(u->y[i], u->map, c);
+    float v = (u->d.values ? value_at(u->d, i) * (u->gate ? u->gate[j] : 1) : 0) + added;
+    return v * mapped_slope(value_at(u->y, i), u->map, c);
 }
 
 static float upstream_dy(const ofa_upstream *u, int64_t i, int64_t image, int32_t channels,
                          int32_t c) {
     float g = upstream_g(u, i, image, channels, c);
-    return u->norm.a ? u->norm.a[c] * g + u->norm.b[c] * u->y[i] + u->norm.c[c] : g;
+    return u->norm.a ? u->norm.a[c] * g + u->norm.b[c] * value_at(u->y, i) + u->norm.c[c] : g;
 }
 
 static void gradient_sums(const ofa_upstream *u, int32_t images, int32_t pixels, int32_t channels,
@@ -79,20 +106,21 @@ static void gradient_sums(const ofa_upstream *u, int32_t images, int32_t pixels,
                 int64_t i = ((int64_t)n * pixels + p) * channels + c;
                 double g = upstream_g(u, i, n, channels, c);
                 sums[c] += g;
-                sums[channels + c] += g * ((double)u->y[i] - center[c]);
+                sums[channels + c] += g * ((double)value_at(u->y, i) - center[c]);
             }
 }
 
-static void gate_sums(const float *d, const float *y, int32_t images, int32_t pixels,
-                      int32_t channels, ofa_affine map, const float *center, float *out,
+static void gate_sums(const float *d, ofa_map y, int32_t images, int32_t pixels, int32_t channels,
+                      ofa_affine map, const float *center, float *out,
                       int64_t part) {
     for (int32_t n = 0; n < images; n++)
         for (int32_t c = 0; c < channels; c++) {
             double t[5] = {0};
             for (int32_t p = 0; p < pixels; p++) {
                 int64_t i = ((int64_t)n * pixels + p) * channels + c;
-                double derivative = mapped_slope(y[i], map, c), centred = (double)y[i] - center[c];
-                t[0] += (double)d[i] * mapped(y[i], map, c);
+                float from = value_at(y, i);
+                double derivative = mapped_slope(from, map, c), centred = (double)from - center[c];
+                t[0] += (double)d[i] * mapped(from, map, c);
                 t[1] += d[i] * derivative;
                 t[2] += d[i] * derivative * centred;
                 t[3] += derivative;
@@ -113,8 +141,8 @@ static void norm_gradient(const ofa_upstream *u, int32_t images, int32_t pixels,
             }
 }
 
-static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const float *filter,
-                      const float *factor, float *y, const ofa_end *end, float *scratch) {
+static void depthwise(ofa_depthwise d, ofa_map x, ofa_affine map, const float *filter,
+                      const float *factor, ofa_target y, const ofa_end *end, float *scratch) {
     (void)scratch;
     int32_t pad = d.kernel / 2, channels = d.channels;
     for (int32_t n = 0; n < d.images; n++) {
@@ -128,14 +156,16 @@ static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const flo
                         for (int32_t kx = 0; kx < d.kernel; kx++) {
                             int32_t iy = oy * d.stride + ky - pad, ix = ox * d.stride + kx - pad;
                             if (iy < 0 || iy >= d.height || ix < 0 || ix >= d.width) continue;
-                            float v =
-                                x[(((int64_t)n * d.height + iy) * d.width + ix) * channels + c];
+                            int64_t i =
+                                (((int64_t)n * d.height + iy) * d.width + ix) * channels + c;
+                            float v = value_at(x, i);
                             sum += (double)mapped(v, map, c) *
                                    filter[(ky * d.kernel + kx) * channels + c];
                         }
                     float v = (float)(sum * (factor ? factor[c] : 1));
                     if (end->shift) v = activate(v + end->shift[c], end->activation);
-                    y[(((int64_t)n * d.out_height + oy) * d.out_width + ox) * channels + c] = v;
+                    put_at(y,
+                           (((int64_t)n * d.out_height + oy) * d.out_width + ox) * channels + c, v);
                     if (end->mean)
                         end->mean[(int64_t)n * channels + c] +=
                             v / (float)(d.out_height * d.out_width);
@@ -148,8 +178,8 @@ static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const flo
     }
 }
 
-static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, const float *x,
-                               ofa_affine map, const float *filter, const float *add, float *dx,
+static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, ofa_map x, ofa_affine map,
+                               const float *filter, ofa_map add, ofa_target dx,
                                const float *center, double *sums, float *dfilter, float *scratch) {
     (void)scratch;
     int32_t pad = d.kernel / 2, channels = d.channels;
@@ -159,7 +189,7 @@ static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, const flo
                 for (int32_t c = 0; c < channels; c++) {
                     int64_t i = (((int64_t)n * d.height + iy) * d.width + ix) * channels + c;
                     double sum = 0;
-                    float v = mapped(x[i], map, c);
+                    float from = value_at(x, i), v = mapped(from, map, c);
                     for (int32_t ky = 0; ky < d.kernel; ky++)
                         for (int32_t kx = 0; kx < d.kernel; kx++) {
                             int32_t ty = iy + pad - ky, tx = ix + pad - kx;
@@ -174,11 +204,12 @@ static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, const flo
                             sum += (double)dy * filter[t];
                             dfilter[t] += dy * v;
                         }
-                    float r = (float)(sum + (add ? add[i] : 0)) * mapped_slope(x[i], map, c);
-                    dx[i] = r;
+                    float r = (float)(sum + (add.values ? value_at(add, i) : 0)) *
+                              mapped_slope(from, map, c);
+                    put_at(dx, i, r);
                     if (sums) {
                         sums[c] += r;
-                        sums[channels + c] += (double)r * ((double)x[i] - center[c]);
+                        sums[channels + c] += (double)r * ((double)from - center[c]);
                     }
                 }
 }
@@ -261,9 +292,9 @@ static void max_plus_sums(const float *from, float value, int64_t n, float *to) 
         if (from[i] + value > to[i]) to[i] = from[i] + value;
 }
 
-static void write_out(const float *from, int64_t n, int64_t all, float *to) {
+static void write_out(const float *from, int64_t n, int64_t all, ofa_target to) {
     (void)all;
-    for (int64_t i = 0; i < n; i++) to[i] = from[i];
+    for (int64_t i = 0; i < n; i++) put_at(to, i, from[i]);
 }
 
 static int32_t all_finite(const float *x, int64_t n) {

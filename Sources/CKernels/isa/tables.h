@@ -4,7 +4,9 @@
 
 extern const ofa_kernels ofa_kernels_scalar;
 extern const ofa_kernels ofa_kernels_vector4;
+extern const ofa_pairs ofa_pairs_scalar;
 #if defined(__x86_64__)
+extern const ofa_pairs ofa_pairs_avx512;
 extern const ofa_kernels ofa_kernels_avx2;
 extern const ofa_kernels ofa_kernels_avx512;
 #endif
@@ -45,4 +47,14 @@ extern const ofa_kernels ofa_kernels_avx512;
         .all_finite = all_finite,                    \
         .sum_squares = sum_squares,                  \
         .sgd = sgd,                                  \
+    }
+
+/// The table of an instruction set's products of pairs.
+#define PAIR_TABLE(NAME)                \
+    {                                   \
+        .name = NAME,                   \
+        .pair_matrix = pair_matrix,     \
+        .pair_rows = pair_rows,         \
+        .product = product,             \
+        .outer_product = outer_product, \
     }

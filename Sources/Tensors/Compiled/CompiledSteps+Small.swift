@@ -131,7 +131,7 @@ final class MapStep: CompiledStep {
         let x = input.pointer + item * floats, y = output.pointer + item * outPixels * channels
         let (h, w, c) = (Int32(height), Int32(width), Int32(channels))
         switch operation {
-        case .mean: table.pointee.mean(x, 1, h * w, c, ofa_affine(), y)
+        case .mean: table.pointee.mean(ofa_map(x), 1, h * w, c, ofa_affine(), y)
         case .maximum(let windows): table.pointee.max_pool(windows, x, ofa_affine(), y)
         case .windowMean(let size):
             table.pointee.mean_pool(x, 1, h, w, c, Int32(size), ofa_affine(), y)

@@ -82,8 +82,8 @@ final class ProductStep: CompiledStep {
         var from = UnsafePointer(input.pointer + first * inputs)
         if let gate {
             table.pointee.affine(
-                from, 1, Int32(rows.count), Int32(inputs), ofa_affine(),
-                gate.pointer + image * inputs, nil, scratch)
+                ofa_map(from), 1, Int32(rows.count), Int32(inputs), ofa_affine(),
+                gate.pointer + image * inputs, ofa_map(), scratch)
             from = UnsafePointer(scratch)
         }
         let offset = first * outputs + columns.lowerBound
