@@ -35,6 +35,16 @@ public struct NetworkShape: Sendable, Hashable {
     /// The inverted residual blocks in order.
     public var blocks: [Layer.InvertedResidual] { layers.compactMap(\.block) }
 
+    /// The label of the first layer that takes float32 maps only; nil if the network can be trained with 16-bit maps.
+    public var float32Layer: String? {
+        placed.first {
+            switch $0.layer {
+            case .convolution, .invertedResidual, .meanPooling, .dense: false
+            default: true
+            }
+        }?.layer.label
+    }
+
     /// Resolves the genes of `config`. Any resolution of 1…4096 is accepted; `SearchSpace.validate`
     /// also checks that the resolution is one of the space's. Errors: `invalidGene` or
     /// `invalidResolution`, naming the value.

@@ -24,7 +24,8 @@ final class ConvolutionRun: RunningLayer {
     func forward(_ input: LayerInput, _ layer: Layer, _ pass: ForwardPass) -> LayerInput {
         guard case .convolution(let conv) = layer else { preconditionFailure("no convolution") }
         let output = pass.output(
-            conv.outSize, conv.outWidth, besides: input.raw, input.plus?.values)
+            conv.outSize, conv.outWidth, besides: input.raw, input.plus?.values,
+            format: context.mapFormat)
         let end = norm.end(channels: conv.outWidth, conv.activation)
         let sums =
             conv.kernel == 1

@@ -45,16 +45,20 @@ final class InvertedResidualRun: RunningLayer {
     /// also writes the input to memory.
     func forward(_ input: LayerInput, _ layer: Layer, _ pass: ForwardPass) -> LayerInput {
         guard case .invertedResidual(let shape) = layer else { preconditionFailure("no block") }
+        let format = context.mapFormat
         let inputCopy =
             shape.hasSkip && input.plus != nil
             ? pass.output(
-                shape.inSize, shape.inWidth, besides: input.raw, input.plus?.values) : nil
-        let output = pass.output(shape.outSize, shape.outWidth, besides: input.raw, inputCopy)
+                shape.inSize, shape.inWidth, besides: input.raw, input.plus?.values, format: format)
+            : nil
+        let output = pass.output(
+            shape.outSize, shape.outWidth, besides: input.raw, inputCopy, format: format)
         let engine = context.engine, workspace = context.workspace
         let images = input.raw.images, middle = shape.middleWidth, folded = depthwiseNorm.isFolded
         var (expanded, map) = (input.raw, input.map)
         if let expandWeight, let expandNorm {
-            expanded = workspace.map(images: images, size: shape.inSize, channels: middle)
+            expanded = workspace.map(
+                images: images, size: shape.inSize, channels: middle, format: format)
             let sums = engine.pointwise(
                 input.raw, map: input.map, plus: input.plus, inputCopy: inputCopy,
                 weight: context.slice(expandWeight, rows: middle, columns: shape.inWidth),
@@ -70,7 +74,8 @@ final class InvertedResidualRun: RunningLayer {
         engine.timed("elasticKernel") {
             kernel.activate(kernel: shape.kernel, channels: middle)
         }
-        let filtered = workspace.map(images: images, size: shape.outSize, channels: middle)
+        let filtered = workspace.map(
+            images: images, size: shape.outSize, channels: middle, format: format)
         let pooled = squeeze?.takePooled(images: images, channels: middle)
         let filteredSums = engine.depthwise(
             expanded, map: map, filter: kernel.filter(shape.kernel, middle), kernel: shape.kernel,
@@ -113,7 +118,8 @@ final class InvertedResidualRun: RunningLayer {
         }
         let shape = tape.shape, middle = shape.middleWidth, context = self.context
         let engine = context.engine, workspace = context.workspace, images = dout.images
-        let dfiltered = workspace.map(images: images, size: shape.outSize, channels: middle)
+        let dfiltered = workspace.map(
+            images: images, size: shape.outSize, channels: middle, format: tape.filtered.format)
         let (gate, meanGradient, filteredSums) = projectionBackward(
             dout, tape, dfiltered: dfiltered)
         depthwiseNorm.finishGradient(filteredSums, channels: middle, rows: dfiltered.rows)
@@ -122,7 +128,8 @@ final class InvertedResidualRun: RunningLayer {
         let dexpanded =
             isFirst
             ? room.free(besides: upstream, like: tape.input.raw)
-            : workspace.map(images: images, size: shape.inSize, channels: middle)
+            : workspace.map(
+                images: images, size: shape.inSize, channels: middle, format: tape.filtered.format)
         let dfilter = kernel.clearedGradient(kernel: shape.kernel, channels: middle)
         let sums = engine.depthwiseGradient(
             Upstream(

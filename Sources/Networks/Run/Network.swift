@@ -125,6 +125,9 @@ public final class Network {
             images.height == shape.resolution && images.channels == shape.inputChannels,
             "forward: images are \(images.height)x\(images.width)x\(images.channels); this subnet takes"
                 + " \(shape.resolution)x\(shape.resolution)x\(shape.inputChannels)")
+        precondition(
+            !training || trainingFormat == .float32 || shape.float32Layer == nil,
+            "a layer of this network takes float32 maps only")
         context.mode = mode
         context.keepsTape = training
         tape = nil
@@ -213,6 +216,15 @@ extension Network {
     public var usesKernelTransform: Bool {
         get { context.usesKernelTransform }
         set { context.usesKernelTransform = newValue }
+    }
+
+    /// The format of the maps that convolutions write in training, and of these maps' gradients. The images, sums,
+    /// weights, weight gradients and the maps after the mean pooling are float32, and so are all maps without training.
+    /// With 16-bit maps, an instruction set that multiplies 16-bit values (`InstructionSet.multipliesHalves`) rounds the
+    /// factors of pointwise convolutions too. Traps in a training pass of a network with a `float32Layer`.
+    public var trainingFormat: MapFormat {
+        get { context.trainingFormat }
+        set { context.trainingFormat = newValue }
     }
 
     /// The peak of the workspace over all passes so far, in bytes.

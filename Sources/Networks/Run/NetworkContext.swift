@@ -20,6 +20,10 @@ final class NetworkContext {
     var usesKernelTransform = true
     /// Whether a backward pass will follow, so that layers must keep the maps that it reads.
     var keepsTape = false
+    /// The format of the maps and of their gradients in training.
+    var trainingFormat = MapFormat.float32
+    /// The format of the maps that convolutions write in this pass.
+    var mapFormat: MapFormat { keepsTape ? trainingFormat : .float32 }
 
     /// Which parameters have ever had a gradient, by index.
     var touched: [Bool] {

@@ -10,10 +10,14 @@ final class PassMemory {
     let engine = CountingEngine()
 
     /// Prepares to count passes of networks that are no wider than `widest`, with parameters laid out as `layout`.
-    init(_ layout: ParameterLayout, widest: NetworkShape, constantLayers: Int = 0) {
+    init(
+        _ layout: ParameterLayout, widest: NetworkShape, constantLayers: Int = 0,
+        trainingFormat: MapFormat = .float32
+    ) {
         network = Network(
             Weights(layout, in: engine), widest: widest, constantLayers: constantLayers,
             engine: engine)
+        network.trainingFormat = trainingFormat
     }
 
     /// Counts a forward pass over `images` images and, with `training`, its backward pass.
@@ -47,12 +51,13 @@ extension Network {
     }
 
     /// Returns the bytes that training takes for passes over `images` images of this shape: the maps, and the working
-    /// memory of an engine of `threads` threads. Weights, their gradients and the images are not counted.
-    public static func trainingBytes(_ shape: NetworkShape, images: Int, threads: Int) -> (
-        maps: Int, working: Int
-    ) {
+    /// memory of an engine of `threads` threads; `format` is that of the maps. Weights, their gradients and the images are not counted.
+    public static func trainingBytes(
+        _ shape: NetworkShape, images: Int, threads: Int, format: MapFormat = .float32
+    ) -> (maps: Int, working: Int) {
         let alone = shape.renumbered
-        let memory = PassMemory(ParameterLayout(alone, naming: .extracted), widest: alone)
+        let memory = PassMemory(
+            ParameterLayout(alone, naming: .extracted), widest: alone, trainingFormat: format)
         memory.count(alone, images: images, mode: .batch, training: true)
         return (memory.network.workspaceBytes, memory.engine.workingBytes(threads: threads))
     }
@@ -60,7 +65,9 @@ extension Network {
     /// Allocates all memory that passes over `images` images of these shapes take, so that these passes allocate none.
     /// In training, `subnets` subnets take turns (`Turn`). Discards the results of the last pass.
     public func reserve(_ shapes: [NetworkShape], images: Int, training: Bool, subnets: Int = 1) {
-        let memory = PassMemory(weights.layout, widest: widest, constantLayers: constantLayers)
+        let memory = PassMemory(
+            weights.layout, widest: widest, constantLayers: constantLayers,
+            trainingFormat: trainingFormat)
         for shape in shapes {
             if training {
                 for number in 0..<min(subnets, 2) {

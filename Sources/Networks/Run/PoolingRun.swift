@@ -53,7 +53,7 @@ final class MeanPoolingRun: RunningLayer {
             preconditionFailure("backward needs a tape and a gradient")
         }
         guard let norm = input.norm, input.takesPooledGradient else {
-            let dinput = room.free(besides: upstream, like: x.values)
+            let dinput = room.free(besides: upstream, like: x.values, format: .float32)
             context.engine.meanPoolingGradient(
                 d, size: x.values.height, inputGradient: dinput, accumulate: false)
             return input.isPlain

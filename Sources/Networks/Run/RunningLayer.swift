@@ -40,10 +40,11 @@ struct ForwardPass {
 
     /// Returns memory for an output of `size` × `size` positions; this memory overlaps neither `one` nor `two`.
     func output(
-        _ size: Int, _ channels: Int, besides one: FeatureMap?, _ two: FeatureMap? = nil
+        _ size: Int, _ channels: Int, besides one: FeatureMap?, _ two: FeatureMap? = nil,
+        format: MapFormat = .float32
     ) -> FeatureMap {
         let buffer = turns?.free(besides: one?.tensor, two?.tensor) ?? workspace
-        return buffer.map(images: images, size: size, channels: channels)
+        return buffer.map(images: images, size: size, channels: channels, format: format)
     }
 }
 
@@ -52,11 +53,14 @@ struct GradientRoom {
     /// The buffers.
     let turns: TurnBuffers
 
-    /// Returns a map with the dimensions of `shape`, in the buffer that does not contain the gradients of `upstream`.
-    func free(besides upstream: Upstream, like shape: FeatureMap) -> FeatureMap {
+    /// Returns a map with the dimensions of `shape`, in the buffer that does not contain the gradients of `upstream`. It
+    /// has the format of `shape`, unless `format` is given.
+    func free(besides upstream: Upstream, like shape: FeatureMap, format: MapFormat? = nil)
+        -> FeatureMap
+    {
         turns.free(besides: upstream.d?.tensor, upstream.meanGradient).map(
             images: shape.images, height: shape.height, width: shape.width,
-            channels: shape.channels)
+            channels: shape.channels, format: format ?? shape.format)
     }
 }
 
@@ -119,7 +123,10 @@ extension NetworkContext {
     func written(_ input: LayerInput, to output: () -> FeatureMap) -> FeatureMap {
         if input.isPlain { return input.raw }
         let map = output(), whole = MappedMap(input.raw, map: input.map)
-        if let plus = input.plus {
+        if let plus = input.plus, input.raw.format != .float32 {
+            engine.affine(plus.values, map: plus.map, residual: nil, output: map)
+            engine.affine(input.raw, map: input.map, residual: map, output: map)
+        } else if let plus = input.plus {
             engine.sumActivated(whole, plus, activation: .identity, output: map)
         } else {
             engine.meanPooling(input.raw, map: input.map, size: 1, output: map)

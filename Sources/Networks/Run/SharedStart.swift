@@ -31,7 +31,7 @@ struct SharedStart {
     let layers: Int
     /// The output of the last shared layer.
     let output: LayerInput
-    /// The sum of the subnets' gradients at that output.
+    /// The sum of the subnets' gradients at that output, in float32.
     let gradient: FeatureMap
     /// The end of the shared layers' memory in the workspace.
     let mark: Workspace.Mark
@@ -51,7 +51,10 @@ struct SharedStart {
     /// sum; else returns nil.
     func add(_ upstream: Upstream, _ turn: Network.Turn, _ engine: any Engine) -> Upstream? {
         guard let d = upstream.d else { preconditionFailure("a shared layer needs a gradient") }
-        if turn.number == 0 {
+        if d.format != .float32 {
+            engine.affine(
+                d, map: .identity, residual: turn.number == 0 ? nil : gradient, output: gradient)
+        } else if turn.number == 0 {
             engine.copy(d.tensor, to: gradient.tensor)
         } else {
             engine.add(d.tensor, to: gradient.tensor)
