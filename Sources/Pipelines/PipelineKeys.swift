@@ -44,7 +44,8 @@ enum PipelineKeys {
                 "widths", "resolutions", "subnets", "sampling", "epochs", "warmup_epochs", "batch",
                 "micro_batch", "learning_rate", "distillation", "label_smoothing", "weight_decay",
                 "momentum", "in_place_distillation", "distillation_loss", "gradient_clip",
-                "kernel_transform", "dropout", "augmentation", "sort_channels", "keep_ratios",
+                "kernel_transform", "precision", "dropout", "augmentation", "sort_channels",
+                "keep_ratios",
                 "checkpoint_seconds", "new_head", "alone",
                 "validate_every", "validate_images", "patience", "patience_of",
             ]

@@ -27,6 +27,6 @@ extension StageParameters.Train {
     fileprivate var hasLaterKeys: Bool {
         newHead != nil || validation != nil || phase.inPlaceDistillation
             || phase.distillationLoss != .crossEntropy || phase.gradientClip != nil
-            || phase.kernelTransform != nil || alone != nil
+            || phase.kernelTransform != nil || phase.precision != nil || alone != nil
     }
 }

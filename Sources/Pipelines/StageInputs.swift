@@ -40,6 +40,8 @@ struct SupernetMetadata: Codable, Sendable, Equatable {
     var netEpochs: Double?
     /// The steps of this phase and of the phases before it; nil if unknown.
     var allSteps: Int?
+    /// The format of feature maps in this phase; nil for float32, and in data of older versions.
+    var precision: MapFormat?
     /// True if a single network was trained, as a network of its own: the other values are initial ones.
     var alone: Bool?
 }

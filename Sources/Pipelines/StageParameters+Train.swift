@@ -135,7 +135,7 @@ extension StageParameters {
         return TrainedDomain(space)
     }
 
-    /// Reads how the networks of a step are taught, and how kernels and gradients are treated. Errors: `invalidValue`
+    /// Reads how the networks of a step are taught, and how kernels, gradients and maps are treated. Errors: `invalidValue`
     /// unless there is exactly one teacher where one is needed.
     private static func readDistillation(
         _ entry: YAMLReader, hasTeacher: Bool, into phase: inout TrainingPhase
@@ -148,6 +148,7 @@ extension StageParameters {
             try entry.number("gradient_clip", in: Ranges.gradientClip)
             ?? (phase.distillationLoss == .alphaDivergence ? 1 : nil)
         phase.kernelTransform = try entry.flag("kernel_transform")
+        phase.precision = try entry.choice("precision", MapFormat.self)
         phase.distillation =
             try entry.number("distillation", in: Ranges.distillation)
             ?? (hasTeacher || phase.inPlaceDistillation ? 1 : 0)

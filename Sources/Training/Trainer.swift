@@ -116,6 +116,7 @@ public final class Trainer {
         self.alone = alone
         self.teacher = phase.distillation > 0 && !phase.inPlaceDistillation ? teacher : nil
         if phase.kernelTransform == false { try network.switchOffKernelTransform(phase.name) }
+        network.trainingFormat = phase.precision ?? .float32
         self.data = data
         loader = PrefetchingLoader(
             data.loader.source, normalization: data.loader.normalization,

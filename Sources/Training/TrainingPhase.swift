@@ -68,6 +68,9 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
     /// Whether smaller kernels are multiplied by transform matrices, which are trained; false for the centres of larger
     /// kernels. Nil for what the supernet that the phase starts from was trained with.
     public var kernelTransform: Bool?
+    /// The format of feature maps and of their gradients (`Network.trainingFormat`): bf16 halves the memory that a step
+    /// moves. Nil for float32.
+    public var precision: MapFormat?
     /// Share of the target distributed evenly over all classes.
     public var labelSmoothing: Double
     /// Weight decay of convolution and linear weights.
@@ -90,8 +93,8 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
         microBatch: Int? = nil, learningRate: Double,
         distillation: Double = 0, inPlaceDistillation: Bool = false,
         distillationLoss: SoftLoss = .crossEntropy, gradientClip: Double? = nil,
-        kernelTransform: Bool? = nil, labelSmoothing: Double = 0.1, weightDecay: Double = 3e-5,
-        momentum: Double = 0.9,
+        kernelTransform: Bool? = nil, precision: MapFormat? = nil, labelSmoothing: Double = 0.1,
+        weightDecay: Double = 3e-5, momentum: Double = 0.9,
         dropout: Double = 0, augmentation: Augmentation = Augmentation(), sortChannels: Bool = false
     ) {
         self.name = name
@@ -112,6 +115,7 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
         softLoss = distillationLoss == .crossEntropy ? nil : distillationLoss
         self.gradientClip = gradientClip
         self.kernelTransform = kernelTransform
+        self.precision = precision
         self.labelSmoothing = labelSmoothing
         self.weightDecay = weightDecay
         self.momentum = momentum
@@ -203,7 +207,8 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
         try checkDistillation(in: space)
     }
 
-    /// Checks the fields of distillation and of the kernel transform. Errors: `invalidParameters`, naming the field.
+    /// Checks the fields of distillation, of the kernel transform and of the precision. Errors: `invalidParameters`,
+    /// naming the field.
     private func checkDistillation(in space: SearchSpace) throws {
         func fail(_ field: String, _ why: String, remedy: String) -> TrainingError {
             TrainingError(
@@ -227,6 +232,14 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
         guard kernelTransform != true || space.kernelTransform else {
             throw fail(
                 "kernel_transform", "is true; space \(space.name) has no transform matrices",
+                remedy: "leave it out")
+        }
+        if precision == .bfloat16,
+            let layer = try NetworkShape(space, space.largest).float32Layer
+        {
+            throw fail(
+                "precision",
+                "is bf16; layer \(layer) of space \(space.name) is trained in float32 only",
                 remedy: "leave it out")
         }
     }

@@ -5,6 +5,7 @@ import ArgumentParser
 import Foundation
 import Networks
 import Pipelines
+import Tensors
 
 /// Checks the space of a file.
 struct SpaceCheck: ParsableCommand {
@@ -26,20 +27,31 @@ struct SpaceCheck: ParsableCommand {
     var file: String
     /// The number of images of a training step.
     @Option(help: "Images of a training step.") var batch = 32
+    /// The format of feature maps in training.
+    @Option(help: "Feature maps in training: float32 or bf16, as in a train stage.")
+    var precision = MapFormat.float32.rawValue
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Refuses a batch out of range.
+    /// Refuses a batch out of range and unknown formats.
     func validate() throws {
+        _ = try format()
         guard (1...65_536).contains(batch) else {
             throw ValidationError("--batch is \(batch); it must lie in 1...65536")
         }
     }
 
+    private func format() throws -> MapFormat {
+        guard let format = MapFormat(rawValue: precision) else {
+            throw ValidationError("--precision is '\(precision)'; it is float32 or bf16")
+        }
+        return format
+    }
+
     /// Prints the number of networks, the costs, and the memory of training.
     mutating func run() throws {
         let space = try SpaceFile.read(file)
-        let report = try SpaceReport(space, batch: batch)
+        let report = try SpaceReport(space, batch: batch, precision: try format())
         try Output.answer(report, output) {
             for line in SpaceCommand.counted(space, report.architectures, report.genotypes) {
                 try Output.line(line)
@@ -81,7 +93,7 @@ private struct SpaceReport: Encodable {
     let largest, smallest: SpaceEnd
     let training: Training
 
-    init(_ space: SearchSpace, batch: Int) throws {
+    init(_ space: SearchSpace, batch: Int, precision: MapFormat) throws {
         self.space = space
         hash = try space.definitionHash
         architectures = try space.architectureCount
@@ -93,7 +105,13 @@ private struct SpaceReport: Encodable {
         let weights = 4 * (3 * layout.parameterCount + 2 * layout.statisticCount)
         let shape = try NetworkShape(space, space.largest)
         let threads = ProcessInfo.processInfo.activeProcessorCount
-        let pass = Network.trainingBytes(shape, images: batch, threads: threads)
+        if precision == .bfloat16, let layer = shape.float32Layer {
+            throw ValidationError(
+                "--precision bf16: layer \(layer) of space \(space.name) is trained in float32 only"
+            )
+        }
+        let pass = Network.trainingBytes(
+            shape, images: batch, threads: threads, format: precision)
         // Two batches of images are in memory: one is trained on while the next is read.
         let image = shape.resolution * shape.resolution * space.inputChannels
         let working = pass.working + 4 * 2 * batch * (image + space.classes)

@@ -139,6 +139,7 @@ import Training
         #expect(
             train("distillation_loss: alpha-divergence").contains("no effect without distillation"))
         #expect(train("gradient_clip: 0").contains("stages.t.gradient_clip"))
+        #expect(train("precision: half").contains("stages.t.precision"))
         #expect(
             message(
                 """
@@ -173,6 +174,8 @@ import Training
         #expect(alpha.distillationLoss == .alphaDivergence && alpha.gradientClip == 1)
         #expect(try phase(", gradient_clip: 0.5").gradientClip == 0.5)
         #expect(try phase(", kernel_transform: false").kernelTransform == false)
+        #expect(plain.precision == nil)
+        #expect(try phase(", precision: bf16").precision == .bfloat16)
     }
 
     @Test(

@@ -146,6 +146,7 @@ import Training
             { $0.phase.inPlaceDistillation = true },
             { $0.phase.distillationLoss = .alphaDivergence },
             { $0.phase.gradientClip = 1 }, { $0.phase.kernelTransform = false },
+            { $0.phase.precision = .bfloat16 },
         ]
         for change in changes {
             var train = Self.train

@@ -15,10 +15,14 @@ import Testing
         let shape: NetworkShape, labels: [Int32], gradient: Tensor, soft: Tensor
         let losses = LossTotals()
 
-        init(_ space: SearchSpace = .fashion, threads: Int, images count: Int = 64) throws {
+        init(
+            _ space: SearchSpace = .fashion, threads: Int, images count: Int = 64,
+            format: MapFormat = .float32
+        ) throws {
             engine = try CPUEngine(threads: threads)
             network = try Network(
                 supernet: Weights(supernetOf: space, seed: 3), of: space, engine: engine)
+            network.trainingFormat = format
             optimizer = Optimizer(network)
             shape = try NetworkShape(space, space.largest)
             let side = shape.resolution
@@ -48,10 +52,11 @@ import Testing
     }
 
     @Test(
-        "forward, loss, backward and the optimizer allocate nothing", arguments: [1, 2, 3])
-    func trainingStep(threads: Int) throws {
+        "forward, loss, backward and the optimizer allocate nothing", arguments: [1, 2, 3],
+        MapFormat.allCases)
+    func trainingStep(threads: Int, format: MapFormat) throws {
         try #require(Allocations.areCountable, Self.cannotCount)
-        let subject = try Subject(threads: threads)
+        let subject = try Subject(threads: threads, format: format)
         subject.step()
         subject.step()
         #expect(subject.allocations { for _ in 0..<3 { subject.step() } } == 0)

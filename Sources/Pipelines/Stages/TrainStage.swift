@@ -17,16 +17,19 @@ enum TrainStage {
         /// The first step of the range, and the step after the last.
         let from: Int
         var to: Int
+        /// `instructionSet` ends in "+bf16" if the engine multiplied 16-bit values.
         let instructionSet, blasCore: String
         let threads: Int
 
-        /// Returns `segments`, extended by the steps up to `step`, which `engine` trained.
-        static func appending(_ step: Int, on engine: CPUEngine, to segments: [Segment])
-            -> [Segment]
-        {
-            let start = segments.last?.to ?? 0
+        /// Returns `segments`, extended by the steps up to `step`, which `engine` trained with maps of the format
+        /// `precision`.
+        static func appending(
+            _ step: Int, on engine: CPUEngine, precision: MapFormat? = nil, to segments: [Segment]
+        ) -> [Segment] {
+            let start = segments.last?.to ?? 0, set = engine.instructionSet
+            let halves = precision == .bfloat16 && set.multipliesHalves
             var own = Segment(
-                from: start, to: step, instructionSet: engine.instructionSet.description,
+                from: start, to: step, instructionSet: "\(set)" + (halves ? "+bf16" : ""),
                 blasCore: BLASCore.current, threads: engine.threads)
             guard let last = segments.last else { return [own] }
             guard last.isLike(own) else { return step > start ? segments + [own] : segments }
@@ -91,13 +94,16 @@ enum TrainStage {
             trainer, context, parameters,
             validation: try validation(trainer, context, parameters, domain, images),
             course: course ?? ValidationCourse()
-        ) { Segment.appending(trainer.step, on: engine, to: earlier) }
+        ) {
+            Segment.appending(trainer.step, on: engine, precision: phase.precision, to: earlier)
+        }
         let early = try loop.run()
         if let early { context.job.log("ended after step \(early.step): \(early.reason)") }
         try trainer.checkFinite()
         if let single { weights.insert(single.network.weights, as: single.place) }
         let segments = Segment.told(
-            Segment.appending(trainer.step, on: engine, to: earlier), context)
+            Segment.appending(
+                trainer.step, on: engine, precision: phase.precision, to: earlier), context)
         let metadata = SupernetMetadata(
             space: context.space.name, phase: phase.name, steps: trainer.step,
             skippedSteps: trainer.skipped,
@@ -109,7 +115,7 @@ enum TrainStage {
             kernelTransform: phase.kernelTransform == false ? false : nil,
             netEpochs: TrainingHistory.sum(history, \.netEpochs, own: trainer.netEpochs),
             allSteps: TrainingHistory.sum(history, \.allSteps, own: trainer.step),
-            alone: parameters.alone)
+            precision: phase.precision, alone: parameters.alone)
         let digest = try context.put(
             try weights.safetensors(metadata: ["space": context.space.name]), as: .supernet)
         var output = try StageOutput(
