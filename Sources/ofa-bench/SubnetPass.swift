@@ -87,19 +87,24 @@ final class SubnetPass {
         trainUncleared(images, labels)
     }
 
-    /// Runs one training pass that adds to the gradients instead of clearing them first.
-    func trainUncleared(_ images: FeatureMap, _ labels: [Int32]) {
+    /// Runs one training pass on the fixed images and returns its mean loss per image.
+    func firstLoss() -> Double { trainUncleared(images, labels).hard }
+
+    /// Runs one training pass that adds to the gradients instead of clearing them first. Returns the loss.
+    @discardableResult
+    func trainUncleared(_ images: FeatureMap, _ labels: [Int32]) -> Loss {
         if !isRoomMade.training {
             network.reserve([shape], images: images.images, training: true)
             isRoomMade.training = true
         }
         let logits = network.forward(
             images, shape, mode: .train(momentum: 0.1), training: true)
-        _ = engine.crossEntropy(
+        let loss = engine.crossEntropy(
             logits, classes: shape.classes, labels: labels, soft: soft, smoothing: 0.1,
             gradient: gradient)
         engine.profile?.place = "head"
         network.backward(gradient)
+        return loss
     }
 
     private func clearGradients() {
