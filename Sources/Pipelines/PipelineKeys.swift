@@ -62,7 +62,7 @@ enum PipelineKeys {
             [
                 "from", "teacher", "epochs", "warmup_epochs", "batch", "micro_batch",
                 "learning_rate", "distillation", "label_smoothing", "weight_decay", "momentum",
-                "dropout", "augmentation", "checkpoint_seconds", "calibration_images",
+                "precision", "dropout", "augmentation", "checkpoint_seconds", "calibration_images",
                 "calibration_augmentation",
             ]
         case .evaluate: ["arm", "networks", "calibration_images", "untrained"]

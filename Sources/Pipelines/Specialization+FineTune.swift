@@ -16,7 +16,7 @@ extension Specialization {
     static let usualLearningRate = 0.005
 
     /// Returns the parameters of fine-tuning the networks of `sources` for `epochs`: batch, augmentation, label
-    /// smoothing, weight decay, momentum and dropout are those of the supernet's last phase, if it is known. With
+    /// smoothing, weight decay, momentum, dropout and precision are those of the supernet's last phase, if it is known. With
     /// `learningRate` nil, the peak learning rate is a tenth of the phase's. `note` receives why the settings of the last
     /// phase are unknown, if this version cannot read them.
     ///
@@ -36,7 +36,7 @@ extension Specialization {
             (phase.batch, phase.microBatch) = (last.batch, last.microBatch)
             (phase.augmentation, phase.labelSmoothing) = (last.augmentation, last.labelSmoothing)
             (phase.weightDecay, phase.momentum) = (last.weightDecay, last.momentum)
-            phase.dropout = last.dropout
+            (phase.dropout, phase.precision) = (last.dropout, last.precision)
         }
         try checkImages(of: sources, batch: phase.batch, connection)
         return StageParameters.FineTune(

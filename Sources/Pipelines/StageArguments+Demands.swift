@@ -5,8 +5,8 @@
 
 extension StageKind {
     /// The capability of workers that know the keys which `train` got after its release: a new classifier, validations,
-    /// in-place distillation, distillation losses, gradient clipping, kernels without transform, networks trained alone, and
-    /// artifacts as `from`.
+    /// in-place distillation, distillation losses, gradient clipping, kernels without transform, 16-bit maps, networks
+    /// trained alone, and artifacts as `from`.
     static let laterTrainingKeys = "ofa:train-2"
 
     /// The capabilities that every worker of this version offers, besides those of its machine.

@@ -4,6 +4,7 @@ import Datasets
 import Devices
 import Foundation
 import Networks
+import Tensors
 import Training
 
 extension StageParameters {
@@ -51,6 +52,7 @@ extension StageParameters {
         phase.weightDecay =
             try entry.number("weight_decay", in: Ranges.weightDecay) ?? phase.weightDecay
         phase.momentum = try entry.number("momentum", in: Ranges.momentum) ?? phase.momentum
+        phase.precision = try entry.choice("precision", MapFormat.self)
         phase.dropout = try entry.number("dropout", in: Ranges.dropout) ?? phase.dropout
         phase.augmentation =
             try entry.mapping("augmentation").map(readAugmentation) ?? phase.augmentation

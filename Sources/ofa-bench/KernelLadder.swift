@@ -8,11 +8,12 @@ struct KernelLadder {
     /// One operator's shape; feature maps are square.
     enum Shape {
         case convolution(size: Int, inputs: Int, outputs: Int, stride: Int, mapped: Bool)
-        case pointwise(size: Int, inputs: Int, outputs: Int)
+        case pointwise(size: Int, inputs: Int, outputs: Int, format: MapFormat = .float32)
         /// A projection after squeeze-and-excite: the input is multiplied by a gate, and the backward pass also
         /// computes the five sums for the gate's gradient.
         case gated(size: Int, inputs: Int, outputs: Int)
-        case depthwise(size: Int, channels: Int, kernel: Int, stride: Int)
+        case depthwise(
+            size: Int, channels: Int, kernel: Int, stride: Int, format: MapFormat = .float32)
         case dense(rows: Int, inputs: Int, outputs: Int)
         case elementwise(size: Int, channels: Int)
         case loss(rows: Int, classes: Int)
@@ -52,6 +53,11 @@ struct KernelLadder {
         .depthwise(size: 16, channels: 240, kernel: 5, stride: 1),
         .depthwise(size: 32, channels: 72, kernel: 3, stride: 1),
         .depthwise(size: 16, channels: 240, kernel: 3, stride: 2),
+        .pointwise(size: 64, inputs: 16, outputs: 96, format: .bfloat16),
+        .pointwise(size: 16, inputs: 40, outputs: 240, format: .bfloat16),
+        .pointwise(size: 4, inputs: 160, outputs: 960, format: .bfloat16),
+        .depthwise(size: 32, channels: 144, kernel: 7, stride: 1, format: .bfloat16),
+        .depthwise(size: 16, channels: 240, kernel: 3, stride: 2, format: .bfloat16),
         .dense(rows: 32, inputs: 240, outputs: 64),
         .dense(rows: 32, inputs: 960, outputs: 1280),
         .elementwise(size: 64, channels: 16),
@@ -85,12 +91,12 @@ struct KernelLadder {
         switch shape {
         case .convolution(let size, let inputs, let outputs, let stride, let mapped):
             convolution(size, inputs, outputs, stride, mapped)
-        case .pointwise(let size, let inputs, let outputs):
-            pointwise(size, inputs, outputs, gated: false)
+        case .pointwise(let size, let inputs, let outputs, let format):
+            pointwise(size, inputs, outputs, gated: false, format)
         case .gated(let size, let inputs, let outputs):
-            pointwise(size, inputs, outputs, gated: true)
-        case .depthwise(let size, let channels, let kernel, let stride):
-            depthwise(size, channels, kernel, stride)
+            pointwise(size, inputs, outputs, gated: true, .float32)
+        case .depthwise(let size, let channels, let kernel, let stride, let format):
+            depthwise(size, channels, kernel, stride, format)
         case .dense(let rows, let inputs, let outputs): dense(rows, inputs, outputs)
         case .elementwise(let size, let channels): elementwise(size, channels)
         case .loss(let rows, let classes): loss(rows, classes)
@@ -103,12 +109,22 @@ struct KernelLadder {
         }
     }
 
-    func map(_ size: Int, _ channels: Int) -> FeatureMap {
+    /// A map of random values in −0.5…0.5.
+    func map(_ size: Int, _ channels: Int, _ format: MapFormat = .float32) -> FeatureMap {
         let storage = Storage(count: images * size * size * channels)
         var stream = RandomStream(seed: 1, size, channels)
-        for index in 0..<storage.count { storage.all[index] = stream.uniform() - 0.5 }
+        for index in 0..<storage.count {
+            // Both halves of its bits are a 16-bit value of about the same size, so either format reads usual numbers.
+            let half = (stream.uniform() - 0.5).bitPattern >> 16
+            storage.all[index] = Float(bitPattern: half << 16 | half)
+        }
         return FeatureMap(
-            storage.all, images: images, height: size, width: size, channels: channels)
+            storage.all, images: images, height: size, width: size, channels: channels,
+            format: format)
+    }
+
+    private func suffix(_ format: MapFormat) -> String {
+        format == .float32 ? "" : ", \(format.rawValue)"
     }
 
     func values(_ count: Int) -> Tensor { Tensor([Float](repeating: 0.01, count: count)) }
@@ -155,9 +171,13 @@ struct KernelLadder {
         ]
     }
 
-    private func pointwise(_ size: Int, _ inputs: Int, _ outputs: Int, gated: Bool) -> [Found] {
-        let shape = "\(size) px, \(inputs) to \(outputs)" + (gated ? ", gated" : "")
-        let x = map(size, inputs), y = map(size, outputs), dx = map(size, inputs)
+    private func pointwise(
+        _ size: Int, _ inputs: Int, _ outputs: Int, gated: Bool, _ format: MapFormat
+    ) -> [Found] {
+        let shape =
+            "\(size) px, \(inputs) to \(outputs)" + (gated ? ", gated" : "") + suffix(format)
+        let x = map(size, inputs, format), dx = map(size, inputs, format)
+        let y = map(size, outputs, format)
         let weight = matrix(outputs, inputs), dweight = matrix(outputs, inputs)
         let scale = activated(inputs), norm = norm(outputs), upstream = Upstream(y, y: y)
         let (center, outCenter) = (values(inputs), values(outputs))
@@ -178,10 +198,13 @@ struct KernelLadder {
         ]
     }
 
-    private func depthwise(_ size: Int, _ channels: Int, _ kernel: Int, _ stride: Int) -> [Found] {
-        let shape = "\(size) px, \(channels), kernel \(kernel), stride \(stride)"
-        let x = map(size, channels), dx = map(size, channels)
-        let y = map((size - 1) / stride + 1, channels)
+    private func depthwise(
+        _ size: Int, _ channels: Int, _ kernel: Int, _ stride: Int, _ format: MapFormat
+    ) -> [Found] {
+        let shape =
+            "\(size) px, \(channels), kernel \(kernel), stride \(stride)" + suffix(format)
+        let x = map(size, channels, format), dx = map(size, channels, format)
+        let y = map((size - 1) / stride + 1, channels, format)
         let filter = values(channels * kernel * kernel), dfilter = values(filter.count)
         let scale = activated(channels), norm = norm(channels), center = values(channels)
         return [

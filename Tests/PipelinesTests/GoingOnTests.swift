@@ -6,6 +6,7 @@ import Foundation
 import Jobs
 import Networks
 import Postgres
+import Tensors
 import TestSupport
 import Testing
 
@@ -249,6 +250,25 @@ import Testing
         ).withArtifacts(connection)
         let jobs = try definition.runSpec().stages.flatMap(\.jobs)
         #expect(jobs.map(\.device) == [nil, "watch", "watch"])
+    }
+
+    @Test("the precision of a fine-tuning is that of its stage")
+    func precision() throws {
+        _ = try make(.subnet, "cut", number: 1, Self.figures)
+        func phase(_ key: String) throws -> MapFormat? {
+            let definition = try read(
+                "  on: {kind: fine-tune, needs: [data], from: artifact:cut, epochs: 1, learning_rate: 0.1\(key)}"
+            ).withArtifacts(connection)
+            let stage = try #require(definition.stages.first { $0.name == "on" })
+            guard case .fineTune(let tuning) = stage.parameters else { return nil }
+            return tuning.training.phase.precision
+        }
+        #expect(try phase("") == nil)
+        #expect(try phase(", precision: bf16") == .bfloat16)
+        #expect(
+            try problem(
+                "  on: {kind: fine-tune, needs: [data], from: artifact:cut, epochs: 1, learning_rate: 0.1, precision: half}"
+            ).message.contains("stages.on.precision"))
     }
 
     // MARK: Bytes

@@ -176,7 +176,8 @@ enum FineTuneStage {
             data: source.images.data, seed: context.arguments.stageSeed, alone: alone)
         let earlier = try TrainStage.resume(trainer, context).segments
         func segments() -> [TrainStage.Segment] {
-            TrainStage.Segment.appending(trainer.step, on: engine, to: earlier)
+            TrainStage.Segment.appending(
+                trainer.step, on: engine, precision: training.phase.precision, to: earlier)
         }
         var loop = try TrainLoop(
             trainer, context, training, validation: nil, course: ValidationCourse(),
