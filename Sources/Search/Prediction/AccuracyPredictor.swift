@@ -257,7 +257,7 @@ public struct AccuracyPredictor: Sendable, Hashable {
         guard let gene = trained?.outside(config, in: definition) else { return }
         throw SearchError(
             .outsideDomain,
-            "\(gene): the predictor knows nothing of a network that its supernet was not trained for",
+            "\(gene): the predictor was fitted on other networks",
             remedy: "ask about one within \(trained?.words ?? "")"
         )
     }
@@ -270,7 +270,7 @@ public struct AccuracyPredictor: Sendable, Hashable {
             return try space.restricted(to: trained)
         } catch let error as NetworkError {
             throw SearchError(
-                .outsideDomain, "\(error.message), which its supernet was trained for")
+                .outsideDomain, "\(error.message), which the predictor was fitted for")
         }
     }
 
@@ -280,8 +280,8 @@ public struct AccuracyPredictor: Sendable, Hashable {
         guard let trained, !trained.covers(space) else { return }
         throw SearchError(
             .outsideDomain,
-            "the predictor's supernet was trained for \(trained.words), and space \(space.name) has"
-                + " \(TrainedDomain(space).words)", remedy: "search what was trained")
+            "the predictor was fitted for \(trained.words), and space \(space.name) has"
+                + " \(TrainedDomain(space).words)", remedy: "search among these")
     }
 
     /// Throws `outsideDomain` unless networks of `space` at all `resolutions` can be predicted: `space` must be the

@@ -122,7 +122,7 @@ import Testing
         try predictor.checkDomain(space: part, resolutions: [24])
     }
 
-    @Test("genes that its supernet was not trained for are refused, alone and in searches")
+    @Test("genes that no network of the predictor had are refused, alone and in searches")
     func trained() throws {
         var predictor = try AccuracyPredictor.fit(samples(), space: tinySpace)
         let known = TrainedDomain(
@@ -145,7 +145,7 @@ import Testing
         ] {
             let error = #expect(throws: SearchError.self) { try search() }
             #expect(error?.code == .outsideDomain)
-            #expect(error?.message.contains("trained for kernel sizes 3,") == true)
+            #expect(error?.message.contains("fitted for kernel sizes 3,") == true)
         }
         let part = try EvolutionarySearch(
             space: predictor.trainedPart(of: tinySpace), device: device)
