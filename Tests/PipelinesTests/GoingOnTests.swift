@@ -252,14 +252,15 @@ import Testing
         #expect(jobs.map(\.device) == [nil, "watch", "watch"])
     }
 
-    @Test("the precision of a fine-tuning is that of its stage")
-    func precision() throws {
+    @Test("a fine-tuning has the precision and the net-epochs of its stage")
+    func tuningKeys() throws {
         _ = try make(.subnet, "cut", number: 1, Self.figures)
         func phase(_ key: String) throws -> MapFormat? {
             let definition = try read(
                 "  on: {kind: fine-tune, needs: [data], from: artifact:cut, epochs: 1, learning_rate: 0.1\(key)}"
             ).withArtifacts(connection)
             let stage = try #require(definition.stages.first { $0.name == "on" })
+            #expect(definition.netEpochs(of: stage) == .init(own: 1, total: nil))
             guard case .fineTune(let tuning) = stage.parameters else { return nil }
             return tuning.training.phase.precision
         }
