@@ -47,7 +47,7 @@ public final class AttemptSignal: Sendable {
     /// Whether the job must stop.
     public var isCancelled: Bool { interruption != nil }
 
-    /// Whether the worker is draining: then the job should end soon, or save a checkpoint and stop.
+    /// Whether the worker is draining or the run is held: then the job should end soon, or save a checkpoint and stop.
     public var isDraining: Bool { state.withLock { $0.isDraining } }
 
     /// Sets the job's progress. The call is cheap: `LeaseKeeper` writes the progress to the
@@ -81,6 +81,16 @@ public final class AttemptSignal: Sendable {
     }
 
     func drain() { state.withLock { $0.isDraining = true } }
+
+    /// Asks the job to save a checkpoint and stop, as `drain` does, because a budget holds its run; the job's log says
+    /// what was reached.
+    func hold(_ reason: String) {
+        let isNew = state.withLock { state in
+            defer { state.isDraining = true }
+            return !state.isDraining
+        }
+        if isNew { log("stopping at a checkpoint: the run's budget is used up: \(reason)") }
+    }
 
     /// Records that the job has saved a checkpoint. This ends a quarantine: if the job ran alone
     /// because it had crashed a worker before, other jobs may now run at the same time.

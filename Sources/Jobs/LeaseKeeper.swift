@@ -13,6 +13,8 @@ struct LeaseKeeper: Sendable {
     private static let attentionSeconds = 3.0
     /// The time between two reports of energy, in seconds. A worker that is killed loses what it metered since the last.
     private static let energySeconds = 10.0
+    /// The time between two comparisons of runs with their budgets, in seconds.
+    private static let budgetSeconds = 2.0
 
     let databaseURL: String
     let options: WorkerOptions
@@ -69,9 +71,10 @@ struct LeaseKeeper: Sendable {
         }
     }
 
-    /// When notes and energy were last written, and the session of the last heartbeat.
+    /// When notes and energy were last written and budgets last compared, and the session of the last heartbeat.
     private struct State {
         var lastNotes = -Double.infinity, lastEnergy = -Double.infinity
+        var lastBudgets = -Double.infinity
         var session: Int64 = 0
     }
 
@@ -120,6 +123,20 @@ struct LeaseKeeper: Sendable {
         if now - state.lastEnergy >= Self.energySeconds {
             state.lastEnergy = now
             queue.reportIfPossible(observer, options)
+        }
+        if now - state.lastBudgets >= Self.budgetSeconds {
+            state.lastBudgets = now
+            do { try Self.holdByBudgets(queue, view.held) } catch let error as PostgresError
+                where error.isRetryable
+            {}
+        }
+    }
+
+    /// Asks the jobs whose runs a budget holds to stop at a checkpoint.
+    private static func holdByBudgets(_ queue: JobQueue, _ held: [WorkerBoard.Held]) throws {
+        let reasons = try queue.checkBudgets(held.map(\.lease))
+        for one in held {
+            if let reason = reasons[one.lease.token] { one.signal.hold(reason) }
         }
     }
 

@@ -48,6 +48,7 @@ struct Ofa: ParsableCommand {
             LineageCommand.self,
             ReproduceCommand.self,
             CostCommand.self,
+            BudgetCommand.self,
             DoctorCommand.self,
             DatabaseCommand.self,
         ])

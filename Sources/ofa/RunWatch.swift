@@ -37,6 +37,7 @@ struct RunWatch {
         }
         for line in room.misfits(among: jobs) { Output.note(line) }
         var progress = teller
+        var hold: String?
         try session.withSignals {
             while !session.wait(seconds: 0.5) {
                 let status = try connection.withReconnect(policy) { _ in
@@ -44,6 +45,11 @@ struct RunWatch {
                 }
                 progress.tell(status)
                 if status.run.state != .running { break }
+                guard !status.stages.contains(where: { $0.state == .running }) else { continue }
+                hold = try connection.withReconnect(policy) { _ in
+                    try queue.reachedBudgets(of: run).first { !$0.isSoft }?.reason
+                }
+                if hold != nil { break }
             }
             // The drain is inside `withSignals`, because the worker may still wait for the database; a second signal
             // must be able to end that wait.
@@ -51,6 +57,13 @@ struct RunWatch {
         }
         session.sendEvents()
         Output.endProgress()
+        if let hold {
+            throw CommandFailure.failed(
+                "run \(run) is held: it used \(hold)",
+                remedy:
+                    "ofa budget lift, or a larger ofa budget set, lets it go on; then the same command resumes"
+            )
+        }
         if try queue.run(run).state == .running {
             throw CommandFailure.failed(
                 session.failure.map { "a worker stopped: \($0)" } ?? "stopped before the end",
@@ -77,6 +90,8 @@ struct RunProgress: RunTeller {
             switch stage.state {
             case .completed:
                 Output.note("  \(stage.name): done in \(Format.duration(stage.attemptSeconds))")
+            // Without a problem a job only waits for its time.
+            case .retryable where stage.problem == nil: break
             case .failed, .retryable, .cancelled:
                 Output.note("  \(stage.name): \(stage.state.rawValue)\(problem)")
             default: break

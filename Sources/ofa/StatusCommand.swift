@@ -48,11 +48,12 @@ struct StatusCommand: ParsableCommand {
             let curves = try queue.trainingCurves(
                 run: id, points: TrainingLine.cells,
                 stages: Set(status.stages.filter { $0.state == .running }.map(\.name)))
+            let budgets = try queue.reachedBudgets(of: id)
             if watch && !output.json { try Output.clear() }
             let fleet = Fleet(
                 workers: try queue.workers(), unserved: try queue.unserved(run: id))
-            try Output.answer(StatusDocument(status, cost, fleet, curves), output) {
-                try show(status, cost)
+            try Output.answer(StatusDocument(status, cost, fleet, curves, budgets), output) {
+                try show(status, cost, budgets)
                 for curve in curves { try Output.line(TrainingLine.text(curve)) }
                 for line in fleet.lines { try Output.line(line) }
             }
@@ -89,12 +90,19 @@ struct StatusCommand: ParsableCommand {
         return newest.id
     }
 
-    private func show(_ status: RunStatus, _ cost: CostReport) throws {
+    private func show(_ status: RunStatus, _ cost: CostReport, _ budgets: [ReachedBudget]) throws {
         let age = (status.run.endedAt ?? status.asOf).timeIntervalSince(status.run.createdAt)
         try Output.line(
             "run \(status.run.id) \(status.run.name): \(status.run.state.rawValue), \(Format.duration(age))"
         )
         if let dropped = StatusText.dropped(status.run) { return try Output.line(dropped) }
+        for budget in budgets {
+            try Output.line(
+                budget.isSoft
+                    ? "warning: it used \(budget.reason)"
+                    : "held: it used \(budget.reason); ofa budget lift, or a larger ofa budget set, lets it go on"
+            )
+        }
         var table = Table(
             .text("STAGE"), .text("STATE"), .number("DONE"), .number("LEFT", .medium),
             .number("ATTEMPTS", .low), .number("TIME", .medium), .number("ENERGY J", .low),
@@ -203,12 +211,20 @@ private struct StatusDocument: Encodable {
     let ended_at, jobs_dropped_at: Date?
     let stages: [Stage]
     let energy_j: Double
+    /// What holds the run, and what soft budgets warn of.
+    let held: String?
+    let warnings: [String]
     /// The curves of the stages that run, or else of the last one that trained, in `TrainingLine.cells` points.
     let training: [TrainingDocument]
     let workers: [WorkerStatus]
     let unserved: [UnservedJobs]
 
-    init(_ status: RunStatus, _ cost: CostReport, _ fleet: Fleet, _ curves: [TrainingCurve]) {
+    init(
+        _ status: RunStatus, _ cost: CostReport, _ fleet: Fleet, _ curves: [TrainingCurve],
+        _ budgets: [ReachedBudget]
+    ) {
+        held = budgets.first { !$0.isSoft }?.reason
+        warnings = budgets.filter(\.isSoft).map(\.reason)
         training = curves.map(TrainingDocument.init)
         (workers, unserved) = (fleet.workers, fleet.unserved)
         let energy = Dictionary(cost.rows.map { ($0.label, Double($0.energy.microjoules) / 1e6) }) {

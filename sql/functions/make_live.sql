@@ -6,11 +6,14 @@ set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
   v_month int := (select month from ofa.job where id = p_jobs[1]);
   v_made int;
+  -- Jobs of a held run wait for ofa.never().
+  v_held boolean := exists (
+    select from ofa.job join ofa.run_hold on run_hold.run_id = job.run_id where job.id = p_jobs[1]);
 begin
   insert into ofa.live (job_id, month, run_id, group_id, account_id, lane_id, max_attempts, max_crashes, state, due_at)
   select job.id, job.month, job.run_id, job.group_id, job.account_id, job.lane_id, job.max_attempts, job.max_crashes,
-    case when job.not_before > ofa.now() then 'scheduled' else 'available' end,
-    case when job.not_before > ofa.now() then job.not_before end
+    case when v_held or job.not_before > ofa.now() then 'scheduled' else 'available' end,
+    case when v_held then ofa.never() when job.not_before > ofa.now() then job.not_before end
   from unnest(p_jobs) with ordinality as picked (id, place)
   join ofa.job on job.month = v_month and job.id = any (array[picked.id])
   where (select true from ofa.outcome where outcome.month = v_month and outcome.job_id = job.id) is null

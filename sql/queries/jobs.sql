@@ -157,12 +157,13 @@ order by tried.token;
 
 -- name: JobsInSight :one
 -- Returns whether a worker of the kinds `kinds` may still get a job: whether ofa.live has a job that the worker could
--- claim now or later, or a running job, whose end may release other jobs. A job whose queue is paused or whose
--- concurrency key has a limit of 0 counts only while it runs.
+-- claim now or later, or a running job, whose end may release other jobs. A job whose queue is paused, whose run is held or
+-- whose concurrency key has a limit of 0 counts only while it runs.
 select exists (
   select from ofa.live join ofa.lane on lane.id = live.lane_id
   where (@run::bigint? is null or live.run_id = @run::bigint?)
     and (live.state = 'running' or lane.kind = any (@kinds::text[])
+      and not exists (select from ofa.run_hold where run_hold.run_id = live.run_id)
       and (@threads::int? is null or lane.threads <= @threads::int?)
       and (@memory_mb::int? is null or lane.memory_mb <= @memory_mb::int?) and lane.requires <@ @offers::text[]
       and not exists (select from ofa.permit_key where permit_key.id = lane.key_id and permit_key.slots = 0)

@@ -8,5 +8,6 @@ extension Migration {
         .derivedBlobs0002,
         .trainingMetrics0003,
         .energyPieces0004,
+        .budgets0005,
     ]
 }

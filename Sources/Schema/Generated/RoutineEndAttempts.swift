@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/end_attempts.sql.
     static let endAttempts = Routine(
-        name: "end_attempts", checksum: "2609b0503705151dbbcc050b08e973d533c2c5f604f7f18b1f262251cbee3e56", sql: #"""
+        name: "end_attempts", checksum: "cd96dde98c20c1b569c092d075da5cf7fda3bee4c5efe5397a2c5a2315535af7", sql: #"""
         -- Ends attempts. For fencing, an attempt ends only if the row of its job in ofa.live still has the token and the
         -- session of the attempt.
         --
@@ -83,12 +83,15 @@ extension Routine {
             insert into ofa.attempt (token, job_id, attempt, session_id, started_at, ended_at, outcome, error)
             select token, job, attempt, session_id, started_at, v_now, ended_as, reason from gone
           ), back as (
+            -- Jobs of a held run wait for ofa.never().
             insert into ofa.live (job_id, month, run_id, group_id, account_id, lane_id, attempt, max_attempts, crashes,
               max_crashes, state, due_at)
             select job, month, run_id, group_id, account_id, lane_id, attempt - case verdict when 'available' then 1 else 0 end,
-              max_attempts, crashes, max_crashes, verdict,
-              case verdict when 'retryable' then v_now + make_interval(secs => delay) end
-            from gone where verdict in ('available', 'retryable')
+              max_attempts, crashes, max_crashes, case when is_held then 'scheduled' else verdict end,
+              case when is_held then ofa.never() when verdict = 'retryable' then v_now + make_interval(secs => delay) end
+            from gone cross join lateral (select exists (
+              select from ofa.run_hold where run_hold.run_id = any (array[gone.run_id])) as is_held) as hold
+            where verdict in ('available', 'retryable')
           ), ended as (
             insert into ofa.outcome (job_id, month, group_id, state, result, reason, fanned_out, ended_at)
             select job, month, group_id, verdict, case verdict when 'completed' then result::json end,

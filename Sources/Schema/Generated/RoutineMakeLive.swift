@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/make_live.sql.
     static let makeLive = Routine(
-        name: "make_live", checksum: "b37350d4032a84dec491d545839e0ad14dc2e53fa26e010ea952196be2c871d4", sql: #"""
+        name: "make_live", checksum: "f3191e76f90e4f1a698d996d9bb25c94c334b417c1eb7d2cfaf5915531f37d27", sql: #"""
         -- Makes jobs of one run available, or scheduled if their start time is in the future; returns how many. The caller
         -- passes no blocked jobs. Jobs that have ended or are in ofa.live already are skipped.
         create or replace function ofa.make_live(p_jobs bigint[]) returns int language plpgsql
@@ -13,11 +13,14 @@ extension Routine {
         declare
           v_month int := (select month from ofa.job where id = p_jobs[1]);
           v_made int;
+          -- Jobs of a held run wait for ofa.never().
+          v_held boolean := exists (
+            select from ofa.job join ofa.run_hold on run_hold.run_id = job.run_id where job.id = p_jobs[1]);
         begin
           insert into ofa.live (job_id, month, run_id, group_id, account_id, lane_id, max_attempts, max_crashes, state, due_at)
           select job.id, job.month, job.run_id, job.group_id, job.account_id, job.lane_id, job.max_attempts, job.max_crashes,
-            case when job.not_before > ofa.now() then 'scheduled' else 'available' end,
-            case when job.not_before > ofa.now() then job.not_before end
+            case when v_held or job.not_before > ofa.now() then 'scheduled' else 'available' end,
+            case when v_held then ofa.never() when job.not_before > ofa.now() then job.not_before end
           from unnest(p_jobs) with ordinality as picked (id, place)
           join ofa.job on job.month = v_month and job.id = any (array[picked.id])
           where (select true from ofa.outcome where outcome.month = v_month and outcome.job_id = job.id) is null

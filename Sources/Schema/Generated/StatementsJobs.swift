@@ -244,8 +244,8 @@ extension Request {
         """#)
 
     /// Returns whether a worker of the kinds `kinds` may still get a job: whether ofa.live has a job that the worker could
-    /// claim now or later, or a running job, whose end may release other jobs. A job whose queue is paused or whose
-    /// concurrency key has a limit of 0 counts only while it runs.
+    /// claim now or later, or a running job, whose end may release other jobs. A job whose queue is paused, whose run is held or
+    /// whose concurrency key has a limit of 0 counts only while it runs.
     public static func jobsInSight(run: Int64?, kinds: [String], threads: Int?, memoryMb: Int?, offers: [String]) -> Request {
         Request(jobsInSightStatement, [run.map { .int($0) } ?? .null, .textArray(kinds), threads.map { .int($0) } ?? .null, memoryMb.map { .int($0) } ?? .null, .textArray(offers)])
     }
@@ -254,6 +254,7 @@ extension Request {
           select from ofa.live join ofa.lane on lane.id = live.lane_id
           where ($1::bigint is null or live.run_id = $1::bigint)
             and (live.state = 'running' or lane.kind = any ($2::text[])
+              and not exists (select from ofa.run_hold where run_hold.run_id = live.run_id)
               and ($3::int is null or lane.threads <= $3::int)
               and ($4::int is null or lane.memory_mb <= $4::int) and lane.requires <@ $5::text[]
               and not exists (select from ofa.permit_key where permit_key.id = lane.key_id and permit_key.slots = 0)

@@ -1,0 +1,36 @@
+-- Counts what the runs of each budget in force used, unless that was done within the last second or is being done, and marks
+-- budgets that are reached. Carbon is by the newest factor set.
+create or replace function ofa.count_budgets() returns void language plpgsql as $$
+begin
+  with mine as materialized (
+    select * from ofa.budget where lifted_at is null and checked_at not between ofa.now() - interval '1 second' and ofa.now()
+    order by id for update skip locked
+  ), counted as materialized (
+    select mine.id, coalesce(sum(cost.energy_uj), 0)::bigint as uj,
+      coalesce(sum(round(cost.energy_uj * rate.ug_per_uj)), 0)::bigint as ug
+    from mine
+    left join lateral (
+      select account.id from ofa.account where account.run_id = mine.run_id
+      union all
+      select account.id from ofa.account where account.pipeline = mine.pipeline
+    ) as account on true
+    left join ofa.cost_row as cost on cost.account_id = account.id
+      and cost.hour >= date_trunc('hour', mine.since at time zone 'UTC') at time zone 'UTC'
+    left join ofa.rate on rate.version = (select max(version) from ofa.factor_set) and rate.zone = cost.zone
+      and cost.hour >= rate.valid_from and cost.hour < rate.valid_until
+    group by mine.id
+  ), compared as (
+    select mine.id, counted.uj, counted.ug, concat_ws(' and ',
+      case when uj >= max_uj then format('%s of %s kWh', trim_scale(round(uj / 3.6e12, 9)),
+        trim_scale(round(max_uj / 3.6e12, 9))) end,
+      case when ug >= max_ug then format('%s of %s g CO2e', trim_scale(round(ug / 1e6, 6)),
+        trim_scale(round(max_ug / 1e6, 6))) end) as reached
+    from mine join counted on counted.id = mine.id
+  )
+  update ofa.budget set checked_at = ofa.now(), used_uj = compared.uj, used_ug = compared.ug,
+    reached_at = coalesce(reached_at, case when reached <> '' then ofa.now() end),
+    reason = coalesce(reason, nullif(reached, '') || case when run_id is null then ' of all runs named ' || pipeline
+      else '' end)
+  from compared where budget.id = compared.id;
+end
+$$;
