@@ -66,7 +66,9 @@ struct BudgetTests {
         return try queue.checkBudgets(leases)
     }
 
-    private func limit(joules: Int64) -> EnergyBudget.Limits { .init(microjoules: joules * 1_000_000) }
+    private func limit(joules: Int64) -> EnergyBudget.Limits {
+        .init(microjoules: joules * 1_000_000)
+    }
 
     @Test("a run is held by the joule that reaches its budget, not before; lifted, it goes on")
     func held() throws {
@@ -155,11 +157,7 @@ struct BudgetTests {
         let lease = try fixture.claimOne(session)
         try meter(10, lease)
         func set(_ change: String) throws {
-            try queue.connection.execute(
-                Request(
-                    Statement(
-                        name: "Straggler",
-                        sql: "update ofa.live set \(change) where state <> 'running'")))
+            try queue.connection.script("update ofa.live set \(change) where state <> 'running'")
         }
         try queue.setBudget(.run(run), limit(joules: 1), isSoft: false)
         try set("state = 'available', due_at = null")

@@ -4,17 +4,20 @@
 extension Routine {
     /// The routine sql/functions/api_1/check_budgets.sql.
     static let api1CheckBudgets = Routine(
-        name: "api_1/check_budgets", checksum: "05d946757534a8ab0ce1442435eca3780ec2ec18bbf3f7ed44b9715ea9fc673e", sql: #"""
+        name: "api_1/check_budgets", checksum: "5240bb80059d59905d66fa1dd13a7d722e8b4ca8779d8f1c00e0a640ff56744b", sql: #"""
         -- Compares what runs used with their budgets: holds the runs of hard budgets that are reached, and lets held runs go on
         -- whose budget was lifted or replaced. Returns those of the given leases (`p_jobs` with `p_tokens`) whose runs are held, with
-        -- what was reached. Without budgets this reads two empty tables.
+        -- what was reached. Without budgets this reads two empty tables and an index.
         create or replace function ofa_api_1.check_budgets(p_jobs bigint[], p_tokens bigint[])
         returns table (token bigint, reason text)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         #variable_conflict use_column
         begin
           if not exists (select from ofa.budget where lifted_at is null)
-            and not exists (select from ofa.run_hold) then return; end if;
+            and not exists (select from ofa.run_hold)
+            and not exists (select from ofa.live where state in ('scheduled', 'retryable') and due_at = ofa.never()) then
+            return;
+          end if;
           perform ofa.count_budgets();
           perform ofa.hold_runs();
           return query

@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/hold_runs.sql.
     static let holdRuns = Routine(
-        name: "hold_runs", checksum: "d4ebcd8138d3672d4534231144e1ad2be7c182de853e2608b0e1f78147231ad4", sql: #"""
+        name: "hold_runs", checksum: "3a1b424eabde7da97b6cf356bdb18ad118fbac211169ecced5bd988f399bf6aa", sql: #"""
         -- Holds the unfinished runs whose hard budget is reached, and lets held runs go on that have none any more, or have ended.
         -- Lock order: budgets, runs, jobs that are not running.
         create or replace function ofa.hold_runs() returns void language plpgsql as $$
@@ -32,7 +32,8 @@ extension Routine {
                 and (run_id = run.id or pipeline = run.name))
             order by run_hold.run_id
           loop
-            perform ofa.let_go(v_run);
+            perform from ofa.run where id = v_run for no key update;
+            delete from ofa.run_hold where run_id = v_run;
           end loop;
           perform ofa.hold_jobs();
         end
