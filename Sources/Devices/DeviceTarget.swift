@@ -62,31 +62,40 @@ public struct DeviceTarget: Codable, Hashable, Sendable {
         self.threads = threads
     }
 
+    /// The bits in which networks for the device are measured: 8 (post-training quantisation) if a weight has one byte,
+    /// otherwise 32 (floats).
+    public var bits: Int { bytesPerWeight == 1 ? 8 : 32 }
+
     /// The assumption behind the device's memory and flash figures, as a sentence for reports.
     public var assumption: String {
         "\(8 * bytesPerWeight)-bit weights and \(8 * bytesPerActivation)-bit activations assumed"
-            + (bytesPerWeight == 1 ? "; the accuracy is that of 32-bit floats" : "")
+            + (bits == 8 ? "; flash includes a scale and a bias of 32 bits for each channel" : "")
     }
 
     /// Returns the costs of a network on this device. `latencyMs` is nil if unknown; without `energyMJ`, energy is
     /// modelled.
     ///
-    /// Peak memory = batch × live activations (`NetworkCost.liveActivationElements`) × bytes of an activation; flash =
-    /// stored numbers × bytes of a weight. Both are exact integers.
+    /// Peak memory = batch × live activations (`NetworkCost.liveActivationElements`) × bytes of an activation; flash:
+    /// see `flashBytes`. Both are exact integers.
     public func metrics(_ cost: NetworkCost, latencyMs: Double?, energyMJ: Double? = nil)
         -> NetworkMetrics
     {
         NetworkMetrics(
             latencyMs: latencyMs, macs: cost.macs, params: cost.parameters,
             peakMemoryBytes: batch * cost.liveActivationElements * bytesPerActivation,
-            flashBytes: cost.flashElements * bytesPerWeight,
-            energyMJ: energyMJ ?? modelledEnergyMJ(cost))
+            flashBytes: flashBytes(cost), energyMJ: energyMJ ?? modelledEnergyMJ(cost))
+    }
+
+    /// Returns the bytes of a network's stored weights: those of the quantised network in eight bits, otherwise stored
+    /// numbers × bytes of a weight.
+    public func flashBytes(_ cost: NetworkCost) -> Int {
+        bits == 8 ? cost.eightBitBytes : cost.flashElements * bytesPerWeight
     }
 
     /// Returns the energy of one batch in millijoules, modelled by `energyModel`.
     public func modelledEnergyMJ(_ cost: NetworkCost) -> Double {
         energyModel.energyMJ(
-            macs: batch * cost.macs, weightBytes: cost.flashElements * bytesPerWeight,
+            macs: batch * cost.macs, weightBytes: flashBytes(cost),
             activationBytes: batch * cost.movedActivationElements * bytesPerActivation)
     }
 

@@ -1,5 +1,6 @@
 // `ofa device` as its users type it.
 import Foundation
+import Networks
 import TestSupport
 import Testing
 
@@ -204,8 +205,12 @@ import Testing
         #expect(device["latency_ms"] is Double)
         let small = try place.document(
             cost + ["--device", "twin", "--bytes-per-weight", "1"])
-        #expect(
-            4 * (try #require(small["flash_bytes"] as? Int)) == device["flash_bytes"] as? Int)
+        let costs = try NetworkCost(
+            .fashion,
+            SearchSpace.fashion.architecture(
+                "{\"ks\":\(nine),\"e\":\(nine),\"d\":[2,2,2],\"r\":28}"))
+        #expect(small["flash_bytes"] as? Int == costs.eightBitBytes)
+        #expect(device["flash_bytes"] as? Int == 4 * costs.flashElements)
         #expect(try place.ofa(cost + ["--device", "nothing"]).status == 2)
         let missing = try place.ofa(
             "device", "add", "d", "--kind", "phone", "--latency-table", "nothing")

@@ -12,11 +12,17 @@ import Testing
         let cost = try NetworkCost(tinySpace, tinySpace.largest)
         let small = DeviceTarget(name: "mcu", kind: .microcontroller, limits: .init())
         let metrics = small.metrics(cost, latencyMs: nil)
-        #expect(metrics.flashBytes == cost.flashElements)
+        #expect(metrics.flashBytes == cost.eightBitBytes)
+        // A scale and a bias of four bytes stand beside each output's weights, where floats have a bias of one number.
+        #expect(cost.eightBitBytes > cost.flashElements)
         #expect(metrics.peakMemoryBytes == cost.liveActivationElements)
         #expect(small.assumption.hasPrefix("8-bit weights and 8-bit activations assumed"))
+        #expect(!small.assumption.contains("accuracy") && small.bits == 8)
         let phone = DeviceTarget(name: "phone", kind: .phone, limits: .init())
         #expect(phone.metrics(cost, latencyMs: 2).flashBytes == 4 * cost.flashElements)
+        #expect(phone.bits == 32)
+        let half = DeviceTarget(name: "half", kind: .phone, limits: .init(), bytesPerWeight: 2)
+        #expect(half.bits == 32 && half.flashBytes(cost) == 2 * cost.flashElements)
         #expect(phone.metrics(cost, latencyMs: 2).peakMemoryBytes == 4 * metrics.peakMemoryBytes)
     }
 

@@ -50,6 +50,7 @@ import Testing
             let expected = network.forward(images, shape, mode: .running).values
             for rule in RangeRule.both {
                 let made = try QuantisedGraph(graph, ranges: histograms.ranges(rule))
+                #expect(made.weightBytes == NetworkCost(shape).eightBitBytes, "\(space.name)")
                 let got = Self.logits(made, images)
                 let error = zip(got, expected).reduce(Float(0)) {
                     $0 + ($1.0 - $1.1) * ($1.0 - $1.1)

@@ -18,6 +18,9 @@ public struct NetworkCost: Codable, Sendable, Hashable {
     /// How many numbers a deployed network stores: weights with batch norms folded in, one bias per normalised channel,
     /// and the other biases.
     public var flashElements: Int
+    /// How many bytes a network quantised to eight bits stores (`QuantisedGraph.weightBytes`): one for each weight, and
+    /// eight for the scale and the bias of each output of a convolution or dense layer.
+    public var eightBitBytes: Int
     /// Peak memory: the largest number of activation elements of one image that are live at the same time. While an
     /// operator runs, its input and output are live. Inputs of later operators are live too: the block's input if there
     /// is a skip, a bottleneck block's shortcut, and the depthwise output while squeeze-and-excite computes the gate.
@@ -143,6 +146,7 @@ public struct NetworkCost: Codable, Sendable, Hashable {
         Self.add(part.macs, to: &macs)
         peakActivationElements = max(peakActivationElements, part.peakActivationElements)
         Self.add(part.flashElements, to: &flashElements)
+        Self.add(part.eightBitBytes, to: &eightBitBytes)
         liveActivationElements = max(liveActivationElements, part.liveActivationElements)
         Self.add(part.movedActivationElements, to: &movedActivationElements)
     }
@@ -155,7 +159,7 @@ public struct NetworkCost: Codable, Sendable, Hashable {
 
     private init() {
         (parameters, macs, peakActivationElements, flashElements) = (0, 0, 0, 0)
-        (liveActivationElements, movedActivationElements) = (0, 0)
+        (eightBitBytes, liveActivationElements, movedActivationElements) = (0, 0, 0)
     }
 
     /// Counts one operator that reads `reads` and writes `writes` elements, while `held` further
@@ -198,6 +202,7 @@ public struct NetworkCost: Codable, Sendable, Hashable {
         let area = outSize * outSize
         Self.add(weights + 2 * outWidth, to: &parameters)
         Self.add(weights + outWidth, to: &flashElements)
+        Self.add(weights + 8 * outWidth, to: &eightBitBytes)
         Self.add(weights * area, to: &macs)
         peakActivationElements = max(
             peakActivationElements, input + outWidth * area + weights + residual)
@@ -207,6 +212,7 @@ public struct NetworkCost: Codable, Sendable, Hashable {
         let stored = inWidth * outWidth + (hasBias ? outWidth : 0)
         Self.add(stored, to: &parameters)
         Self.add(stored, to: &flashElements)
+        Self.add(inWidth * outWidth + 8 * outWidth, to: &eightBitBytes)
         Self.add(inWidth * outWidth, to: &macs)
     }
 }
