@@ -47,16 +47,27 @@ public enum NetworkExport {
     }
 
     /// Returns whether `digest` is that of the bytes of `artifact`, or of an export of it: exports have the same bytes
-    /// each time. `cache` is as in `StoredNetwork`.
+    /// each time; those in eight bits, on processors with the same instruction set. `cache` is as in `StoredNetwork`;
+    /// `threads` quantise, if the digest is not that of an export in floats.
     public static func has(
-        _ digest: Digest, of artifact: Artifact, _ connection: Connection, cache: BlobCache
+        _ digest: Digest, of artifact: Artifact, _ connection: Connection, cache: BlobCache,
+        threads: Int
     ) throws -> Bool {
         if digest == artifact.digest { return true }
         guard artifact.kind == ArtifactRole.subnet.rawValue else { return false }
         let network = try StoredNetwork(artifact, connection, cache: cache)
-        return try [false, true].contains {
-            Digest.of(try bytes(of: network, .onnx, normalises: $0)) == digest
+        func has(_ format: Format, _ quantised: NetworkQuantisation? = nil) throws -> Bool {
+            try [false, true].contains {
+                let made = try bytes(of: network, format, normalises: $0, quantised: quantised)
+                return Digest.of(made) == digest
+            }
         }
+        if try has(.onnx) { return true }
+        // A network without a data set cannot be exported in eight bits.
+        guard network.inputs[.dataset] != nil else { return false }
+        return try has(
+            .onnxInt8,
+            NetworkQuantisation(of: network, connection, cache: cache, threads: threads))
     }
 
     /// An input of the attempt that extracted a network.

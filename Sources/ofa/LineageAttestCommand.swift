@@ -14,7 +14,8 @@ struct LineageAttest: ParsableCommand {
         abstract: "Writes an in-toto statement with SLSA provenance about an artifact.",
         discussion: """
             With OFA_SIGNING_KEY, the file of an Ed25519 private key in PEM, the statement is signed and wrapped in a \
-            DSSE envelope. --file adds a file as a subject: the artifact's own bytes, or an export of it; another file is refused.
+            DSSE envelope. --file adds a file as a subject: the artifact's own bytes, or an export of it in any format; another \
+            file is refused. An export in eight bits is quantised again to compare it, on the same kind of processor.
 
             Examples:
               ofa lineage attest 17 -o phone.intoto.json
@@ -63,7 +64,10 @@ struct LineageAttest: ParsableCommand {
     {
         let digest = Digest.of(try Input.bytes(path))
         let cache = BlobCache(folder: DatabaseOptions.home + "/cache")
-        guard try NetworkExport.has(digest, of: artifact, connection, cache: cache) else {
+        guard
+            try NetworkExport.has(
+                digest, of: artifact, connection, cache: cache, threads: HostRoom.machineThreads)
+        else {
             let again = artifact.kind == ArtifactRole.subnet.rawValue ? "export" : "artifacts get"
             throw CommandFailure.notTrue(
                 "\(path) is no export of artifact \(artifact.id) (\(artifact.name)): nothing was stated",
