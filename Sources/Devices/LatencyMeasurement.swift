@@ -124,11 +124,15 @@ private struct TimedNetwork {
 
     init(_ network: CompiledNetwork) {
         self.network = network
-        let shape = network.shape, count = network.pass.images
+        images = Self.images(network.shape, count: network.pass.images)
+    }
+
+    /// Returns `count` grey images of the size that `shape` takes.
+    static func images(_ shape: NetworkShape, count: Int) -> FeatureMap {
         let storage = Storage(
             count: count * shape.resolution * shape.resolution * shape.inputChannels)
         storage.all.fill(with: 0.5)
-        images = Network.input(shape, images: count, storage: storage)
+        return Network.input(shape, images: count, storage: storage)
     }
 
     func run() { _ = network.forward(images) }
@@ -160,27 +164,38 @@ private struct TimedNetwork {
     }
 }
 
-/// Times one compiled network in several short sessions with other work between them. On a shared machine one session
+/// Times one compiled network, in floats or in eight bits, in several short sessions with other work between them. On a shared machine one session
 /// may be slow throughout, but rarely all sessions.
 public final class WholeNetworkTimer {
-    private let subject: TimedNetwork
+    private let engine: CPUEngine
+    private let run: () -> Void
     private let clock: PassClock
     private var milliseconds: [Double] = []
 
     /// Prepares to time `network` on its engine, in the thread's CPU time if the engine has one thread, else in
     /// wall-clock time.
-    public init(_ network: CompiledNetwork) {
-        subject = TimedNetwork(network)
-        clock = PassClock(countsProcessorTime: network.pass.engine.threads == 1)
+    public convenience init(_ network: CompiledNetwork) {
+        let subject = TimedNetwork(network)
+        self.init(network.pass.engine) { subject.run() }
+    }
+
+    /// Prepares to time `network`, of `shape` in eight bits, as `init(_:)` does in floats.
+    public convenience init(_ network: CompiledQuantisedNetwork, _ shape: NetworkShape) {
+        let images = TimedNetwork.images(shape, count: network.pass.images)
+        self.init(network.pass.engine) { _ = network.forward(images) }
+    }
+
+    private init(_ engine: CPUEngine, _ run: @escaping () -> Void) {
+        self.engine = engine
+        self.run = run
+        clock = PassClock(countsProcessorTime: engine.threads == 1)
     }
 
     /// The number of threads that the network uses.
-    public var threads: Int { subject.network.pass.engine.threads }
+    public var threads: Int { engine.threads }
 
     /// Runs `body` on each thread that the network uses, for instance to pin the thread to a processor.
-    public func onEachThread(_ body: () -> Void) {
-        subject.network.pass.engine.onEachLane { _ in body() }
-    }
+    public func onEachThread(_ body: () -> Void) { engine.onEachLane { _ in body() } }
 
     /// Runs one session: a warm-up, then `repeats` timings. If `repeats` passes would take over twenty milliseconds,
     /// there are fewer timings, but at least five. A timing is the mean over passes that take about 200 microseconds
@@ -200,7 +215,7 @@ public final class WholeNetworkTimer {
 
     private func mean(_ passes: Int) -> Double {
         clock.begin()
-        for _ in 0..<passes { subject.run() }
+        for _ in 0..<passes { run() }
         clock.mark()
         return clock.milliseconds.reduce(0, +) / Double(passes)
     }

@@ -27,6 +27,8 @@ struct Choice: Codable, Sendable, Equatable {
     var calibrationAugmentation: CalibrationAugmentation?
     /// The definition of the search space; nil in metadata, which hold only `space`, and in data of older versions.
     var definition: SearchSpace?
+    /// 8 if the predicted accuracy is that of eight bits; nil for floats.
+    var bits: Int?
     /// The Pareto front of accuracy over one cost, searched without a limit on that cost. Nil if no front was
     /// requested, and in metadata, where a front would be too long.
     var front: ParetoFront?

@@ -67,8 +67,12 @@ public struct NetworkEvaluation {
         arch = network.figures.arch
         calibrationImages = quantised.calibrationImages
         let clock = ContinuousClock(), start = clock.now
-        confusion = try quantised.confusion(
-            network, on: images, engine: try CPUEngine(threads: threads), progress)
+        var table = Confusion(classes: network.shape.classes)
+        try quantised.count(
+            images.images,
+            BatchLoader(images.source, normalization: network.input.normalization),
+            engine: try CPUEngine(threads: threads), into: &table, progress)
+        confusion = table
         seconds = (clock.now - start) / .seconds(1)
     }
 

@@ -80,11 +80,15 @@ public enum NetworkExport {
         let inputs: [Parent]
     }
 
+    /// The accuracies of a network. For a network measured in eight bits, `bits` is 8, and `float_test` and
+    /// `float_held_out` are its accuracies in floats; other networks lack these three.
     private struct Accuracy: Encodable {
         let test: Double
         let test_images: Int?
         let predicted, predicted_error, held_out: Double?
         let held_out_images: Int?
+        let bits: Int?
+        let float_test, float_held_out: Double?
     }
 
     /// The artifacts that a network was made from, ordered by role. Digests identify them in every database, unlike
@@ -114,7 +118,10 @@ public enum NetworkExport {
                     test: figures.testAccuracy, test_images: figures.testImages,
                     predicted: figures.predictedAccuracy,
                     predicted_error: figures.accuracyUncertainty,
-                    held_out: figures.heldOutAccuracy, held_out_images: figures.heldOutImages)),
+                    held_out: figures.heldOutAccuracy, held_out_images: figures.heldOutImages,
+                    bits: figures.eightBits.map { _ in 8 },
+                    float_test: figures.eightBits?.floatTestAccuracy,
+                    float_held_out: figures.eightBits?.floatHeldOutAccuracy)),
             "lineage": try JSONText.encode(
                 Lineage(
                     stage: network.artifact.producer?.stage, inputs: parents(of: network))),

@@ -12,7 +12,7 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     public let arch: SubnetConfig
     /// The predicted accuracy, 0…1; nil if no search chose the network.
     public internal(set) var predictedAccuracy: Double?
-    /// Top-1 accuracy on the test images, 0…1.
+    /// Top-1 accuracy on the test images, 0…1, in `bits` bits, as all measured figures.
     public internal(set) var testAccuracy: Double
     /// Measured milliseconds of one batch on this machine: the mean of the timings that other work on the machine did
     /// not disturb. Nil if the device is not a computer.
@@ -24,9 +24,10 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     public let macs, params: Int
     /// `flashBytes`: the bytes of the stored weights. `peakActivationBytes`: the largest number of bytes of activations
     /// that are live at the same time. Both are for the device's number formats.
-    public let flashBytes, peakActivationBytes: Int
+    public internal(set) var flashBytes: Int
+    public let peakActivationBytes: Int
     /// The assumptions behind `flashBytes` and `peakActivationBytes`, in words.
-    public let assumption: String
+    public internal(set) var assumption: String
     /// The device with its limits; nil if no search chose the network. This and all later stored fields are nil in data
     /// of older versions.
     public var target: DeviceTarget?
@@ -66,6 +67,12 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
 
     /// The training of this network alone, after its extraction; nil if there was none.
     public var fineTuning: FineTuning?
+
+    /// How the network was quantised, and its accuracies in floats; nil if it was measured in floats.
+    public var eightBits: EightBits?
+
+    /// 8 if the predicted accuracy is that of eight bits; nil for floats, and without a prediction.
+    public var predictedBits: Int?
 
     /// The device's name, with `, fine-tuned` if the network was trained further.
     public var label: String { device + (fineTuning == nil ? "" : ", fine-tuned") }
@@ -114,7 +121,8 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     /// The size limit, in bytes, of the class names in an artifact's metadata.
     static let mostNameBytes = 64 << 10
 
-    static func standardError(_ share: Double, _ count: Int?) -> Double? {
+    /// Returns the sampling error of an accuracy measured on `count` images; nil if their number is unknown or 0.
+    public static func standardError(_ share: Double, _ count: Int?) -> Double? {
         count.flatMap { $0 > 0 ? (share * (1 - share) / Double($0)).squareRoot() : nil }
     }
 }

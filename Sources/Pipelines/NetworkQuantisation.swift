@@ -1,4 +1,4 @@
-// A stored network in eight bits: calibrated on training images of its data set, its ranges chosen on others.
+// A network in eight bits: calibrated on training images of its data set, its ranges chosen on others.
 
 import Artifacts
 import Datasets
@@ -8,7 +8,8 @@ import Postgres
 import Tensors
 import Training
 
-/// The post-training quantisation of a stored network. It never reads test images.
+/// The post-training quantisation of a network. It never reads test images. The same weights and images give the same
+/// integers, so a stage measures the network that `ofa export --format onnx-int8` writes.
 public struct NetworkQuantisation {
     /// The network in eight bits, and the rules of which the better was kept.
     public let result: PostTrainingQuantisation
@@ -35,17 +36,28 @@ public struct NetworkQuantisation {
         }
         let train = try EvaluationImages(.train, of: data, connection, cache: cache)
         try train.check(network.space, network.classNames, of: network.artifact.id)
-        let engine = try CPUEngine(threads: threads)
-        let loader = BatchLoader(train.source, normalization: network.input.normalization)
-        let own = Self.spread(train.images, Self.most.calibration)
+        try self.init(
+            network.shape, network.weights,
+            loader: BatchLoader(train.source, normalization: network.input.normalization),
+            training: train.images, heldOut: try Self.heldOut(data, connection, cache) ?? [],
+            engine: try CPUEngine(threads: threads))
+    }
+
+    /// Quantises the network of `shape` with its own `weights`, calibrated on images `training` of the loader's source.
+    /// Images `heldOut` decide between the rules or, if there are none, training images that did not calibrate.
+    ///
+    /// Errors: those of reading images and of `QuantisedGraph.init`.
+    init(
+        _ shape: NetworkShape, _ weights: Weights, loader: BatchLoader, training: [Int],
+        heldOut: [Int], engine: CPUEngine
+    ) throws {
+        let own = Self.spread(training, Self.most.calibration)
         let others = Self.spread(
-            try Self.heldOut(data, connection, cache) ?? Self.without(own, train.images),
-            Self.most.heldOut)
-        let size = network.shape.resolution
-        let calibration = try Self.batches(own, loader, size, engine).map(\.images)
+            heldOut.isEmpty ? Self.without(own, training) : heldOut, Self.most.heldOut)
+        let calibration = try Self.batches(own, loader, shape.resolution, engine).map(\.images)
         result = try PostTrainingQuantisation(
-            try OperatorGraph(network.shape, network.weights), calibration: calibration,
-            heldOut: try Self.batches(others, loader, size, engine), engine: engine)
+            try OperatorGraph(shape, weights), calibration: calibration,
+            heldOut: try Self.batches(others, loader, shape.resolution, engine), engine: engine)
         (calibrationImages, heldOutImages) = (own.count, others.count)
     }
 
@@ -84,34 +96,35 @@ public struct NetworkQuantisation {
         }
     }
 
-    /// Counts the predictions of `network` in eight bits on `images`. Errors: those of reading images, and
-    /// `invalidArtifact` if an output is not finite.
-    func confusion(
-        _ network: StoredNetwork, on images: EvaluationImages, engine: CPUEngine,
+    /// Adds the predictions in eight bits for `images` of the loader's source to `table`. `progress` gets the share of
+    /// images processed so far, 0…1.
+    ///
+    /// Errors: those of reading images and of `progress`; `invalidArtifact` if an output is not finite.
+    func count(
+        _ images: [Int], _ loader: BatchLoader, engine: CPUEngine, into table: inout Confusion,
         _ progress: (Double) throws -> Void
-    ) throws -> Confusion {
-        let classes = network.shape.classes, count = images.images.count
-        let loader = BatchLoader(images.source, normalization: network.input.normalization)
-        var table = Confusion(classes: classes), compiled: CompiledQuantisedNetwork?
-        for start in stride(from: 0, to: count, by: Self.batch) {
-            let end = min(start + Self.batch, count)
-            let (map, labels) = try loader.batch(
-                images.images[start..<end], size: network.shape.resolution, engine: engine)
+    ) throws {
+        let classes = table.classes, size = result.graph.inputShape[1]
+        var compiled: CompiledQuantisedNetwork?
+        for start in stride(from: 0, to: images.count, by: Self.batch) {
+            let end = min(start + Self.batch, images.count)
+            let (map, labels) = try loader.batch(images[start..<end], size: size, engine: engine)
             if compiled?.pass.images != map.images {
                 compiled = CompiledQuantisedNetwork(
                     result.graph, images: map.images, engine: engine)
             }
             let logits = compiled?.forward(map).values ?? []
             guard logits.allSatisfy(\.isFinite) else {
-                throw PipelineError(notFinite: network.artifact.id)
+                throw PipelineError(
+                    .invalidArtifact, "the network's outputs in eight bits are not finite",
+                    remedy: "use another network: the weights of this one are too large")
             }
             for (place, label) in labels.enumerated() {
                 let own = logits[place * classes..<(place + 1) * classes]
                 table.add(Confusion.Answer(own, label: Int(label)), label: Int(label))
             }
-            try progress(Double(end) / Double(count))
+            try progress(Double(end) / Double(images.count))
         }
-        return table
     }
 
     /// What an exported model's metadata tell.

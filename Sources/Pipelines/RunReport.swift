@@ -241,6 +241,8 @@ extension RunReport.NetworkRow {
         case device, stage, artifact, arch, predicted_accuracy, test_accuracy, latency_ms,
             table_latency_ms, macs, params
         case flash_bytes, peak_activation_bytes, blob_bytes, assumption
+        case bits, predicted_bits, float_test_accuracy, float_held_out_accuracy, quantisation_loss,
+            quantisation
         case accuracy_uncertainty, accuracy_difference, test_accuracy_error, test_images
         case expected_test_accuracy, expected_test_accuracy_error, expected_difference
         case held_out_accuracy, held_out_accuracy_error, held_out_difference, held_out_images
@@ -367,6 +369,14 @@ extension RunReport.NetworkRow {
         try fields.encode(figures.peakActivationBytes, forKey: .peak_activation_bytes)
         try fields.encode(storedBytes, forKey: .blob_bytes)
         try fields.encode(figures.assumption, forKey: .assumption)
+        try fields.encode(figures.bits, forKey: .bits)
+        try fields.encode(
+            figures.predictedAccuracy.map { _ in figures.predictedBits ?? 32 },
+            forKey: .predicted_bits)
+        try fields.encode(figures.floatTestAccuracy, forKey: .float_test_accuracy)
+        try fields.encode(figures.floatHeldOutAccuracy, forKey: .float_held_out_accuracy)
+        try fields.encode(figures.quantisationLoss, forKey: .quantisation_loss)
+        try fields.encode(figures.eightBits?.document, forKey: .quantisation)
         try fields.encode(figures.limitRows, forKey: .limits)
         try fields.encode(figures.again.map(SecondSearchDocument.init), forKey: .second_search)
         try fields.encode(

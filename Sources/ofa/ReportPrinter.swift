@@ -108,28 +108,34 @@ enum ReportPrinter {
         }
         for row in rows {
             try Output.line("  \(row.device): \(row.figures.assumption)")
+            if let note = row.figures.eightBitsNote {
+                try Output.line("  \(row.device): \(note)")
+            }
             if let second = row.figures.again {
                 try Output.line("  \(row.device): \(again(second).dropLast())")
             }
             if let tuning = row.figures.fineTuning {
-                try Output.line("  \(row.device): \(words(tuning))")
+                try Output.line(
+                    "  \(row.device): \(words(tuning, in: row.figures.eightBits == nil ? "" : " in floats"))"
+                )
             }
         }
     }
 
     /// Returns a text about the networks before and after a fine-tuning.
-    private static func words(_ tuning: FineTuning) -> String {
+    private static func words(_ tuning: FineTuning, in floats: String) -> String {
         "fine-tuned for \(amount(tuning.epochs)) epochs from artifact \(tuning.source):"
             + " \(accuracy(tuning.before.accuracy, tuning.error(tuning.before))) before,"
             + (tuning.after.map { " \(accuracy($0.accuracy, tuning.error($0))) after," } ?? "")
-            + " on \(Format.grouped(tuning.heldOutImages)) held-out images; the network"
+            + " on \(Format.grouped(tuning.heldOutImages)) held-out images\(floats); the network"
             + " \(tuning.kept.rawValue) is kept"
             + (tuning.failure.map { ", since the training diverged: \($0)" } ?? "")
     }
 
     private static func networks(_ rows: [RunReport.NetworkRow]) -> Table {
         var table = Table(
-            .text("DEVICE"), .number("PREDICTED"), .number("TEST"), .number("LATENCY ms"),
+            .text("DEVICE"), .number("PREDICTED"), .number("TEST"), .number("BITS", .medium),
+            .number("LATENCY ms"),
             .number("MACs"), .number("PARAMETERS", .medium), .number("FLASH", .medium),
             .number("PEAK MEMORY", .medium), .number("STORED", .low),
             .number("RESOLUTION", .low), .number("ARTIFACT"))
@@ -137,7 +143,7 @@ enum ReportPrinter {
             let figures = row.figures
             return [
                 row.name, figures.predictedAccuracy.map(percent) ?? "",
-                percent(figures.testAccuracy),
+                percent(figures.testAccuracy), String(figures.bits),
                 figures.latencyMs.map { Format.decimal($0, 3) } ?? "", Format.grouped(figures.macs),
                 Format.grouped(figures.params), Format.bytes(figures.flashBytes),
                 Format.bytes(figures.peakActivationBytes),
@@ -158,26 +164,41 @@ enum ReportPrinter {
             let predicted = accuracy(figures.predictedAccuracy, figures.accuracyUncertainty)
             if let heldOut = figures.heldOutAccuracy {
                 table.rows.append([
-                    row.name, "accuracy, held-out images", predicted,
+                    row.name, "accuracy\(figures.bitsSuffix), held-out images", predicted,
                     accuracy(heldOut, figures.heldOutError), points(figures.heldOutDifference),
                 ])
             }
+            if let floats = figures.eightBits?.floatHeldOutAccuracy {
+                table.rows.append(floatRow(row, "held-out", floats, figures.heldOutImages))
+            }
             let expected = accuracy(figures.expectedTestAccuracy, figures.expectedTestError)
             table.rows.append([
-                row.name, "accuracy, test images", expected.isEmpty ? predicted : expected,
+                row.name, "accuracy\(figures.bitsSuffix), test images",
+                expected.isEmpty ? predicted : expected,
                 accuracy(figures.testAccuracy, figures.testError),
                 points(figures.expectedDifference ?? figures.accuracyDifference),
             ])
+            if let floats = figures.eightBits?.floatTestAccuracy {
+                table.rows.append(floatRow(row, "test", floats, figures.testImages))
+            }
             guard figures.tableLatencyMs != nil || figures.latencyMs != nil else { continue }
             let error = figures.latencyError.map { " ± " + Format.decimal(100 * $0, 1) + " %" }
             table.rows.append([
-                row.name, "latency",
+                row.name, "latency" + (figures.latencyMs == nil ? "" : figures.bitsSuffix),
                 figures.tableLatencyMs.map { Format.decimal($0, 3) + (error ?? "") + " ms" } ?? "",
                 figures.latencyMs.map { Format.decimal($0, 3) + " ms" } ?? "not measured here",
                 figures.latencyDifference.map { signed(100 * $0, 1) + " %" } ?? "",
             ])
         }
         return table
+    }
+
+    /// Returns the row of the accuracy in floats of a network that was measured in eight bits.
+    private static func floatRow(
+        _ row: RunReport.NetworkRow, _ part: String, _ share: Double, _ images: Int?
+    ) -> [String] {
+        let error = NetworkFigures.standardError(share, images)
+        return [row.name, "the same in floats, \(part) images", "", accuracy(share, error), ""]
     }
 
     /// Returns a table of the devices' limits with the networks' values.

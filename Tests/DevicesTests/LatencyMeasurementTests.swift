@@ -23,6 +23,26 @@ import Testing
         #expect(timing.sorted.allSatisfy { $0 > 0 } && timing.steady <= timing.sorted[14])
     }
 
+    @Test("a network in eight bits is timed as one in floats", arguments: [1, 2])
+    func eightBits(threads: Int) throws {
+        let supernet = try Weights(supernetOf: tinySpace, seed: 1)
+        let shape = try NetworkShape(tinySpace, tinySpace.smallest)
+        let weights = supernet.extract(shape, statistics: supernet.statistics)
+        let graph = try OperatorGraph(shape, weights), engine = try CPUEngine(threads: threads)
+        let storage = Storage(
+            count: 4 * shape.resolution * shape.resolution * shape.inputChannels)
+        for index in 0..<storage.count { storage.all[index] = Float(index % 7) - 3 }
+        let histograms = ActivationHistograms(
+            graph, batches: [Network.input(shape, images: 4, storage: storage)], engine: engine)
+        let quantised = try QuantisedGraph(graph, ranges: histograms.ranges(.leastSquares))
+        let timer = WholeNetworkTimer(
+            CompiledQuantisedNetwork(quantised, images: 2, engine: engine), shape)
+        #expect(timer.timing == nil && timer.threads == threads)
+        timer.time(repeats: 5)
+        let timing = try #require(timer.timing)
+        #expect(timing.sorted.count == 5 && timing.sorted.allSatisfy { $0 > 0 })
+    }
+
     @Test(
         "the parts of a pass are those of the table's keys, for every family and on several threads",
         arguments: SearchSpace.tinyFamilies, [1, 2])

@@ -114,6 +114,9 @@ public struct ModelCard {
             + (names.isEmpty ? [] : ["", "Classes: " + names.joined(separator: ", ") + more + "."])
     }
 
+    /// Follows the names of figures of a network measured in eight bits.
+    private var inBits: String { figures.eightBits == nil ? "" : ", in 8 bits" }
+
     private var accuracy: [String] {
         func row(_ name: String, _ share: Double?, _ error: Double?, _ images: Int?) -> [String]? {
             share.map { share in
@@ -125,14 +128,25 @@ public struct ModelCard {
                 ]
             }
         }
+        func floats(_ name: String, _ share: Double?, _ images: Int?) -> [String]? {
+            guard figures.eightBits != nil, let share else { return nil }
+            return row(
+                name + ", in floats", share, NetworkFigures.standardError(share, images), images)
+        }
         let rows = [
-            row("test images", figures.testAccuracy, figures.testError, figures.testImages),
             row(
-                "held-out images", figures.heldOutAccuracy, figures.heldOutError,
+                "test images" + inBits, figures.testAccuracy, figures.testError,
+                figures.testImages),
+            floats("test images", figures.floatTestAccuracy, figures.testImages),
+            row(
+                "held-out images" + inBits, figures.heldOutAccuracy, figures.heldOutError,
                 figures.heldOutImages),
+            floats("held-out images", figures.floatHeldOutAccuracy, figures.heldOutImages),
             row("predicted", figures.predictedAccuracy, figures.accuracyUncertainty, nil),
         ].compactMap { $0 }
-        return Self.table(["Top-1", "Accuracy", "Images"], rows) + ["", "± is one standard error."]
+        let note = figures.eightBitsNote.map { ["", Self.safe($0) + "."] } ?? []
+        return Self.table(["Top-1", "Accuracy", "Images"], rows)
+            + ["", "± is one standard error."] + note
     }
 
     private var limits: [String] {
@@ -166,14 +180,15 @@ public struct ModelCard {
         let rows: [[String]] = [
             ["multiply-accumulates of one image", ReportText.grouped(figures.macs)],
             ["parameters", ReportText.grouped(figures.params)],
-            ["flash", ReportText.bytes(figures.flashBytes)],
+            ["flash" + inBits, ReportText.bytes(figures.flashBytes)],
             [
                 "peak memory of activations, \(batch)",
                 ReportText.bytes(figures.peakActivationBytes),
             ],
             ["latency of a \(batch), by table", milliseconds(figures.tableLatencyMs, error)],
             [
-                "latency of a \(batch), measured on one thread of the machine that made the network",
+                "latency of a \(batch), measured on one thread of the machine that made the network"
+                    + inBits,
                 milliseconds(figures.latencyMs, range),
             ],
             [
@@ -213,9 +228,12 @@ public struct ModelCard {
         let trials = quantised.result.trials.map {
             "\(ReportText.percent($0.heldOutAccuracy)) with ranges by \($0.rule)"
         }.joined(separator: ", ")
+        let start =
+            figures.eightBits == nil
+            ? "The accuracy above is that of floats. In eight bits," : "In eight bits,"
         return [
             "Weights are int8 with one scale a channel, maps uint8, sums exact in 32 bits. Ranges come from"
-                + " \(quantised.calibrationImages) training images. The accuracy above is that of floats; in eight bits,"
+                + " \(quantised.calibrationImages) training images. \(start)"
                 + " on \(quantised.heldOutImages) held-out images: \(trials); the file has \(quantised.result.rule).",
             "",
         ]

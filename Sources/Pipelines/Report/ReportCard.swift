@@ -34,14 +34,17 @@ struct ReportCard {
 
     /// The most important figures, in large type.
     private var headline: [String] {
-        var tiles = [(ReportText.percent(figures.testAccuracy), "on \(images) test images")]
+        var tiles = [
+            (ReportText.percent(figures.testAccuracy), "on \(images) test images\(inBits)")
+        ]
         if let latency = figures.latencyMs {
-            tiles.append((ReportText.amount(latency) + " ms", "a batch, measured here"))
+            tiles.append(
+                (ReportText.amount(latency) + " ms", "a batch, measured here\(inBits)"))
         } else if let latency = figures.tableLatencyMs {
             tiles.append((ReportText.amount(latency) + " ms", "a batch, by its table"))
         }
         tiles.append((ReportText.grouped(figures.macs), "multiply-accumulates"))
-        tiles.append((ReportText.bytes(figures.flashBytes), "of stored weights"))
+        tiles.append((ReportText.bytes(figures.flashBytes), "of stored weights\(inBits)"))
         if let branch = row.branch {
             let share = branch.share.map { ReportText.smallPercent($0) } ?? ""
             tiles.append(
@@ -55,6 +58,9 @@ struct ReportCard {
         return ["<div class=\"tiles\">"]
             + tiles.map { "<div><b>\($0.0)</b><span>\($0.1)</span></div>" } + ["</div>"]
     }
+
+    /// Follows the names of figures of a network measured in eight bits.
+    private var inBits: String { figures.eightBits == nil ? "" : ", in 8 bits" }
 
     private var images: String { figures.testImages.map(ReportText.grouped) ?? "the" }
 
@@ -72,18 +78,25 @@ struct ReportCard {
         var rows: [[String]] = []
         if let heldOut = figures.heldOutAccuracy {
             rows.append([
-                "Accuracy, \(figures.heldOutImages.map(ReportText.grouped) ?? "") held-out images",
+                "Accuracy\(figures.bitsSuffix), \(figures.heldOutImages.map(ReportText.grouped) ?? "") held-out images",
                 predicted, accuracy(heldOut, figures.heldOutError),
                 points(figures.heldOutDifference),
             ])
         }
+        func floats(_ share: Double?, _ images: Int?) {
+            guard figures.eightBits != nil, let share else { return }
+            let error = NetworkFigures.standardError(share, images)
+            rows.append(["The same in floats", "–", accuracy(share, error), "–"])
+        }
+        floats(figures.floatHeldOutAccuracy, figures.heldOutImages)
         rows.append([
-            "Accuracy, \(images) test images",
+            "Accuracy\(figures.bitsSuffix), \(images) test images",
             figures.testOffset == nil
                 ? predicted : accuracy(figures.expectedTestAccuracy, figures.expectedTestError),
             accuracy(figures.testAccuracy, figures.testError),
             points(figures.expectedDifference ?? figures.accuracyDifference),
         ])
+        floats(figures.floatTestAccuracy, figures.testImages)
         if figures.tableLatencyMs != nil || figures.latencyMs != nil {
             let error = figures.latencyError.map { " ± " + ReportText.percent($0, 1) } ?? ""
             var spread = ""
@@ -91,14 +104,15 @@ struct ReportCard {
                 spread = " (\(ReportText.amount(low))…\(ReportText.amount(high)))"
             }
             rows.append([
-                "Latency",
+                "Latency" + (figures.latencyMs == nil ? "" : figures.bitsSuffix),
                 figures.tableLatencyMs.map { ReportText.amount($0) + " ms" + error } ?? "–",
                 figures.latencyMs.map { ReportText.amount($0) + " ms" + spread }
                     ?? "not measured here",
                 figures.latencyDifference.map { ReportText.signed(100 * $0, 1) + " %" } ?? "–",
             ])
         }
-        return ReportPage.table(["", "Predicted", "Measured", "Difference"], rows)
+        let note = figures.eightBitsNote.map { ["<p class=\"note\">\(ReportText.safe($0)).</p>"] }
+        return ReportPage.table(["", "Predicted", "Measured", "Difference"], rows) + (note ?? [])
     }
 
     /// The networks before and after a fine-tuning.
@@ -120,7 +134,9 @@ struct ReportCard {
         ]
             + ReportPage.table(
                 [
-                    "Network", "\(ReportText.grouped(tuning.heldOutImages)) held-out images",
+                    "Network",
+                    "\(ReportText.grouped(tuning.heldOutImages)) held-out images"
+                        + (figures.eightBits == nil ? "" : ", in floats"),
                     "Loss",
                     "",
                 ], [row(.before, tuning.before), row(.after, tuning.after)])

@@ -73,7 +73,7 @@ public struct ReportPage: Sendable {
             return [
                 "<a href=\"#network-\(row.artifact)\">\(ReportText.safe(row.name))</a>",
                 figures.predictedAccuracy.map { ReportText.percent($0) } ?? "",
-                ReportText.percent(figures.testAccuracy),
+                ReportText.percent(figures.testAccuracy), String(figures.bits),
                 latencies[place],
                 ReportText.grouped(figures.macs), ReportText.bytes(figures.flashBytes),
                 Self.verdict(figures),
@@ -83,8 +83,8 @@ public struct ReportPage: Sendable {
         return ["<section>", "<h2>All devices</h2>"]
             + Self.table(
                 [
-                    "Device", "Predicted", "Test images", "Latency", "MACs", "Flash", "Limits",
-                    "Energy",
+                    "Device", "Predicted", "Test images", "Bits", "Latency", "MACs", "Flash",
+                    "Limits", "Energy",
                 ], rows) + ["</section>"]
     }
 

@@ -1,6 +1,6 @@
 // fine-tune: trains one extracted network further (Cai et al., ICLR 2020, report 25 and 75 epochs), with checkpoints as in
-// `train`. The network before and after are measured on held-out images, and the better one is kept; only the kept one is
-// measured on test images.
+// `train`. The network before and after are measured in floats on held-out images, and the better one is kept; only the
+// kept one is measured on test images, and in eight bits if the device has them.
 
 import Artifacts
 import Datasets
@@ -65,7 +65,7 @@ enum FineTuneStage {
                 source.before.config,
                 try context.put(
                     try tuned.network.weights.safetensors(metadata: tuned.metadata), as: .subnet),
-                for: source.device, context, engine)
+                for: source.device, source.images, context, engine)
         let figures = try figures(
             kept, source, record, heldOut: record.kept == .before ? before : after, context,
             parameters)
@@ -107,7 +107,7 @@ enum FineTuneStage {
             figures.target
             ?? DeviceTarget(name: figures.device, kind: .phone, limits: Constraints())
         let before = try MaterialiseStage.Cut(
-            figures.arch, artifact.digest, for: device, context, engine)
+            figures.arch, artifact.digest, for: device, images, context, engine)
         return Source(
             artifact: artifact, images: images, device: device, before: before, figures: figures,
             choice: nil)
@@ -214,7 +214,8 @@ enum FineTuneStage {
         heldOut: Evaluator.Result, _ context: StageContext, _ parameters: StageParameters.FineTune
     ) throws -> NetworkFigures {
         var figures: NetworkFigures
-        if let known = source.figures, record.kept == .before,
+        // A network for a device of eight bits that an older version measured in floats is measured again.
+        if let known = source.figures, record.kept == .before, known.bits == source.device.bits,
             try isMeasured(source.artifact, context)
         {
             figures = known
@@ -225,6 +226,8 @@ enum FineTuneStage {
             figures = source.figures ?? new
             figures.testAccuracy = new.testAccuracy
             figures.testImages = new.testImages
+            (figures.flashBytes, figures.assumption) = (new.flashBytes, new.assumption)
+            figures.eightBits = new.eightBits
             figures = figures.timed(kept.timer?.timing)
             figures.describe(context.space, source.images)
         }
@@ -235,10 +238,20 @@ enum FineTuneStage {
             figures.calibrationAugmentation = parameters.calibrationAugmentation ?? .whole
             // The prediction is for the network before the training.
             (figures.predictedAccuracy, figures.accuracyUncertainty) = (nil, nil)
+            figures.predictedBits = nil
             figures.testOffset = nil
         }
         figures.heldOutAccuracy = heldOut.top1
         figures.heldOutImages = heldOut.images
+        if let quantised = kept.quantised {
+            var table = Confusion(classes: kept.alone.classes)
+            try quantised.count(
+                source.images.heldOut, source.images.data.loader, engine: try context.engine(),
+                into: &table
+            ) { _ in try context.job.stopIfAsked() }
+            figures.heldOutAccuracy = table.top1
+            figures.eightBits?.floatHeldOutAccuracy = heldOut.top1
+        }
         figures.fineTuning = record
         return figures
     }

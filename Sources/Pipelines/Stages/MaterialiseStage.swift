@@ -1,6 +1,6 @@
 // materialise: calibrates a network's batch norms in the supernet, extracts and stores its weights, and measures the
-// stored network: its accuracy and, if the device is a computer, its latency. If that latency exceeds the limit, the
-// stage searches for a second network and keeps one of the two.
+// stored network, in eight bits if the device has them: its accuracy and, if the device is a computer, its latency. If
+// that latency exceeds the limit, the stage searches for a second network and keeps one of the two.
 
 import Artifacts
 import Datasets
@@ -59,80 +59,6 @@ enum MaterialiseStage {
                     metadata: figures)
             ],
             result: figures)
-    }
-
-    /// An extracted network, read back from its stored bytes, and its timer if the device is a computer.
-    struct Cut {
-        let config: SubnetConfig
-        let digest: Digest
-        let network: Network
-        let shape, alone: NetworkShape
-        let timer: WholeNetworkTimer?
-
-        /// Reads the network with the genes `config` from its stored bytes, which are verified, so that the network that
-        /// is measured is the stored one and runs without the supernet.
-        init(
-            _ config: SubnetConfig, _ digest: Digest, for device: DeviceTarget,
-            _ context: StageContext, _ engine: CPUEngine
-        ) throws {
-            self.config = config
-            self.digest = digest
-            shape = try NetworkShape(context.space, config)
-            let bytes = try context.bytes(digest)
-            (network, alone) = try MaterialiseStage.subnet(shape, bytes: bytes, engine: engine)
-            timer =
-                device.kind == .computer
-                ? WholeNetworkTimer(
-                    CompiledNetwork(
-                        network.weights, alone, images: device.batch,
-                        engine: try CPUEngine(threads: device.threads))) : nil
-        }
-    }
-
-    /// Extracts networks from the input supernet.
-    struct Cutter {
-        private let context: StageContext
-        private let parameters: StageParameters.Materialise
-        private let engine: CPUEngine
-        private let supernet: Network
-        private let augmentation: Augmentation
-        let images: TrainingImages
-
-        init(_ context: StageContext, _ parameters: StageParameters.Materialise) throws {
-            self.context = context
-            self.parameters = parameters
-            try context.checkSplit(.supernet)
-            images = try context.trainingImages(
-                normalization: try context.supernetNormalization())
-            augmentation = try context.augmentation(parameters.calibrationAugmentation)
-            engine = try context.engine()
-            supernet = try Network(
-                supernet: try context.supernet(), of: context.space, engine: engine)
-        }
-
-        func cut(_ config: SubnetConfig, for device: DeviceTarget) throws -> Cut {
-            let shape = try NetworkShape(context.space, config)
-            let statistics = try Evaluator(supernet).calibrate(
-                shape, data: images.data, count: parameters.calibrationImages,
-                augmentation: augmentation, seed: context.arguments.seed)
-            var metadata = [
-                "space": context.space.name, "arch": try JSONText.encode(config),
-            ]
-            if !images.classNames.isEmpty {
-                metadata["classes"] = try JSONText.encode(images.classNames)
-            }
-            let weights = supernet.extract(shape, statistics: statistics)
-            let recipe = SubnetRecipe(
-                weights, space: context.space, arch: config, metadata: metadata)
-            let bytes = try weights.safetensors(metadata: metadata)
-            let digest = try context.put(
-                bytes, as: .subnet,
-                recipe: BlobRecipe(
-                    try recipe.encoded(), parent: try context.input(.supernet).digest))
-            context.job.progress(
-                fraction: 0.4, message: "weights stored, measuring on test images")
-            return try Cut(config, digest, for: device, context, engine)
-        }
     }
 
     /// Runs a second search if the first network's measured latency exceeds the limit; otherwise returns nil. The
@@ -208,77 +134,6 @@ enum MaterialiseStage {
         return kept(second, figures(choice.device, second, other, measured))
     }
 
-    /// Measures accuracy on the test images and, to compare with the prediction, on `heldOut` held-out images. The test
-    /// images are divided into parts; before each part and after the last, the networks of `timing` are timed. The share
-    /// `done` of the stage is done before.
-    static func measure(
-        _ cut: Cut, _ images: TrainingImages, heldOut: Int, timing: [Cut], _ context: StageContext,
-        done: Double = 0.4
-    ) throws -> (test: Evaluator.Result, heldOut: Evaluator.Result?) {
-        let evaluator = Evaluator(cut.network), timers = timing.compactMap(\.timer)
-        func measure(_ loader: BatchLoader, _ images: some Sequence<Int>) throws
-            -> Evaluator.Result
-        {
-            try evaluator.measure(
-                cut.alone, statistics: cut.network.weights.statistics, loader: loader,
-                images: Array(images))
-        }
-        let source = try context.images(.testImages).source
-        let loader = BatchLoader(source, normalization: images.normalization)
-        let count = source.count, share = (1 - done) * (heldOut > 0 ? 0.58 : 1)
-        var parts: [Evaluator.Result] = []
-        let processors = timers.map(\.threads).max().map { ThreadPinning.leastBusy($0) }
-        func time() {
-            processors?.whilePinned { pinning in
-                for timer in timers {
-                    timer.onEachThread(pinning.pin)
-                    timer.time(repeats: timings)
-                }
-            }
-        }
-        for part in 0..<testParts {
-            time()
-            let end = count * (part + 1) / testParts
-            parts.append(try measure(loader, count * part / testParts..<end))
-            try context.job.stopIfAsked()
-            context.job.progress(
-                fraction: done + share * Double(part + 1) / Double(testParts),
-                message: "measured on \(end) of \(count) test images")
-        }
-        time()
-        let test = Evaluator.Result(together: parts)
-        guard heldOut > 0 else { return (test, nil) }
-        context.job.progress(fraction: done + share, message: "measuring on held-out images")
-        return (test, try measure(images.data.loader, images.heldOut.prefix(heldOut)))
-    }
-
-    /// The number of parts of the test images, and of latency timings before each part and after
-    /// the last.
-    private static let testParts = 4, timings = 20
-
-    static func figures(
-        _ device: DeviceTarget, _ cut: Cut, _ choice: Choice?,
-        _ measured: (test: Evaluator.Result, heldOut: Evaluator.Result?)
-    ) -> NetworkFigures {
-        let timing = cut.timer?.timing
-        let metrics = device.metrics(NetworkCost(cut.shape), latencyMs: timing?.steady)
-        var figures = NetworkFigures(
-            device: device.name, arch: cut.config,
-            predictedAccuracy: choice?.result.predictedAccuracy,
-            testAccuracy: measured.test.top1, latencyMs: timing?.steady,
-            tableLatencyMs: choice?.result.metrics.latencyMs,
-            macs: metrics.macs, params: metrics.params, flashBytes: metrics.flashBytes,
-            peakActivationBytes: metrics.peakMemoryBytes, assumption: device.assumption)
-        figures.target = choice?.device
-        figures.accuracyUncertainty = choice?.uncertainty
-        figures.latencyError = choice?.latencyError
-        figures.energyMJ = choice?.result.metrics.energyMJ ?? metrics.energyMJ
-        figures.testImages = measured.test.images
-        figures.heldOutAccuracy = measured.heldOut?.top1
-        figures.heldOutImages = measured.heldOut?.images
-        return figures.timed(timing)
-    }
-
     /// Returns the genes that the parameters or the input search result choose, with their device.
     static func chosen(
         _ context: StageContext, _ parameters: StageParameters.Materialise
@@ -345,39 +200,5 @@ enum MaterialiseStage {
         }
         let name = context.arguments.stage
         return (config, DeviceTarget(name: name, kind: .phone, limits: Constraints()), nil)
-    }
-
-    /// Returns a standalone network from stored weights, and its shape with consecutively numbered blocks.
-    static func subnet(
-        _ shape: NetworkShape, bytes: [UInt8], engine: CPUEngine
-    ) throws -> (Network, NetworkShape) {
-        let file = try Safetensors.decode(bytes: bytes)
-        let weights = Weights(ParameterLayout(shape, naming: .extracted), in: engine)
-        try weights.load(file.tensors.mapValues { ($0.shape, $0.values) })
-        return Network.alone(weights, shape, engine: engine)
-    }
-}
-
-extension NetworkFigures {
-    /// Returns a copy with the latency of `timing`; an unchanged copy if `timing` is nil.
-    func timed(_ timing: LatencyMeasurement.Timing?) -> NetworkFigures {
-        guard let timing else { return self }
-        var figures = self
-        figures.latencyMs = timing.steady
-        figures.latencyMsLow = timing.sorted[timing.sorted.count / 10]
-        figures.latencyMsHigh = timing.sorted[timing.sorted.count * 9 / 10]
-        return figures
-    }
-
-    /// Adds the space, and what the training images say: how images become the network's input, and the classes.
-    mutating func describe(_ space: SearchSpace, _ images: TrainingImages) {
-        definition = space
-        input = NetworkInput(
-            normalization: images.normalization,
-            fixedSize: images.data.loader.source.fixedSize)
-        let names = images.classNames.map(\.description)
-        if !names.isEmpty, names.reduce(0, { $0 + $1.utf8.count }) <= Self.mostNameBytes {
-            classNames = names
-        }
     }
 }
