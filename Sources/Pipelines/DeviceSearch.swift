@@ -107,9 +107,11 @@ struct DeviceSearch {
             type, from: artifact.metadataJSON, what: "artifact \(artifact.id) (\(artifact.kind))")
     }
 
-    /// Returns a search for `device`. Errors: `infeasible` with the smallest reachable values.
+    /// Returns a search for `device`. Errors: `infeasible` with the smallest reachable values; `outsideDomain` for a
+    /// predictor of accuracies in eight bits, if the device computes in floats.
     func search(_ device: DeviceTarget) throws -> EvolutionarySearch {
-        try EvolutionarySearch(
+        try predictor.checkBits(of: device)
+        return try EvolutionarySearch(
             space: space, resolutions: sizes, device: device, latencyTable: latencyTable,
             energyTable: energyTable, options: options)
     }

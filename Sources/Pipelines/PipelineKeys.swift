@@ -52,11 +52,11 @@ enum PipelineKeys {
         case .sampleAccuracy:
             [
                 "subnets", "images", "calibration_images", "calibration_augmentation", "shards",
-                "after", "resolutions",
+                "after", "resolutions", "bits",
             ]
-        case .fitPredictor: ["method"]
+        case .fitPredictor: ["method", "bits"]
         case .measureDevice: ["device", "repeats", "whole_networks", "resolutions"]
-        case .search: ["device", "front_evaluations"]
+        case .search: ["device", "front_evaluations", "bits"]
         case .materialise: ["device", "network", "calibration_images", "calibration_augmentation"]
         case .fineTune:
             [

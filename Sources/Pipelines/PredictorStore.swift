@@ -13,6 +13,8 @@ public enum PredictorStore {
         let resolutions: [Int]
         let quality: FitQuality?
         let source: ArtifactSource?
+        /// 8 for accuracies in eight bits; nil for floats.
+        let bits: Int?
     }
 
     /// Stores a user-supplied predictor, which was read or fitted from the file `source`, as an artifact without a
@@ -26,7 +28,7 @@ public enum PredictorStore {
             Metadata(
                 space: predictor.space, method: predictor.methodName,
                 resolutions: predictor.fittedResolutions, quality: predictor.quality,
-                source: source))
+                source: source, bits: predictor.bits == 8 ? 8 : nil))
         return try connection.transaction { connection in
             let digest = try BlobStore(connection).put(
                 bytes, elementSize: 4, kind: ArtifactRole.predictor.rawValue)
@@ -43,6 +45,16 @@ public enum PredictorStore {
         var predictor = try AccuracyPredictor(bytes: bytes, source: "artifact \(artifact.id)")
         predictor.trained = try predictor.trained ?? trained(artifact)
         return predictor
+    }
+
+    /// The metadata of a predictor that says its bits.
+    private struct Bits: Decodable {
+        let bits: Int?
+    }
+
+    /// Returns the bits of the accuracies that a predictor was fitted on: 8, or 32 for floats.
+    static func bits(of artifact: Artifact) throws -> Int {
+        try DeviceSearch.metadata(Bits.self, artifact).bits ?? 32
     }
 
     /// Returns the trained domain of the predictor's supernet; nil if the artifact's metadata do not record it.

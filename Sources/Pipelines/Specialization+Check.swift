@@ -22,7 +22,7 @@ extension Specialization {
         note: (String) -> Void
     ) throws {
         let store = ArtifactStore(connection), blobs = BlobStore(connection)
-        guard let predictor = sources.artifacts[.predictor] else { return }
+        guard let predictor = sources.predictor(for: device.target) else { return }
         let isTimed = device.target.limits.latencyMsMax != nil
         let supernet = try sources.artifacts[.supernet].map(store.get)
         let inputs = DeviceSearch.Inputs(

@@ -25,6 +25,14 @@ extension Specialization {
         /// these networks were also measured on held-out images.
         public private(set) var testOffset: TestOffset?
         fileprivate(set) var artifacts: [ArtifactRole: ArtifactID]
+        /// The predictor for devices of eight bits: the newest of accuracies in eight bits that was fitted on subnets of the
+        /// same supernet, calibrated alike. Nil if there is none, or if the predictor was named.
+        var eightBitPredictor: ArtifactID?
+
+        /// Returns the predictor for searches for `device`.
+        func predictor(for device: DeviceTarget) -> ArtifactID? {
+            (device.bits == 8 ? eightBitPredictor : nil) ?? artifacts[.predictor]
+        }
 
         /// A copy without the test offset, so that new networks are also measured on held-out images.
         public var measuringHeldOut: Sources {
@@ -49,7 +57,8 @@ extension Specialization {
     }
 
     /// Returns the sources of the newest fitted predictor whose lineage is complete. With `run`, only predictors of
-    /// that run count.
+    /// that run count. A predictor of accuracies in eight bits counts only if there is no other; `withEightBits` also finds
+    /// the newest of these, for devices of eight bits.
     ///
     /// `supernet` and `predictor` are artifacts by number, digest or name: a supernet implies its newest predictor, and
     /// a predictor implies its supernet. A run that this version cannot read is skipped with a note, unless `run` names
@@ -58,9 +67,11 @@ extension Specialization {
     /// another kind.
     public static func sources(
         _ connection: Connection, run: RunID? = nil, supernet: String? = nil,
-        predictor: String? = nil, note: @escaping (String) -> Void = { _ in }
+        predictor: String? = nil, withEightBits: Bool = false,
+        note: @escaping (String) -> Void = { _ in }
     ) throws -> Sources {
-        try SourceFinder(connection, note).find(run: run, supernet: supernet, predictor: predictor)
+        try SourceFinder(connection, note).find(
+            run: run, supernet: supernet, predictor: predictor, withEightBits: withEightBits)
     }
 }
 
@@ -78,12 +89,21 @@ private struct SourceFinder {
         queue = JobQueue(connection)
     }
 
-    func find(run: RunID?, supernet: String?, predictor: String?) throws -> Specialization.Sources {
+    func find(run: RunID?, supernet: String?, predictor: String?, withEightBits: Bool) throws
+        -> Specialization.Sources
+    {
         if let run { _ = try queue.run(run) }
         let supernet = try supernet.map { try artifact($0, .supernet) }
         guard let predictor = try predictor.map({ try artifact($0, .predictor) }) else {
-            if let found = try newest(run, supernet, predictedBy: nil) { return found }
-            throw missing(run, supernet)
+            let floats = try newest(run, supernet, predictedBy: nil, bits: 32)
+            let eight =
+                floats == nil || withEightBits
+                ? try newest(run, supernet, predictedBy: nil, bits: 8) : nil
+            guard var found = floats ?? eight else { throw missing(run, supernet) }
+            if let eight, try serves(eight, found) {
+                found.eightBitPredictor = eight.artifacts[.predictor]
+            }
+            return found
         }
         if let own = try sources(of: predictor) {
             guard let supernet, let theirs = own.artifacts[.supernet] else { return own }
@@ -98,7 +118,7 @@ private struct SourceFinder {
         // A user-supplied predictor records its space but no supernet.
         let bytes = try BlobStore(connection).get(predictor.digest)
         let own = try PredictorStore.read(predictor, bytes)
-        guard var found = try newest(run, supernet, predictedBy: own) else {
+        guard var found = try newest(run, supernet, predictedBy: own, bits: nil) else {
             throw missing(run, supernet, space: own.space)
         }
         found = found.measuringHeldOut
@@ -119,12 +139,13 @@ private struct SourceFinder {
     }
 
     /// Returns the sources of the newest fitted predictor that `run` made, that was fitted on networks of `supernet`,
-    /// and whose space lies in the domain of `other`; nil if there is no such predictor. An argument that is nil adds
-    /// no condition.
+    /// whose space lies in the domain of `other`, and that is of accuracies in `bits` bits; nil if there is no such
+    /// predictor. An argument that is nil adds no condition.
     private func newest(
-        _ run: RunID?, _ supernet: Artifact?, predictedBy other: AccuracyPredictor?
+        _ run: RunID?, _ supernet: Artifact?, predictedBy other: AccuracyPredictor?, bits: Int?
     ) throws -> Specialization.Sources? {
         try store.newestMade(kind: ArtifactRole.predictor.rawValue, run: run) { predictor in
+            if let bits, try PredictorStore.bits(of: predictor) != bits { return nil }
             guard let found = try candidate(predictor, isNamed: run != nil) else { return nil }
             do { try other?.checkDomain(space: found.space, resolutions: []) } catch let error
                 as SearchError where error.code == .outsideDomain
@@ -133,6 +154,18 @@ private struct SourceFinder {
             let own = try found.artifacts[.supernet].map { try store.get($0).digest }
             return own == supernet.digest ? found : nil
         }
+    }
+
+    /// Returns whether the predictor of `other` predicts networks of the supernet of `sources`, calibrated alike.
+    private func serves(
+        _ other: Specialization.Sources, _ sources: Specialization.Sources
+    ) throws -> Bool {
+        func supernet(_ sources: Specialization.Sources) throws -> Digest? {
+            try sources.artifacts[.supernet].map { try store.get($0).digest }
+        }
+        return try supernet(other) == supernet(sources)
+            && other.calibrationImages == sources.calibrationImages
+            && other.calibrationAugmentation == sources.calibrationAugmentation
     }
 
     /// Returns the sources of a predictor; nil if its sources are incomplete. If this version cannot read the run that

@@ -110,6 +110,9 @@ public struct Specialization: Sendable {
         if let energies = device.energyTable {
             table[.energyTable] = .artifact(energies.description)
         }
+        if let predictor = sources.predictor(for: target) {
+            table[.predictor] = .artifact(predictor.description)
+        }
         let search = Step.search.stage(target.name)
         try add(search, .search(.init(device: target)), table, needs: needs)
         try add(

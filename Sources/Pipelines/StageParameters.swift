@@ -65,12 +65,16 @@ public enum StageParameters: Codable, Sendable, Equatable {
         public var resolutions: [Int]?
         /// The augmentation of calibration images; nil for none.
         public var calibrationAugmentation: CalibrationAugmentation?
+        /// 8 if every subnet is quantised and measured in eight bits; nil for floats.
+        public var bits: Int?
     }
 
     /// Fits a predictor of accuracy from architecture.
     public struct FitPredictor: Codable, Sendable, Equatable {
         /// The method: `ridge`, `ensemble` or `mlp`.
         public var method: String
+        /// The bits that the measured subnets must have, 8 or 32; nil for any.
+        public var bits: Int?
     }
 
     /// Measures a latency table of this machine.
@@ -92,6 +96,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
         /// The number of networks scored for the Pareto front; 0 for no front, nil for a number that suffices for a
         /// plot.
         public var frontEvaluations: Int?
+        /// The bits that the predictor must be for, 8 or 32; nil for any that the device can have.
+        public var bits: Int?
     }
 
     /// Extracts a network with its own weights and measures it on test images.
@@ -201,7 +207,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
         case .sampleAccuracy: return .sampleAccuracy(try readSampleAccuracy(entry, space: space))
         case .fitPredictor:
             let method = try entry.choice("method", Method.self) ?? .ridge
-            return .fitPredictor(FitPredictor(method: method.rawValue))
+            return .fitPredictor(
+                FitPredictor(method: method.rawValue, bits: try bits(entry)))
         case .measureDevice:
             let device = try device()
             guard device.kind == .computer else {
@@ -222,7 +229,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
                     device: try device(),
                     frontEvaluations: try entry.integer(
                         "front_evaluations", in: 0...EvolutionarySearch.Options.mostFrontEvaluations
-                    )))
+                    ), bits: try bits(entry)))
         case .materialise:
             let network = try Materialised.read(entry, space)
             return .materialise(
@@ -258,7 +265,18 @@ public enum StageParameters: Codable, Sendable, Equatable {
             calibrationImages: try calibrationImages(entry),
             shards: try entry.integer("shards", in: 1...10_000) ?? 8,
             after: try entry.text("after"), resolutions: try sizes(entry, space),
-            calibrationAugmentation: try calibrationAugmentation(entry))
+            calibrationAugmentation: try calibrationAugmentation(entry),
+            bits: try bits(entry) == 8 ? 8 : nil)
+    }
+
+    /// Returns the value of the key `bits`, 8 or 32; nil if the key is missing.
+    private static func bits(_ entry: YAMLReader) throws -> Int? {
+        guard let bits = try entry.integer("bits") else { return nil }
+        guard bits == 8 || bits == 32 else {
+            throw entry.error(
+                "bits", "is \(bits); networks are measured in 8 bits, or in 32: floats")
+        }
+        return bits
     }
 
     static func readAugmentation(_ entry: YAMLReader) throws -> Augmentation {

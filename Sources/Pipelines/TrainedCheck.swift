@@ -49,7 +49,11 @@ struct TrainedCheck {
         case .train(let train): try check(train, stage, entry)
         case .fineTune(let tuning): try check(tuning, stage, entry)
         case .sampleAccuracy(let sampling): try check(sampling, stage, entry)
-        case .search(let search): try check(search, stage, entry)
+        case .search(let search):
+            try checkBits(search, stage, entry)
+            try check(search, stage, entry)
+        case .fitPredictor(let fit):
+            if let samples = maker(.samples, of: stage) { try checkBits(fit.bits, samples, entry) }
         case .evaluate(let evaluation): try check(evaluation, stage, entry)
         case .materialise(let cut) where stage.inputs[.choice] != nil:
             try checkChoice(cut, stage, entry)
@@ -221,6 +225,7 @@ struct TrainedCheck {
             case .sampleAccuracy(let before) = earlier.parameters
         {
             try checkCalibration(sampling.calibrationAugmentation, as: before, of: earlier, entry)
+            try checkBits(sampling.bits ?? 32, earlier, entry)
         }
         let count = try sampled(stage, sampling, known).networkCount
         let wanted = measured(stage)
@@ -291,6 +296,42 @@ struct TrainedCheck {
                 "device", "cannot be served: \(error.reason)", remedy: error.remedy,
                 code: .infeasible)
         }
+    }
+
+    /// Throws `mismatch` for a search by accuracies of other bits than its predictor's, or by accuracies in eight bits for
+    /// a device that computes in floats.
+    private func checkBits(
+        _ search: StageParameters.SearchDevice, _ stage: PipelineDefinition.Stage,
+        _ entry: YAMLReader
+    ) throws {
+        let device = search.device, key = search.bits == nil ? "device" : "bits"
+        let samples = maker(.samples, of: maker(.predictor, of: stage))
+        if let samples { try checkBits(search.bits, samples, entry) }
+        guard (search.bits ?? samples.map(bits(of:))) == 8, device.bits != 8 else { return }
+        let floats = "computes in floats: \(device.bytesPerWeight) bytes a weight"
+        throw entry.error(
+            key,
+            search.bits == 8
+                ? "is 8, and device \(device.name) \(floats)"
+                : "names \(device.name), which \(floats), and its predictor is fitted on accuracies in 8 bits",
+            remedy: "give the device bytes_per_weight: 1, or need a predictor of float accuracies",
+            code: .mismatch)
+    }
+
+    /// Throws `mismatch` unless `bits`, if given, are those in which the stage `samples` measures.
+    private func checkBits(
+        _ bits: Int?, _ samples: PipelineDefinition.Stage, _ entry: YAMLReader
+    ) throws {
+        guard let bits, bits != self.bits(of: samples) else { return }
+        throw entry.error(
+            "bits", "is \(bits), and \(samples.name) measures in \(self.bits(of: samples)) bits",
+            remedy: "write the same in both", code: .mismatch)
+    }
+
+    /// Returns the bits in which a stage measures accuracies.
+    private func bits(of stage: PipelineDefinition.Stage) -> Int {
+        guard case .sampleAccuracy(let sampling) = stage.parameters else { return 32 }
+        return sampling.bits ?? 32
     }
 
     private func checkChoice(

@@ -253,7 +253,7 @@ enum PredictorPrinter {
         let artifact: Int64?
         let space, method: String
         let resolutions: [Int]
-        let features: Int
+        let features, bits: Int
         let trained: TrainedDomain?
         let quality: FitQuality?
     }
@@ -265,7 +265,7 @@ enum PredictorPrinter {
         let document = Document(
             artifact: artifact, space: predictor.space, method: predictor.methodName,
             resolutions: predictor.fittedResolutions, features: predictor.encoder.featureCount,
-            trained: predictor.trained, quality: predictor.quality)
+            bits: predictor.bits, trained: predictor.trained, quality: predictor.quality)
         try Output.answer(document, output) {
             if let artifact { try Output.line("artifact \(artifact)") }
             try Output.line("predictor of \(document.space): \(document.method)")
@@ -274,6 +274,9 @@ enum PredictorPrinter {
                 "  fitted on resolutions \(sizes); no other is predicted"
                     + (predictor.encoder.resolutions.isEmpty
                         ? ", with the same prediction at each" : ""))
+            if document.bits == 8 {
+                try Output.line("  of accuracies in 8 bits, for devices with one byte a weight")
+            }
             if let trained = document.trained {
                 try Output.line(
                     "  of networks within \(trained.words); no other is predicted"

@@ -126,6 +126,7 @@ struct SearchCommand: ParsableCommand {
         options.seed = seed
         options.frontEvaluations = frontEvaluations ?? options.frontEvaluations
         let device = terms.target("", kind)
+        try predictor.checkBits(of: device)
         let search = try given.naming {
             try EvolutionarySearch(
                 space: trained, resolutions: sizes, device: device, latencyTable: table,
@@ -143,17 +144,20 @@ struct SearchCommand: ParsableCommand {
                 )
             }
             Output.endProgress()
-            return try show(found, seconds: seconds())
+            return try show(found, predictor.bits, seconds: seconds())
         }
         let found = try search.run(predictor: predictor)
-        try show(Answer(found, seconds: seconds()))
+        try show(Answer(found, predictor.bits, seconds: seconds()))
     }
 
     private func show(_ answer: Answer) throws {
         try Output.answer(answer, output) {
             var table = Table(.text("RESULT"), .number("VALUE"))
             table.rows = [
-                ["predicted accuracy", Format.decimal(100 * answer.predicted_accuracy, 2) + " %"],
+                [
+                    "predicted accuracy" + (answer.predicted_bits == 8 ? " in 8 bits" : ""),
+                    Format.decimal(100 * answer.predicted_accuracy, 2) + " %",
+                ],
                 ["multiply-accumulates", Format.grouped(answer.macs)],
                 ["parameters", Format.grouped(answer.params)],
             ]
@@ -177,10 +181,10 @@ struct SearchCommand: ParsableCommand {
         }
     }
 
-    private func show(_ front: ParetoFront, seconds: Double) throws {
+    private func show(_ front: ParetoFront, _ bits: Int, seconds: Double) throws {
         let answer = FrontAnswer(
             over: front.axis.rawValue,
-            networks: front.networks.map { Answer($0, seconds: seconds) },
+            networks: front.networks.map { Answer($0, bits, seconds: seconds) },
             evaluations: front.networks.first?.evaluations ?? 0, seconds: seconds)
         try Output.answer(answer, output) {
             var table = Table(
@@ -219,13 +223,15 @@ struct SearchCommand: ParsableCommand {
     private struct Answer: Encodable {
         let arch: SubnetConfig
         let predicted_accuracy: Double
+        let predicted_bits: Int
         let latency_ms: Double?
         let energy_mj: Double?
         let macs, params, peak_memory_bytes, flash_bytes, evaluations: Int
         let seconds: Double
 
-        init(_ found: SearchResult, seconds: Double) {
+        init(_ found: SearchResult, _ bits: Int, seconds: Double) {
             arch = found.arch
+            predicted_bits = bits
             predicted_accuracy = found.predictedAccuracy
             latency_ms = found.metrics.latencyMs
             energy_mj = found.metrics.energyMJ

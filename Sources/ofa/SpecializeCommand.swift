@@ -134,7 +134,8 @@ struct SpecializeCommand: ParsableCommand {
         let connection = try database.connect(url)
         let targets = try targets(connection)
         var sources = try Specialization.sources(
-            connection, run: runID, supernet: supernet, predictor: predictor, note: Output.note)
+            connection, run: runID, supernet: supernet, predictor: predictor,
+            withEightBits: targets.contains { $0.target.bits == 8 }, note: Output.note)
         if measureHeldOut { sources = sources.measuringHeldOut }
         let devices = try targets.map { try withTable($0, sources, connection) }
         let room = room(for: devices.count)

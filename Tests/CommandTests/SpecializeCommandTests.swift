@@ -352,8 +352,8 @@ import Testing
         #expect(try #require(answer["macs"] as? Int) <= 3_000_000)
         #expect(
             Set(answer.keys) == [
-                "arch", "predicted_accuracy", "latency_ms", "energy_mj", "macs", "params",
-                "peak_memory_bytes",
+                "arch", "predicted_accuracy", "predicted_bits", "latency_ms", "energy_mj", "macs",
+                "params", "peak_memory_bytes",
                 "flash_bytes", "evaluations", "seconds",
             ])
 

@@ -13,6 +13,14 @@ enum FitPredictorStage {
     {
         let samples = try context.content(AccuracySamples.self, of: try context.input(.samples))
         try context.space.checkOrigin(of: "accuracies", samples.space, samples.definition)
+        let bits = samples.bits ?? 32
+        guard (parameters.bits ?? bits) == bits else {
+            throw PipelineError(
+                .mismatch,
+                "stage \(context.arguments.stage) fits accuracies in \(parameters.bits ?? bits) bits, and its subnets were"
+                    + " measured in \(bits)",
+                remedy: "give the stage that measures them the same bits")
+        }
         let curve = Curve(samples: samples.samples.count, method: parameters.method)
         let count = Double(samples.samples.count)
         // `all` is about the sum of the rows (measured subnets) over all fits: the final fit, the fit without held-out
@@ -30,6 +38,7 @@ enum FitPredictorStage {
             samples.samples, space: context.space, method: method(parameters.method),
             seed: context.arguments.seed, worked: worked)
         predictor.trained = samples.trained
+        predictor.bits = bits
         let metadata = PredictorMetadata(
             predictor, curve: try curve.points(samples.samples, context, worked),
             heldOut: heldOut, samples)
@@ -116,6 +125,8 @@ struct PredictorMetadata: Codable, Sendable, Equatable {
     /// The BLAS core that solved the equations of the fit; the predictor's last bits depend on the core. Nil in data of
     /// older versions.
     let blasCore: String?
+    /// 8 for a predictor of accuracies in eight bits; nil for floats.
+    let bits: Int?
 
     init(
         _ predictor: AccuracyPredictor, curve: [LearningPoint] = [],
@@ -126,6 +137,7 @@ struct PredictorMetadata: Codable, Sendable, Equatable {
         supernet = samples.supernet
         calibrationAugmentation = samples.calibrationAugmentation
         blasCore = BLASCore.current
+        bits = samples.bits
         space = predictor.space
         resolutions = predictor.fittedResolutions
         quality = predictor.quality

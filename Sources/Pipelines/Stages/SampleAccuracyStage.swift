@@ -22,6 +22,8 @@ struct AccuracySamples: Codable, Sendable, Equatable {
     var calibrationAugmentation: CalibrationAugmentation?
     /// The space of the subnets; nil in data of older versions, which hold only the space's name.
     var definition: SearchSpace?
+    /// 8 if the subnets were measured in eight bits; nil for floats.
+    var bits: Int?
 }
 
 /// The metadata of measured subnets.
@@ -29,6 +31,7 @@ private struct SamplesMetadata: Encodable {
     let subnets: Int
     let lowest, highest: Double
     let calibrationAugmentation: CalibrationAugmentation
+    let bits: Int
 }
 
 enum SampleAccuracyStage {
@@ -141,6 +144,12 @@ enum SampleAccuracyStage {
                 "the subnets that stage \(context.arguments.stage) follows were calibrated on images with other"
                     + " augmentation than its own: calibration_augmentation must agree")
         }
+        guard earlier.bits == parameters.bits else {
+            throw PipelineError(
+                .invalidArtifact,
+                "the subnets that stage \(context.arguments.stage) follows were measured in \(earlier.bits ?? 32) bits,"
+                    + " its own in \(parameters.bits ?? 32): bits must agree")
+        }
         return earlier.samples
     }
 
@@ -150,8 +159,9 @@ enum SampleAccuracyStage {
     ) throws -> StageOutput {
         let images = try context.trainingImages(
             normalization: try context.supernetNormalization())
+        let engine = try context.engine()
         let network = try Network(
-            supernet: try context.supernet(), of: context.space, engine: try context.engine())
+            supernet: try context.supernet(), of: context.space, engine: engine)
         let evaluator = Evaluator(network)
         let augmentation = try context.augmentation(parameters.calibrationAugmentation)
         let heldOut = Array(images.heldOut.prefix(parameters.images))
@@ -165,20 +175,44 @@ enum SampleAccuracyStage {
                 shapes, data: images.data, count: parameters.calibrationImages,
                 augmentation: augmentation, seed: context.arguments.seed
             ) { _ in try context.job.stopIfAsked() }
-            let results = try evaluator.measure(
-                calibrated, loader: images.data.loader, images: heldOut
-            ) { _ in try context.job.stopIfAsked() }
-            for (index, result) in zip(group, results) {
-                samples[index] = AccuracySample(config: subnets[index], accuracy: result.top1)
+            let accuracies =
+                parameters.bits == 8
+                ? try calibrated.map {
+                    try eightBits($0, network, engine, images, heldOut) {
+                        try context.job.stopIfAsked()
+                    }
+                }
+                : try evaluator.measure(
+                    calibrated, loader: images.data.loader, images: heldOut
+                ) { _ in try context.job.stopIfAsked() }.map(\.top1)
+            for (index, accuracy) in zip(group, accuracies) {
+                samples[index] = AccuracySample(config: subnets[index], accuracy: accuracy)
             }
             done += group.count
             context.job.progress(
                 fraction: Double(done) / Double(subnets.count),
                 message: String(
                     format: "subnet %d/%d, %.2f %%, %.1f subnets/s", done, subnets.count,
-                    100 * (results.last?.top1 ?? 0), Double(done) / ((.now - start) / .seconds(1))))
+                    100 * (accuracies.last ?? 0), Double(done) / ((.now - start) / .seconds(1))))
         }
         return try StageOutput(result: samples.compactMap { $0 })
+    }
+
+    /// Returns the accuracy of a calibrated subnet of `supernet` in eight bits on the images `heldOut`: that of the
+    /// network which `materialise` would extract and quantise. `stopIfAsked` is called after each batch.
+    private static func eightBits(
+        _ subnet: Evaluator.Calibrated, _ supernet: Network, _ engine: CPUEngine,
+        _ images: TrainingImages, _ heldOut: [Int], _ stopIfAsked: () throws -> Void
+    ) throws -> Double {
+        let loader = images.data.loader, shape = subnet.shape.renumbered
+        let quantised = try NetworkQuantisation(
+            shape, supernet.extract(subnet.shape, statistics: subnet.statistics), loader: loader,
+            training: images.data.images, heldOut: images.heldOut, engine: engine)
+        var table = Confusion(classes: shape.classes)
+        try quantised.count(heldOut, loader, engine: engine, into: &table) { _ in
+            try stopIfAsked()
+        }
+        return table.top1
     }
 
     /// Returns the indices of subnets that are measured together. If pictures must be decoded, groups have subnets of
@@ -223,7 +257,7 @@ enum SampleAccuracyStage {
             trained: try context.trainedDomain(),
             supernet: try context.input(.supernet).digest,
             calibrationAugmentation: parameters.calibrationAugmentation,
-            definition: context.space)
+            definition: context.space, bits: parameters.bits)
         let digest = try context.put(
             Array(try JSONText.encode(content).utf8), elementSize: 1, as: .samples)
         let accuracies = samples.map(\.accuracy)
@@ -234,7 +268,8 @@ enum SampleAccuracyStage {
                     metadata: SamplesMetadata(
                         subnets: samples.count, lowest: accuracies.min() ?? 0,
                         highest: accuracies.max() ?? 0,
-                        calibrationAugmentation: parameters.calibrationAugmentation ?? .whole))
+                        calibrationAugmentation: parameters.calibrationAugmentation ?? .whole,
+                        bits: parameters.bits ?? 32))
             ],
             result: NoResult())
     }

@@ -23,6 +23,13 @@ enum SearchStage {
                 energyTable: try given(.energyTable), supernet: try given(.supernet)),
             space: context.space, seed: context.arguments.seed, blob: context.bytes)
         let predictor = prepared.predictor
+        guard (parameters.bits ?? predictor.bits) == predictor.bits else {
+            throw PipelineError(
+                .mismatch,
+                "stage \(context.arguments.stage) searches by accuracies in \(parameters.bits ?? 32) bits, and its predictor"
+                    + " was fitted on accuracies in \(predictor.bits)",
+                remedy: "need a predictor of these bits: sample-accuracy has the key bits")
+        }
         if prepared.sizes != predictor.fittedResolutions {
             context.job.log("sizes that are trained and in the tables: \(prepared.sizes)")
         }
@@ -41,7 +48,7 @@ enum SearchStage {
             heldOutImages: prepared.origin.images, latencyError: prepared.latencyError,
             supernet: prepared.origin.supernet,
             calibrationAugmentation: prepared.origin.calibrationAugmentation,
-            definition: context.space, front: front)
+            definition: context.space, bits: predictor.bits == 8 ? 8 : nil, front: front)
         let digest = try context.put(
             Array(try JSONText.encode(choice).utf8), elementSize: 1, as: .choice)
         context.job.log(

@@ -23,6 +23,8 @@ extension AccuracyPredictor {
         /// list with the number of models as its only element.
         var sizes: [Int]
         var trained: TrainedDomain?
+        /// 8 for accuracies of networks in eight bits; nil for those of floats.
+        var bits: Int?
 
         var encoder: ArchitectureEncoder {
             ArchitectureEncoder(definition, resolutions: resolutions)
@@ -41,6 +43,10 @@ extension AccuracyPredictor {
             }
             do { try definition.check() } catch {
                 return "field definition: \((error as? any Remedied)?.reason ?? "\(error)")"
+            }
+            if let bits, bits != 8 {
+                return
+                    "field bits is \(bits), and networks compute in 8 bits or, without it, in floats"
             }
             guard let trained else { return nil }
             let whole = TrainedDomain(definition)
@@ -82,7 +88,8 @@ extension AccuracyPredictor {
         encoder.outputFormatting = .sortedKeys
         var header = Header(
             definition: definition, resolutions: self.encoder.resolutions,
-            fittedResolutions: fittedResolutions, quality: quality, sizes: [], trained: trained)
+            fittedResolutions: fittedResolutions, quality: quality, sizes: [], trained: trained,
+            bits: bits == 8 ? 8 : nil)
         var magic = Self.dense
         var numbers: [UInt8] = []
         switch model {
@@ -139,6 +146,7 @@ extension AccuracyPredictor {
         self.init(
             encoder: header.encoder, fittedResolutions: header.fittedResolutions,
             quality: header.quality, model: model, trained: header.trained)
+        bits = header.bits ?? 32
     }
 
     /// Parses the header. Impossible figures are errors; unless `isOlder`, unknown and repeated keys are errors too.

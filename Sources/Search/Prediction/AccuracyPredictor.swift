@@ -2,6 +2,7 @@
 // records the space, image sizes and genes that it was fitted on (its domain). Networks outside of the domain are
 // refused, because such models extrapolate badly: the published predictor, fitted on 160…224 pixels, predicts higher
 // accuracies at 112 pixels than at 160.
+import Devices
 import Networks
 import Tensors
 
@@ -58,6 +59,9 @@ public struct AccuracyPredictor: Sendable, Hashable {
     /// The trained domain of the supernet whose networks the predictor was fitted on; networks outside of that domain
     /// are refused. Nil if unknown.
     public var trained: TrainedDomain?
+    /// The bits of the networks whose accuracies the predictor was fitted on: 8 after post-training quantisation, or 32
+    /// for floats.
+    public var bits = 32
     /// How well a model that was fitted without the held-out networks predicts their measured accuracies; nil if
     /// unknown.
     public let quality: FitQuality?
@@ -259,6 +263,20 @@ public struct AccuracyPredictor: Sendable, Hashable {
             .outsideDomain,
             "\(gene): the predictor was fitted on other networks",
             remedy: "ask about one within \(trained?.words ?? "")"
+        )
+    }
+
+    /// Throws `outsideDomain` if the predicted accuracies are those of eight bits, and networks of `device` compute in
+    /// floats. A predictor of float accuracies serves every device: eight bits change accuracies little.
+    public func checkBits(of device: DeviceTarget) throws {
+        guard bits == 8, device.bits != 8 else { return }
+        throw SearchError(
+            .outsideDomain,
+            "the predictor was fitted on accuracies in 8 bits, and networks"
+                + (device.name.isEmpty ? "" : " of device \(device.name)")
+                + " compute in floats: \(device.bytesPerWeight) bytes a weight",
+            remedy:
+                "search with a predictor of float accuracies, or for a device with one byte a weight"
         )
     }
 

@@ -1,4 +1,5 @@
 // Tests of what a predictor in this program's own bytes says of itself, where a person may have changed it.
+import Devices
 import Foundation
 import Networks
 import TestSupport
@@ -80,6 +81,34 @@ struct PredictorHeaderTests {
             try AccuracyPredictor(bytes: changed, source: "p")
         }
         #expect(error?.reason.contains("trained.depths") == true, "\(error?.reason ?? "")")
+    }
+
+    @Test("eight bits are part of the bytes; floats, as in older versions, are not")
+    func bits() throws {
+        var predictor = try AccuracyPredictor(bytes: bytes, source: "p")
+        #expect(predictor.bits == 32)
+        predictor.bits = 8
+        let eight = try predictor.encoded()
+        #expect(try AccuracyPredictor(bytes: eight, source: "p").bits == 8)
+        predictor.bits = 32
+        #expect(try predictor.encoded() == bytes)
+        let changed = changed {
+            $0.replacing("\"definition\"", with: "\"bits\":4,\"definition\"")
+        }
+        let error = #expect(throws: SearchError.self) {
+            try AccuracyPredictor(bytes: changed, source: "p")
+        }
+        #expect(error?.reason.contains("field bits is 4") == true, "\(error?.reason ?? "")")
+        predictor.bits = 8
+        for (kind, isRight) in [(DeviceTarget.Kind.microcontroller, true), (.phone, false)] {
+            let device = DeviceTarget(name: "d", kind: kind, limits: Constraints())
+            do {
+                try predictor.checkBits(of: device)
+                #expect(isRight)
+            } catch let error as SearchError {
+                #expect(!isRight && error.code == .outsideDomain)
+            }
+        }
     }
 
     @Test("a predictor of this program whose answers are no accuracies is refused")
