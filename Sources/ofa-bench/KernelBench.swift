@@ -12,7 +12,7 @@ struct KernelBench: ParsableCommand {
         discussion: """
             Prints the fastest of several runs on one thread, in shapes of the published networks: GFLOP/s of operators \
             that multiply, GB/s (of the least bytes read and written) of the others; 'scalar' is the oracle that the \
-            others are tested against.
+            others are tested against. Rungs named 'codes' are operators on codes of eight bits.
 
             Example: ofa-bench kernels --images 4 --json
             """)

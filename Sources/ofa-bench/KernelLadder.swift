@@ -23,6 +23,11 @@ struct KernelLadder {
         case expansion(size: Int, inputs: Int, channels: Int, kernel: Int, stride: Int)
         case row(inputs: Int, outputs: Int)
         case compiled(size: Int, inputs: Int, outputs: Int, kernel: Int, stride: Int)
+        /// The same three operators on codes of eight bits, and the sum of two maps of codes.
+        case codeExpansion(size: Int, inputs: Int, channels: Int, kernel: Int, stride: Int)
+        case codeRow(inputs: Int, outputs: Int)
+        case codes(size: Int, inputs: Int, outputs: Int, kernel: Int, stride: Int)
+        case codeSum(size: Int, channels: Int)
     }
 
     /// The fastest run of one operator.
@@ -73,6 +78,16 @@ struct KernelLadder {
         .compiled(size: 128, inputs: 3, outputs: 16, kernel: 3, stride: 2),
         .compiled(size: 16, inputs: 176, outputs: 176, kernel: 3, stride: 1),
         .compiled(size: 8, inputs: 480, outputs: 80, kernel: 1, stride: 1),
+        .codeExpansion(size: 64, inputs: 16, channels: 96, kernel: 7, stride: 2),
+        .codeExpansion(size: 32, inputs: 24, channels: 144, kernel: 3, stride: 1),
+        .codeExpansion(size: 16, inputs: 40, channels: 240, kernel: 5, stride: 1),
+        .codeExpansion(size: 8, inputs: 112, channels: 672, kernel: 7, stride: 1),
+        .codeRow(inputs: 1280, outputs: 1000),
+        .codes(size: 128, inputs: 3, outputs: 16, kernel: 3, stride: 2),
+        .codes(size: 16, inputs: 176, outputs: 176, kernel: 3, stride: 1),
+        .codes(size: 16, inputs: 40, outputs: 240, kernel: 1, stride: 1),
+        .codes(size: 8, inputs: 480, outputs: 80, kernel: 1, stride: 1),
+        .codeSum(size: 32, channels: 24),
     ]
 
     let engine: CPUEngine
@@ -106,6 +121,12 @@ struct KernelLadder {
         case .row(let inputs, let outputs): row(inputs, outputs)
         case .compiled(let size, let inputs, let outputs, let kernel, let stride):
             compiled(size, inputs, outputs, kernel, stride)
+        case .codeExpansion(let size, let inputs, let channels, let kernel, let stride):
+            codeExpansion(size, inputs, channels, kernel, stride)
+        case .codeRow(let inputs, let outputs): codeRow(inputs, outputs)
+        case .codes(let size, let inputs, let outputs, let kernel, let stride):
+            codes(size, inputs, outputs, kernel, stride)
+        case .codeSum(let size, let channels): codeSum(size, channels)
         }
     }
 

@@ -19,7 +19,7 @@ import Testing
                 "convolution", "convolutionGradient", "pointwise", "pointwiseGradient",
                 "depthwise", "depthwiseGradient", "dense", "denseGradient", "affine", "mean",
                 "gradientSums", "activate", "activateGradient", "crossEntropy", "areFinite",
-                "squaredNorm", "sgd", "expandDepthwise",
+                "squaredNorm", "sgd", "expandDepthwise", "expand", "sum",
             ])
         let slow = found.filter { $0.unit == "GB/s" }.map(\.name)
         #expect(slow.contains { $0.hasPrefix("sgd") } && !slow.contains { $0.hasPrefix("dense") })

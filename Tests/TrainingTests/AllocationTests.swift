@@ -154,6 +154,26 @@ import Testing
         #expect(count == 0)
     }
 
+    @Test("a pass in eight bits allocates nothing", arguments: [1, 2])
+    func eightBits(threads: Int) throws {
+        try #require(Allocations.areCountable, Self.cannotCount)
+        for space in [SearchSpace.fashion] + SearchSpace.tinyFamilies {
+            let subject = try Subject(space, threads: threads, images: 8)
+            let weights = subject.network.extract(
+                subject.shape, statistics: subject.network.weights.statistics)
+            let graph = try OperatorGraph(subject.shape, weights)
+            let histograms = ActivationHistograms(
+                graph, batches: [subject.images], engine: subject.engine)
+            let network = CompiledQuantisedNetwork(
+                try QuantisedGraph(graph, ranges: histograms.ranges(.leastSquares)),
+                images: subject.images.images, engine: subject.engine)
+            let count = subject.allocations {
+                for _ in 0..<3 { _ = network.forward(subject.images) }
+            }
+            #expect(count == 0, "\(space.name)")
+        }
+    }
+
     @Test("the counter sees an allocation, on the caller's thread and on the engine's")
     func counts() throws {
         try #require(Allocations.areCountable, Self.cannotCount)
