@@ -95,6 +95,30 @@ import Testing
         }
     }
 
+    @Test(
+        "a profiled pass gives the same logits, and a time for each operator, whose costs add up to the network's",
+        arguments: SearchSpace.tinyFamilies, [1, 2])
+    func profile(space: SearchSpace, threads: Int) throws {
+        let network = try shakenNetwork(space, threads: threads)
+        let clock = PassClock(countsProcessorTime: false)
+        let engine = try #require(network.engine as? CPUEngine)
+        for config in [space.smallest, space.largest] {
+            let shape = try NetworkShape(space, config), images = randomImages(3, shape)
+            let compiled = CompiledNetwork(network.weights, shape, images: 3, engine: engine)
+            let expected = compiled.forward(images).values, costs = compiled.pass.costs
+            #expect(compiled.pass.profiled(images, clock).values == expected)
+            #expect(clock.milliseconds.count == costs.count)
+            #expect(costs.reduce(0) { $0 + $1.macs } == 3 * NetworkCost(shape).macs)
+            // Packed weights are padded to whole vectors.
+            let weights = costs.reduce(0) { $0 + $1.weightBytes }
+            #expect(weights > 0 && weights <= compiled.pass.weightBytes)
+            #expect(costs.allSatisfy { $0.mapBytes > 0 && $0.weightBytes >= 0 })
+            #expect(threads > 1 || !costs.contains(where: \.isShared))
+            let places = Set(shape.layers.map(\.label))
+            #expect(costs.allSatisfy { places.contains($0.place) })
+        }
+    }
+
     @Test("it uses the statistics that it is given")
     func statistics() throws {
         let space = SearchSpace.tiny(), network = try shakenNetwork(space)

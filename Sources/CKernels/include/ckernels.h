@@ -303,6 +303,15 @@ typedef struct {
     ///   w -= rate * (g + decay * w + momentum * v)
     void (*sgd)(float *w, float *v, float *gradient, int64_t n, float rate, float momentum,
                 float decay);
+
+    /// Runs `rounds` rounds of multiply-adds on values that stay in registers, to measure the peak
+    /// rate. Sets *result to the sum of all values, each of which tends to 1. Returns the number of
+    /// values, which is the number of multiply-adds of a round.
+    int64_t (*multiply_adds)(int64_t rounds, float *result);
+
+    /// Returns the sum of n floats in float; it takes no longer than to read them, which measures
+    /// the bandwidth of the memory where they are.
+    float (*sum_floats)(const float *x, int64_t n);
 } ofa_kernels;
 
 /// Products of bfloat16 values with sums in float, on processors that have instructions for these.

@@ -14,6 +14,7 @@
 #include "../generic/gemv.h"
 #include "../generic/pooling.h"
 #include "../generic/product.h"
+#include "../generic/rates.h"
 #include "../generic/sparse.h"
 const ofa_kernels ofa_kernels_avx512 = KERNEL_TABLE("avx512", LANES);
 #pragma clang attribute pop

@@ -319,4 +319,17 @@ static void sgd(float *w, float *v, float *gradient, int64_t n, float rate, floa
     }
 }
 
+static int64_t multiply_adds(int64_t rounds, float *result) {
+    float value = 0.5f;
+    for (int64_t round = 0; round < rounds; round++) value = value * 0.75f + 0.25f;
+    *result = value;
+    return 1;
+}
+
+static float sum_floats(const float *x, int64_t n) {
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += x[i];
+    return (float)sum;
+}
+
 const ofa_kernels ofa_kernels_scalar = KERNEL_TABLE("scalar", 1);

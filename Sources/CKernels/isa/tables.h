@@ -47,6 +47,8 @@ extern const ofa_kernels ofa_kernels_avx512;
         .all_finite = all_finite,                    \
         .sum_squares = sum_squares,                  \
         .sgd = sgd,                                  \
+        .multiply_adds = multiply_adds,              \
+        .sum_floats = sum_floats,                    \
     }
 
 /// The table of an instruction set's products of pairs.

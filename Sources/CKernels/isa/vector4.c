@@ -9,5 +9,6 @@
 #include "../generic/gemv.h"
 #include "../generic/pooling.h"
 #include "../generic/product.h"
+#include "../generic/rates.h"
 #include "../generic/sparse.h"
 const ofa_kernels ofa_kernels_vector4 = KERNEL_TABLE("vector4", LANES);

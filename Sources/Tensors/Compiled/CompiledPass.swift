@@ -63,24 +63,47 @@ public final class CompiledPass {
     /// Runs the pass over `batch`, which must have the pass's number and size of images. Returns `output`, which is
     /// valid until the next pass in the same room.
     public func run(_ batch: FeatureMap) -> Tensor {
+        read(batch)
+        if let clock {
+            clock.begin()
+            for index in steps.indices {
+                run(steps[index])
+                if plan.endsPart[index] { clock.mark() }
+            }
+        } else {
+            for index in steps.indices { run(steps[index]) }
+        }
+        return output
+    }
+
+    /// Runs the pass as `run` does, and marks on `clock` when each operator of `costs` ends.
+    public func profiled(_ batch: FeatureMap, _ clock: PassClock) -> Tensor {
+        read(batch)
+        clock.begin()
+        for index in steps.indices {
+            run(steps[index])
+            clock.mark()
+        }
+        return output
+    }
+
+    /// The cost of every operator, in the order in which they run.
+    public var costs: [StepCost] {
+        zip(plan.labels, steps).map { label, step in
+            StepCost(
+                place: label, name: "\(step.name)", macs: step.macs,
+                weightBytes: 4 * step.weightFloats, mapBytes: 4 * step.mapFloats,
+                isShared: step.items > 1 && engine.threads > 1)
+        }
+    }
+
+    private func read(_ batch: FeatureMap) {
         precondition(
             batch.images == images && batch.height == inputShape.height
                 && batch.width == inputShape.width && batch.channels == inputShape.channels,
             "this pass takes \(images) images of \(inputShape), not \(batch.images) of"
                 + " \(batch.height)x\(batch.width)x\(batch.channels)")
         input.base = batch.tensor.pointer
-        clock?.begin()
-        for index in steps.indices {
-            let step = steps[index]
-            if engine.profile == nil {
-                run(step)
-            } else {
-                engine.profile?.place = plan.labels[index]
-                engine.timed(step.name, flops: 2 * step.macs, floats: step.floats) { run(step) }
-            }
-            if let clock, plan.endsPart[index] { clock.mark() }
-        }
-        return output
     }
 
     @inline(__always)
@@ -108,15 +131,37 @@ struct PassPlace {
     var pointer: UnsafeMutablePointer<Float> { memory.base + offset }
 }
 
+/// What one operator of a compiled pass computes and moves.
+public struct StepCost: Sendable, Equatable {
+    /// The part of the network, such as `blocks.3`, and the operator.
+    public let place, name: String
+    /// Multiply-adds of a pass.
+    public let macs: Int
+    /// Bytes of weights, and of maps, that the operator reads or writes, each counted once: lower bounds.
+    public let weightBytes, mapBytes: Int
+    /// Whether several threads share the work.
+    public let isShared: Bool
+
+    /// Takes the figures of an operator.
+    public init(
+        place: String, name: String, macs: Int, weightBytes: Int, mapBytes: Int, isShared: Bool
+    ) {
+        (self.place, self.name, self.macs) = (place, name, macs)
+        (self.weightBytes, self.mapBytes, self.isShared) = (weightBytes, mapBytes, isShared)
+    }
+}
+
 /// One operator of a compiled pass.
 protocol CompiledStep: AnyObject {
     /// The operator's name in profiles.
     var name: StaticString { get }
     /// The number of parts into which the work is cut. The parts may run at the same time.
     var items: Int { get }
-    /// Multiply-adds of the step; floats that it reads and writes, each counted once.
+    /// Multiply-adds of the step; floats of weights that it reads, and of maps that it reads and writes, each counted
+    /// once.
     var macs: Int { get }
-    var floats: Int { get }
+    var weightFloats: Int { get }
+    var mapFloats: Int { get }
     /// Runs part `item`. `scratch` is memory of the calling thread.
     func run(_ item: Int, _ scratch: UnsafeMutablePointer<Float>)
 }

@@ -43,7 +43,8 @@ final class DenseStep: CompiledStep {
 
     var items: Int { columnCuts.count - 1 }
     var macs: Int { images * inputs * outputs }
-    var floats: Int { images * (inputs + outputs) + inputs * outputs }
+    var weightFloats: Int { inputs * outputs + outputs }
+    var mapFloats: Int { images * (parts * inputs + outputs) }
 
     func run(_ item: Int, _ scratch: UnsafeMutablePointer<Float>) {
         let first = columnCuts[item], count = columnCuts[item + 1] - first
@@ -124,7 +125,11 @@ final class MapStep: CompiledStep {
         }
     }
     var macs: Int { 0 }
-    var floats: Int { items * channels * (height * width + outPixels) }
+    var weightFloats: Int { 0 }
+    var mapFloats: Int {
+        if case .sum = operation { return 3 * items * channels * outPixels }
+        return items * channels * (height * width + outPixels)
+    }
 
     func run(_ item: Int, _ scratch: UnsafeMutablePointer<Float>) {
         let floats = height * width * channels

@@ -56,9 +56,8 @@ final class ProductStep: CompiledStep {
 
     let items: Int
     var macs: Int { images * pixels * inputs * outputs }
-    var floats: Int {
-        images * pixels * (inputs + (residual == nil ? 1 : 2) * outputs) + inputs * outputs
-    }
+    var weightFloats: Int { inputs * outputs + outputs }
+    var mapFloats: Int { images * pixels * (inputs + (residual == nil ? 1 : 2) * outputs) }
 
     func run(_ item: Int, _ scratch: UnsafeMutablePointer<Float>) {
         let columnParts = columnCuts.count - 1, all = images * rowParts * columnParts
@@ -139,10 +138,12 @@ final class ConvolutionStep: CompiledStep {
     var macs: Int {
         images * blocks.outHeight * blocks.outWidth * blocks.inputs * blocks.taps * blocks.outputs
     }
-    var floats: Int {
-        images
-            * (blocks.inHeight * blocks.inWidth * blocks.inputs + blocks.outHeight * blocks.outWidth
-                * blocks.outputs)
+    var weightFloats: Int { (blocks.inputs * blocks.taps + 1) * blocks.outputs }
+    var mapFloats: Int {
+        let outputs = (residual == nil ? 1 : 2) * blocks.outputs
+        return images
+            * (blocks.inHeight * blocks.inWidth * blocks.inputs
+                + blocks.outHeight * blocks.outWidth * outputs)
     }
 
     func run(_ item: Int, _ scratch: UnsafeMutablePointer<Float>) {
@@ -236,11 +237,15 @@ final class ExpansionStep: CompiledStep {
 
     let items: Int
     let macs: Int
-    var floats: Int {
-        let (g, channels) = (geometry, Int(geometry.channels))
+    var weightFloats: Int {
+        let g = geometry
+        return Int(g.channels) * (Int(g.kernel * g.kernel) + 1 + (inputs == 0 ? 0 : inputs + 1))
+    }
+    var mapFloats: Int {
+        let g = geometry, channels = Int(g.channels)
         return images
-            * (Int(g.height * g.width) * max(inputs, inputs == 0 ? channels : 0) + Int(
-                g.out_height * g.out_width) * channels) + inputs * channels
+            * (Int(g.height * g.width) * (inputs == 0 ? channels : inputs)
+                + Int(g.out_height * g.out_width) * channels)
     }
 
     func run(_ item: Int, _ scratch: UnsafeMutablePointer<Float>) {
