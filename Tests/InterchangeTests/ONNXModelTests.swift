@@ -37,6 +37,18 @@ import Testing
         #expect(model.encoded == expected)
     }
 
+    @Test("a model for a number of images states it where another leaves it free")
+    func images() {
+        var model = ONNXModel(OperatorGraph(identity: [7]), name: "g")
+        func first(_ place: Int) -> WireMessage? {
+            WireMessage(model.encoded).messages(7).first?.messages(place).first?.messages(2).first?
+                .messages(1).first?.messages(2).first?.messages(1).first
+        }
+        for place in [11, 12] { #expect(first(place)?.text(2) == "N") }
+        model.images = 300
+        for place in [11, 12] { #expect(first(place)?.integers(1) == [300]) }
+    }
+
     @Test(
         "a model's nodes are in order, each name is unique, and every weight has its bytes",
         arguments: SearchSpace.tinyFamilies)

@@ -33,6 +33,9 @@ public struct ONNXModel: Sendable {
     public var pixels: Pixels?
     /// The model's metadata by key.
     public var metadata: [String: String]
+    /// The number of images; nil for any number, which the caller of the model chooses. Some runtimes plan better for a
+    /// number that they know.
+    public var images: Int?
 
     /// Takes the operators, and a name and metadata for the file.
     public init(
@@ -97,8 +100,8 @@ public struct ONNXModel: Sendable {
         for tensor in writer.tensors { message.add(5, tensor) }
         message.add(
             11,
-            Self.valueInfo(Self.inputName, shapes.input, type: pixels == nil ? .float : .byte))
-        message.add(12, Self.valueInfo(Self.outputName, shapes.output, type: .float))
+            valueInfo(Self.inputName, shapes.input, type: pixels == nil ? .float : .byte))
+        message.add(12, valueInfo(Self.outputName, shapes.output, type: .float))
         return message
     }
 
@@ -110,17 +113,17 @@ public struct ONNXModel: Sendable {
         case integer = 6
     }
 
-    /// Describes an input or output of `shape`; the number of images `N` is free.
-    private static func valueInfo(_ name: String, _ shape: [Int], type: ElementType)
-        -> ProtobufMessage
-    {
+    /// Describes an input or output of `shape`; the number of images is `images` or, if that is nil, the free `N`.
+    private func valueInfo(_ name: String, _ shape: [Int], type: ElementType) -> ProtobufMessage {
         var info = ProtobufMessage()
         info.add(1, name)
         info.add(2) { value in
             value.add(1) { tensor in
                 tensor.add(1, type.rawValue)
                 tensor.add(2) { dimensions in
-                    dimensions.add(1) { $0.add(2, "N") }
+                    dimensions.add(1) { first in
+                        if let images { first.add(1, images) } else { first.add(2, "N") }
+                    }
                     for extent in shape { dimensions.add(1) { $0.add(1, extent) } }
                 }
             }
