@@ -10,13 +10,19 @@ struct ArchChoice {
     /// The network's genes and resolution.
     let config: SubnetConfig
 
-    /// Parses the value of --arch: max, mid, min, random (`count` networks, drawn with `seed`), or JSON with the keys
-    /// ks, e, d and optionally r (the resolution). If both r and `resolution` are given, they must be equal; without
+    /// Parses the value of --arch: max, mid, min, random (`count` networks, drawn with `seed`), several of these
+    /// separated by commas, or JSON with the keys ks, e, d and optionally r (the resolution). If both r and `resolution` are given, they must be equal; without
     /// either, the resolution is 128. Throws for invalid text and for genes outside `space`.
     static func read(
         _ text: String, space: SearchSpace, resolution: Int?, count: Int, seed: UInt64
     ) throws -> [ArchChoice] {
         let size = resolution ?? 128
+        if !text.hasPrefix("{"), text.contains(",") {
+            return try text.split(separator: ",", omittingEmptySubsequences: false).flatMap {
+                try read(
+                    String($0), space: space, resolution: resolution, count: count, seed: seed)
+            }
+        }
         switch text {
         case "max", "mid", "min":
             let config = uniform(text, space, size)

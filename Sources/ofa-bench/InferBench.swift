@@ -2,7 +2,6 @@
 // request, beside ONNX Runtime.
 import ArgumentParser
 import Foundation
-import Interchange
 import Metering
 import Networks
 import Tensors
@@ -82,7 +81,7 @@ struct InferBench: ParsableCommand {
         /// largest logit.
         let errorToSupernet: Double, errorToPeer: Double?
         /// The profile of a compiled pass; nil if not requested.
-        let profile: PassProfile?
+        let profile: CompiledProfile?
         /// The network in eight bits; nil if not requested.
         let int8: EightBits?
     }
@@ -97,6 +96,8 @@ struct InferBench: ParsableCommand {
         let loadAverageBefore: Double
         /// GFLOP per second of the engine's product on a block in cache, on all threads: the largest of all networks'.
         let productGflopPerS: Double
+        /// The roofline beside which the compiled passes are profiled; nil if no profile was requested.
+        let roofline: Roofline?
         /// The results of all networks.
         let networks: [Line]
     }
@@ -117,19 +118,21 @@ struct InferBench: ParsableCommand {
         var load = [0.0]
         getloadavg(&load, 1)
         let weights = try Weights(supernetOf: space, seed: 1)
-        Self.spread(weights)
+        weights.spreadStatistics()
         let supernet = try Network(supernet: weights, of: space, engine: engine)
+        let roofline = profile ? try Roofline(engine) : nil
         var networks: [Line] = [], product = 0.0
         for name in arch.split(separator: ",") {
             let choice = try ArchChoice.read(
                 String(name), space: space, resolution: resolution, count: 1, seed: 1)[0]
-            networks.append(try time(choice, space, supernet))
+            networks.append(try time(choice, space, supernet, roofline))
             product = max(product, engine.productPeak() / 1e9)
         }
         let report = Report(
             space: space.name, resolution: resolution, batch: batch, threads: threads, runs: runs,
             rounds: rounds, instructionSet: engine.instructionSet.description,
-            loadAverageBefore: load[0], productGflopPerS: product, networks: networks)
+            loadAverageBefore: load[0], productGflopPerS: product, roofline: roofline,
+            networks: networks)
         if json {
             return try Output.json(
                 Headline(
@@ -139,32 +142,20 @@ struct InferBench: ParsableCommand {
         try print(report)
     }
 
-    /// Gives every norm statistics of its own. With those of fresh weights, activations vanish, and the logits show
-    /// nothing of the layers before the last.
-    private static func spread(_ weights: Weights) {
-        for (index, statistic) in weights.layout.statistics.enumerated() {
-            var stream = RandomStream(seed: 9, index)
-            let isVariance = statistic.name.hasSuffix("running_var"),
-                values = weights.view(statistic)
-            for i in 0..<values.count {
-                values[i] = isVariance ? 0.5 + stream.uniform() : 0.2 * stream.normal()
-            }
-        }
-    }
-
-    private func time(_ choice: ArchChoice, _ space: SearchSpace, _ supernet: Network) throws
-        -> Line
-    {
+    private func time(
+        _ choice: ArchChoice, _ space: SearchSpace, _ supernet: Network, _ roofline: Roofline?
+    ) throws -> Line {
         guard let engine = supernet.engine as? CPUEngine else {
             throw BenchError("compiled networks run on a CPU engine")
         }
         let shape = try NetworkShape(space, choice.config), clock = ContinuousClock()
         let elastic = SubnetPass(supernet, shape, batch: batch)
-        var compileMs = Double.infinity, made: CompiledNetwork?
+        var compileMs = Double.infinity, made: CompiledSubnet?
         for _ in 0..<3 {
             made = nil
             let time = clock.measure {
-                made = CompiledNetwork(supernet.weights, shape, images: batch, engine: engine)
+                made = CompiledSubnet(
+                    supernet.weights, shape, images: elastic.images, engine: engine)
             }
             compileMs = min(compileMs, time / .milliseconds(1))
         }
@@ -174,14 +165,11 @@ struct InferBench: ParsableCommand {
             do { try peer?.stop() } catch { Output.note("the peer did not end: \(error)") }
         }
         let expected = elastic.logits().map(Double.init)
-        let logits = network.forward(elastic.images).values.map(Double.init)
+        let logits = network.logits().map(Double.init)
         var inSupernet: [Double] = [], compiled: [Double] = [], theirs: [Double] = []
         for _ in 0..<rounds {
             inSupernet += elastic.milliseconds(.eval, runs: runs, warmup: 1)
-            _ = network.forward(elastic.images)
-            compiled += (0..<runs).map { _ in
-                clock.measure { _ = network.forward(elastic.images) } / .milliseconds(1)
-            }
+            compiled += network.milliseconds(runs: runs, warmup: 1)
             theirs += try peer?.milliseconds(runs: runs + 1).dropFirst() ?? []
         }
         let found = try peer?.logits()
@@ -190,21 +178,18 @@ struct InferBench: ParsableCommand {
             name: choice.name, macs: try NetworkCost(space, choice.config).macs,
             inSupernet: Side("in supernet", inSupernet), compiled: Side("compiled", compiled),
             peer: peer == nil ? nil : Side(name, theirs), compileMs: compileMs,
-            weightBytes: network.pass.weightBytes, mapBytes: network.pass.mapBytes,
+            weightBytes: network.weightBytes, mapBytes: network.workspaceBytes,
             errorToSupernet: Self.error(logits, expected),
             errorToPeer: found.map { Self.error(logits, $0) },
-            profile: profile
-                ? measured(engine) { _ = network.forward(elastic.images) } : nil,
+            profile: try roofline.map { try network.profile(runs: runs, $0) },
             int8: int8
-                ? try eightBits(supernet, shape, network, elastic.images, engine) : nil)
+                ? try eightBits(supernet, shape, network.network, elastic.images, engine) : nil)
     }
 
     private func peer(_ supernet: Network, _ shape: NetworkShape, _ images: FeatureMap) throws
         -> RuntimePeer
     {
-        let own = supernet.extract(shape, statistics: supernet.weights.statistics)
-        return try runtime(
-            ONNXModel(try OperatorGraph(shape, own), name: "network").encoded, images)
+        try runtime(supernet.model(shape, images: images.images), images)
     }
 
     /// Starts the peer on the bytes of a model.
@@ -283,6 +268,7 @@ struct InferBench: ParsableCommand {
             try Output.line("\n\(line.name), where the fastest compiled pass spends its time:")
             try profile.print(lines: lines)
         }
+        try report.roofline?.print()
         try printEightBits(report.networks)
     }
 

@@ -11,7 +11,10 @@ struct PassOptions: ParsableArguments {
     var space = "ofa-mbv3-w1.0"
 
     /// The network.
-    @Option(help: "max, mid, min, random, or JSON with ks, e, d and, if wanted, r.")
+    @Option(
+        help:
+            "max, mid, min, random, several of these with commas, or JSON with ks, e, d and, if wanted, r."
+    )
     var arch = "max"
 
     /// The number of random networks.
@@ -34,9 +37,9 @@ struct PassOptions: ParsableArguments {
     @Option(help: "Threads of either side.")
     var threads = MachineLimits.current().processors.value
 
-    /// Passes timed in a round.
-    @Option(help: "Passes timed in a round.")
-    var runs = 7
+    /// Passes timed in a round; nil for a number that depends on the batch.
+    @Option(help: "Passes timed in a round; 7, or 40 for batches of fewer than 8 images.")
+    var runs: Int?
 
     /// The number of rounds, of our engine and of the peer.
     @Option(help: "Rounds; with --peer the sides take turns.")
@@ -46,12 +49,18 @@ struct PassOptions: ParsableArguments {
     @Option(help: "Passes before those timed, in every round.")
     var warmup = 2
 
-    /// Whether to time PyTorch too.
-    @Flag(help: "Time PyTorch in alternation; OFA_PEER_PYTHON names its interpreter.")
-    var peer = false
+    /// The names of the peers, separated by commas; nil for none.
+    @Option(
+        defaultAsFlag: "pytorch",
+        help: ArgumentHelp(
+            """
+            Time other software in alternation: pytorch (the default), pytorch-compiled, onnxruntime or openvino, several \
+            with commas; OFA_PEER_PYTHON names its interpreter.
+            """, valueName: "peers"))
+    var peer: String?
 
-    /// The peer's memory layout.
-    @Option(help: "The peer's memory layout: channels_last or nchw.")
+    /// PyTorch's memory layout.
+    @Option(help: "PyTorch's memory layout: channels_last or nchw.")
     var layout = "channels_last"
 
     /// Whether to profile a pass.
@@ -66,11 +75,20 @@ struct PassOptions: ParsableArguments {
     @Flag(help: "Print one JSON document on standard output, and nothing else there.")
     var json = false
 
-    /// Throws a usage error for invalid options.
-    func check() throws {
+    /// The number of passes timed in a round: short passes take more, or a round says little.
+    var timedRuns: Int { runs ?? (batch < 8 ? 40 : 7) }
+
+    /// Returns the peers that run passes of `mode`.
+    func peers(_ mode: PassMode) throws -> [PassPeer] {
+        try peer.map { try PassPeer.read($0, mode) } ?? []
+    }
+
+    /// Throws a usage error for invalid options of passes of `mode`.
+    func check(_ mode: PassMode) throws {
         for (name, value, range) in [
             ("count", count, 1...1000), ("resolution", resolution ?? 128, 8...1024),
-            ("batch", batch, 1...4096), ("threads", threads, 1...256), ("runs", runs, 1...10_000),
+            ("batch", batch, 1...4096), ("threads", threads, 1...256),
+            ("runs", timedRuns, 1...10_000),
             ("rounds", rounds, 1...1000), ("warmup", warmup, 0...1000),
         ] where !range.contains(value) {
             throw ValidationError("--\(name) is \(value); it must lie in \(range)")
@@ -80,7 +98,7 @@ struct PassOptions: ParsableArguments {
         }
         do {
             _ = try choices()
-            if peer { _ = try peerWidth() }
+            if try !peers(mode).isEmpty { _ = try peerWidth() }
         } catch {
             throw ValidationError("\(error)")
         }

@@ -31,6 +31,26 @@ struct PassReport: Encodable {
         mutating func set(peak: Peak) { shareOfPeak = gflopPerS / peak.gflopPerS }
     }
 
+    /// The rounds of one peer.
+    struct PeerSide: Encodable {
+        /// The peer's name as in --peer, and its name and version as it states them.
+        let name, version: String
+        /// The rounds.
+        var side: Side
+        /// The peer's time divided by ours.
+        let ratio: Ratio
+    }
+
+    /// The figures of one peer over all networks.
+    struct PeerFigure: Encodable, Equatable {
+        /// The peer's name as in --peer, and its name and version as it states them.
+        let name, version: String
+        /// The median milliseconds of a pass, or their geometric mean over several networks.
+        let ms: Double
+        /// `ms` divided by our milliseconds: above 1 if our engine is faster.
+        let ratio: Double
+    }
+
     /// The results of one network.
     struct Network: Encodable {
         /// The network's name and genes.
@@ -42,14 +62,39 @@ struct PassReport: Encodable {
         /// Bytes of our weights, of the gradients of all threads, and of the feature maps and tape (values saved for
         /// the backward pass) of a pass.
         let weightBytes, gradientBytes, workspaceBytes: Int
-        /// The peer's name; nil if no peer ran.
+        /// All peers, in the order of --peer.
+        var peers: [PeerSide]
+        /// The version of the best peer, which has the least median; nil if no peer ran.
         let peerName: String?
-        /// The rounds of the peer.
-        var peer: Side?
-        /// The peer's time divided by ours; nil if no peer ran.
+        /// The rounds of the best peer.
+        private(set) var peer: Side?
+        /// The best peer's time divided by ours; nil if no peer ran.
         let ratio: Ratio?
         /// The profile of a pass of our engine; nil if not requested.
-        let profile: PassProfile?
+        let profile: BenchProfile?
+
+        /// Takes the results; the best peer is found among `peers`.
+        init(
+            _ choice: ArchChoice, _ cost: NetworkCost, gflopPerPass: Double, ours: Side,
+            pass: any TimedPass, peers: [PeerSide], profile: BenchProfile?
+        ) {
+            (name, arch) = (choice.name, choice.config)
+            (params, macs, self.gflopPerPass) = (cost.parameters, cost.macs, gflopPerPass)
+            self.ours = ours
+            (weightBytes, gradientBytes) = (pass.weightBytes, pass.gradientBytes)
+            workspaceBytes = pass.workspaceBytes
+            self.peers = peers
+            let best = peers.min { $0.side.medianMs < $1.side.medianMs }
+            (peerName, peer, ratio) = (best?.version, best?.side, best?.ratio)
+            self.profile = profile
+        }
+
+        /// Sets the share of the peak of every side.
+        mutating func set(peak: Peak) {
+            ours.set(peak: peak)
+            peer?.set(peak: peak)
+            for index in peers.indices { peers[index].side.set(peak: peak) }
+        }
     }
 
     /// The machine's peak rate of matrix products on all threads, measured in two ways.
@@ -70,15 +115,29 @@ struct PassReport: Encodable {
     let loadAverageBefore: Double
     /// The measured peak rate.
     let peak: Peak
+    /// The roofline beside which a compiled network is profiled; nil if there is no such profile.
+    let roofline: Roofline?
     /// The results of all networks.
-    var networks: [Network]
-    /// Geometric means of several networks' ratios: of the medians, and of the fastest passes.
+    let networks: [Network]
+    /// The figures of every peer, in the order of --peer.
+    let peers: [PeerFigure]
+    /// Geometric means of several networks' ratios to their best peers: of the medians, and of the fastest passes.
     let geometricMeanRatio: Double?, geometricMeanRatioOfFastest: Double?
 
-    /// The median milliseconds of a pass, or their geometric mean over several networks.
+    /// The median milliseconds of a pass, or their geometric mean over several networks; the peer is the best of all.
     var headline: Headline {
         Headline(
-            ms: networks.map(\.ours.medianMs), peer: networks.compactMap(\.peer?.medianMs))
+            ms: networks.map(\.ours.medianMs), peer: peers.map(\.ms).min().map { [$0] } ?? [])
+    }
+
+    /// Returns the figures of every peer over `networks`, which have the same peers.
+    static func figures(_ networks: [Network]) -> [PeerFigure] {
+        let ours = Statistics.geometricMean(networks.map(\.ours.medianMs))
+        return (networks.first?.peers ?? []).enumerated().map { place, peer in
+            let ms = Statistics.geometricMean(networks.map { $0.peers[place].side.medianMs })
+            return PeerFigure(
+                name: peer.name, version: peer.version, ms: ms, ratio: ms / ours)
+        }
     }
 
     /// Prints the report as tables; with `lines` the profile lists every operator at every place.
@@ -99,23 +158,27 @@ struct PassReport: Encodable {
                 "ratio", "min…max", "of fastest",
             ])
         for network in networks {
-            table.rows.append(row(network, "ours", network.ours, network.ratio))
-            if let peer = network.peer {
-                table.rows.append(row(network, network.peerName ?? "peer", peer, nil))
+            table.rows.append(row(network, "ours", network.ours, nil))
+            for peer in network.peers {
+                table.rows.append(row(network, peer.version, peer.side, peer.ratio))
             }
         }
         try table.print()
         if let geometricMeanRatio, let geometricMeanRatioOfFastest {
             try Output.line(
-                "geometric mean of the ratios: \(decimal(geometricMeanRatio, 2)); of the fastest"
+                "geometric mean of the ratios to the best peers: \(decimal(geometricMeanRatio, 2)); of the fastest"
                     + " passes: \(decimal(geometricMeanRatioOfFastest, 2))")
         }
         if let network = networks.first {
+            let gradients =
+                network.gradientBytes > 0
+                ? " \(megabytes(network.gradientBytes)) gradients (the whole supernet's)," : ""
             try Output.line(
                 "peak memory: VmHWM of the process; of ours \(megabytes(network.weightBytes)) are"
-                    + " weights, \(megabytes(network.gradientBytes)) gradients (the whole supernet's),"
-                    + " \(megabytes(network.workspaceBytes)) what a pass keeps")
+                    + " weights,\(gradients) \(megabytes(network.workspaceBytes)) what a pass keeps"
+            )
         }
+        try roofline?.print()
         for network in networks {
             guard let profile = network.profile else { continue }
             try Output.line(

@@ -1,11 +1,47 @@
-// The peer: PyTorch on the same network. The peer is a separate process, so that its threads and memory do not
-// interfere with those of our engine. The script is torch_mbv3.py in the folder of the peers' scripts.
+// The peers: other software on the same network. A peer is a separate process, so that its threads and memory do not
+// interfere with those of our engine. The scripts are torch_mbv3.py and onnx_mbv3.py in the folder of the peers' scripts.
 import Foundation
 
-/// Runs the peer's script and parses its output.
+/// The software that passes are compared with.
+enum PassPeer: String, CaseIterable {
+    /// PyTorch, eager and with torch.compile.
+    case pytorch, compiledPytorch = "pytorch-compiled"
+    /// The runtimes of ONNX models.
+    case onnxruntime, openvino
+
+    /// Whether the peer runs an ONNX model, which only evaluates.
+    var readsModels: Bool { self == .onnxruntime || self == .openvino }
+    /// The file name of the peer's script.
+    var script: String { readsModels ? "onnx_mbv3.py" : "torch_mbv3.py" }
+
+    /// Reads names separated by commas. Throws for an unknown name, and for a peer that does not run passes of `mode`.
+    static func read(_ text: String, _ mode: PassMode) throws -> [PassPeer] {
+        var peers: [PassPeer] = []
+        for name in text.split(separator: ",", omittingEmptySubsequences: false) {
+            let able = allCases.filter { peer in
+                switch mode {
+                case .eval: true
+                case .train: !peer.readsModels
+                case .calibrate: peer == .pytorch
+                }
+            }
+            guard let peer = able.first(where: { $0.rawValue == name }) else {
+                throw BenchError(
+                    "--peer names '\(name)'; for these passes it takes"
+                        + " \(able.map(\.rawValue).joined(separator: ", ")), separated by commas")
+            }
+            if !peers.contains(peer) { peers.append(peer) }
+        }
+        return peers
+    }
+}
+
+/// Runs a peer's script and parses its output.
 struct Peer {
     /// A measurement request.
     struct Request {
+        /// The software.
+        var peer = PassPeer.pytorch
         /// The kind of pass.
         var mode: PassMode
         /// The genes as JSON.
@@ -14,10 +50,12 @@ struct Peer {
         let width: Double, classes: Int
         /// Height and width of the images in pixels; images of a pass; threads.
         let resolution, batch, threads: Int
-        /// The memory layout: channels_last or nchw.
+        /// PyTorch's memory layout: channels_last or nchw.
         let layout: String
         /// The number of timed passes, and of warm-up passes before the timed passes.
         let runs, warmup: Int
+        /// The network as an ONNX file, in a folder of its own; nil if the script exports one itself.
+        var model: URL?
 
         /// The first argument of `wrapper`: `batch` keeps batch norms in training mode, `own` leaves the mode to the
         /// script.
@@ -25,11 +63,16 @@ struct Peer {
 
         /// The script's arguments.
         var arguments: [String] {
-            [
-                "--mode", mode == .train ? "train" : "eval", "--arch", genes, "--width", "\(width)",
-                "--classes", "\(classes)",
+            let own =
+                peer.readsModels
+                ? ["--engine", peer.rawValue]
+                    + (model.map { ["--cache", $0.deletingLastPathComponent().path] } ?? [])
+                : ["--mode", mode == .train ? "train" : "eval", "--layout", layout]
+                    + (peer == .compiledPytorch ? ["--compile"] : [])
+            return own + [
+                "--arch", genes, "--width", "\(width)", "--classes", "\(classes)",
                 "--resolution", "\(resolution)", "--batch", "\(batch)", "--threads", "\(threads)",
-                "--layout", layout, "--runs", "\(runs)", "--warmup", "\(warmup)",
+                "--runs", "\(runs)", "--warmup", "\(warmup)",
             ]
         }
     }
@@ -40,8 +83,8 @@ struct Peer {
         let peer: String
         /// The median and the fastest of the peer's passes, in milliseconds.
         let medianMs, minMs: Double
-        /// The number of parameters of the peer's network.
-        let params: Int
+        /// The number of parameters of the peer's network; nil if the peer does not state it.
+        let params: Int?
         /// Peak resident memory of the peer's process, in bytes.
         let peakRssBytes: Int
     }
@@ -53,8 +96,9 @@ struct Peer {
 
     /// The commands that install the peer.
     static let remedy =
-        "python3 -m venv /tmp/peer && /tmp/peer/bin/pip install torch numpy (for queue: 'pgqueuer[asyncpg]'"
-        + " uvloop procrastinate 'psycopg[binary,pool]'; for blobs: blosc2), then OFA_PEER_PYTHON=/tmp/peer/bin/python"
+        "python3 -m venv /tmp/peer && /tmp/peer/bin/pip install torch numpy (for runtimes:"
+        + " onnxruntime openvino; for queue: 'pgqueuer[asyncpg]' uvloop procrastinate"
+        + " 'psycopg[binary,pool]'; for blobs: blosc2), then OFA_PEER_PYTHON=/tmp/peer/bin/python"
 
     /// Finds the script `name` in the folder that OFA_PEERS names. If OFA_PEERS is not set, searches the folder
     /// shared/peers next to the current folder and next to the package.
@@ -90,12 +134,25 @@ struct Peer {
     ///
     /// With `batch` as the first argument, batch norms stay in training mode. An evaluation pass then normalises by the
     /// batch and updates the running statistics, as calibration does.
+    ///
+    /// With the path of a model as the second argument, the model is put where the script looks for the one that it
+    /// exported before: in --cache, named by a digest of network and input. If a script names files in another way, it
+    /// exports its own.
     private static let wrapper = """
-        import json, resource, runpy, sys
-        statistics, sys.argv = sys.argv[1], sys.argv[2:]
+        import hashlib, json, os, resource, runpy, shutil, sys
+        statistics, model, sys.argv = sys.argv[1], sys.argv[2], sys.argv[3:]
+        sys.path.insert(0, os.path.dirname(os.path.abspath(sys.argv[0])))
         if statistics == "batch":
             from torch import nn
             nn.modules.batchnorm._BatchNorm.train = lambda norm, mode=True: nn.Module.train(norm, True)
+        if model:
+            given = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+            known = [json.loads(given["--arch"]), float(given["--width"])]
+            known += [int(given["--" + name]) for name in ("classes", "resolution", "batch")]
+            key = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
+            path = os.path.join(given["--cache"], key + ".onnx")
+            if not os.path.exists(path):
+                shutil.copyfile(model, path)
         runpy.run_path(sys.argv[0], run_name="__main__")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         try:
@@ -109,7 +166,9 @@ struct Peer {
     /// Runs one round of the peer: a Python process builds the network, runs warm-up passes, then times passes.
     func measure(_ request: Request) throws -> Result {
         try Self.read(
-            try output(["-c", Self.wrapper, request.statistics, script] + request.arguments))
+            try output(
+                ["-c", Self.wrapper, request.statistics, request.model?.path ?? "", script]
+                    + request.arguments))
     }
 
     /// Runs Python with `arguments` and returns its standard output. Python's environment is that of this process,

@@ -11,6 +11,7 @@ struct TrainBench: ParsableCommand {
         discussion: """
             Examples:
               ofa-bench train --arch max --resolution 128 --batch 32 --peer
+              ofa-bench train --arch max,mid,min --peer pytorch,pytorch-compiled
               ofa-bench train --arch random --count 20 --peer --rounds 3 --json
               ofa-bench train --arch min --profile
               ofa-bench train --arch max --precision bf16
@@ -25,7 +26,7 @@ struct TrainBench: ParsableCommand {
 
     /// Refuses invalid options.
     func validate() throws {
-        try options.check()
+        try options.check(.train)
         guard let precision else { return }
         guard precision == MapFormat.bfloat16.rawValue else {
             throw ValidationError("--precision is '\(precision)'; it is bf16")

@@ -47,6 +47,15 @@ import Testing
         #expect(throws: BenchError.self) { try read(String(sized), resolution: 128) }
     }
 
+    @Test("several networks are named with commas")
+    func several() throws {
+        let found = try read("max,random,min", resolution: 96, count: 2)
+        #expect(found.map(\.name) == ["max", "random 0", "random 1", "min"])
+        #expect(found.allSatisfy { $0.config.resolution == 96 })
+        #expect(throws: BenchError.self) { try read("max,") }
+        #expect(throws: BenchError.self) { try read("max,large") }
+    }
+
     @Test("what is no network is an error", arguments: ["large", "{", "[1]", "{}", #"{"ks":[3]}"#])
     func wrong(text: String) {
         #expect(throws: BenchError.self) { try read(text) }
