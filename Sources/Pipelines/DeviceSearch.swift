@@ -82,7 +82,7 @@ struct DeviceSearch {
         latencyTable = try table(inputs.latencyTable)?.corrected(for: space)
         energyTable = try table(inputs.energyTable)
         latencyError = try inputs.latencyTable.flatMap {
-            try Self.metadata(LatencyTableSummary.self, $0).meanError
+            try LatencyTableSummary(of: $0).meanError
         }
         let known = trained?.resolutions ?? space.resolutions
         let within = try predictor.resolutions(in: space).filter {

@@ -146,9 +146,33 @@ public struct LatencyTableSummary: Codable, Sendable, Equatable {
     public let method: String?
     public let threads: Int?
 
+    /// Reads the metadata of a table. Errors: `invalidArtifact`.
+    public init(of table: Artifact) throws { self = try DeviceSearch.metadata(Self.self, table) }
+
     /// Whether this program measured the table, but by another method than today's, so that its entries say nothing
     /// about the latencies that networks have today.
     public var isOutdated: Bool { host != nil && method != LatencyMeasurement.method }
+
+    /// `isOutdated` if this program measured the table; else nil, because the method is unknown.
+    public var knownOutdated: Bool? { host == nil ? nil : isOutdated }
+
+    /// The number of threads that the latencies are of; nil if it is not recorded, as for user-supplied tables. Tables
+    /// that this program measured without recording it are of one thread.
+    public var knownThreads: Int? { threads ?? (host == nil ? nil : 1) }
+
+    /// Returns how the table's latencies differ from those of today's measurement on `threads` threads, as the end of a
+    /// sentence about the table; nil if they do not, or if the table does not record it.
+    public func difference(threads: Int) -> String? {
+        var parts: [String] = []
+        if isOutdated {
+            let old = method.map { "(\($0))" } ?? "(of networks that were not compiled)"
+            parts.append("by an earlier method \(old) than today's (\(LatencyMeasurement.method))")
+        }
+        if let own = knownThreads, own != threads {
+            parts.append("on \(own) thread\(own == 1 ? "" : "s") instead of \(threads)")
+        }
+        return parts.isEmpty ? nil : "was measured " + parts.joined(separator: " and ")
+    }
 }
 
 extension LatencyTable {

@@ -30,6 +30,8 @@ public struct RunReport: Encodable, Sendable {
         public var stage: String?
         /// Whether another stage of the run made a network for the same purpose, as with several seeds.
         var isOneOfSeveral = false
+        /// The latency table by which the search chose the network; nil if the search read none.
+        public var latencyTable: TableInUse?
 
         /// The name of the network in the report: its device and whether it was fine-tuned, with the stage if several
         /// stages made one for it.
@@ -164,7 +166,7 @@ public struct RunReport: Encodable, Sendable {
                     try lineage.up(artifact.id, limit: 20).edges.filter { $0.output == artifact.id }
                         .map(\.input))
                 let choice = choices.first { inputs.contains($0.id) }
-                return NetworkRow(
+                var row = NetworkRow(
                     artifact: artifact.id, figures: figures,
                     storedBytes: try blobs.info(artifact.digest)?.storedBytes ?? 0,
                     choice: choice?.id,
@@ -172,6 +174,8 @@ public struct RunReport: Encodable, Sendable {
                     branch: figures.target == nil && figures.predictedAccuracy == nil
                         ? nil : branches.first { $0.device == figures.device },
                     stage: artifact.producer?.stage)
+                row.latencyTable = try choice.flatMap { try TableInUse(of: $0, lineage) }
+                return row
             }
         return (rows, unreadable)
     }
@@ -248,6 +252,7 @@ extension RunReport.NetworkRow {
         case held_out_accuracy, held_out_accuracy_error, held_out_difference, held_out_images
         case latency_difference, latency_table_error, latency_ms_low, latency_ms_high, energy_mj
         case limits, choice, front, branch, second_search, class_names, fine_tuning
+        case threads, latency_table, latency_table_threads, latency_table_is_outdated
     }
 
     /// A second search with the field names of `ofa report --json`.
@@ -384,6 +389,10 @@ extension RunReport.NetworkRow {
         try fields.encode(choice?.rawValue, forKey: .choice)
         try fields.encode(front.map(FrontDocument.init), forKey: .front)
         try fields.encode(branch?.document, forKey: .branch)
+        try fields.encode(threads, forKey: .threads)
+        try fields.encode(latencyTable?.artifact.rawValue, forKey: .latency_table)
+        try fields.encode(latencyTable?.summary.knownThreads, forKey: .latency_table_threads)
+        try fields.encode(latencyTable?.summary.knownOutdated, forKey: .latency_table_is_outdated)
         if let names = figures.classNames { try fields.encode(names, forKey: .class_names) }
     }
 }

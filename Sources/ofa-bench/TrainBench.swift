@@ -31,7 +31,7 @@ struct TrainBench: ParsableCommand {
         guard precision == MapFormat.bfloat16.rawValue else {
             throw ValidationError("--precision is '\(precision)'; it is bf16")
         }
-        guard !options.peer else {
+        guard options.peer == nil else {
             throw ValidationError("--precision compares with float32, not with --peer")
         }
     }

@@ -161,6 +161,7 @@ private struct Costing {
     /// The energy table in millijoules; nil if energy is modelled.
     let energyTable: LatencyTable?
     private let table: LatencyTable?
+    private let state: TableState
     private let predictor: AccuracyPredictor?
     private let costs = CostCache()
     private let given: TableOptions
@@ -182,14 +183,15 @@ private struct Costing {
         device.bytesPerWeight = command.bytesPerWeight ?? device.bytesPerWeight
         device.bytesPerActivation = command.bytesPerActivation ?? device.bytesPerActivation
         self.device = device
-        /// Reads the given tables, or else the device's table.
-        func read(_ given: [String], _ stored: ArtifactID?, _ role: ArtifactRole) throws
-            -> LatencyTable?
-        {
-            try tables.read(given.isEmpty ? stored.map { ["\($0)"] } ?? [] : given, role)
+        /// Returns the given tables, or else the device's table.
+        func named(_ given: [String], _ stored: ArtifactID?) -> [String] {
+            given.isEmpty ? stored.map { ["\($0)"] } ?? [] : given
         }
-        table = try read(command.given.latencyTable, stored?.latencyTable, .latencyTable)
-        energyTable = try read(command.given.energyTable, stored?.energyTable, .energyTable)
+        let latencies = named(command.given.latencyTable, stored?.latencyTable)
+        table = try tables.read(latencies)
+        state = try tables.state(latencies)
+        energyTable = try tables.read(
+            named(command.given.energyTable, stored?.energyTable), .energyTable)
         predictor = try command.predictor.map { reference in
             guard !reference.contains("/") || FileManager.default.fileExists(atPath: reference)
             else { throw CommandFailure.notFound("there is no file \(reference)") }
@@ -232,7 +234,8 @@ private struct Costing {
                         peak_memory_bytes: metrics.peakMemoryBytes,
                         flash_bytes: metrics.flashBytes,
                         energy_mj: metrics.energyMJ, latency_ms: metrics.latencyMs,
-                        predicted_accuracy: nil))
+                        latency_table_is_outdated: state.isOutdated,
+                        latency_table_threads: state.threads, predicted_accuracy: nil))
             } catch {
                 failure = CommandFailure.at(place, error)
                 break
@@ -290,22 +293,25 @@ private struct ArchAnswer: Encodable {
     let flash_bytes: Int
     let energy_mj: Double?
     let latency_ms: Double?
+    let latency_table_is_outdated: Bool?
+    let latency_table_threads: Int?
     var predicted_accuracy: Double?
 
     /// The answer as a line of JSON with sorted keys, equal to `Output.jsonText` but faster, because thousands of lines
     /// are written.
     var line: String {
-        func number(_ value: Double?) -> String { value.map { "\($0)" } ?? "null" }
+        func number(_ value: (some Any)?) -> String { value.map { "\($0)" } ?? "null" }
         return
             "{\"energy_mj\":\(number(energy_mj)),\"flash_bytes\":\(flash_bytes),\"latency_ms\":\(number(latency_ms)),"
-            + "\"macs\":\(macs),\"params\":\(params),"
+            + "\"latency_table_is_outdated\":\(number(latency_table_is_outdated)),"
+            + "\"latency_table_threads\":\(number(latency_table_threads)),\"macs\":\(macs),\"params\":\(params),"
             + "\"peak_activation_elements\":\(peak_activation_elements),"
             + "\"peak_memory_bytes\":\(peak_memory_bytes),\"predicted_accuracy\":\(number(predicted_accuracy))}"
     }
 
     private enum CodingKeys: CodingKey {
         case params, macs, peak_activation_elements, peak_memory_bytes, flash_bytes, energy_mj,
-            latency_ms
+            latency_ms, latency_table_is_outdated, latency_table_threads
         case predicted_accuracy
     }
 
@@ -319,6 +325,8 @@ private struct ArchAnswer: Encodable {
         try values.encode(flash_bytes, forKey: .flash_bytes)
         try values.encode(energy_mj, forKey: .energy_mj)
         try values.encode(latency_ms, forKey: .latency_ms)
+        try values.encode(latency_table_is_outdated, forKey: .latency_table_is_outdated)
+        try values.encode(latency_table_threads, forKey: .latency_table_threads)
         try values.encode(predicted_accuracy, forKey: .predicted_accuracy)
     }
 }

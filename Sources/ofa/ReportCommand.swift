@@ -54,6 +54,10 @@ struct ReportCommand: ParsableCommand {
         if page?.isStandardOutput != true {
             try Output.answer(report, output) { try ReportPrinter.show(report) }
         }
+        for row in report.networks {
+            guard let difference = row.tableDifference else { continue }
+            Output.note("warning: device \(row.device): \(difference)")
+        }
         guard let missing = report.unreadable.first else { return }
         throw CommandFailure(
             exitCode: ExitCode(2), code: "incomplete",

@@ -107,7 +107,9 @@ enum ReportPrinter {
             try Output.table(limits)
         }
         for row in rows {
-            try Output.line("  \(row.device): \(row.figures.assumption)")
+            try Output.line(
+                "  \(row.device): \(row.figures.assumption)"
+                    + (row.threads > 1 ? "; latency on \(row.threads) threads" : ""))
             if let note = row.figures.eightBitsNote {
                 try Output.line("  \(row.device): \(note)")
             }

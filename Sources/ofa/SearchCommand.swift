@@ -118,6 +118,7 @@ struct SearchCommand: ParsableCommand {
             database: database, resolutions: wanted ?? known, space: space, batch: terms.batch,
             threads: terms.threads)
         let table = try tables.read(given.latencyTable)
+        let state = try tables.state(given.latencyTable)
         let energy = try tables.read(given.energyTable, .energyTable)
         let sizes = try given.naming {
             try wanted ?? LatencyTable.common(known, of: [table, energy])
@@ -144,10 +145,10 @@ struct SearchCommand: ParsableCommand {
                 )
             }
             Output.endProgress()
-            return try show(found, predictor.bits, seconds: seconds())
+            return try show(found, predictor.bits, state, seconds: seconds())
         }
         let found = try search.run(predictor: predictor)
-        try show(Answer(found, predictor.bits, seconds: seconds()))
+        try show(Answer(found, predictor.bits, state, seconds: seconds()))
     }
 
     private func show(_ answer: Answer) throws {
@@ -181,10 +182,12 @@ struct SearchCommand: ParsableCommand {
         }
     }
 
-    private func show(_ front: ParetoFront, _ bits: Int, seconds: Double) throws {
+    private func show(
+        _ front: ParetoFront, _ bits: Int, _ state: TableState, seconds: Double
+    ) throws {
         let answer = FrontAnswer(
             over: front.axis.rawValue,
-            networks: front.networks.map { Answer($0, bits, seconds: seconds) },
+            networks: front.networks.map { Answer($0, bits, state, seconds: seconds) },
             evaluations: front.networks.first?.evaluations ?? 0, seconds: seconds)
         try Output.answer(answer, output) {
             var table = Table(
@@ -225,15 +228,19 @@ struct SearchCommand: ParsableCommand {
         let predicted_accuracy: Double
         let predicted_bits: Int
         let latency_ms: Double?
+        let latency_table_is_outdated: Bool?
+        let latency_table_threads: Int?
         let energy_mj: Double?
         let macs, params, peak_memory_bytes, flash_bytes, evaluations: Int
         let seconds: Double
 
-        init(_ found: SearchResult, _ bits: Int, seconds: Double) {
+        init(_ found: SearchResult, _ bits: Int, _ state: TableState, seconds: Double) {
             arch = found.arch
             predicted_bits = bits
             predicted_accuracy = found.predictedAccuracy
             latency_ms = found.metrics.latencyMs
+            latency_table_is_outdated = state.isOutdated
+            latency_table_threads = state.threads
             energy_mj = found.metrics.energyMJ
             macs = found.metrics.macs
             params = found.metrics.params

@@ -39,6 +39,35 @@ struct TableOptions: ParsableArguments {
     }
 }
 
+/// What is recorded of the latency tables of one command.
+struct TableState: Equatable {
+    /// Whether a table was measured by an earlier method than today's; nil without a table, or if no table is known to
+    /// be and that of some is unknown, such as that of a file.
+    let isOutdated: Bool?
+    /// The number of threads of the latencies; nil if it is unknown, or not the same for all tables.
+    let threads: Int?
+
+    /// Takes known values.
+    init(isOutdated: Bool?, threads: Int?) {
+        self.isOutdated = isOutdated
+        self.threads = threads
+    }
+
+    /// Takes the metadata of one table.
+    init(_ known: LatencyTableSummary) {
+        self.init(isOutdated: known.knownOutdated, threads: known.knownThreads)
+    }
+
+    /// Combines the states of several tables.
+    init(_ states: [TableState]) {
+        let outdated = states.map(\.isOutdated), threads = Set(states.map(\.threads))
+        self.init(
+            isOutdated: outdated.contains(true)
+                ? true : outdated.isEmpty || outdated.contains(nil) ? nil : false,
+            threads: threads.count == 1 ? threads.first.flatMap { $0 } : nil)
+    }
+}
+
 /// Reads the tables of one command.
 struct TableSource {
     /// The database, for tables that are artifacts.
@@ -82,6 +111,26 @@ struct TableSource {
                 "there is neither a file nor an artifact '\(reference)'",
                 remedy: "ofa artifacts list --kind \(role.rawValue)")
         }
+    }
+
+    /// Returns what is recorded of the latency tables `references`. Warns on standard error, in one line for each, if
+    /// the latencies of a table are not those of today's measurement on `threads` threads.
+    func state(_ references: [String]) throws -> TableState {
+        var states: [TableState] = []
+        for reference in references {
+            guard let artifact = try artifact(reference, .latencyTable) else {
+                states.append(TableState(isOutdated: nil, threads: nil))
+                continue
+            }
+            let known = try LatencyTableSummary(of: artifact)
+            states.append(TableState(known))
+            if let difference = known.difference(threads: threads) {
+                Output.note(
+                    "warning: latency table \(artifact.id) \(difference); ofa device measure makes another"
+                )
+            }
+        }
+        return TableState(states)
     }
 
     private func table(_ reference: String, _ role: ArtifactRole) throws -> LatencyTable {

@@ -117,6 +117,47 @@ import Testing
         #expect(empty.status == 1 && empty.errors.contains("ks has 0 values"))
     }
 
+    @Test("a table of an earlier method or of other threads is told, once, and stands in each line")
+    func tables() throws {
+        let place = try CommandPlace()
+        let file = try place.table("ms.csv")
+        let given = try place.document(
+            "device", "add", "d", "--kind", "phone", "--latency-table", file)
+        let table = try #require(given["latency_table"] as? Int)
+        let old = try place.copy(
+            "\(table)", as: "old", from: .user,
+            metadata: {
+                $0["host"] = "h"
+                $0["threads"] = 2
+            })
+        let text =
+            #"{"ks":[3,3,3,3,3,3,3,3,3],"e":[3,3,3,3,3,3,3,3,3],"d":[2,2,2],"r":28}"#
+        func cost(_ table: String) throws -> CommandRun {
+            try CommandRun(
+                [
+                    "arch", "cost", "--space", "fashion-mbv3", "--latency-table", table, "--arch",
+                    "-",
+                ], input: text + "\n" + text, environment: place.environment)
+        }
+        let outdated = try cost("\(old)")
+        #expect(outdated.status == 0 && outdated.lines.count == 2)
+        #expect(outdated.errors.count { $0 == "\n" } == 1)
+        #expect(
+            outdated.errors.hasPrefix(
+                "warning: latency table \(old) was measured by an earlier method")
+                && outdated.errors.contains("on 2 threads instead of 1"), "\(outdated.errors)")
+        for line in outdated.lines {
+            #expect(try object(line)["latency_table_is_outdated"] as? Bool == true)
+            #expect(try object(line)["latency_table_threads"] as? Int == 2)
+        }
+        for unknown in ["\(table)", file] {
+            let run = try cost(unknown), answer = try object(run.lines[0])
+            #expect(run.errors.isEmpty && answer["latency_ms"] is Double)
+            #expect(answer["latency_table_is_outdated"] is NSNull)
+            #expect(answer["latency_table_threads"] is NSNull)
+        }
+    }
+
     @Test("flash follows the bytes of a weight")
     func flash() throws {
         let text = arch(kernel: 3, ratio: 3, depth: 2, size: 224)

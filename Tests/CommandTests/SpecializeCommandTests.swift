@@ -67,6 +67,9 @@ import Testing
             "peak_activation_bytes",
             "blob_bytes",
         ] { #expect(try #require(network[field] as? Double) > 0, "\(field)") }
+        #expect(network["latency_table"] is Int && network["latency_table_threads"] as? Int == 1)
+        #expect(network["latency_table_is_outdated"] as? Bool == false)
+        #expect(network["threads"] as? Int == 1)
         let cost = try #require(report["cost"] as? [[String: Any]])
         #expect(
             Set(cost.compactMap { $0["stage"] as? String }) == [
@@ -218,6 +221,19 @@ import Testing
             "\(table)", "--max-latency-ms", "50",
         ]
         #expect(try place.ofa(search).status == 0)
+        let today = try place.ofa(search + ["--json"])
+        #expect(today.output.contains(#""latency_table_is_outdated":false"#))
+        #expect(today.output.contains(#""latency_table_threads":1"#) && today.errors.isEmpty)
+        let old = try place.copy(
+            "\(table)", as: "old-table", from: .user, metadata: { $0["method"] = nil })
+        let outdated = try place.ofa(
+            search.map { $0 == "\(table)" ? "\(old)" : $0 } + ["--json"])
+        #expect(outdated.status == 0)
+        #expect(outdated.output.contains(#""latency_table_is_outdated":true"#))
+        #expect(
+            outdated.errors.hasPrefix(
+                "warning: latency table \(old) was measured by an earlier method")
+                && outdated.errors.count { $0 == "\n" } == 1, "\(outdated.errors)")
         let other = try place.ofa(search + ["--batch", "8"])
         #expect(other.status == 2 && other.errors.contains("has latencies of batch size 1"))
         _ = try place.document("specialize", "--device", "same", "--wait")
@@ -352,7 +368,8 @@ import Testing
         #expect(try #require(answer["macs"] as? Int) <= 3_000_000)
         #expect(
             Set(answer.keys) == [
-                "arch", "predicted_accuracy", "predicted_bits", "latency_ms", "energy_mj", "macs",
+                "arch", "predicted_accuracy", "predicted_bits", "latency_ms",
+                "latency_table_is_outdated", "latency_table_threads", "energy_mj", "macs",
                 "params", "peak_memory_bytes",
                 "flash_bytes", "evaluations", "seconds",
             ])

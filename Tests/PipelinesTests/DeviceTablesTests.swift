@@ -181,4 +181,31 @@ import Testing
         let today = #"{"host":"h","method":"\#(LatencyMeasurement.method)"}"#
         #expect(try !device(.computer, today).hasOutdatedTable)
     }
+
+    @Test("a table says how it differs from today's measurement, as far as that is recorded")
+    func difference() throws {
+        func summary(_ metadata: String) throws -> LatencyTableSummary {
+            try JSONDecoder().decode(LatencyTableSummary.self, from: Data(metadata.utf8))
+        }
+        let method = LatencyMeasurement.method
+        let old = try summary(#"{"host":"h","threads":2}"#)
+        #expect(
+            old.difference(threads: 1)
+                == "was measured by an earlier method (of networks that were not compiled) than today's"
+                + " (\(method)) and on 2 threads instead of 1")
+        #expect(
+            try summary(#"{"host":"h","method":"m"}"#).difference(threads: 1)
+                == "was measured by an earlier method (m) than today's (\(method))")
+        let today = try summary(#"{"host":"h","method":"\#(method)"}"#)
+        #expect(today.difference(threads: 1) == nil && today.knownThreads == 1)
+        #expect(
+            today.difference(threads: 4) == "was measured on 1 thread instead of 4")
+        #expect(today.knownOutdated == false && old.knownOutdated == true)
+        // Another runtime measured this one, so it has no method of ours.
+        let imported = try summary(#"{"threads":2}"#)
+        #expect(imported.difference(threads: 2) == nil && imported.difference(threads: 1) != nil)
+        #expect(imported.knownOutdated == nil)
+        let given = try summary(#"{"entries":3}"#)
+        #expect(given.difference(threads: 3) == nil && given.knownThreads == nil)
+    }
 }

@@ -162,6 +162,38 @@ private final class Outline: NSObject, XMLParserDelegate {
         #expect(cells.contains("✓ met"))
     }
 
+    @Test("a card has the device's threads, and says if its table was not measured like that")
+    func threads() throws {
+        func card(_ row: RunReport.NetworkRow) -> String {
+            ReportCard(row, source: 1).lines.joined(separator: "\n")
+        }
+        let one = try ReportFixture.row(latencyMs: 0.4)
+        #expect(card(one).contains("a batch on 1 thread, measured here"))
+        #expect(one.tableDifference == nil && !card(one).contains("latency table"))
+        var figures = one.figures
+        figures.target?.threads = 2
+        var row = RunReport.NetworkRow(
+            artifact: ArtifactID(rawValue: 7), figures: figures, storedBytes: 1, choice: nil,
+            front: nil, branch: nil)
+        row.latencyTable = .init(
+            ArtifactID(rawValue: 5),
+            try JSONDecoder().decode(
+                LatencyTableSummary.self, from: Data(#"{"host":"h","threads":2}"#.utf8)))
+        #expect(card(row).contains("a batch on 2 threads, measured here"))
+        let difference = try #require(row.tableDifference)
+        #expect(difference.hasPrefix("its latency table (artifact 5) was measured by an earlier"))
+        #expect(card(row).contains("<p class=\"note\">\(difference).</p>"))
+        let json = String(decoding: try JSONEncoder().encode(row), as: UTF8.self)
+        for field in [
+            #""threads":2"#, #""latency_table":5"#, #""latency_table_threads":2"#,
+            #""latency_table_is_outdated":true"#,
+        ] { #expect(json.contains(field), "\(field)") }
+        let bare = String(decoding: try JSONEncoder().encode(one), as: UTF8.self)
+        for field in ["latency_table", "latency_table_threads", "latency_table_is_outdated"] {
+            #expect(bare.contains("\"\(field)\":null"), "\(field)")
+        }
+    }
+
     @Test("a limit that the measurement does not meet is said, though the table met it")
     func notMet() throws {
         var figures = ReportFixture.figures(try ReportFixture.choice())

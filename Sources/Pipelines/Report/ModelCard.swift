@@ -169,6 +169,8 @@ public struct ModelCard {
         }
         // Networks without a target are made for batches of one.
         let batch = "batch of \(figures.target?.batch ?? 1)"
+        let threads = figures.target?.threads ?? 1
+        let several = threads > 1 ? " on \(threads) threads" : ""
         let range = figures.latencyMsLow.flatMap { low in
             figures.latencyMsHigh.map {
                 "10th to 90th percentile \(ReportText.amount(low))…\(ReportText.amount($0))"
@@ -185,10 +187,13 @@ public struct ModelCard {
                 "peak memory of activations, \(batch)",
                 ReportText.bytes(figures.peakActivationBytes),
             ],
-            ["latency of a \(batch), by table", milliseconds(figures.tableLatencyMs, error)],
             [
-                "latency of a \(batch), measured on one thread of the machine that made the network"
-                    + inBits,
+                "latency of a \(batch)\(several), by table",
+                milliseconds(figures.tableLatencyMs, error),
+            ],
+            [
+                "latency of a \(batch), measured on \(threads > 1 ? "\(threads) threads" : "one thread") of the"
+                    + " machine that made the network" + inBits,
                 milliseconds(figures.latencyMs, range),
             ],
             [

@@ -39,9 +39,12 @@ struct ReportCard {
         ]
         if let latency = figures.latencyMs {
             tiles.append(
-                (ReportText.amount(latency) + " ms", "a batch, measured here\(inBits)"))
+                (
+                    ReportText.amount(latency) + " ms",
+                    "a batch \(threads), measured here\(inBits)"
+                ))
         } else if let latency = figures.tableLatencyMs {
-            tiles.append((ReportText.amount(latency) + " ms", "a batch, by its table"))
+            tiles.append((ReportText.amount(latency) + " ms", "a batch \(threads), by its table"))
         }
         tiles.append((ReportText.grouped(figures.macs), "multiply-accumulates"))
         tiles.append((ReportText.bytes(figures.flashBytes), "of stored weights\(inBits)"))
@@ -61,6 +64,10 @@ struct ReportCard {
 
     /// Follows the names of figures of a network measured in eight bits.
     private var inBits: String { figures.eightBits == nil ? "" : ", in 8 bits" }
+
+    private var threads: String {
+        "on \(row.threads) thread\(row.threads == 1 ? "" : "s")"
+    }
 
     private var images: String { figures.testImages.map(ReportText.grouped) ?? "the" }
 
@@ -111,8 +118,9 @@ struct ReportCard {
                 figures.latencyDifference.map { ReportText.signed(100 * $0, 1) + " %" } ?? "–",
             ])
         }
-        let note = figures.eightBitsNote.map { ["<p class=\"note\">\(ReportText.safe($0)).</p>"] }
-        return ReportPage.table(["", "Predicted", "Measured", "Difference"], rows) + (note ?? [])
+        let notes = [figures.eightBitsNote, row.tableDifference].compactMap { $0 }
+        return ReportPage.table(["", "Predicted", "Measured", "Difference"], rows)
+            + notes.map { "<p class=\"note\">\(ReportText.safe($0)).</p>" }
     }
 
     /// The networks before and after a fine-tuning.

@@ -16,10 +16,15 @@ enum SearchStage {
             try context.arguments.inputs[role].map { _ in try context.input(role) }
         }
         let isTimed = device.limits.latencyMsMax != nil
+        let table = isTimed ? try context.input(.latencyTable) : nil
+        if let table,
+            let difference = try LatencyTableSummary(of: table).difference(threads: device.threads)
+        {
+            context.job.log("latency table \(table.id) \(difference)")
+        }
         let prepared = try DeviceSearch(
             DeviceSearch.Inputs(
-                predictor: try context.input(.predictor),
-                latencyTable: isTimed ? try context.input(.latencyTable) : nil,
+                predictor: try context.input(.predictor), latencyTable: table,
                 energyTable: try given(.energyTable), supernet: try given(.supernet)),
             space: context.space, seed: context.arguments.seed, blob: context.bytes)
         let predictor = prepared.predictor
