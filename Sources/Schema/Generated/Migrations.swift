@@ -8,6 +8,7 @@ extension Migration {
         .derivedBlobs0002,
         .trainingMetrics0003,
         .energyPieces0004,
-        .budgets0005,
+        .hostSettings0005,
+        .budgets0007,
     ]
 }
