@@ -675,8 +675,9 @@ begin
       sum(load_weight) over (upto) as load_upto, sum(load_weight) over (partition by started_at) as load_whole
     from slice window upto as (partition by started_at order by place)
   )
-  select p_host, started_at, part, job_id, token, account_id, zone, method, tier, used_ns, cpu_ns, uj, least(low_uj, uj),
-    greatest(high_uj, uj)
+  select p_host, started_at, part, job_id, token, account_id, zone,
+    case when idle_uj is null and method not like 'gap: %' then 'gap: ' || method else method end, tier, used_ns, cpu_ns, uj,
+    least(low_uj, uj), greatest(high_uj, uj)
   from placed join span using (started_at)
   cross join lateral (select
     ofa.part_of(idle_uj, idle_upto, idle_weight, idle_whole, part = 'unallocated')
@@ -2432,6 +2433,30 @@ begin
 end
 $$;
 
+-- Name: set_host(text, text, text, jsonb, timestamp with time zone, timestamp with time zone); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.set_host(p_identity text, p_name text, p_actor text, p_setting jsonb, p_valid_from timestamp with time zone, p_previous timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_host int;
+  v_from timestamptz := coalesce(p_valid_from, ofa.now());
+begin
+  insert into ofa.host (identity, name) values (p_identity, p_name) on conflict (identity) do nothing;
+  select id into v_host from ofa.host where identity = p_identity for no key update;
+  insert into ofa.host_setting (host_id, valid_from, zone, pue, pue_low, pue_high, wue, currency, rental_per_cpu_hour,
+    kwh_price, depreciation_per_hour, embodied_g, embodied_low_g, embodied_high_g, lifetime_hours, rated_watts,
+    host_threads, note, actor)
+  select v_host, v_from, said.zone, said.pue, said.pue_low, said.pue_high, said.wue, said.currency,
+    said.rental_per_cpu_hour, said.kwh_price, said.depreciation_per_hour, said.embodied_g, said.embodied_low_g,
+    said.embodied_high_g, said.lifetime_hours, said.rated_watts, said.host_threads, coalesce(said.note, ''), p_actor
+  from jsonb_populate_record(null::ofa.host_setting, p_setting) as said
+  where (select max(valid_from) from ofa.host_setting where host_id = v_host) is not distinct from p_previous
+  on conflict (host_id, valid_from) do nothing;
+  return case when found then v_from end;
+end
+$$;
+
 -- Name: set_permits(text, integer); Type: FUNCTION
 CREATE FUNCTION ofa_api_1.set_permits(p_key text, p_slots integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2937,6 +2962,79 @@ ALTER TABLE ofa.host ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+-- Name: host_setting; Type: TABLE
+CREATE TABLE ofa.host_setting (
+    host_id integer NOT NULL,
+    valid_from timestamp with time zone NOT NULL,
+    zone text,
+    pue numeric,
+    pue_low numeric,
+    pue_high numeric,
+    wue numeric,
+    currency text,
+    rental_per_cpu_hour numeric,
+    kwh_price numeric,
+    depreciation_per_hour numeric,
+    embodied_g numeric,
+    embodied_low_g numeric,
+    embodied_high_g numeric,
+    lifetime_hours numeric,
+    rated_watts numeric,
+    host_threads integer,
+    note text DEFAULT ''::text NOT NULL,
+    actor text NOT NULL,
+    recorded_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
+    CONSTRAINT host_setting_actor_check CHECK (((actor <> ''::text) AND (octet_length(actor) <= 1024))),
+    CONSTRAINT host_setting_check CHECK (((pue_low >= (1)::numeric) AND (pue_low <= pue))),
+    CONSTRAINT host_setting_check1 CHECK (((pue_high >= pue) AND (pue_high <= (10)::numeric))),
+    CONSTRAINT host_setting_check2 CHECK (((embodied_low_g >= (0)::numeric) AND (embodied_low_g <= embodied_g))),
+    CONSTRAINT host_setting_check3 CHECK (((embodied_high_g >= embodied_g) AND (embodied_high_g <= '1000000000000'::numeric))),
+    CONSTRAINT host_setting_check4 CHECK ((num_nulls(pue_low, pue_high) = ANY (ARRAY[0, 2]))),
+    CONSTRAINT host_setting_check5 CHECK (((pue IS NOT NULL) OR (pue_low IS NULL))),
+    CONSTRAINT host_setting_check6 CHECK ((num_nulls(embodied_low_g, embodied_high_g) = ANY (ARRAY[0, 2]))),
+    CONSTRAINT host_setting_check7 CHECK (((embodied_g IS NOT NULL) OR (embodied_low_g IS NULL))),
+    CONSTRAINT host_setting_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT host_setting_currency_known CHECK (((currency IS NOT NULL) = (num_nonnulls(rental_per_cpu_hour, kwh_price, depreciation_per_hour) > 0))),
+    CONSTRAINT host_setting_depreciation_per_hour_check CHECK (((depreciation_per_hour >= (0)::numeric) AND (depreciation_per_hour <= (1000000)::numeric))),
+    CONSTRAINT host_setting_embodied_g_check CHECK (((embodied_g >= (0)::numeric) AND (embodied_g <= '1000000000000'::numeric))),
+    CONSTRAINT host_setting_host_threads_check CHECK (((host_threads >= 1) AND (host_threads <= 100000))),
+    CONSTRAINT host_setting_kwh_price_check CHECK (((kwh_price >= (0)::numeric) AND (kwh_price <= (1000000)::numeric))),
+    CONSTRAINT host_setting_lifetime_hours_check CHECK (((lifetime_hours >= (1)::numeric) AND (lifetime_hours <= '10000000'::numeric))),
+    CONSTRAINT host_setting_note_check CHECK ((octet_length(note) <= 1024)),
+    CONSTRAINT host_setting_pue_check CHECK (((pue >= (1)::numeric) AND (pue <= (10)::numeric))),
+    CONSTRAINT host_setting_rated_watts_check CHECK (((rated_watts >= (1)::numeric) AND (rated_watts <= (100000)::numeric))),
+    CONSTRAINT host_setting_rental_per_cpu_hour_check CHECK (((rental_per_cpu_hour >= (0)::numeric) AND (rental_per_cpu_hour <= (1000000)::numeric))),
+    CONSTRAINT host_setting_rented_or_owned CHECK (((rental_per_cpu_hour IS NULL) OR (num_nonnulls(kwh_price, depreciation_per_hour) = 0))),
+    CONSTRAINT host_setting_wue_check CHECK (((wue >= (0)::numeric) AND (wue <= (1000)::numeric))),
+    CONSTRAINT host_setting_zone_check CHECK (((zone <> ''::text) AND (octet_length(zone) <= 256)))
+);
+
+-- Name: host_now; Type: VIEW
+CREATE VIEW ofa.host_now AS
+ SELECT DISTINCT ON (host_setting.host_id) host_setting.host_id,
+    host_setting.valid_from,
+    host_setting.zone,
+    host_setting.pue,
+    host_setting.pue_low,
+    host_setting.pue_high,
+    host_setting.wue,
+    host_setting.currency,
+    host_setting.rental_per_cpu_hour,
+    host_setting.kwh_price,
+    host_setting.depreciation_per_hour,
+    host_setting.embodied_g,
+    host_setting.embodied_low_g,
+    host_setting.embodied_high_g,
+    host_setting.lifetime_hours,
+    host_setting.rated_watts,
+    host_setting.host_threads,
+    host_setting.note,
+    host_setting.actor,
+    host_setting.recorded_at
+   FROM ofa.host_setting
+  WHERE (host_setting.valid_from <= ofa.now())
+  ORDER BY host_setting.host_id, host_setting.valid_from DESC;
 
 -- Name: job_id; Type: SEQUENCE
 CREATE SEQUENCE ofa.job_id
@@ -3618,6 +3716,10 @@ ALTER TABLE ONLY ofa.host
 ALTER TABLE ONLY ofa.host
     ADD CONSTRAINT host_pkey PRIMARY KEY (id);
 
+-- Name: host_setting host_setting_pkey; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.host_setting
+    ADD CONSTRAINT host_setting_pkey PRIMARY KEY (host_id, valid_from);
+
 -- Name: lane lane_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.lane
     ADD CONSTRAINT lane_pkey PRIMARY KEY (id);
@@ -3859,6 +3961,9 @@ CREATE TRIGGER factor_is_a_record BEFORE DELETE OR UPDATE ON ofa.factor FOR EACH
 -- Name: factor_set factor_set_is_a_record; Type: TRIGGER
 CREATE TRIGGER factor_set_is_a_record BEFORE DELETE OR UPDATE ON ofa.factor_set FOR EACH ROW EXECUTE FUNCTION ofa.refuse_change();
 
+-- Name: host_setting host_setting_is_a_record; Type: TRIGGER
+CREATE TRIGGER host_setting_is_a_record BEFORE DELETE OR UPDATE ON ofa.host_setting FOR EACH ROW EXECUTE FUNCTION ofa.refuse_change();
+
 -- Name: meter meter_is_a_record; Type: TRIGGER
 CREATE TRIGGER meter_is_a_record BEFORE DELETE OR UPDATE ON ofa.meter FOR EACH ROW EXECUTE FUNCTION ofa.refuse_change();
 
@@ -3885,6 +3990,10 @@ ALTER TABLE ONLY ofa.device
 -- Name: factor factor_version_fkey; Type: FK CONSTRAINT
 ALTER TABLE ONLY ofa.factor
     ADD CONSTRAINT factor_version_fkey FOREIGN KEY (version) REFERENCES ofa.factor_set(version);
+
+-- Name: host_setting host_setting_host_id_fkey; Type: FK CONSTRAINT
+ALTER TABLE ONLY ofa.host_setting
+    ADD CONSTRAINT host_setting_host_id_fkey FOREIGN KEY (host_id) REFERENCES ofa.host(id);
 
 -- Name: lane lane_key_id_fkey; Type: FK CONSTRAINT
 ALTER TABLE ONLY ofa.lane

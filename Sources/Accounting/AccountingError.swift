@@ -10,6 +10,10 @@ public struct AccountingError: Remedied, Equatable {
         case unknownZone
         /// No factor set has this version.
         case unknownFactorSet
+        /// Stated figures of a machine contradict each other.
+        case badSetting
+        /// Something was changed by others meanwhile; nothing was written.
+        case changed
     }
 
     /// The kind of the failure.

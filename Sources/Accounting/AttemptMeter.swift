@@ -24,12 +24,15 @@ public final class AttemptMeter: AttemptObserver {
     private let reader: any HostReader
     private let zone: String
     private let threadsPerAttempt: Int
-    private let process = UUID()
+    private let process = UUID(), gpuProcess = UUID()
     private let books: Mutex<Books>
     private let sampler: Sampler
 
     private struct Books {
         var ledger: EnergyLedger
+        /// The ledger of the machine's GPUs, and their intervals that are not known to be written; nil without GPUs.
+        var gpus: EnergyLedger?
+        var gpuIntervals: [EnergyReport.Interval] = []
         /// The number of processors that each open attempt reserves, by token.
         var reserved: [Int64: Int] = [:]
         /// The token of the attempt that runs on each thread.
@@ -45,14 +48,16 @@ public final class AttemptMeter: AttemptObserver {
         var reportedNs: Int64?
 
         /// Closes the spans up to the last reading.
-        mutating func cut() {
-            let (newUses, interval) = ledger.cut()
+        mutating func cut(isLast: Bool) {
+            let (newUses, interval) = ledger.cut(isLast: isLast)
             uses += newUses
             counts.uses += newUses.count
             if let interval {
                 intervals.append(interval)
                 counts.intervals += 1
             }
+            if let interval = gpus?.cut(isLast: isLast).interval { gpuIntervals.append(interval) }
+            gpuIntervals.removeFirst(max(0, gpuIntervals.count - AttemptMeter.most))
             uses.removeFirst(max(0, uses.count - AttemptMeter.most))
             intervals.removeFirst(max(0, intervals.count - AttemptMeter.most))
         }
@@ -65,17 +70,28 @@ public final class AttemptMeter: AttemptObserver {
         self.reader = reader
         self.zone = zone
         self.threadsPerAttempt = threadsPerAttempt
+        let first = try reader.read()
         books = Mutex(
             Books(
                 ledger: EnergyLedger(
                     host: reader.host, domains: reader.domains,
-                    threadsPerAttempt: threadsPerAttempt,
-                    first: try reader.read())))
+                    threadsPerAttempt: threadsPerAttempt, first: first),
+                gpus: Self.ofGPUs(first, reader).map {
+                    EnergyLedger(gpus: reader.gpus, first: $0)
+                }))
         sampler = Sampler(everySeconds: Self.sampleSeconds)
         sampler.begin { [weak self] in self?.sample() }
     }
 
     deinit { sampler.end() }
+
+    /// Returns `reading` with the counters of the GPUs; nil without GPUs.
+    private static func ofGPUs(_ reading: HostReading, _ reader: any HostReader) -> HostReading? {
+        guard !reader.gpus.isEmpty else { return nil }
+        var reading = reading
+        reading.counters = reader.readGPUs()
+        return reading
+    }
 
     /// Opens the account of an attempt. The thread that runs the attempt must call this.
     ///
@@ -110,10 +126,12 @@ public final class AttemptMeter: AttemptObserver {
     /// reported lately.
     public func report(isLast: Bool) throws -> EnergyReport? {
         let reading = try reader.read()
+        let gpus = Self.ofGPUs(reading, reader)
         return books.withLock { books in
             books.ledger.advance(to: reading)
+            if let gpus { books.gpus?.advance(to: gpus) }
             let silent = books.reportedNs.map { Double(reading.timeNs - $0) / 1e9 } ?? .infinity
-            books.cut()
+            books.cut(isLast: isLast)
             if !isLast, books.uses.isEmpty, !books.ledger.isInUse, silent < Self.idleSeconds {
                 return nil
             }
@@ -121,7 +139,12 @@ public final class AttemptMeter: AttemptObserver {
             return EnergyReport(
                 process: process, untilUs: books.ledger.untilUs, isLast: isLast, zone: zone,
                 method: books.ledger.method, tier: books.ledger.tier.rawValue,
-                counts: books.counts, uses: books.uses, intervals: books.intervals)
+                counts: books.counts, uses: books.uses, intervals: books.intervals,
+                gpus: books.gpus.map { gpus in
+                    EnergyReport.GPUs(
+                        process: gpuProcess, method: gpus.method, tier: gpus.tier.rawValue,
+                        intervals: books.gpuIntervals)
+                })
         }
     }
 
@@ -136,6 +159,9 @@ public final class AttemptMeter: AttemptObserver {
                 books.intervals.removeFirst(max(0, books.intervals.count - later))
             } else {
                 books.intervals.removeAll { $0.untilUs <= answer.meteredUntilUs }
+            }
+            if let until = answer.gpusMeteredUntilUs {
+                books.gpuIntervals.removeAll { $0.untilUs <= until }
             }
         }
     }
@@ -155,7 +181,11 @@ public final class AttemptMeter: AttemptObserver {
     func sample() {
         do {
             let reading = try reader.read()
-            books.withLock { $0.ledger.advance(to: reading) }
+            let gpus = Self.ofGPUs(reading, reader)
+            books.withLock { books in
+                books.ledger.advance(to: reading)
+                if let gpus { books.gpus?.advance(to: gpus) }
+            }
         } catch {
             // The next reading covers all time since the last successful reading, so nothing is lost. If a clock still
             // cannot be read when an attempt ends, `end` throws.

@@ -15,9 +15,14 @@ public struct EnergyLedger: Sendable {
     /// The measurement tier of the energy.
     public let tier: MeteringTier
 
+    /// How long a counter may be unreadable before the energy of that time is given up, in nanoseconds.
+    private static let patienceNs: Int64 = 60_000_000_000
+
     private let host: HostDescription
     private let threads: Int
     private let countsMemory: Bool
+    /// Whether this is the ledger of GPUs.
+    private let areGPUs: Bool
     private var counters: [EnergyCounter]
     private var last: HostReading
     private var open: [Int64: Account] = [:]
@@ -40,9 +45,9 @@ public struct EnergyLedger: Sendable {
         var busyNs: Int64 = 0
         var othersNs: Int64 = 0
         var counted: Int64 = 0
-        /// Whether all counters could be read at the last reading.
-        var isComplete = true
-        /// Whether a counter had its first reading in this time. What it counted before is unknown.
+        /// The counters that could not be read at the last reading.
+        var failing: [Int] = []
+        /// Whether a counter had its first reading in this time, or began anew. What it counted before is unknown.
         var isUnknown = false
     }
 
@@ -52,8 +57,11 @@ public struct EnergyLedger: Sendable {
         host: HostDescription, domains: [RAPLDomain], threadsPerAttempt: Int, first: HostReading
     ) {
         self.host = host
+        areGPUs = false
         threads = max(1, threadsPerAttempt)
-        counters = domains.map { EnergyCounter(range: $0.range) }
+        // No socket draws four times its rated power; that of small processors may be far too low a rating.
+        let most = max(500, 4 * host.rating.watts)
+        counters = domains.map { EnergyCounter(range: $0.range, mostWatts: most) }
         let countsProcessor = domains.contains { $0.name != "dram" }
         countsMemory = countsProcessor && domains.contains { $0.name == "dram" }
         method = [
@@ -63,9 +71,30 @@ public struct EnergyLedger: Sendable {
         tier = countsProcessor && countsMemory ? .counter : .model
         last = first
         pending = Pending(fromUs: first.epochUs)
-        for index in counters.indices { _ = counters[index].take(first.counters[index]) }
+        for index in counters.indices {
+            _ = counters[index].take(first.counters[index], atNs: first.timeNs)
+        }
         if !countsProcessor { counters = [] }
     }
+
+    /// Makes the ledger of the GPUs of a machine; the counters of its readings are theirs. No attempt can reserve a GPU, and
+    /// none says what it used of one, so all their energy is load that no attempt caused: that of other programs.
+    public init(gpus names: [String], first: HostReading) {
+        host = HostDescription(
+            name: "", cpuModel: "", vCPUs: 0, isVirtual: false, memoryBytes: 0,
+            rating: ThermalDesign(watts: 0, threads: 1, source: ""))
+        (areGPUs, threads, countsMemory) = (true, 1, true)
+        (method, tier) = ("NVML", .counter)
+        counters = names.map { _ in EnergyCounter(range: 0, mostWatts: Self.mostGPUWatts) }
+        last = first
+        pending = Pending(fromUs: first.epochUs)
+        for index in counters.indices {
+            _ = counters[index].take(first.counters[index], atNs: first.timeNs)
+        }
+    }
+
+    /// More than any GPU draws, in watts.
+    private static let mostGPUWatts = 3000.0
 
     /// The time up to which this ledger was cut or can be cut, in microseconds since 1970.
     public var untilUs: Int64 { last.epochUs }
@@ -89,8 +118,10 @@ public struct EnergyLedger: Sendable {
         ended.append(use(of: account, token))
     }
 
-    /// Takes a reading, and adds the time and energy since the last one.
+    /// Takes a reading, and adds the time and energy since the last one. A reading that another thread has overtaken is
+    /// passed over: a counter would seem to go back.
     public mutating func advance(to reading: HostReading) {
+        guard reading.timeNs >= last.timeNs else { return }
         let wall = max(0, reading.timeNs - last.timeNs)
         let used = max(0, reading.processCPUNs - last.processCPUNs)
         let hostBusy = last.hostBusyNs.flatMap { before in reading.hostBusyNs.map { $0 - before } }
@@ -103,7 +134,8 @@ public struct EnergyLedger: Sendable {
         // The clock of the machine may be set back.
         last.epochUs = max(before, reading.epochUs)
         pending.wallNs += wall
-        pending.busyNs += max(hostBusy ?? 0, used)
+        // GPUs have no processor time, so it cannot decide whose their energy is.
+        pending.busyNs += areGPUs ? 0 : max(hostBusy ?? 0, used)
         readCounters(reading)
         // The tokens are sorted, so that the split is deterministic.
         let tokens = open.keys.sorted()
@@ -118,8 +150,11 @@ public struct EnergyLedger: Sendable {
     }
 
     /// Closes the spans up to the last reading. Returns the uses of all attempts since the last cut, and the interval of the
-    /// machine; no interval if a counter cannot be read now, then the next one covers this time too.
-    public mutating func cut() -> (uses: [EnergyReport.Use], interval: EnergyReport.Interval?) {
+    /// machine; no interval if a counter cannot be read now, then the next one covers this time too. The energy of a time is
+    /// given up (an interval of unknown energy) if the counter stays away for a minute, or if the cut is the last.
+    public mutating func cut(isLast: Bool = false) -> (
+        uses: [EnergyReport.Use], interval: EnergyReport.Interval?
+    ) {
         var uses = ended
         ended = []
         for token in open.keys.sorted() {
@@ -128,8 +163,13 @@ public struct EnergyLedger: Sendable {
             open[token] = Account(
                 job: account.job, threads: account.threads, fromUs: last.epochUs)
         }
-        guard pending.isComplete, last.epochUs > pending.fromUs else { return (uses, nil) }
-        let energies = pending.isUnknown ? nil : energies()
+        let givesUp = isLast || pending.wallNs >= Self.patienceNs
+        guard pending.failing.isEmpty || givesUp, last.epochUs > pending.fromUs else {
+            return (uses, nil)
+        }
+        // What such a counter shows when it comes back is not the energy of the time after this.
+        for index in pending.failing { counters[index].forget() }
+        let energies = pending.isUnknown || !pending.failing.isEmpty ? nil : energies()
         let interval = EnergyReport.Interval(
             fromUs: pending.fromUs, untilUs: last.epochUs,
             capacityNs: pending.wallNs * Int64(host.vCPUs), busyNs: pending.busyNs,
@@ -145,11 +185,11 @@ public struct EnergyLedger: Sendable {
     }
 
     private mutating func readCounters(_ reading: HostReading) {
-        pending.isComplete = true
+        pending.failing = []
         for index in counters.indices {
-            switch counters[index].take(reading.counters[index]) {
+            switch counters[index].take(reading.counters[index], atNs: reading.timeNs) {
             case .delta(let energy): pending.counted += energy
-            case .gap: pending.isComplete = false
+            case .gap: pending.failing.append(index)
             case .first: pending.isUnknown = true
             }
         }
@@ -157,6 +197,11 @@ public struct EnergyLedger: Sendable {
 
     /// Returns the energy of the machine since the last interval.
     private func energies() -> (idle: AttemptUse.Energy, load: AttemptUse.Energy) {
+        if areGPUs {
+            let none = AttemptUse.Energy(microjoules: 0, low: 0, high: 0)
+            let counted = pending.counted
+            return (none, AttemptUse.Energy(microjoules: counted, low: counted, high: counted))
+        }
         let seconds = Double(pending.wallNs) / 1e9
         let capacity = pending.wallNs * Int64(host.vCPUs)
         let load = Double(pending.busyNs) / Double(max(capacity, 1))

@@ -89,11 +89,13 @@ public struct FactorSet: Sendable, Equatable {
         return factor
     }
 
-    /// Returns the zone in `OFA_ZONE`, or `world` if `OFA_ZONE` is empty or not set. Errors:
-    /// `unknownZone` if this set has no intensity for the zone.
-    public func zone(environment: [String: String]) throws(AccountingError) -> String {
-        let name = environment["OFA_ZONE"].flatMap { $0.isEmpty ? nil : $0 } ?? Self.usualZone
-        return try intensity(name).zone
+    /// Returns the zone in `OFA_ZONE`; if that is empty or not set, the zone that is stated of the machine (`ofa host set`),
+    /// else `world`. Errors: `unknownZone` if this set has no intensity for the zone.
+    public func zone(
+        environment: [String: String], stated: String? = nil
+    ) throws(AccountingError) -> String {
+        let name = environment["OFA_ZONE"].flatMap { $0.isEmpty ? nil : $0 } ?? stated
+        return try intensity(name ?? Self.usualZone).zone
     }
 }
 

@@ -41,8 +41,13 @@ public protocol HostReader: Sendable {
     var host: HostDescription { get }
     /// The energy counters of the machine, in the order of `HostReading.counters`.
     var domains: [RAPLDomain] { get }
-    /// Reads all clocks and counters now.
+    /// Reads all clocks and counters now, but for those of GPUs.
     func read() throws -> HostReading
+    /// The names of the GPUs with energy counters.
+    var gpus: [String] { get }
+    /// Reads the counters of the GPUs in microjoules, in the order of `gpus`; nil for one that could not be read. This may
+    /// take milliseconds.
+    func readGPUs() -> [Int64?]
     /// Tells other processes of the machine that this process reserves `processors` more (fewer if
     /// negative) from the time `atNs` on.
     func reserve(processors: Int, atNs: Int64)
@@ -51,6 +56,10 @@ public protocol HostReader: Sendable {
 extension HostReader {
     /// Does nothing, for readers that know no other processes.
     public func reserve(processors: Int, atNs: Int64) {}
+    /// None, for readers that know no GPUs.
+    public var gpus: [String] { [] }
+    /// Reads nothing.
+    public func readGPUs() -> [Int64?] { [] }
 }
 
 /// Reads the machine that this process runs on.
@@ -61,15 +70,22 @@ public struct LiveHostReader: HostReader {
     public let domains: [RAPLDomain]
     private let reservations: HostReservations?
     private let lastLook = LastLook()
+    private let library = GPUs()
 
     /// Describes the machine and finds its readable energy counters. `database` tells programs that work for the same
-    /// database from others (`CostLedger.key`).
-    public init(database: String) throws {
-        host = try HostDescription.current()
+    /// database from others (`CostLedger.key`); `stated` is what is stated of the machine's rating.
+    public init(database: String, stated: StatedRating = StatedRating()) throws {
+        host = try HostDescription.current(stated: stated)
         domains = RAPL.domains()
         reservations = HostReservations(
             database: database, atNs: try Clocks.monotonicNanoseconds())
     }
+
+    /// The GPUs whose counters NVIDIA's library can read.
+    public var gpus: [String] { library?.names ?? [] }
+
+    /// Reads those counters.
+    public func readGPUs() -> [Int64?] { library?.read() ?? [] }
 
     /// Publishes the change through `HostReservations`.
     public func reserve(processors: Int, atNs: Int64) {

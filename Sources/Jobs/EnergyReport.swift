@@ -48,6 +48,22 @@ public struct EnergyReport: Sendable, Equatable {
         }
     }
 
+    /// What the GPUs of the machine used. They are metered as a machine of their own, `HostIdentity.gpus`.
+    public struct GPUs: Sendable, Equatable {
+        /// Stands for the process that reports, at the machine of the GPUs.
+        public let process: UUID
+        /// The names of the counters, and the measurement tier.
+        public let method, tier: String
+        /// What they used, in the order of time.
+        public let intervals: [Interval]
+
+        /// `tier` is the letter of a measurement tier.
+        public init(process: UUID, method: String, tier: String, intervals: [Interval]) {
+            (self.process, self.method, self.tier) = (process, method, tier)
+            self.intervals = intervals
+        }
+    }
+
     /// The process that reports.
     public let process: UUID
     /// The time up to which the process has reported everything.
@@ -63,16 +79,29 @@ public struct EnergyReport: Sendable, Equatable {
     public let uses: [Use]
     /// What the machine used, in the order of time.
     public let intervals: [Interval]
+    /// What its GPUs used; nil without GPUs.
+    public let gpus: GPUs?
 
     /// `tier` is the letter of a measurement tier.
     public init(
         process: UUID, untilUs: Int64, isLast: Bool, zone: String, method: String, tier: String,
-        counts: Counts, uses: [Use], intervals: [Interval]
+        counts: Counts, uses: [Use], intervals: [Interval], gpus: GPUs? = nil
     ) {
+        self.gpus = gpus
         (self.process, self.untilUs, self.isLast) = (process, untilUs, isLast)
         (self.zone, self.method, self.tier) = (zone, method, tier)
         self.counts = counts
         (self.uses, self.intervals) = (uses, intervals)
+    }
+
+    /// What the GPUs used, as a report of the machine `HostIdentity.gpus`; nil without GPUs.
+    var ofGPUs: EnergyReport? {
+        gpus.map { gpus in
+            EnergyReport(
+                process: gpus.process, untilUs: untilUs, isLast: isLast, zone: zone,
+                method: gpus.method, tier: gpus.tier, counts: Counts(), uses: [],
+                intervals: gpus.intervals)
+        }
     }
 
     /// Numbers of uses and of intervals.
@@ -91,6 +120,8 @@ public struct EnergyAnswer: Sendable, Equatable {
     public let isMeter: Bool
     /// The end of the meter's last interval, in microseconds since 1970.
     public let meteredUntilUs: Int64
+    /// The end of the last interval of the machine's GPUs, in microseconds since 1970; nil without GPUs.
+    public internal(set) var gpusMeteredUntilUs: Int64?
     /// How many uses came after their time was allocated, wholly or in part: that energy of them is missing.
     public let late: Int
     /// The machine's other processes that report, with their pids.
@@ -101,11 +132,20 @@ extension JobQueue {
     /// Writes what `observer` metered and has not reported yet. A report may be written again.
     public func report(_ observer: any AttemptObserver, isLast: Bool = false) throws {
         guard let report = try observer.report(isLast: isLast) else { return }
-        var answer = try add(report)
-        // The database waits for other processes of the machine, unless it learns that they have ended.
-        let dead = answer.others.filter { ProcessNumber.isDead($0.value) }.keys.sorted()
-        if !dead.isEmpty { answer = try add(report, dead: dead) }
+        var answer = try addKnowingDead(report, of: .current)
+        answer.gpusMeteredUntilUs = try report.ofGPUs.map {
+            try addKnowingDead($0, of: HostIdentity.current.gpus).meteredUntilUs
+        }
         observer.written(report, answer)
+    }
+
+    /// Writes a report. The database waits for other processes of the machine, unless it learns that they have ended.
+    private func addKnowingDead(_ report: EnergyReport, of host: HostIdentity) throws
+        -> EnergyAnswer
+    {
+        let answer = try add(report, of: host)
+        let dead = answer.others.filter { ProcessNumber.isDead($0.value) }.keys.sorted()
+        return dead.isEmpty ? answer : try add(report, dead: dead, of: host)
     }
 
     /// Reports as `report` does. Metering must stop neither a job nor a worker, so this throws nothing: what is not written
@@ -119,9 +159,11 @@ extension JobQueue {
         {} catch { options.report("\(options.name): what was metered is not written: \(error)") }
     }
 
-    /// Writes a report of this machine and allocates what can be allocated. `dead` are processes that have ended.
-    func add(_ report: EnergyReport, dead: [String] = []) throws -> EnergyAnswer {
-        let (uses, intervals, host) = (report.uses, report.intervals, HostIdentity.current)
+    /// Writes a report of a machine and allocates what can be allocated. `dead` are processes that have ended.
+    func add(_ report: EnergyReport, dead: [String] = [], of host: HostIdentity = .current) throws
+        -> EnergyAnswer
+    {
+        let (uses, intervals) = (report.uses, report.intervals)
         func energies(_ part: (EnergyReport.Interval) -> Int64?) -> [Int64?] { intervals.map(part) }
         let rows = try ask(
             .energyAdd(
@@ -141,7 +183,7 @@ extension JobQueue {
         }
         return EnergyAnswer(
             isMeter: try row.bool("meters"), meteredUntilUs: try row.int64("metered_until_us"),
-            late: try row.int("late"),
+            gpusMeteredUntilUs: nil, late: try row.int("late"),
             others: Dictionary(
                 zip(try row.textArray("others"), try row.textArray("pids")),
                 uniquingKeysWith: { first, _ in first }))

@@ -15,6 +15,13 @@ public struct HostIdentity: Sendable, Equatable {
         environment: ProcessInfo.processInfo.environment, name: ProcessInfo.processInfo.hostName,
         read: { FileManager.default.contents(atPath: $0) })
 
+    /// The GPUs of this machine, which are metered as a machine of their own.
+    var gpus: HostIdentity { HostIdentity(identity: "\(identity) gpus", name: "\(name) (GPUs)") }
+
+    private init(identity: String, name: String) {
+        (self.identity, self.name) = (identity, name)
+    }
+
     /// The identity is OFA_HOST if that variable is set, else the machine id, else the boot id,
     /// else the host name. In a container the machine id is not used: it comes with the container's
     /// image, and may be the same on all machines. All containers of a machine have the same boot

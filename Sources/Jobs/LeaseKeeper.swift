@@ -11,8 +11,6 @@ struct LeaseKeeper: Sendable {
     /// If the producer (the claiming thread) has not attended to the session's duties for this many
     /// seconds, heartbeats do not renew the duties, so that another worker gets the duties.
     private static let attentionSeconds = 3.0
-    /// The time between two reports of energy, in seconds. A worker that is killed loses what it metered since the last.
-    private static let energySeconds = 10.0
     /// The time between two comparisons of runs with their budgets, in seconds.
     private static let budgetSeconds = 2.0
 
@@ -27,6 +25,9 @@ struct LeaseKeeper: Sendable {
     /// dead worker keeps its duties for 1.5 times this time, so for at most 5 seconds.
     private var beatSeconds: Double { min(options.ttlSeconds, 10) / 3 }
     private var dutySeconds: Double { 1.5 * beatSeconds }
+    /// The time between two reports of energy: the lease duration, but at most 10 s. A worker that is killed loses what it
+    /// metered since the last report.
+    private var energySeconds: Double { min(options.ttlSeconds, 10) }
 
     /// Runs until the worker stops. The keeper thread calls this.
     func run() {
@@ -120,7 +121,7 @@ struct LeaseKeeper: Sendable {
                 as PostgresError where error.isRetryable
             {}
         }
-        if now - state.lastEnergy >= Self.energySeconds {
+        if now - state.lastEnergy >= energySeconds {
             state.lastEnergy = now
             queue.reportIfPossible(observer, options)
         }

@@ -31,10 +31,11 @@ public struct HostDescription: Sendable, Equatable {
         self.rating = rating
     }
 
-    /// Describes this machine; `OFA_TDP_WATTS` and `OFA_HOST_THREADS` override the rating of the
-    /// socket. Errors: `badSetting`.
+    /// Describes this machine. `stated` replaces the rating of the socket that follows from the
+    /// processor's model; `OFA_TDP_WATTS` and `OFA_HOST_THREADS` replace both. Errors: `badSetting`.
     public static func current(
-        environment: [String: String] = ProcessInfo.processInfo.environment
+        environment: [String: String] = ProcessInfo.processInfo.environment,
+        stated: StatedRating = StatedRating()
     ) throws(MeteringError) -> HostDescription {
         let processors = ProcessInfo.processInfo.activeProcessorCount
         return try describe(
@@ -42,13 +43,15 @@ public struct HostDescription: Sendable, Equatable {
             cpuInfo: ProcFile.text("/proc/cpuinfo") ?? "",
             vCPUs: processors,
             memoryBytes: Int64(clamping: ProcessInfo.processInfo.physicalMemory),
-            environment: environment)
+            environment: environment, stated: stated)
     }
 
-    /// Describes a machine from the text of its /proc/cpuinfo and the settings in `environment`.
-    /// Errors: `badSetting`.
+    /// Describes a machine from the text of its /proc/cpuinfo, what is stated of it, and the
+    /// settings in `environment`. Errors: `badSetting`.
     static func describe(
-        name: String, cpuInfo: String, vCPUs: Int, memoryBytes: Int64, environment: [String: String]
+        name: String, cpuInfo: String, vCPUs: Int, memoryBytes: Int64,
+        environment: [String: String],
+        stated: StatedRating = StatedRating()
     ) throws(MeteringError) -> HostDescription {
         let model = ProcFile.field("model name", in: cpuInfo) ?? "unknown"
         let flags = ProcFile.field("flags", in: cpuInfo) ?? ""
@@ -61,6 +64,11 @@ public struct HostDescription: Sendable, Equatable {
             rating = ThermalDesign(
                 watts: rating.watts * Double(vCPUs) / Double(rating.threads), threads: vCPUs,
                 source: "assumed: 2.19 W a thread")
+        }
+        if stated != StatedRating() {
+            rating = ThermalDesign(
+                watts: stated.watts ?? rating.watts, threads: stated.threads ?? rating.threads,
+                source: "stated of this machine")
         }
         let watts = try setting("OFA_TDP_WATTS", in: environment) { text throws(InputFault) in
             try DecimalNumber.real(text, in: 1...100_000)

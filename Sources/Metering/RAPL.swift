@@ -8,10 +8,10 @@ public struct RAPLDomain: Sendable, Equatable {
     public let folder: String
     /// The measured part of the machine, such as `package-0` or `dram`.
     public let name: String
-    /// The value at which the counter wraps around, in microjoules.
+    /// The value at which the counter wraps around, in microjoules; 0 if it is unknown.
     public let range: Int64
 
-    /// `range` is the value at which the counter wraps around, in microjoules.
+    /// `range` is the value at which the counter wraps around, in microjoules; 0 if it is unknown.
     public init(folder: String, name: String, range: Int64) {
         self.folder = folder
         self.name = name
@@ -107,9 +107,11 @@ public enum RAPL {
         return names.filter { $0.hasPrefix("intel-rapl:") }.sorted().compactMap { folderName in
             let folder = root + "/" + folderName
             guard let name = ProcFile.line(folder + "/name"),
-                name.hasPrefix("package") || name == "dram",
-                let range = ProcFile.line(folder + "/max_energy_range_uj").flatMap({ Int64($0) })
+                name.hasPrefix("package") || name == "dram"
             else { return nil }
+            // Without a range a wrap cannot be told from a reset: both leave a gap.
+            let range =
+                ProcFile.line(folder + "/max_energy_range_uj").flatMap { Int64($0) } ?? 0
             let domain = RAPLDomain(folder: folder, name: name, range: range)
             return domain.read() == nil ? nil : domain
         }

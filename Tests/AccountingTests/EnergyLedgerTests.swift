@@ -169,6 +169,21 @@ import Testing
         #expect(interval.fromUs == 0 && interval.idle == nil)
     }
 
+    @Test("a reading that another thread has overtaken changes nothing: no counter goes back")
+    func overtaken() throws {
+        var ledger = ledger(vCPUs: 1, domains: [package, dram], counters: [0, 0])
+        ledger.start(1, job: 1, at: reading(0, cpu: 0, busy: 0, counters: [0, 0]))
+        ledger.advance(to: reading(10, cpu: 8, busy: 9, counters: [5_000_000, 1_000]))
+        ledger.advance(to: reading(9, cpu: 7, busy: 8, counters: [4_000_000, 900]))
+        ledger.advance(to: reading(20, cpu: 16, busy: 18, counters: [9_000_000, 2_000]))
+        let (uses, found) = ledger.cut()
+        let interval = try #require(found)
+        let (idle, load) = (try #require(interval.idle), try #require(interval.load))
+        #expect(idle.microjoules + load.microjoules == 9_002_000)
+        #expect(interval.busyNs == 18 * second && interval.capacityNs == 20 * second)
+        #expect(uses.map(\.cpuNs) == [16 * second] && uses.map(\.reservedNs) == [20 * second])
+    }
+
     @Test("an attempt that never started has no use, and one without time is told")
     func unknown() {
         var ledger = ledger(vCPUs: 1)

@@ -6,29 +6,60 @@ import Testing
 @testable import Metering
 
 @Suite struct EnergyCounterTests {
+    private let second: Int64 = 1_000_000_000
+
     @Test("a wrap gives what was left of the range plus the new reading")
     func wrap() {
         var counter = EnergyCounter(range: 262_143_328_850)
-        #expect(counter.take(262_143_000_000) == .first)
-        #expect(counter.take(1_000_000) == .delta(1_328_850))
+        #expect(counter.take(262_143_000_000, atNs: 0) == .first)
+        #expect(counter.take(1_000_000, atNs: second) == .delta(1_328_850))
+    }
+
+    @Test("a failed read is a gap, the next good one covers both intervals: no phantom range")
+    func gap() {
+        var counter = EnergyCounter(range: 262_143_328_850)
+        #expect(counter.take(5_000_000, atNs: 0) == .first)
+        #expect(counter.take(nil, atNs: second) == .gap)
+        #expect(counter.take(9_000_000, atNs: 2 * second) == .delta(4_000_000))
     }
 
     @Test(
-        "a failed read is a gap, the next good one covers both intervals: no phantom range"
-    )
-    func gap() {
-        var counter = EnergyCounter(range: 262_143_328_850)
-        #expect(counter.take(5_000_000) == .first)
-        #expect(counter.take(nil) == .gap)
-        #expect(counter.take(9_000_000) == .delta(4_000_000))
-    }
-
-    @Test("the first reading has nothing to compare with, also after a gap")
+        "the first reading has nothing to compare with, also after a gap and when it is forgotten")
     func first() {
         var counter = EnergyCounter(range: 100)
-        #expect(counter.take(nil) == .gap)
-        #expect(counter.take(7) == .first)
-        #expect(counter.take(7) == .delta(0))
+        #expect(counter.take(nil, atNs: 0) == .gap)
+        #expect(counter.take(7, atNs: second) == .first)
+        #expect(counter.take(7, atNs: 2 * second) == .delta(0))
+        counter.forget()
+        #expect(counter.take(9, atNs: 3 * second) == .first)
+    }
+
+    @Test("a counter that begins anew is not taken for one that wraps: its energy is unknown")
+    func reset() {
+        var counter = EnergyCounter(range: 262_143_328_850)
+        #expect(counter.take(100_000_000_000, atNs: 0) == .first)
+        // As a wrap this would be 162 kJ in ten seconds.
+        #expect(counter.take(50_000_000, atNs: 10 * second) == .first)
+        #expect(counter.take(90_000_000, atNs: 20 * second) == .delta(40_000_000))
+    }
+
+    @Test("a jump that no hardware can have drawn is unknown; a burst within a sample is not")
+    func jump() {
+        var counter = EnergyCounter(range: 262_143_328_850, mostWatts: 500)
+        #expect(counter.take(0, atNs: 0) == .first)
+        #expect(counter.take(5_000_000_001, atNs: 10 * second) == .first)
+        #expect(counter.take(10_000_000_001, atNs: 20 * second) == .delta(5_000_000_000))
+        #expect(counter.take(10_000_900_001, atNs: 20 * second + 1) == .delta(900_000))
+    }
+
+    @Test("without a range every step back is unknown, and no energy is negative")
+    func noRange() {
+        for range: Int64 in [0, 10] {
+            var counter = EnergyCounter(range: range)
+            #expect(counter.take(1_000_000, atNs: 0) == .first)
+            #expect(counter.take(5, atNs: second) == .first)
+            #expect(counter.take(25, atNs: 2 * second) == .delta(20))
+        }
     }
 }
 
@@ -84,6 +115,19 @@ import Testing
         #expect(survey.mirrors.map(\.domain.name) == ["package-0-die-1"])
         #expect(survey.mirrors.map(\.original.name) == ["package-0-die-0"])
         #expect(RAPL.domains(root: root.path) == survey.domains)
+    }
+
+    @Test("a domain whose range is 0 or cannot be read is counted, but never wraps")
+    func noRange() throws {
+        let root = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "rapl-\(UUID().uuidString)")
+        defer { do { try FileManager.default.removeItem(at: root) } catch { Issue.record(error) } }
+        try tree(root, [("intel-rapl:0", "package-0", 700), ("intel-rapl:0:0", "dram", 701)])
+        try Data("0\n".utf8).write(
+            to: root.appendingPathComponent("intel-rapl:0/max_energy_range_uj"))
+        try FileManager.default.removeItem(
+            at: root.appendingPathComponent("intel-rapl:0:0/max_energy_range_uj"))
+        #expect(RAPL.domains(root: root.path).map(\.range) == [0, 0])
     }
 
     @Test("a machine without counters has no domains")

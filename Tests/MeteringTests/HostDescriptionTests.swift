@@ -47,6 +47,49 @@ import Testing
         #expect(host.rating.source == "declared in the environment")
     }
 
+    @Test("what is stated of a machine is before its model, and behind the environment")
+    func stated() throws {
+        func describe(_ stated: StatedRating, _ environment: [String: String] = [:]) throws
+            -> ThermalDesign
+        {
+            try HostDescription.describe(
+                name: "n", cpuInfo: virtualInfo, vCPUs: 2, memoryBytes: 0,
+                environment: environment, stated: stated
+            ).rating
+        }
+        let whole = try describe(StatedRating(watts: 65, threads: 16))
+        #expect(
+            whole == ThermalDesign(watts: 65, threads: 16, source: "stated of this machine"))
+        let half = try describe(StatedRating(threads: 64))
+        #expect(half.watts == 280 && half.threads == 64)
+        let other = try describe(StatedRating(watts: 65, threads: 16), ["OFA_TDP_WATTS": "35"])
+        #expect(other.watts == 35 && other.threads == 16)
+        #expect(other.source == "declared in the environment")
+        #expect(try describe(StatedRating()).source == "data sheet of 7763")
+    }
+
+    @Test("the table of processors has each model once, with a plausible power for each thread")
+    func table() {
+        let models = ThermalDesign.table.map(\.model)
+        #expect(Set(models).count == models.count && models.count > 100)
+        for row in ThermalDesign.table {
+            let each = row.watts / Double(row.threads)
+            #expect((1...12).contains(each) && row.threads % 2 == 0, "\(row.model): \(each) W")
+        }
+        let known = [
+            ("AMD EPYC 9654 96-Core Processor", 360.0, 192),
+            ("Intel(R) Xeon(R) Platinum 8360Y CPU @ 2.40GHz", 250, 72),
+            ("13th Gen Intel(R) Core(TM) i9-13900K", 125, 32),
+            ("Intel(R) Xeon(R) Platinum 8480+", 350, 112),
+        ]
+        for (name, watts, threads) in known {
+            let rating = ThermalDesign.of(cpuModel: name)
+            #expect(rating.watts == watts && rating.threads == threads)
+        }
+        // A model with a letter more is another one.
+        #expect(ThermalDesign.of(cpuModel: "Intel(R) Xeon(R) Gold 6230R CPU") == .assumed)
+    }
+
     @Test(
         "a setting that is no number is an error naming it",
         arguments: ["abc", "-3", "0", "nan", "inf"])

@@ -2,7 +2,8 @@
 -- attempts that ran in them, of other programs, and of processors that nothing reserved. Idle energy is split by reserved
 -- processor time, load energy by used processor time (ofa.part_of), so that the pieces add up exactly. Without reservations
 -- idle energy is unallocated, without use load energy is that of other programs. What attempts reserve beyond the machine's
--- processors, or use beyond what the machine says it was busy, only changes the shares.
+-- processors, or use beyond what the machine says it was busy, only changes the shares. The method of unknown energy begins
+-- with `gap: `.
 create or replace function ofa.energy_pieces(p_host int, p_from timestamptz, p_until timestamptz)
 returns setof ofa.energy_piece language plpgsql stable as $$
 begin
@@ -46,8 +47,9 @@ begin
       sum(load_weight) over (upto) as load_upto, sum(load_weight) over (partition by started_at) as load_whole
     from slice window upto as (partition by started_at order by place)
   )
-  select p_host, started_at, part, job_id, token, account_id, zone, method, tier, used_ns, cpu_ns, uj, least(low_uj, uj),
-    greatest(high_uj, uj)
+  select p_host, started_at, part, job_id, token, account_id, zone,
+    case when idle_uj is null and method not like 'gap: %' then 'gap: ' || method else method end, tier, used_ns, cpu_ns, uj,
+    least(low_uj, uj), greatest(high_uj, uj)
   from placed join span using (started_at)
   cross join lateral (select
     ofa.part_of(idle_uj, idle_upto, idle_weight, idle_whole, part = 'unallocated')

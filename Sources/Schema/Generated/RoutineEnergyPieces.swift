@@ -4,12 +4,13 @@
 extension Routine {
     /// The routine sql/functions/energy_pieces.sql.
     static let energyPieces = Routine(
-        name: "energy_pieces", checksum: "d60b4c8a1d277763d9a24e3dd495b7a42c30d1746638605d22794576e5aeb283", sql: #"""
+        name: "energy_pieces", checksum: "0376c87394e1c5145fad6a3bf6ce27d40f9e124fc06fce34817d99189315f1d4", sql: #"""
         -- Returns the pieces of the intervals of a machine that begin at `p_from` or later and end by `p_until`: those of the
         -- attempts that ran in them, of other programs, and of processors that nothing reserved. Idle energy is split by reserved
         -- processor time, load energy by used processor time (ofa.part_of), so that the pieces add up exactly. Without reservations
         -- idle energy is unallocated, without use load energy is that of other programs. What attempts reserve beyond the machine's
-        -- processors, or use beyond what the machine says it was busy, only changes the shares.
+        -- processors, or use beyond what the machine says it was busy, only changes the shares. The method of unknown energy begins
+        -- with `gap: `.
         create or replace function ofa.energy_pieces(p_host int, p_from timestamptz, p_until timestamptz)
         returns setof ofa.energy_piece language plpgsql stable as $$
         begin
@@ -53,8 +54,9 @@ extension Routine {
               sum(load_weight) over (upto) as load_upto, sum(load_weight) over (partition by started_at) as load_whole
             from slice window upto as (partition by started_at order by place)
           )
-          select p_host, started_at, part, job_id, token, account_id, zone, method, tier, used_ns, cpu_ns, uj, least(low_uj, uj),
-            greatest(high_uj, uj)
+          select p_host, started_at, part, job_id, token, account_id, zone,
+            case when idle_uj is null and method not like 'gap: %' then 'gap: ' || method else method end, tier, used_ns, cpu_ns, uj,
+            least(low_uj, uj), greatest(high_uj, uj)
           from placed join span using (started_at)
           cross join lateral (select
             ofa.part_of(idle_uj, idle_upto, idle_weight, idle_whole, part = 'unallocated')
