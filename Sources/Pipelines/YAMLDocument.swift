@@ -39,19 +39,19 @@ struct YAMLDocument {
         }
     }
 
-    /// Reads a file of at most `TextRule.definition.maxBytes` as UTF-8. Errors: `unreadable`.
-    static func contents(ofFile path: String) throws -> String {
+    /// Reads a file of at most `TextRule.definition.maxBytes` as UTF-8; errors call it a `kind` file. Errors: `unreadable`.
+    static func contents(ofFile path: String, kind: String = "pipeline") throws -> String {
         let limit = TextRule.definition.maxBytes
         let data: [UInt8]
         do throws(InputFault) {
             data = try FileBytes.read(path, atMost: limit)
         } catch {
             throw PipelineError(
-                .unreadable, "\(path): \(error.reason)", remedy: "give the path of a pipeline file")
+                .unreadable, "\(path): \(error.reason)", remedy: "give the path of a \(kind) file")
         }
         guard data.count <= limit else {
             throw PipelineError(
-                .unreadable, "\(path): has more than \(limit) bytes: this is no pipeline file")
+                .unreadable, "\(path): has more than \(limit) bytes: this is no \(kind) file")
         }
         if data.starts(with: [0xFF, 0xFE]) || data.starts(with: [0xFE, 0xFF]) {
             throw PipelineError(.unreadable, "\(path): is UTF-16", remedy: "save it as UTF-8")

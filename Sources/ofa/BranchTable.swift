@@ -36,19 +36,38 @@ enum BranchTable {
 struct CostDocument: Encodable {
     private let report: CostReport.Document
     private let branches: [BranchCost.Document]
+    private let machine: MachineCost
 
-    /// Takes the table `report` and the costs of devices, `branches`.
-    init(_ report: CostReport, _ branches: [BranchCost]) {
+    /// Takes the table `report`, the costs of devices, `branches`, and what the machines used.
+    init(_ report: CostReport, _ branches: [BranchCost], _ machine: MachineCost) {
+        self.machine = machine
         self.report = report.document
         self.branches = branches.map(\.document)
     }
 
-    private enum Key: String, CodingKey { case branches }
+    private enum Key: String, CodingKey {
+        case branches, machine, other, unallocated
+        case attempts = "these_attempts"
+        case otherRuns = "other_runs"
+        case hosts = "machines"
+        case firstHour = "machine_from"
+        case untilHour = "machine_until"
+        case late = "late_seconds"
+    }
 
-    /// Encodes the fields of the table, then `branches`.
+    /// Encodes the fields of the table, then `branches` and what the machines used.
     func encode(to encoder: any Encoder) throws {
         try report.encode(to: encoder)
         var fields = encoder.container(keyedBy: Key.self)
         try fields.encode(branches, forKey: .branches)
+        try fields.encode(machine.machine, forKey: .machine)
+        try fields.encode(machine.attempts, forKey: .attempts)
+        try fields.encode(machine.otherRuns, forKey: .otherRuns)
+        try fields.encode(machine.other, forKey: .other)
+        try fields.encode(machine.unallocated, forKey: .unallocated)
+        try fields.encode(machine.hosts, forKey: .hosts)
+        try fields.encode(machine.firstHour, forKey: .firstHour)
+        try fields.encode(machine.lastHour.map { $0 + 3600 }, forKey: .untilHour)
+        try fields.encode(Double(machine.lateNs) / 1e9, forKey: .late)
     }
 }

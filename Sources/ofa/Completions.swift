@@ -1,5 +1,6 @@
 // Shell completion of names and numbers. The shell waits for the candidates, so nothing is started, migrated or
 // printed, and there are no candidates without a running database.
+import Accounting
 import ArgumentParser
 import Artifacts
 import Foundation
@@ -20,6 +21,8 @@ extension CompletionKind {
     static var devices: CompletionKind {
         stored { try DeviceStore($0).list().map(\.target.name) }
     }
+    /// The machines by name.
+    static var machines: CompletionKind { stored { try HostLedger($0).machines().map(\.name) } }
     /// The numbers of the newest runs.
     static var runs: CompletionKind { stored { try JobQueue($0).runs().map { "\($0.id)" } } }
     /// The numbers of up to 200 jobs.

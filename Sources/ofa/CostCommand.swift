@@ -89,7 +89,8 @@ struct CostShow: ParsableCommand {
 
     mutating func run() throws {
         let (report, branches) = try options.reportAndBranches(by: by)
-        try Output.answer(CostDocument(report, branches), options.output) {
+        let machine = try options.machine()
+        try Output.answer(CostDocument(report, branches, machine), options.output) {
             try Output.table(Self.table(report))
             if !branches.isEmpty {
                 try Output.line()
@@ -97,6 +98,7 @@ struct CostShow: ParsableCommand {
             }
             try Output.line()
             for line in Self.notes(report) { try Output.line(line) }
+            try MachineTable.show(machine, ofRun: options.runID != nil)
         }
     }
 
@@ -152,7 +154,7 @@ struct CostShow: ParsableCommand {
         }
         if total.gapNs > 0 {
             lines.append(
-                "the energy of \(Format.duration(Double(total.gapNs) / 1e9)) of attempts is missing, not zero: no meter ran"
+                "the energy of \(Format.duration(Double(total.gapNs) / 1e9)) of attempts is missing, not zero: no meter ran, or a counter could not be read"
             )
         }
         return lines

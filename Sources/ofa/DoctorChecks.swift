@@ -1,5 +1,6 @@
 // The checks of `ofa doctor`, one function each.
 
+import Accounting
 import Artifacts
 import Datasets
 import Foundation
@@ -176,6 +177,7 @@ struct DoctorChecks {
 
     private func energy(_ name: String) throws -> DoctorCheck {
         let survey = RAPL.survey()
+        let gpus = GPUs().map { "; GPU counters: \($0.names.joined(separator: ", "))" } ?? ""
         guard survey.domains.isEmpty else {
             let mirrors = survey.mirrors.map {
                 "; \($0.domain.name) repeats \($0.original.name) and is not counted"
@@ -183,17 +185,25 @@ struct DoctorChecks {
             return .ok(
                 name,
                 "RAPL counters: " + survey.domains.map(\.name).joined(separator: ", ")
-                    + mirrors.joined())
+                    + mirrors.joined() + gpus)
         }
-        let host = try HostDescription.current()
+        let host = try HostDescription.current(stated: try stated())
         let detail =
             "no counter is readable; modelled (tier M) from \(Format.decimal(host.rating.watts, 0)) W for"
-            + " \(host.rating.threads) threads, \(host.rating.source)"
+            + " \(host.rating.threads) threads, \(host.rating.source)\(gpus)"
         guard host.rating == .assumed else { return .ok(name, detail) }
         return .warn(
             name, detail,
             remedy:
-                "Give the processor's rating (OFA_TDP_WATTS, OFA_HOST_THREADS), or run as root where there is RAPL."
+                "Give the processor's rating (ofa host set --rated-watts, --host-threads), or run as root where there is RAPL."
         )
+    }
+
+    /// Returns what is stated of this machine's rating; nothing if there is no current database.
+    private func stated() throws -> StatedRating {
+        guard let url = try reachableURL() else { return StatedRating() }
+        let connection = try Connection(url: url, applicationName: "ofa doctor")
+        guard try Migrator(connection).state() == .current else { return StatedRating() }
+        return try HostLedger(connection).this().stated?.setting.rating ?? StatedRating()
     }
 }

@@ -33,6 +33,7 @@ struct Ofa: ParsableCommand {
             QueueCommand.self,
             ActionsCommand.self,
             DeviceCommand.self,
+            HostCommand.self,
             SpecializeCommand.self,
             SearchCommand.self,
             PredictorCommand.self,

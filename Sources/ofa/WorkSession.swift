@@ -32,10 +32,13 @@ final class WorkSession: Sendable {
     ) throws {
         let threads = room.threadsEach
         let factors = try FactorSet.load(connection)
+        let stated = try HostLedger(connection).this().stated?.setting ?? HostSetting()
         let meter = try AttemptMeter(
-            zone: try factors.zone(environment: ProcessInfo.processInfo.environment),
+            zone: try factors.zone(
+                environment: ProcessInfo.processInfo.environment, stated: stated.zone),
             threadsPerAttempt: threads,
-            reader: try LiveHostReader(database: try CostLedger(connection).key()))
+            reader: try LiveHostReader(
+                database: try CostLedger(connection).key(), stated: stated.rating))
         target = try Environment.openLineage()
         url = databaseURL
         var duties = [Duty.collection]
