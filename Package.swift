@@ -111,7 +111,8 @@ let package = Package(
             ]),
 
         .executableTarget(
-            name: "ofa-fault-worker", dependencies: ["Jobs", "Schema", "Postgres", argumentParser],
+            name: "ofa-fault-worker",
+            dependencies: ["Accounting", "Jobs", "Schema", "Postgres", argumentParser],
             swiftSettings: unoptimised),
 
         // Tests: one folder per module; `X.swift` of the module is tested in `XTests.swift`.

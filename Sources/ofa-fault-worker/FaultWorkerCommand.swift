@@ -1,5 +1,6 @@
 // ofa-fault-worker: a worker process for fault tests, with the real queue and handlers that sleep,
 // spin, save checkpoints, fan out, crash, or freeze their process.
+import Accounting
 import ArgumentParser
 import Foundation
 import Jobs
@@ -37,6 +38,8 @@ struct FaultWorkerCommand: ParsableCommand {
     @Option(name: .customLong("run"), help: "Only jobs of this run.") var runID: Int64?
     /// The file that gets a line for each metered attempt; the database gets a meter row as well.
     @Option(help: "A file that gets a line for each metered attempt.") var journal: String?
+    /// Whether attempts are metered as those of `ofa` are, in pieces, instead of by the journal.
+    @Flag(help: "Meter attempts as ofa does.") var meter = false
     /// The statement timeout in seconds.
     @Option(help: "The longest a statement may run, in seconds.")
     var statementTimeoutSeconds: Double?
@@ -65,11 +68,12 @@ struct FaultWorkerCommand: ParsableCommand {
         guard let url = ProcessInfo.processInfo.environment["OFA_DATABASE_URL"] else {
             throw ValidationError("OFA_DATABASE_URL is not set")
         }
-        let meter = try journal.map { try JournalMeter(path: $0) }
+        let observer: (any AttemptObserver)? =
+            if meter { try Self.meter(url) } else { try journal.map { try JournalMeter(path: $0) } }
         let all = try (0..<workers).map { index in
             try Worker(
                 databaseURL: url, registry: FaultHandler.registry, options: options(index),
-                observer: meter)
+                observer: observer)
         }
         Self.endWithParent()
         let sources = Self.drain(all)
@@ -86,6 +90,15 @@ struct FaultWorkerCommand: ParsableCommand {
         threads.wait()
         print("latest beat", all.map(\.latestBeatSeconds).max() ?? 0)
         if let error = failure.withLock({ $0 }) { throw error }
+    }
+
+    /// Makes the meter of `ofa`'s workers.
+    private static func meter(_ url: String) throws -> AttemptMeter {
+        let connection = try Connection(url: url, applicationName: "ofa-fault-worker")
+        defer { connection.close() }
+        return try AttemptMeter(
+            zone: FactorSet.usualZone, threadsPerAttempt: 1,
+            reader: LiveHostReader(database: try CostLedger(connection).key()))
     }
 
     private func options(_ index: Int) -> WorkerOptions {
