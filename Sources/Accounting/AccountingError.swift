@@ -14,6 +14,10 @@ public struct AccountingError: Remedied, Equatable {
         case badSetting
         /// Something was changed by others meanwhile; nothing was written.
         case changed
+        /// The factor set lacks intensities of the wanted type and signal, or has several of which none is the usual one.
+        case mixedFactors
+        /// A file of factors has a line that is refused.
+        case badFactors
     }
 
     /// The kind of the failure.

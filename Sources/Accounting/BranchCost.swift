@@ -46,16 +46,17 @@ extension CostLedger {
             let run: Int64, source: Int64?, device: String
         }
         let records = try connection.query(
-            .costBranches(run: run, newest: Self.newestRuns, version: factors.version))
+            .costBranches(
+                run: run, newest: Self.newestRuns, version: factors.version,
+                type: factors.basis.type, signal: factors.basis.signal))
         var order: [Branch] = []
         var parts: [Branch: [CostRow]] = [:]
         for record in records {
             let branch = Branch(
                 run: try record.int64("run_id"), source: try record.optionalInt64("source"),
                 device: try record.text("label"))
-            let row = try Self.row(
-                record, factors: factors,
-                intensity: try record.optionalText("zone").map { try factors.intensity($0) })
+            if let zone = try record.optionalText("zone") { _ = try factors.intensity(zone) }
+            let row = try Self.row(record)
             if parts[branch] == nil { order.append(branch) }
             parts[branch, default: []].append(row)
         }
@@ -81,7 +82,8 @@ extension BranchCost {
         let run: Int64
         let source_run: Int64?
         let attempts, gaps: Int
-        let seconds, energy_j, energy_j_low, energy_j_high, gco2e: Double
+        let seconds, energy_j, energy_j_low, energy_j_high: Double
+        let gco2e: Double?
         let share_of_source_run: Double?
         let energy_uj: Int64
 
@@ -95,7 +97,7 @@ extension BranchCost {
             energy_j = Double(branch.cost.energy.microjoules) / 1e6
             energy_j_low = Double(branch.cost.energy.low) / 1e6
             energy_j_high = Double(branch.cost.energy.high) / 1e6
-            gco2e = branch.cost.grams
+            gco2e = branch.cost.knownGrams
             share_of_source_run = branch.share
             energy_uj = branch.cost.energy.microjoules
         }

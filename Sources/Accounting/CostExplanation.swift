@@ -38,9 +38,11 @@ public struct CostExplanation: Sendable, Encodable {
     public var grams: Interval
     /// CO2e in grams, with the range if all factors err to the same side.
     public var gramsBox: Interval
+    /// The rows of the ledgers behind the sums; nil unless they were asked for.
+    public var rows: [CostLine]?
 
     enum CodingKeys: String, CodingKey {
-        case formulas, inputs, factors, methods, tier, attempts, gaps, grams
+        case formulas, inputs, factors, methods, tier, attempts, gaps, grams, rows
         case itKWh = "it_kwh"
         case facilityKWh = "facility_kwh"
         case gramsBox = "grams_box"
@@ -67,10 +69,24 @@ public struct CostExplanation: Sendable, Encodable {
         ]
         for zone in report.zones {
             let intensity = try report.factors.intensity(zone)
+            let isSeries = report.factors.hourlyZones.contains(zone)
+            // Of a series only its last hour stands here; each hour has its own value.
             inputs.append(
                 Input(
                     name: "intensity(\(zone))", value: intensity.interval, unit: intensity.unit,
-                    source: intensity.provenance))
+                    source: intensity.provenance
+                        + (!isSeries
+                            ? ""
+                            : intensity.isHourly
+                                ? "; by the hour, this is the last"
+                                : "; by the hour, this for hours without a value")))
+        }
+        for factor in report.factors.others where factor.kind == "wue" || factor.kind == "price" {
+            guard report.zones.contains(factor.zone) || factor.zone == "default" else { continue }
+            inputs.append(
+                Input(
+                    name: "\(factor.kind == "wue" ? "WUE" : "price")(\(factor.zone))",
+                    value: factor.interval, unit: factor.unit, source: factor.provenance))
         }
         self.inputs = inputs
         formulas = Self.formulas
@@ -108,7 +124,12 @@ public struct CostExplanation: Sendable, Encodable {
         "E(attempt) = idle energy · processors held / processors"
             + " + energy of load · CPU time / CPU time of the host",
         "kWh(building) = Σ E(attempt) / 3.6e12 · PUE        (E in µJ of IT energy)",
-        "g CO2e = Σ E(attempt) / 3.6e12 · PUE · intensity(zone), rounded to 1 µg for each stage, host and day",
+        "g CO2e = Σ E(attempt) / 3.6e12 · PUE · intensity(zone), rounded to 1 µg for each stage, host and hour",
+        "litres = Σ E(attempt) / 3.6e12 · WUE",
+        "money = Σ processor hours reserved · rental, else Σ E(attempt) / 3.6e12 · PUE · price + machine hours · share"
+            + " reserved · depreciation",
+        "g CO2e(embodied) = machine's total · hours / lifetime · share of its processors reserved",
+        "SCI = (g CO2e + g CO2e(embodied)) / device targets",
         "range = v · exp(∓√Σ ln²(end/value)) over energy, PUE, intensity; ends of sums add up",
     ]
 }

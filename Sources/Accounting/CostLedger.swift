@@ -25,38 +25,55 @@ public struct CostLedger {
     }
 
     /// Returns the costs of the attempts of one run or of all runs: attempts are counted when they have ended, their
-    /// energy as it was metered. With `since`, only ends and energy of the day (UTC) of `since` or later count.
+    /// energy as it was metered. With `since`, only ends and energy of the day (UTC) of `since` or later count; with
+    /// `until`, only those of its day or earlier.
     ///
     /// Errors: `unknownZone` if the factor set has no intensity for a zone. Without this error, the
     /// carbon of that zone would be missing without notice.
+    ///
+    /// By attempt, and without `run`, the attempts of the newest 100 runs are listed, after a row for all earlier runs.
     public func report(
         run: Int64? = nil, by grouping: CostGrouping = .stage, since: Date? = nil,
-        factors: FactorSet
+        until: Date? = nil, factors: FactorSet
     ) throws -> CostReport {
-        let records =
-            if grouping == .attempt {
-                try connection.query(
-                    .costByAttempt(version: factors.version, run: run, since: since))
-            } else {
-                try connection.query(
-                    .costBy(
-                        by: grouping.rawValue, run: run, version: factors.version, since: since))
-            }
+        let (type, signal) = (factors.basis.type, factors.basis.signal)
+        let isByAttempt = grouping == .attempt
+        // Of all runs, the attempts of the newest are listed, and the earlier runs are one row: there may be millions.
+        let first =
+            isByAttempt && run == nil
+            ? try connection.query(.costFirstRun(newest: Self.newestRuns)).first?.int64("run_id")
+            : nil
+        var records: [Row] = []
+        if !isByAttempt || first != nil {
+            records = try connection.query(
+                .costBy(
+                    by: grouping.rawValue, run: run, before: first, since: since, until: until,
+                    version: factors.version, type: type, signal: signal))
+        }
+        if isByAttempt {
+            records += try connection.query(
+                .costByAttempt(
+                    run: run, first: first ?? 0, since: since, until: until,
+                    version: factors.version, type: type, signal: signal))
+        }
         var order: [String] = []
         var parts: [String: [CostRow]] = [:]
         var zones = Set<String>()
         for record in records {
-            let zone = try record.optionalText("zone")
-            if let zone { zones.insert(zone) }
-            let row = try Self.row(
-                record, factors: factors, intensity: try zone.map { try factors.intensity($0) })
+            if let zone = try record.optionalText("zone"), zones.insert(zone).inserted {
+                _ = try factors.intensity(zone)
+            }
+            let row = try Self.row(record)
             if parts[row.label] == nil { order.append(row.label) }
             parts[row.label, default: []].append(row)
         }
+        let targets = try connection.queryOne(
+            .costTargets(run: run, since: since, until: until)
+        ).int("targets")
         return CostReport(
             grouping: grouping, rows: order.map { CostRow.sum(parts[$0] ?? [], label: $0) },
             factors: factors,
-            zones: zones.sorted())
+            zones: zones.sorted(), targets: targets)
     }
 
     /// Returns the mean duration of an attempt in seconds, by kind of job. The mean covers the
@@ -69,17 +86,15 @@ public struct CostLedger {
         ) { first, _ in first }
     }
 
-    /// Converts a database record with the cost of one label in one zone. `intensity` is the carbon
-    /// intensity of that zone; nil if the record has no zone, and so no energy.
-    static func row(
-        _ record: Row, factors: FactorSet, intensity: Factor?
-    ) throws -> CostRow {
+    /// Converts a database record with the cost of one label in one zone.
+    static func row(_ record: Row) throws -> CostRow {
         let energy = Energy(
             microjoules: try record.int64("energy_uj"), low: try record.int64("energy_low_uj"),
             high: try record.int64("energy_high_uj"))
+        let emission = try record.optionalDouble("emission") ?? 0
         let grams = ProductInterval.logQuadrature([
-            energy.kilowattHours, factors.pue.interval,
-            intensity?.interval ?? Interval(exactly: 0),
+            Interval(exactly: emission / 1e9), energy.relative,
+            try record.relative(emission, "pue"), try record.relative(emission, "intensity"),
         ])
         return CostRow(
             label: try record.text("label"), attempts: try record.int("attempts"),
@@ -89,7 +104,8 @@ public struct CostLedger {
             emissionUg: try record.int64("emission_ug"), gramsLow: grams.low, gramsHigh: grams.high,
             methods: try record.textArray("methods"),
             tier: MeteringTier.ofSum(
-                try record.textArray("tiers").compactMap(MeteringTier.init(rawValue:))))
+                try record.textArray("tiers").compactMap(MeteringTier.init(rawValue:))),
+            figures: try CostFigures(record, energy: energy))
     }
 }
 

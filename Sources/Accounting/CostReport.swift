@@ -5,7 +5,7 @@ import Metering
 
 /// The cost of a group of attempts.
 public struct CostRow: Sendable, Equatable {
-    /// The name of the group: a stage, kind, device, host, day or attempt, or `total`.
+    /// The name of the group: a stage, kind, device, host, day, attempt, zone or pipeline, or `total`.
     public var label: String
     /// The number of attempts in the group, including failed and lost ones.
     public var attempts: Int
@@ -31,11 +31,20 @@ public struct CostRow: Sendable, Equatable {
     public var methods: [String]
     /// The worst measurement tier in the group; nil if all energy is missing.
     public var tier: MeteringTier?
+    /// Water, money and embodied carbon.
+    public var figures = CostFigures()
 
     /// Whether the energy of at least a part of the group is known.
     public var isKnown: Bool { tier != nil }
     /// CO2e in grams.
     public var grams: Double { Double(emissionUg) / 1e6 }
+    /// CO2e in grams; nil if no intensity or PUE is known for any of the energy.
+    public var knownGrams: Double? {
+        let missing = figures.carbonMissingUj
+        return missing > 0 && missing >= energy.microjoules ? nil : grams
+    }
+    /// Whether the carbon of at least a part of the energy is known.
+    public var isCarbonKnown: Bool { isKnown && knownGrams != nil }
 
     /// Returns the sum of `rows`, with the label `label`.
     public static func sum(_ rows: [CostRow], label: String) -> CostRow {
@@ -54,6 +63,7 @@ public struct CostRow: Sendable, Equatable {
             sum.emissionUg += row.emissionUg
             sum.gramsLow += row.gramsLow
             sum.gramsHigh += row.gramsHigh
+            sum.figures = sum.figures + row.figures
         }
         sum.methods = Set(rows.flatMap(\.methods)).sorted()
         sum.tier = MeteringTier.ofSum(rows.compactMap(\.tier))
@@ -71,9 +81,22 @@ public struct CostReport: Sendable, Equatable {
     public let factors: FactorSet
     /// The zones of the attempts.
     public let zones: [String]
+    /// The number of device targets for which the attempts were; nil if the table does not say.
+    public var targets: Int?
 
     /// The sum of the rows.
     public var total: CostRow { CostRow.sum(rows, label: "total") }
+
+    /// The software carbon intensity: grams of CO2e of energy and of making the machines, for each device target
+    /// (SCI = (g + M) / R). Nil without targets, or if one of both is unknown for a part of the attempts.
+    public var sciGramsPerTarget: Double? {
+        let total = total
+        guard let targets, targets > 0, total.gaps == 0, total.gapNs == 0,
+            total.figures.carbonMissingUj == 0, total.figures.embodiedMissingNs == 0,
+            let embodied = total.figures.embodied
+        else { return nil }
+        return Emissions.sci(grams: total.grams, embodied: embodied.value, targets: targets)
+    }
 }
 
 /// How attempts can be grouped.
@@ -83,14 +106,20 @@ public enum CostGrouping: String, Sendable, CaseIterable {
     /// By device target; the attempts that serve several targets are labelled `(shared)`.
     case device
     /// By attempt: one row for each attempt that has a meter row. Attempts without a meter row are summed: one row for
-    /// each row of the ledger.
+    /// each row of the ledger. Runs before the newest 100 are one row if no run is selected.
     case attempt
     /// By machine.
     case host
     /// By kind of job.
     case kind
-    /// By the day (UTC) on which attempts ended.
+    /// By the day (UTC) on which attempts ended, and energy was used.
     case day
+    /// By zone of the electricity; attempts that were not metered are labelled `(unknown)`.
+    case zone
+    /// By pipeline.
+    case pipeline
+    /// By run.
+    case run
 }
 
 extension CostReport {
@@ -102,6 +131,12 @@ extension CostReport {
         public var factors: Int
         /// The zones whose intensity was used.
         public var zones: [String]
+        /// The type and signal of the intensities, such as `lifecycle` and `average`.
+        public var intensity_type, intensity_signal: String
+        /// The number of device targets.
+        public var device_targets: Int?
+        /// Grams of CO2e of energy and of making the machines for each device target; null if unknown.
+        public var sci_g_per_target: Double?
         /// The rows of the groups.
         public var rows: [CostRow.Document]
         /// The sum of the rows.
@@ -112,67 +147,13 @@ extension CostReport {
     public var document: Document {
         Document(
             by: grouping.rawValue, factors: factors.version, zones: zones,
+            intensity_type: factors.basis.type, intensity_signal: factors.basis.signal,
+            device_targets: targets, sci_g_per_target: sciGramsPerTarget,
             rows: rows.map { document(of: $0) }, total: document(of: total))
     }
 
     private func document(of row: CostRow) -> CostRow.Document {
         CostRow.Document(
             row: row, labelName: grouping.rawValue, share: row.share(of: total.energy.microjoules))
-    }
-}
-
-extension CostRow {
-    /// The JSON form of a row. The integer fields `energy_uj`, `emission_ug`, `wall_ns` and `cpu_ns` of the rows add up
-    /// exactly to those of the total.
-    public struct Document: Sendable, Encodable {
-        /// The row.
-        public var row: CostRow
-        /// The name of the JSON field that holds the row's label, such as `stage`.
-        public var labelName: String
-        /// The row's share of the energy of the whole table; nil if the share is unknown.
-        public var share: Double?
-
-        /// `labelName` names the JSON field that holds the row's label; `share` is the row's share of the energy of the
-        /// whole table.
-        public init(row: CostRow, labelName: String, share: Double? = nil) {
-            self.row = row
-            self.labelName = labelName
-            self.share = share
-        }
-
-        private struct Key: CodingKey {
-            let stringValue: String
-            var intValue: Int? { nil }
-            init(_ name: String) { stringValue = name }
-            init?(stringValue: String) { self.init(stringValue) }
-            init?(intValue: Int) { nil }
-        }
-
-        /// Writes the fields that `ofa cost` and `ofa report` print.
-        public func encode(to encoder: any Encoder) throws {
-            var fields = encoder.container(keyedBy: Key.self)
-            try fields.encode(row.label, forKey: Key(labelName))
-            try fields.encode(row.attempts, forKey: Key("attempts"))
-            try fields.encode(row.notCompleted, forKey: Key("not_completed"))
-            try fields.encode(row.gaps, forKey: Key("gaps"))
-            try fields.encode(Double(row.gapNs) / 1e9, forKey: Key("gap_seconds"))
-            try fields.encode(Double(row.wallNs) / 1e9, forKey: Key("seconds"))
-            try fields.encode(Double(row.cpuNs) / 1e9, forKey: Key("cpu_seconds"))
-            try fields.encode(Double(row.energy.microjoules) / 1e6, forKey: Key("energy_j"))
-            try fields.encode(Double(row.energy.low) / 1e6, forKey: Key("energy_j_low"))
-            try fields.encode(Double(row.energy.high) / 1e6, forKey: Key("energy_j_high"))
-            try fields.encode(share, forKey: Key("share"))
-            try fields.encode(
-                Emissions.kilowattHours(microjoules: row.energy.microjoules), forKey: Key("kwh"))
-            try fields.encode(row.grams, forKey: Key("gco2e"))
-            try fields.encode(row.gramsLow, forKey: Key("gco2e_low"))
-            try fields.encode(row.gramsHigh, forKey: Key("gco2e_high"))
-            try fields.encode(row.tier, forKey: Key("tier"))
-            try fields.encode(row.methods, forKey: Key("methods"))
-            try fields.encode(row.wallNs, forKey: Key("wall_ns"))
-            try fields.encode(row.cpuNs, forKey: Key("cpu_ns"))
-            try fields.encode(row.energy.microjoules, forKey: Key("energy_uj"))
-            try fields.encode(row.emissionUg, forKey: Key("emission_ug"))
-        }
     }
 }

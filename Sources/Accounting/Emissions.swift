@@ -26,6 +26,20 @@ public enum Emissions {
     {
         pieces.reduce(0) { $0 + facilityKWh(itKWh: $1.itKWh, pue: pue) * $1.gramsPerKWh }
     }
+
+    /// Returns the share of the carbon of making a machine, `total` grams, that `hours` of its `lifetimeHours` have, with
+    /// `share` of its processors reserved.
+    public static func embodied(
+        total: Double, hours: Double, lifetimeHours: Double, share: Double = 1
+    ) -> Double {
+        total * hours / lifetimeHours * share
+    }
+
+    /// Returns the software carbon intensity for each device target: carbon of energy and of making the machines, by the
+    /// number of targets.
+    public static func sci(grams: Double, embodied: Double, targets: Int) -> Double {
+        (grams + embodied) / Double(targets)
+    }
 }
 
 /// Products of uncertain factors.

@@ -15,7 +15,7 @@ enum BranchTable {
             .number("gCO2e"), .number("SHARE OF THAT RUN"), .text("", .low))
         let shares = Format.shares(branches.map(\.share))
         let grams = ReportText.column(
-            branches.map { $0.cost.isKnown ? $0.cost.grams : nil })
+            branches.map { $0.cost.isKnown ? $0.cost.knownGrams : nil })
         table.rows = branches.enumerated().map { place, branch in
             let cost = branch.cost
             let isKnown = cost.isKnown
@@ -24,7 +24,7 @@ enum BranchTable {
                 String(cost.attempts),
                 Format.duration(Double(cost.wallNs) / 1e9),
                 isKnown ? Format.decimal(Double(cost.energy.microjoules) / 1e6, 3) : "gap",
-                isKnown ? grams[place] : "gap",
+                cost.isCarbonKnown ? grams[place] : isKnown ? "unknown" : "gap",
                 shares[place], branch.isAdded ? "added later" : "",
             ]
         }

@@ -230,7 +230,7 @@ enum ReportPrinter {
         let total = report.total.energy.microjoules
         let rows = report.rows + [report.total]
         let shares = Format.shares(rows.map { $0.share(of: total) })
-        let grams = ReportText.column(rows.map(\.grams))
+        let grams = ReportText.column(rows.map(\.knownGrams))
         table.rows = rows.enumerated().map { place, row in
             [
                 row.label, String(row.attempts), Format.duration(Double(row.wallNs) / 1e9),
@@ -238,7 +238,7 @@ enum ReportPrinter {
                 Format.decimal(Double(row.energy.microjoules) / 1e6, 1),
                 shares[place],
                 "\(Format.decimal(Double(row.energy.low) / 1e6, 0))…\(Format.decimal(Double(row.energy.high) / 1e6, 0))",
-                grams[place], row.tier?.rawValue ?? "",
+                grams[place].isEmpty ? "unknown" : grams[place], row.tier?.rawValue ?? "",
             ]
         }
         return table

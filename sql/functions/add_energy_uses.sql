@@ -19,10 +19,12 @@ begin
     where account_id is not null
     on conflict do nothing
     returning job_id, token, account_id, used_from, least(used_until, p_allocated_until) as until, cpu_ns,
+      reserved_ns,
       (1000000 * extract(epoch from used_until - used_from))::bigint as whole_us
   )
   select array_agg((p_host, used_from, 'attempt', job_id, token, account_id, p_zone, 'gap: reported too late', p_tier, used_ns,
-    div(cpu_ns::numeric * used_ns, 1000 * whole_us)::bigint, null, null, null)::ofa.energy_piece)
+    div(cpu_ns::numeric * used_ns, 1000 * whole_us)::bigint, null, null, null,
+    div(reserved_ns::numeric * used_ns, 1000 * whole_us)::bigint, null)::ofa.energy_piece)
   into v_gaps
   from (select *, 1000 * (1000000 * extract(epoch from until - used_from))::bigint as used_ns from added) as part
   where until > used_from;

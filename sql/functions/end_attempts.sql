@@ -106,7 +106,7 @@ begin
     -- reported a piece before it was lost. Another attempt whose energy is unknown is counted as a gap. An attempt without
     -- a meter row is charged with its duration, or, if it was lost, with the time until the last heartbeat of its session.
     select account_id, coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)) as host_id,
-      case when method is null or is_in_pieces then '' else coalesce(p_zone, '') end as zone,
+      case when method is null then '' else coalesce(p_zone, '') end as zone,
       case when is_in_pieces then '' else method end as method,
       case when method is null and not is_in_pieces then ended_as end as gap,
       case when energy is null then '' else tier end as tier,

@@ -49,7 +49,9 @@ begin
   )
   select p_host, started_at, part, job_id, token, account_id, zone,
     case when idle_uj is null and method not like 'gap: %' then 'gap: ' || method else method end, tier, used_ns, cpu_ns, uj,
-    least(low_uj, uj), greatest(high_uj, uj)
+    least(low_uj, uj), greatest(high_uj, uj), case part when 'attempt' then idle_weight end, case part when 'attempt'
+      then round(idle_weight::numeric * (1000000000 * extract(epoch from ended_at - started_at)) / nullif(capacity_ns, 0))::bigint
+    end
   from placed join span using (started_at)
   cross join lateral (select
     ofa.part_of(idle_uj, idle_upto, idle_weight, idle_whole, part = 'unallocated')

@@ -9,140 +9,251 @@ select version, note from ofa.factor_set order by version desc limit 1;
 select version, note from ofa.factor_set where version = @version::int;
 
 -- name: FactorList :many
--- Returns the factors of a set that are valid now.
+-- Returns the factors of a set: of each kind, zone, type and signal the one whose period is now, else the latest; and of each
+-- series by the hour its last hour.
+with recursive series as (
+  (select kind, zone, type, signal from ofa.factor where version = @version::int and hourly
+    order by kind, zone, type, signal limit 1)
+  union all
+  -- The next series, by the primary key: there may be a million hours.
+  select next.* from series cross join lateral (
+    select factor.kind, factor.zone, factor.type, factor.signal from ofa.factor
+    where version = @version::int and hourly and (factor.kind, factor.zone, factor.type, factor.signal)
+      > (series.kind, series.zone, series.type, series.signal)
+    order by factor.kind, factor.zone, factor.type, factor.signal limit 1) as next
+), listed as (
+  (select distinct on (kind, zone, type, signal) * from ofa.factor where version = @version::int and not hourly
+    order by kind, zone, type, signal, ofa.now() >= valid_from and ofa.now() < valid_until desc, valid_from desc)
+  union all
+  select last.* from series cross join lateral (
+    select * from ofa.factor where version = @version::int and hourly
+      and (factor.kind, factor.zone, factor.type, factor.signal)
+        = (series.kind, series.zone, series.type, series.signal)
+    order by valid_from desc limit 1) as last
+)
 select kind, zone, value::double precision as value, low::double precision as low,
-  high::double precision as high, unit, type, signal, source, licence, vintage
-from ofa.factor where version = @version::int and ofa.now() >= valid_from and ofa.now() < valid_until
-order by kind, zone;
+  high::double precision as high, unit, type, signal, source, licence, vintage, hourly
+from listed order by kind, zone, hourly, type, signal;
+
+-- name: FactorSetAdd :one
+-- Adds an empty factor set and returns its version.
+select ofa_api_1.add_factor_set(@note::text) as version;
+
+-- name: FactorAdd :one
+-- Adds factors to the set that this transaction added; returns the place (from 1) of the first whose period overlaps that of
+-- another, or 0.
+select ofa_api_1.add_factors(@version::int, @kinds::text[], @zones::text[], @from_us::bigint?[], @until_us::bigint?[],
+  @values::text[], @lows::text?[], @highs::text?[], @units::text[], @types::text[], @signals::text[], @sources::text[],
+  @licences::text[], @vintages::text[]) as refused;
+
+-- name: FactorTake :one
+-- Adds the factors of an older set for the periods of which this transaction's set has none; returns how many.
+select ofa_api_1.take_factors(@version::int, @base::int) as taken;
+
+-- name: FactorSetList :many
+-- Lists the factor sets, newest first, with the numbers of their factors.
+select factor_set.version, note, created_at, count(factor.version) filter (where not hourly) as periods,
+  count(factor.version) filter (where hourly) as hours,
+  coalesce(array_agg(distinct kind order by kind) filter (where kind is not null), '{}') as kinds,
+  coalesce(array_agg(distinct type || ' ' || signal) filter (where kind = 'intensity'), '{}') as intensities,
+  count(distinct factor.zone) as zones
+from ofa.factor_set left join ofa.factor on factor.version = factor_set.version
+group by factor_set.version order by factor_set.version desc;
+
+-- name: FactorPeriods :many
+-- Returns the factors of a set that are no hours of a series, at most `most`; an unbounded end is NULL.
+select kind, zone, nullif(valid_from, '-infinity') as valid_from, nullif(valid_until, 'infinity') as valid_until,
+  value::double precision as value, low::double precision as low, high::double precision as high, unit, type, signal,
+  source, licence, vintage, hourly
+from ofa.factor where version = @version::int and not hourly and (@zone::text? is null or zone = @zone::text?)
+order by kind, zone, type, signal, factor.valid_from limit @most::int;
+
+-- name: FactorSeries :many
+-- Returns the series by the hour of a set: hours, first and last, the bounds and the mean of the values, and how many hours
+-- between are missing, in how many gaps, the first of them first.
+with hour as (
+  select kind, zone, type, signal, valid_from, valid_until, value, unit, source, licence, vintage,
+    lead(valid_from) over (partition by kind, zone, type, signal order by valid_from) as next
+  from ofa.factor where version = @version::int and hourly and (@zone::text? is null or zone = @zone::text?)
+)
+select kind, zone, type, signal, count(*) as hours, min(valid_from) as valid_from, max(valid_until) as valid_until,
+  min(value)::double precision as least, avg(value)::double precision as mean, max(value)::double precision as most,
+  min(unit) as unit, min(source) as source, min(licence) as licence, min(vintage) as vintage,
+  count(*) filter (where next > valid_until) as gaps,
+  coalesce(round(sum(extract(epoch from next - valid_until)) filter (where next > valid_until) / 3600), 0)::bigint
+    as missing,
+  (array_agg(valid_until order by valid_from) filter (where next > valid_until))[1] as gap_from,
+  (array_agg(next order by valid_from) filter (where next > valid_until))[1] as gap_until
+from hour group by kind, zone, type, signal order by kind, zone, type, signal;
 
 -- name: CostBy :many
--- Sums the ledgers for each stage, kind, device, host or day (`by` says which) in each zone, ordered by first start. If
--- `run` is NULL, sums over all runs, from ofa.spent_day, ofa.spent_since and ofa.energy_hour. If `since` is NULL, sums over
--- all days. Carbon is rounded to whole micrograms in each row that is read, so that all groupings have the same total.
-with booked as (
-  select case @by::text
-      when 'stage' then spent.stage
-      when 'kind' then spent.kind
-      when 'device' then coalesce(nullif(spent.device, ''), '(shared)')
-      when 'host' then host.name || case
-        when (select count(*) from ofa.host as other where other.name = host.name) > 1 then ' #' || host.id else '' end
-      when 'day' then spent.day::text
-    end as label, spent.*, round(spent.energy_uj * rate.ug_per_uj)::bigint as emission_ug
-  from (
-    select cost.day, cost.hour, account.stage, account.kind, coalesce(account.device, '') as device, cost.host_id,
-      cost.zone, cost.method, cost.tier, cost.attempts, cost.not_completed, cost.gaps, cost.wall_ns, cost.cpu_ns,
-      cost.energy_uj, cost.energy_low_uj, cost.energy_high_uj, cost.first_started_at, cost.first_token, cost.gap_ns
-    from ofa.account join ofa.cost_row as cost on cost.account_id = account.id
-    where account.run_id = @run::bigint?
-    union all
-    select day, day::timestamp at time zone 'UTC', stage, kind, device, host_id, zone, method, tier, attempts,
-      not_completed, gaps, wall_ns, cpu_ns, energy_uj, energy_low_uj, energy_high_uj, first_started_at, first_token, 0
-    from (select * from ofa.spent_day union all select * from ofa.spent_since) as folded where @run::bigint? is null
-    union all
-    select (hour at time zone 'UTC')::date, hour, account.stage, account.kind, coalesce(account.device, ''), host_id, zone,
-      method, tier, 0, 0, 0, used_ns, cpu_ns, energy_uj, energy_low_uj, energy_high_uj, null, null, gap_ns
-    from ofa.energy_hour join ofa.account on account.id = energy_hour.account_id where @run::bigint? is null
-  ) as spent
-  join ofa.host on host.id = spent.host_id left join ofa.rate on rate.version = @version::int and rate.zone = spent.zone
-    and spent.hour >= rate.valid_from and spent.hour < rate.valid_until
-  where @since::timestamptz? is null or spent.day >= (@since::timestamptz? at time zone 'UTC')::date
-)
-select label, nullif(zone, '') as zone, sum(attempts)::bigint as attempts,
-  sum(not_completed)::bigint as not_completed, sum(gaps)::bigint as gaps,
-  sum(wall_ns)::bigint as wall_ns, sum(cpu_ns)::bigint as cpu_ns, sum(energy_uj)::bigint as energy_uj,
+-- Sums the ledgers for each stage, kind, device, host, day, zone, pipeline or run (`by` says which) in each zone and currency,
+-- ordered by first start, with the factors of the set `version`, of intensities those of `type` and `signal`. If `run` is
+-- NULL, sums over all runs, or those before `before` if `by` is 'attempt'. Days from `since` to `until`, both included (UTC); NULL is no limit. Amounts are rounded in each
+-- row that is read, so that all groupings have the same total.
+select case when @by::text = 'host' then host.name || case
+    when (select count(*) from ofa.host as other where other.name = host.name) > 1 then ' #' || host.id else '' end
+  else key end as label, nullif(zone, '') as zone, currency, sum(attempts)::bigint as attempts,
+  sum(not_completed)::bigint as not_completed, sum(gaps)::bigint as gaps, sum(wall_ns)::bigint as wall_ns,
+  sum(cpu_ns)::bigint as cpu_ns, sum(gap_ns)::bigint as gap_ns, sum(energy_uj)::bigint as energy_uj,
   sum(energy_low_uj)::bigint as energy_low_uj, sum(energy_high_uj)::bigint as energy_high_uj,
-  coalesce(sum(emission_ug), 0)::bigint as emission_ug, sum(gap_ns)::bigint as gap_ns,
+  round(sum(building_uj)) as building_uj, coalesce(sum(emission_ug), 0)::bigint as emission_ug, round(sum(emission)) as emission,
+  round(sum(pue_low)) as pue_low, round(sum(pue_high)) as pue_high, round(sum(intensity_low)) as intensity_low,
+  round(sum(intensity_high)) as intensity_high, sum(carbon_missing_uj)::bigint as carbon_missing_uj,
+  sum(stand_in_uj)::bigint as stand_in_uj, sum(water_ul)::bigint as water_ul, round(sum(water_low)) as water_low,
+  round(sum(water_high)) as water_high, sum(water_missing_uj)::bigint as water_missing_uj, sum(money_u)::bigint as money_u,
+  round(sum(money_low)) as money_low, round(sum(money_high)) as money_high, sum(money_missing_ns)::bigint as money_missing_ns,
+  sum(embodied_ug)::bigint as embodied_ug, round(sum(embodied_low)) as embodied_low, round(sum(embodied_high)) as embodied_high,
+  sum(embodied_missing_ns)::bigint as embodied_missing_ns,
   coalesce(array_agg(distinct method order by method) filter (where method <> ''), '{}') as methods,
   coalesce(array_agg(distinct tier order by tier) filter (where tier <> '' and method not like 'gap: %'), '{}') as tiers
-from booked
-group by label, zone
-order by min(first_started_at), min(first_token), label, zone;
+from ofa.cost_sums(@by::text, case when @run::bigint? is not null then array[@run::bigint?]
+    -- Folded days have no run.
+    when @by::text = 'run' or @before::bigint? is not null then array(select distinct account.run_id from ofa.account
+      where @before::bigint? is null or account.run_id < @before::bigint?) end,
+  (@since::timestamptz? at time zone 'UTC')::date, (@until::timestamptz? at time zone 'UTC')::date + 1, @version::int,
+  @type::text, @signal::text) left join ofa.host on @by::text = 'host' and host.id::text = key
+group by 1, 2, 3
+order by min(first_started_at), min(first_token), label, zone, currency;
 
 -- name: CostByAttempt :many
 -- Lists costs per attempt: each row of the ledger of attempts is divided among its meter rows, each row of the ledger of
 -- energy among its pieces. A row is not divided if its attempts were not metered, or their meter rows or pieces were
--- dropped. The carbon of the parts adds up to that of the row. The time of an attempt whose energy is in pieces is that of
--- its pieces.
+-- dropped. The amounts of the parts add up to those of the row. The time of an attempt whose energy is in pieces is that of
+-- its pieces. If `run` is NULL, of all runs from `first` on. Other arguments and the columns are those of CostBy.
 with booked as materialized (
-  select cost.*, account.stage, rate.ug_per_uj
-  from ofa.cost_row as cost join ofa.account on account.id = cost.account_id
-  left join ofa.rate on rate.version = @version::int and rate.zone = cost.zone
-    and cost.hour >= rate.valid_from and cost.hour < rate.valid_until
-  where (@run::bigint? is null or account.run_id = @run::bigint?)
-    and (@since::timestamptz? is null or cost.day >= (@since::timestamptz? at time zone 'UTC')::date)
-), metered as materialized (
-  select meter.*, coalesce(meter.zone, '') as known_zone,
-    case when meter.energy_uj is null then '' else meter.tier end as known_tier,
-    (meter.ended_at at time zone 'UTC')::date as day
-  from ofa.meter where meter.account_id in (select account_id from booked)
+  select * from ofa.priced_lines(case when @run::bigint? is null
+      then array(select distinct account.run_id from ofa.account where account.run_id >= @first::bigint)
+      else array[@run::bigint?] end,
+    (@since::timestamptz? at time zone 'UTC')::date, (@until::timestamptz? at time zone 'UTC')::date + 1, @version::int,
+    @type::text, @signal::text)
+), concerned as materialized (
+  select distinct account_id from booked
+), part as materialized (
+  select account_id, host_id, false as is_energy, (ended_at at time zone 'UTC')::date::timestamp at time zone 'UTC' as hour,
+    coalesce(zone, '') as zone, method, case when energy_uj is null then '' else tier end as tier, job_id, token,
+    started_at, started_at as last_at, 1::bigint as attempts,
+    case outcome when 'completed' then 0 else 1 end::bigint as not_completed,
+    case when energy_uj is null then 1 else 0 end::bigint as gaps, wall_ns, 0::bigint as gap_ns,
+    coalesce(cpu_ns, 0) as cpu_ns, coalesce(energy_uj, 0) as energy_uj, coalesce(energy_low_uj, 0) as energy_low_uj,
+    coalesce(energy_high_uj, 0) as energy_high_uj, null::bigint as reserved_ns, null::bigint as share_ns
+  from ofa.meter where account_id in (select account_id from concerned)
+  union all
+  select account_id, host_id, true, date_trunc('hour', started_at at time zone 'UTC') at time zone 'UTC', zone, method, tier,
+    job_id, token, min(started_at), max(started_at), 0, 0, 0, sum(used_ns)::bigint,
+    coalesce(sum(used_ns) filter (where energy_uj is null), 0)::bigint, sum(cpu_ns)::bigint,
+    coalesce(sum(energy_uj), 0)::bigint, coalesce(sum(energy_low_uj), 0)::bigint, coalesce(sum(energy_high_uj), 0)::bigint,
+    sum(reserved_ns)::bigint, sum(share_ns)::bigint
+  from ofa.energy_piece where account_id in (select account_id from concerned) group by 1, 2, 3, 4, 5, 6, 7, 8, 9
+), weighed as (
+  -- Each part with its row, and the sums of the row's parts up to it: of energy, of money by time, of embodied carbon.
+  select booked.stage, booked.currency, booked.emission_ug, booked.water_ul, booked.money_u, booked.embodied_ug,
+    booked.ug_per_uj, booked.ul_per_uj, booked.money_per_uj, booked.money_missing_ns, booked.stand_in_uj,
+    part.energy_uj / nullif(booked.energy_uj, 0)::float8 as portion, booked.building_uj, booked.pue_low, booked.pue_high,
+    booked.intensity_low, booked.intensity_high, booked.water_low, booked.water_high, booked.money_low, booked.money_high,
+    booked.embodied_low, booked.embodied_high, part.*, cost.time_u, cost.made_ug,
+    (sum(part.energy_uj) over upto)::float8 as upto_uj, sum(cost.time_u) over upto as upto_time_u,
+    sum(cost.made_ug) over upto as upto_made_ug
+  from booked join part on (part.account_id, part.host_id, part.is_energy, part.hour, part.zone, part.method, part.tier)
+    = (booked.account_id, booked.host_id, booked.is_energy, booked.hour, booked.zone, booked.method, booked.tier)
+  cross join lateral (select coalesce(part.reserved_ns * booked.money_per_reserved_ns,
+      part.share_ns * booked.money_per_share_ns, 0) as time_u, part.share_ns * booked.embodied_per_ns as made_ug) as cost
+  window upto as (partition by booked.account_id, booked.host_id, booked.is_energy, booked.hour, booked.zone, booked.method,
+    booked.tier order by part.token)
 ), split as (
-  select booked.stage || ' ' || metered.token as label, nullif(booked.zone, '') as zone, 1::bigint as attempts,
-    case metered.outcome when 'completed' then 0 else 1 end::bigint as not_completed,
-    case when metered.energy_uj is null then 1 else 0 end::bigint as gaps,
-    metered.wall_ns, coalesce(metered.cpu_ns, 0) as cpu_ns, coalesce(metered.energy_uj, 0) as energy_uj,
-    coalesce(metered.energy_low_uj, 0) as energy_low_uj, coalesce(metered.energy_high_uj, 0) as energy_high_uj,
-    coalesce(round(sum(metered.energy_uj) over upto * booked.ug_per_uj)
-      - round((sum(metered.energy_uj) over upto - metered.energy_uj) * booked.ug_per_uj), 0)::bigint as emission_ug,
-    0::bigint as gap_ns, booked.method, booked.tier, metered.started_at, metered.token
-  from booked join metered on (metered.account_id, metered.host_id, metered.day, metered.known_zone, metered.method,
-      metered.known_tier)
-    = (booked.account_id, booked.host_id, booked.day, booked.zone, booked.method, booked.tier)
-  where not booked.is_energy
-  window upto as (partition by booked.account_id, booked.host_id, booked.day, booked.zone, booked.method, booked.tier
-    order by metered.token)
-), pieced as materialized (
-  select account_id, host_id, date_trunc('hour', started_at at time zone 'UTC') at time zone 'UTC' as hour, zone, method,
-    tier, job_id, token, min(started_at) as started_at, max(started_at) as last_at,
-    sum(used_ns)::bigint as used_ns, sum(cpu_ns)::bigint as cpu_ns,
-    coalesce(sum(energy_uj), 0)::bigint as energy_uj, coalesce(sum(energy_low_uj), 0)::bigint as energy_low_uj,
-    coalesce(sum(energy_high_uj), 0)::bigint as energy_high_uj,
-    coalesce(sum(used_ns) filter (where energy_uj is null), 0)::bigint as gap_ns
-  from ofa.energy_piece where account_id in (select account_id from booked) group by 1, 2, 3, 4, 5, 6, 7, 8
-), cut as (
-  select booked.stage || ' ' || pieced.token, nullif(booked.zone, ''), 0::bigint, 0::bigint, 0::bigint, pieced.used_ns,
-    pieced.cpu_ns, pieced.energy_uj, pieced.energy_low_uj, pieced.energy_high_uj,
-    coalesce(round(sum(pieced.energy_uj) over upto * booked.ug_per_uj)
-      - round((sum(pieced.energy_uj) over upto - pieced.energy_uj) * booked.ug_per_uj), 0)::bigint, pieced.gap_ns,
-    booked.method, booked.tier, pieced.started_at, pieced.token
-  from booked join pieced using (account_id, host_id, hour, zone, method, tier)
-  where booked.is_energy
-  window upto as (partition by account_id, host_id, hour, zone, method, tier order by pieced.token)
+  select stage || ' ' || token as label, nullif(zone, '') as zone, currency, attempts, not_completed, gaps, wall_ns, gap_ns,
+    cpu_ns, energy_uj, energy_low_uj, energy_high_uj, building_uj * portion as building_uj,
+    (round(upto_uj * ug_per_uj) - round((upto_uj - energy_uj) * ug_per_uj))::bigint as emission_ug,
+    1000 * energy_uj * ug_per_uj as emission, pue_low * portion as pue_low, pue_high * portion as pue_high,
+    intensity_low * portion as intensity_low, intensity_high * portion as intensity_high,
+    case when emission_ug is null then energy_uj else 0 end as carbon_missing_uj,
+    case when stand_in_uj > 0 then energy_uj else 0 end as stand_in_uj,
+    (round(upto_uj * ul_per_uj) - round((upto_uj - energy_uj) * ul_per_uj))::bigint as water_ul,
+    water_low * portion as water_low, water_high * portion as water_high,
+    case when water_ul is null then energy_uj else 0 end as water_missing_uj,
+    case when money_u is not null then (round(upto_time_u + upto_uj * money_per_uj)
+      - round(upto_time_u - time_u + (upto_uj - energy_uj) * money_per_uj))::bigint end as money_u,
+    money_low * ((time_u + energy_uj * money_per_uj) / nullif(money_u, 0)) as money_low,
+    money_high * ((time_u + energy_uj * money_per_uj) / nullif(money_u, 0)) as money_high,
+    case when money_u is null then wall_ns when money_missing_ns > 0 then gap_ns else 0 end as money_missing_ns,
+    case when embodied_ug is not null then (round(upto_made_ug) - round(upto_made_ug - made_ug))::bigint end as embodied_ug,
+    embodied_low * made_ug / nullif(embodied_ug, 0) as embodied_low,
+    embodied_high * made_ug / nullif(embodied_ug, 0) as embodied_high,
+    case when embodied_ug is null then wall_ns else 0 end as embodied_missing_ns, method, tier, started_at, token
+  from weighed
 ), ended as materialized (
   select one.account_id, attempt.token, attempt.started_at, (attempt.ended_at at time zone 'UTC')::date as day,
     case attempt.outcome when 'completed' then 0 else 1 end::bigint as not_completed
-  from (select distinct account_id, job_id, token from pieced) as one
+  from (select distinct account_id, job_id, token from part where is_energy) as one
   join ofa.attempt on attempt.job_id = one.job_id and attempt.token = one.token
-    and attempt.ended_at >= (select min(started_at) from pieced)
-    and attempt.ended_at < (select max(last_at) + interval '1 day' from pieced)
+    and attempt.ended_at >= (select min(started_at) from part where is_energy)
+    and attempt.ended_at < (select max(last_at) + interval '1 day' from part where is_energy)
 ), counted as (
-  select distinct on (ended.token) booked.stage || ' ' || ended.token, null::text, 1::bigint, ended.not_completed,
-    0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, ''::text, ''::text,
+  select distinct on (ended.token) booked.stage || ' ' || ended.token, null::text, null::text, 1::bigint,
+    ended.not_completed, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::float8, 0::bigint,
+    0::float8, 0::float8, 0::float8, 0::float8, 0::float8, 0::bigint, 0::bigint, null::bigint, 0::float8, 0::float8, 0::bigint,
+    null::bigint, 0::float8, 0::float8, 0::bigint, null::bigint, 0::float8, 0::float8, 0::bigint, ''::text, ''::text,
     ended.started_at, ended.token
   from booked join ended using (account_id, day) where booked.method = ''
 ), whole as (
   select booked.stage || coalesce(' ' || booked.first_token || case when booked.attempts > 1 then '…' else '' end, ''),
-    nullif(booked.zone, ''), booked.attempts, booked.not_completed, booked.gaps, booked.wall_ns, booked.cpu_ns,
-    booked.energy_uj, booked.energy_low_uj, booked.energy_high_uj,
-    coalesce(round(booked.energy_uj * booked.ug_per_uj), 0)::bigint, booked.gap_ns, booked.method, booked.tier,
-    booked.first_started_at, booked.first_token
+    nullif(booked.zone, ''), booked.currency, booked.attempts, booked.not_completed, booked.gaps, booked.wall_ns,
+    booked.gap_ns, booked.cpu_ns, booked.energy_uj, booked.energy_low_uj, booked.energy_high_uj, booked.building_uj,
+    booked.emission_ug, booked.emission_ng, booked.pue_low, booked.pue_high, booked.intensity_low,
+    booked.intensity_high, booked.carbon_missing_uj, booked.stand_in_uj, booked.water_ul, booked.water_low,
+    booked.water_high, booked.water_missing_uj, booked.money_u, booked.money_low, booked.money_high,
+    booked.money_missing_ns, booked.embodied_ug, booked.embodied_low, booked.embodied_high, booked.embodied_missing_ns,
+    booked.method, booked.tier, booked.first_started_at, booked.first_token
   from booked
   where case
-    when booked.is_energy then not exists (
-      select from pieced where (pieced.account_id, pieced.host_id, pieced.hour, pieced.zone, pieced.method, pieced.tier)
-        = (booked.account_id, booked.host_id, booked.hour, booked.zone, booked.method, booked.tier))
     when booked.method = '' then not exists (
       select from ended where (ended.account_id, ended.day) = (booked.account_id, booked.day))
     else not exists (
-      select from metered where (metered.account_id, metered.host_id, metered.day, metered.known_zone, metered.method,
-          metered.known_tier)
-        = (booked.account_id, booked.host_id, booked.day, booked.zone, booked.method, booked.tier)) end
+      select from part where (part.account_id, part.host_id, part.is_energy, part.hour, part.zone, part.method, part.tier)
+        = (booked.account_id, booked.host_id, booked.is_energy, booked.hour, booked.zone, booked.method, booked.tier)) end
 )
-select label, zone, attempts, not_completed, gaps, wall_ns, cpu_ns, energy_uj, energy_low_uj, energy_high_uj,
-  emission_ug, gap_ns, case method when '' then '{}'::text[] else array[method] end as methods,
-  case when tier = '' or method like 'gap: %' then '{}'::text[] else array[tier] end as tiers
-from (select * from split union all select * from cut union all select * from counted union all select * from whole)
-  as listed
+select label, zone, currency, attempts, not_completed, gaps, wall_ns, gap_ns, cpu_ns, energy_uj, energy_low_uj,
+  energy_high_uj, building_uj, coalesce(emission_ug, 0) as emission_ug, emission, pue_low, pue_high, intensity_low,
+  intensity_high, carbon_missing_uj, stand_in_uj, water_ul, water_low, water_high, water_missing_uj, money_u, money_low,
+  money_high, money_missing_ns, embodied_ug, embodied_low, embodied_high, embodied_missing_ns,
+  case method when '' then '{}'::text[] else array[method] end as methods,
+  case when tier = '' or method like 'gap: %' then '{}'::text[] else array[tier] end as tiers, started_at
+from (select * from split union all select * from counted union all select * from whole) as listed
 order by started_at, token, label;
+
+-- name: CostRuns :many
+-- Returns the names of runs and the times at which they ended, or now.
+select id, name, coalesce(ended_at, ofa.now()) as ended_at from ofa.run where id = any (@runs::bigint[]);
+
+-- name: CostLines :many
+-- Lists the rows of the ledgers with what their figures are computed with, in the order of time, at most `most`. Other
+-- arguments are those of CostBy.
+select line.run_id, stage, kind, nullif(device, '') as device, host.name as host, hour, is_energy, nullif(zone, '') as zone,
+  method, nullif(tier, '') as tier, wall_ns, cpu_ns, energy_uj, building_uj / nullif(energy_uj, 0) as pue,
+  3600000 * ug_per_uj / nullif(building_uj / nullif(energy_uj, 0), 0) as intensity, stand_in_uj > 0 as is_stand_in,
+  emission_ug, water_ul, money_u, currency, embodied_ug
+from ofa.priced_lines(case when @run::bigint? is not null then array[@run::bigint?]
+    else array(select distinct account.run_id from ofa.account) end,
+  (@since::timestamptz? at time zone 'UTC')::date, (@until::timestamptz? at time zone 'UTC')::date + 1, @version::int,
+  @type::text, @signal::text) as line
+join ofa.host on host.id = line.host_id
+where energy_uj > 0 or wall_ns > 0 or gaps > 0
+order by hour, line.run_id, stage, kind, device, host, zone, method limit @most::int;
+
+-- name: CostFirstRun :many
+-- Returns the first of the newest `newest` runs with costs, if there are earlier ones.
+select first.run_id from (select distinct run_id from ofa.account order by run_id desc limit 1 offset @newest::int - 1)
+  as first where exists (select from ofa.account where account.run_id < first.run_id);
+
+-- name: CostTargets :one
+-- Counts the device targets that attempts of a run served (NULL: of any run), in the days from `since` to `until`, both
+-- included.
+select count(distinct device) as targets from ofa.account
+where device is not null and (@run::bigint? is null or run_id = @run::bigint?)
+  and ((@since::timestamptz? is null and @until::timestamptz? is null) or exists (
+    select from ofa.cost_row where cost_row.account_id = account.id
+      and (@since::timestamptz? is null or cost_row.day >= (@since::timestamptz? at time zone 'UTC')::date)
+      and (@until::timestamptz? is null or cost_row.day <= (@until::timestamptz? at time zone 'UTC')::date)));
 
 -- name: CostBranches :many
 -- Sums costs by run, device target and zone. Each run has a `source`, the run whose supernet it uses: the newest other
@@ -171,24 +282,30 @@ with concerned as materialized (
       limit 1)) as source
   from concerned
 ), booked as (
-  select traced.run_id, traced.source, account.device, cost.*,
-    round(cost.energy_uj * rate.ug_per_uj)::bigint as emission_ug
-  from traced join ofa.account on account.run_id = traced.run_id and account.device is not null
-  join ofa.cost_row as cost on cost.account_id = account.id
-  left join ofa.rate on rate.version = @version::int and rate.zone = cost.zone
-    and cost.hour >= rate.valid_from and cost.hour < rate.valid_until
-  where @run::bigint? is null or traced.run_id = @run::bigint? or traced.source = @run::bigint?
+  select traced.run_id, traced.source, line.*
+  from ofa.priced_lines((select coalesce(array_agg(run_id), '{}') from traced
+      where @run::bigint? is null or run_id = @run::bigint? or source = @run::bigint?), null, null, @version::int,
+    @type::text, @signal::text) as line (of_run)
+  join traced on traced.run_id = line.of_run where line.device <> ''
 )
-select run_id, source, device as label, nullif(zone, '') as zone, sum(attempts)::bigint as attempts,
-  sum(not_completed)::bigint as not_completed, sum(gaps)::bigint as gaps,
-  sum(wall_ns)::bigint as wall_ns, sum(cpu_ns)::bigint as cpu_ns, sum(energy_uj)::bigint as energy_uj,
+select run_id, source, device as label, nullif(zone, '') as zone, currency, sum(attempts)::bigint as attempts,
+  sum(not_completed)::bigint as not_completed, sum(gaps)::bigint as gaps, sum(wall_ns)::bigint as wall_ns,
+  sum(cpu_ns)::bigint as cpu_ns, sum(gap_ns)::bigint as gap_ns, sum(energy_uj)::bigint as energy_uj,
   sum(energy_low_uj)::bigint as energy_low_uj, sum(energy_high_uj)::bigint as energy_high_uj,
-  coalesce(sum(emission_ug), 0)::bigint as emission_ug, sum(gap_ns)::bigint as gap_ns,
+  round(sum(building_uj)) as building_uj, coalesce(sum(emission_ug), 0)::bigint as emission_ug,
+  round(sum(emission_ng)) as emission, round(sum(pue_low)) as pue_low, round(sum(pue_high)) as pue_high,
+  round(sum(intensity_low)) as intensity_low, round(sum(intensity_high)) as intensity_high,
+  sum(carbon_missing_uj)::bigint as carbon_missing_uj, sum(stand_in_uj)::bigint as stand_in_uj,
+  sum(water_ul)::bigint as water_ul, round(sum(water_low)) as water_low, round(sum(water_high)) as water_high,
+  sum(water_missing_uj)::bigint as water_missing_uj, sum(money_u)::bigint as money_u, round(sum(money_low)) as money_low,
+  round(sum(money_high)) as money_high, sum(money_missing_ns)::bigint as money_missing_ns,
+  sum(embodied_ug)::bigint as embodied_ug, round(sum(embodied_low)) as embodied_low, round(sum(embodied_high)) as embodied_high,
+  sum(embodied_missing_ns)::bigint as embodied_missing_ns,
   coalesce(array_agg(distinct method order by method) filter (where method <> ''), '{}') as methods,
   coalesce(array_agg(distinct tier order by tier) filter (where tier <> '' and method not like 'gap: %'), '{}') as tiers
 from booked
-group by run_id, source, label, zone
-order by run_id, min(first_started_at), min(first_token), label, zone;
+group by run_id, source, label, zone, currency
+order by run_id, min(first_started_at), min(first_token), label, zone, currency;
 
 -- name: CostEnergyOfRuns :many
 -- Returns the total energy of each of the runs `runs`.

@@ -68,11 +68,18 @@ left join lateral (
     case when bool_and(energy_uj is not null) then sum(energy_uj)::bigint end as energy_uj,
     case when bool_and(energy_uj is not null) then sum(energy_low_uj)::bigint end as energy_low_uj,
     case when bool_and(energy_uj is not null) then sum(energy_high_uj)::bigint end as energy_high_uj,
-    case when bool_and(energy_uj is not null) then sum(energy_uj * hourly.ug_per_uj) end as emission_ug,
+    case when bool_and(energy_uj is not null) then sum(energy_uj
+      * (coalesce(span.pue, hourly.pue) * coalesce(series.value, hourly.intensity) / 3600000)::float8) end as emission_ug,
     max(hourly.version) as version
   from ofa.energy_piece as piece
   left join ofa.rate as hourly on hourly.version = (select max(version) from ofa.factor_set)
     and hourly.zone = piece.zone and piece.started_at >= hourly.valid_from and piece.started_at < hourly.valid_until
+  left join ofa.factor as series on series.version = hourly.version and series.hourly and series.kind = 'intensity'
+    and series.zone = piece.zone and series.type = hourly.type and series.signal = hourly.signal
+    and series.valid_from = date_trunc('hour', piece.started_at at time zone 'UTC') at time zone 'UTC'
+  left join ofa.host_spans() as span on span.host_id = piece.host_id
+    and date_trunc('hour', piece.started_at at time zone 'UTC') at time zone 'UTC' >= span.holds_from
+    and date_trunc('hour', piece.started_at at time zone 'UTC') at time zone 'UTC' < span.holds_until
   where piece.token = given.token and piece.started_at >= tried.started_at - interval '1 hour'
     and piece.started_at < tried.ended_at + interval '1 minute') as pieces on meter.token is null
 order by ended_at, given.token;

@@ -6,9 +6,9 @@ create or replace view ofa.cost_row as
 select account_id, host_id, false as is_energy, day, day::timestamp at time zone 'UTC' as hour, zone, method, tier,
   attempts, not_completed, gaps, case method when '' then 0 else wall_ns end as wall_ns, cpu_ns, energy_uj,
   energy_low_uj, energy_high_uj, 0::bigint as gap_ns,
-  first_started_at, first_token
+  first_started_at, first_token, null::bigint as reserved_ns, null::bigint as share_ns
 from ofa.spent
 union all
 select account_id, host_id, true, (hour at time zone 'UTC')::date, hour, zone, method, tier, 0, 0, 0, used_ns, cpu_ns,
-  energy_uj, energy_low_uj, energy_high_uj, gap_ns, null, null
+  energy_uj, energy_low_uj, energy_high_uj, gap_ns, null, null, reserved_ns, share_ns
 from ofa.energy_hour;

@@ -8,7 +8,7 @@ select spent.day, account.stage, account.kind, coalesce(account.device, '') as d
   sum(case spent.method when '' then 0 else spent.wall_ns end)::bigint as wall_ns, sum(spent.cpu_ns)::bigint as cpu_ns,
   sum(spent.energy_uj)::bigint as energy_uj, sum(spent.energy_low_uj)::bigint as energy_low_uj,
   sum(spent.energy_high_uj)::bigint as energy_high_uj, min(spent.first_started_at) as first_started_at,
-  min(spent.first_token) as first_token
+  min(spent.first_token) as first_token, account.pipeline
 from ofa.spent join ofa.account on account.id = spent.account_id
 where spent.day > coalesce((select max(spent_day.day) from ofa.spent_day), '-infinity')
-group by 1, 2, 3, 4, 5, 6, 7, 8;
+group by 1, 2, 3, 4, 5, 6, 7, 8, account.pipeline;

@@ -87,7 +87,8 @@ struct ModelCardCost {
             cost.gaps == 0 ? "" : ", \(cost.gaps) of them not metered: their energy is missing"
         return [
             name, "\(energy[0]) J (\(energy[1])…\(energy[2]))",
-            "\(grams[0]) g (\(grams[1])…\(grams[2]))", "\(cost.attempts)\(gaps)",
+            cost.isCarbonKnown ? "\(grams[0]) g (\(grams[1])…\(grams[2]))" : "unknown",
+            "\(cost.attempts)\(gaps)",
             cost.tier.map { "\($0.rawValue) (\($0))" } ?? "–",
         ]
     }

@@ -136,13 +136,13 @@ public struct ReportPage: Sendable {
         let energies = Self.joules(all.map { $0.isKnown ? $0.energy.microjoules : nil })
         let shares = ReportText.column(
             all.map { $0.share(of: total.energy.microjoules).map { 100 * $0 } }, unit: "%")
-        let grams = ReportText.column(all.map(\.grams), unit: "g")
+        let grams = ReportText.column(all.map(\.knownGrams), unit: "g")
         let rows = all.enumerated().map { place, row in
             [
                 ReportText.safe(row.label), "\(row.attempts)",
                 ReportText.duration(Double(row.wallNs) / 1e9),
                 energies[place].isEmpty ? "not metered" : energies[place], shares[place],
-                grams[place],
+                grams[place].isEmpty ? "unknown" : grams[place],
             ]
         }
         let zones = report.cost.zones.joined(separator: ", ")

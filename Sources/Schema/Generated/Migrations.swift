@@ -9,6 +9,7 @@ extension Migration {
         .trainingMetrics0003,
         .energyPieces0004,
         .hostSettings0005,
+        .factorPeriods0006,
         .budgets0007,
     ]
 }

@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/add_energy_uses.sql.
     static let addEnergyUses = Routine(
-        name: "add_energy_uses", checksum: "0780439fa2260bcf4feda1648231d94a97c0dab7f97f54457b8bec5a4798b03a", sql: #"""
+        name: "add_energy_uses", checksum: "5f5de12cb136894839220b90365bf783ed316a437e3d56ce74d741fa1a94c5fb", sql: #"""
         -- Appends what attempts used of a machine, and returns how many of these uses began before `p_allocated_until`: that part of
         -- a use is a gap, because the energy of its time is allocated already. A use that is known already is not appended again.
         create or replace function ofa.add_energy_uses(p_host int, p_allocated_until timestamptz, p_tokens bigint[], p_jobs bigint[],
@@ -26,10 +26,12 @@ extension Routine {
             where account_id is not null
             on conflict do nothing
             returning job_id, token, account_id, used_from, least(used_until, p_allocated_until) as until, cpu_ns,
+              reserved_ns,
               (1000000 * extract(epoch from used_until - used_from))::bigint as whole_us
           )
           select array_agg((p_host, used_from, 'attempt', job_id, token, account_id, p_zone, 'gap: reported too late', p_tier, used_ns,
-            div(cpu_ns::numeric * used_ns, 1000 * whole_us)::bigint, null, null, null)::ofa.energy_piece)
+            div(cpu_ns::numeric * used_ns, 1000 * whole_us)::bigint, null, null, null,
+            div(reserved_ns::numeric * used_ns, 1000 * whole_us)::bigint, null)::ofa.energy_piece)
           into v_gaps
           from (select *, 1000 * (1000000 * extract(epoch from until - used_from))::bigint as used_ns from added) as part
           where until > used_from;

@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/views/cost_row.sql.
     static let costRow = Routine(
-        name: "cost_row", checksum: "82d4d687dc8b90d5c992c42697177f78fbfad05103a94b559e55d2ef0d46d2d7", sql: #"""
+        name: "cost_row", checksum: "82ba60215977b237dbff89ccd17056e6a3361c54624d3ebb4585f448bc87a093", sql: #"""
         -- What each account used of each machine: the ledger of attempts (ofa.spent), a row a day, which `hour` begins, and the
         -- ledger of energy (ofa.energy_hour), a row an hour (`is_energy`), whose attempts are counted in the former. Where time and
         -- energy of attempts are in the latter, `method` is '' in the former.
@@ -13,11 +13,11 @@ extension Routine {
         select account_id, host_id, false as is_energy, day, day::timestamp at time zone 'UTC' as hour, zone, method, tier,
           attempts, not_completed, gaps, case method when '' then 0 else wall_ns end as wall_ns, cpu_ns, energy_uj,
           energy_low_uj, energy_high_uj, 0::bigint as gap_ns,
-          first_started_at, first_token
+          first_started_at, first_token, null::bigint as reserved_ns, null::bigint as share_ns
         from ofa.spent
         union all
         select account_id, host_id, true, (hour at time zone 'UTC')::date, hour, zone, method, tier, 0, 0, 0, used_ns, cpu_ns,
-          energy_uj, energy_low_uj, energy_high_uj, gap_ns, null, null
+          energy_uj, energy_low_uj, energy_high_uj, gap_ns, null, null, reserved_ns, share_ns
         from ofa.energy_hour;
         """#)
 }

@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/end_attempts.sql.
     static let endAttempts = Routine(
-        name: "end_attempts", checksum: "cd96dde98c20c1b569c092d075da5cf7fda3bee4c5efe5397a2c5a2315535af7", sql: #"""
+        name: "end_attempts", checksum: "749cc8651f0d066083fc286dca612e7bc9c5d002708db582cd8cb18e69a6844f", sql: #"""
         -- Ends attempts. For fencing, an attempt ends only if the row of its job in ofa.live still has the token and the
         -- session of the attempt.
         --
@@ -113,7 +113,7 @@ extension Routine {
             -- reported a piece before it was lost. Another attempt whose energy is unknown is counted as a gap. An attempt without
             -- a meter row is charged with its duration, or, if it was lost, with the time until the last heartbeat of its session.
             select account_id, coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)) as host_id,
-              case when method is null or is_in_pieces then '' else coalesce(p_zone, '') end as zone,
+              case when method is null then '' else coalesce(p_zone, '') end as zone,
               case when is_in_pieces then '' else method end as method,
               case when method is null and not is_in_pieces then ended_as end as gap,
               case when energy is null then '' else tier end as tier,

@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/energy_pieces.sql.
     static let energyPieces = Routine(
-        name: "energy_pieces", checksum: "0376c87394e1c5145fad6a3bf6ce27d40f9e124fc06fce34817d99189315f1d4", sql: #"""
+        name: "energy_pieces", checksum: "74069d413693eb96ae475f5462950e71356e6d9b67d4eddaffc1abc2b75b8782", sql: #"""
         -- Returns the pieces of the intervals of a machine that begin at `p_from` or later and end by `p_until`: those of the
         -- attempts that ran in them, of other programs, and of processors that nothing reserved. Idle energy is split by reserved
         -- processor time, load energy by used processor time (ofa.part_of), so that the pieces add up exactly. Without reservations
@@ -56,7 +56,9 @@ extension Routine {
           )
           select p_host, started_at, part, job_id, token, account_id, zone,
             case when idle_uj is null and method not like 'gap: %' then 'gap: ' || method else method end, tier, used_ns, cpu_ns, uj,
-            least(low_uj, uj), greatest(high_uj, uj)
+            least(low_uj, uj), greatest(high_uj, uj), case part when 'attempt' then idle_weight end, case part when 'attempt'
+              then round(idle_weight::numeric * (1000000000 * extract(epoch from ended_at - started_at)) / nullif(capacity_ns, 0))::bigint
+            end
           from placed join span using (started_at)
           cross join lateral (select
             ofa.part_of(idle_uj, idle_upto, idle_weight, idle_whole, part = 'unallocated')

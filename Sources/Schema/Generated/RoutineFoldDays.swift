@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/fold_days.sql.
     static let foldDays = Routine(
-        name: "fold_days", checksum: "891a7a2866d63ac452485c5255a7a4358e25a9a9bf62efc61856db6fdc7b177e", sql: #"""
+        name: "fold_days", checksum: "a429f5057b0850b987fdf37dd03230c5d3680c10a6b5113ba15709b818fc4bd5", sql: #"""
         -- Adds up past days of the ledger (ofa.spent) over all runs and inserts the sums into ofa.spent_day; returns how many
         -- rows it inserted. The days are those after the newest day in ofa.spent_day, without yesterday and today, because
         -- transactions may still add to these two days.
@@ -14,9 +14,9 @@ extension Routine {
         begin
           perform pg_advisory_xact_lock(7316291044);
           insert into ofa.spent_day (day, stage, kind, device, host_id, zone, method, tier, attempts, not_completed, gaps, wall_ns,
-            cpu_ns, energy_uj, energy_low_uj, energy_high_uj, first_started_at, first_token)
+            cpu_ns, energy_uj, energy_low_uj, energy_high_uj, first_started_at, first_token, pipeline)
           select day, stage, kind, device, host_id, zone, method, tier, attempts, not_completed, gaps, wall_ns,
-            cpu_ns, energy_uj, energy_low_uj, energy_high_uj, first_started_at, first_token
+            cpu_ns, energy_uj, energy_low_uj, energy_high_uj, first_started_at, first_token, pipeline
           from ofa.spent_since where day < (ofa.now() at time zone 'UTC')::date - 1
           order by day, stage, kind, device, host_id;
           get diagnostics v_rows = row_count;

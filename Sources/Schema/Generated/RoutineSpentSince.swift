@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/views/spent_since.sql.
     static let spentSince = Routine(
-        name: "spent_since", checksum: "cf8ca7ade8d50c1393fc079338449bc5b709ab253bfa0c96db6c398f3cf8f8d4", sql: #"""
+        name: "spent_since", checksum: "2eea9205554c1f4b37c347da76987d0410eaafab2e25f41de39d1ae3161293b8", sql: #"""
         -- The rows that ofa.spent_day does not have yet: the ledger (ofa.spent) summed over all runs, for the days after the
         -- newest day in ofa.spent_day. The time of attempts whose energy is in ofa.energy_hour is there, too.
         drop view if exists ofa.spent_since;
@@ -15,9 +15,9 @@ extension Routine {
           sum(case spent.method when '' then 0 else spent.wall_ns end)::bigint as wall_ns, sum(spent.cpu_ns)::bigint as cpu_ns,
           sum(spent.energy_uj)::bigint as energy_uj, sum(spent.energy_low_uj)::bigint as energy_low_uj,
           sum(spent.energy_high_uj)::bigint as energy_high_uj, min(spent.first_started_at) as first_started_at,
-          min(spent.first_token) as first_token
+          min(spent.first_token) as first_token, account.pipeline
         from ofa.spent join ofa.account on account.id = spent.account_id
         where spent.day > coalesce((select max(spent_day.day) from ofa.spent_day), '-infinity')
-        group by 1, 2, 3, 4, 5, 6, 7, 8;
+        group by 1, 2, 3, 4, 5, 6, 7, 8, account.pipeline;
         """#)
 }

@@ -202,7 +202,7 @@ extension Statement {
     /// columns that the old table has; columns that the old table lacks and that need a value are computed (stand_in).
     /// Checkpoints are copied for jobs that ended without completing, so that a retry resumes from them. Factors that users
     /// added are copied. In a database whose blobs have no column class, garbage collection never ran; from such a database
-    /// only the blobs of artifacts and of copied checkpoints are copied.
+    /// only the blobs of artifacts and of copied checkpoints are copied. Sums of days are folded anew.
     public static let adoptionTables = Statement(name: "AdoptionTables", sql: #"""
         with kept (name, place, rest) as (
           select name, place, case
@@ -213,7 +213,7 @@ extension Statement {
                 where attrelid = 'ofa_before.blob'::regclass and attname = 'class')
               then 'where digest in (select digest from ofa_before.artifact union all select digest from ofa.checkpoint)'
             when name = 'blob_chunk' then 'where digest in (select digest from ofa.blob)' else '' end
-          from unnest(array['host', 'action', 'account', 'meter', 'spent', 'spent_day', 'retention', 'closed_month', 'recipe',
+          from unnest(array['host', 'action', 'account', 'meter', 'spent', 'retention', 'closed_month', 'recipe',
             'store', 'checkpoint', 'blob', 'blob_chunk', 'pin', 'artifact', 'artifact_input', 'device', 'paused_queue', 'recurring',
             'factor_set', 'factor']) with ordinality as listed (name, place)
           where to_regclass('ofa_before.' || name) is not null
