@@ -1,4 +1,5 @@
-// `ofa cost`: shows the costs of runs by stage, device, attempt, host, kind or day, and how these costs are derived.
+// `ofa cost`: shows the costs of runs by stage, device, attempt, host, kind, day, zone, pipeline or run, and how these
+// costs are derived.
 
 import Accounting
 import ArgumentParser
@@ -29,6 +30,17 @@ struct CostOptions: ParsableArguments {
         help: "Only attempts that ended on that day (UTC) or later, as 2026-01-31.",
         transform: CostOptions.date)
     var since: Date?
+    /// The last day (UTC) that is counted; nil for no limit.
+    @Option(
+        help: "Only attempts that ended on that day (UTC) or earlier, as 2026-01-31.",
+        transform: CostOptions.date)
+    var until: Date?
+    /// The type and signal of carbon intensities; nil for lifecycle averages, or the only ones of the set.
+    @Option(
+        help:
+            "Carbon intensities: lifecycle-average (default), direct-average, lifecycle-marginal, direct-marginal.",
+        transform: CostOptions.basis)
+    var intensity: IntensityBasis?
     /// The version of the conversion factors, such as carbon intensities; nil for the newest.
     @Option(
         help: "The version of the factors; by default the newest.",
@@ -41,7 +53,7 @@ struct CostOptions: ParsableArguments {
 
     /// Returns the selected costs; exit code 2 for an unknown run or factor set.
     func report(by grouping: CostGrouping) throws -> CostReport {
-        try reportAndBranches(by: grouping).report
+        try read { try report(by: grouping, $0, $1) }
     }
 
     /// Returns the selected costs, and the costs of each device's network, including those of devices that later runs
@@ -49,17 +61,31 @@ struct CostOptions: ParsableArguments {
     func reportAndBranches(by grouping: CostGrouping) throws -> (
         report: CostReport, branches: [BranchCost]
     ) {
-        let start = since
+        try read { ledger, factors in
+            (
+                try report(by: grouping, ledger, factors),
+                // The costs of devices always cover whole runs, so they are left out if only a period is selected.
+                since == nil && until == nil
+                    ? try ledger.branches(run: runID, factors: factors) : []
+            )
+        }
+    }
+
+    /// Returns the selected costs as they are in `ledger`.
+    func report(
+        by grouping: CostGrouping, _ ledger: CostLedger, _ factors: FactorSet
+    ) throws -> CostReport {
+        try ledger.report(run: runID, by: grouping, since: since, until: until, factors: factors)
+    }
+
+    /// Calls `body` with the ledger and the selected factors; exit code 2 for an unknown run or factor set.
+    func read<Answer>(_ body: (CostLedger, FactorSet) throws -> Answer) throws -> Answer {
         let connection = try database.connectToExisting(takesLong: true)
         do {
             if let runID { _ = try JobQueue(connection).run(runID) }
-            let ledger = CostLedger(connection)
-            let factors = try FactorSet.load(connection, version: factors)
-            return (
-                try ledger.report(run: runID, by: grouping, since: start, factors: factors),
-                // The costs of devices always cover whole runs, so they are left out if only a period is selected.
-                start == nil ? try ledger.branches(run: runID, factors: factors) : []
-            )
+            return try body(
+                CostLedger(connection),
+                try FactorSet.load(connection, version: factors, basis: intensity))
         } catch let error as JobsError where error.code == .notFound {
             throw CommandFailure.notFound(error.reason, remedy: error.remedy)
         } catch let error as AccountingError where error.code == .unknownFactorSet {
@@ -73,21 +99,55 @@ struct CostOptions: ParsableArguments {
             throw ValueFault(error)
         }
     }
+
+    /// Parses the value of `--intensity`.
+    @Sendable private static func basis(_ text: String) throws -> IntensityBasis {
+        do throws(InputFault) { return try IntensityBasis(text) } catch {
+            throw ValueFault(error)
+        }
+    }
 }
 
 /// Shows the table of costs.
 struct CostShow: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Shows the costs of a run, or of all.",
-        discussion: "Example:\n  ofa cost 3 --by stage --json")
+        discussion: """
+            Columns of water, money and embodied carbon are shown if something is known of them: water and prices from the \
+            factor set (`ofa factors`), all of them from what is stated of machines (`ofa host`).
+
+            Example:
+              ofa cost 3 --by stage --json
+              ofa cost --by pipeline --since 2026-01-01 --until 2026-01-31 --csv
+              ofa cost --codecarbon-csv > emissions.csv
+            """)
 
     @OptionGroup var options: CostOptions
     @Option(
-        help: "stage, device, attempt, host, kind or day.",
+        help: "stage, device, attempt, host, kind, day, zone, pipeline or run.",
         completion: Word.completion(CostGrouping.self), transform: Word.one(of: CostGrouping.self))
     var by: CostGrouping = .stage
+    @Flag(help: "Print the rows as comma-separated values.") var csv = false
+    @Flag(
+        name: .customLong("codecarbon-csv"),
+        help: "Print a row for each run with the columns of CodeCarbon's emissions.csv.")
+    var codeCarbon = false
+
+    mutating func validate() throws {
+        guard [csv, codeCarbon, options.output.json].count(where: { $0 }) <= 1 else {
+            throw ValidationError(
+                "--csv, --codecarbon-csv and --json exclude each other", remedy: "choose one")
+        }
+    }
 
     mutating func run() throws {
+        if codeCarbon {
+            let text = try options.read { ledger, factors in
+                try ledger.codeCarbon(try options.report(by: .run, ledger, factors))
+            }
+            return try Output.bytes(Data(text.utf8))
+        }
+        if csv { return try Output.bytes(Data(try options.report(by: by).csv.utf8)) }
         let (report, branches) = try options.reportAndBranches(by: by)
         let machine = try options.machine()
         try Output.answer(CostDocument(report, branches, machine), options.output) {
@@ -104,29 +164,35 @@ struct CostShow: ParsableCommand {
 
     /// Returns the table of the rows and their sum.
     static func table(_ report: CostReport) -> Table {
-        var table = Table(
-            .text(report.grouping.rawValue.uppercased()), .number("ATTEMPTS", .low),
-            .number("WALL", .medium), .number("CPU", .low), .number("ENERGY J"),
-            .number("SHARE", .medium), .number("RANGE J", .low), .number("gCO2e"),
-            .number("RANGE g", .low), .text("TIER", .medium))
         let total = report.total.energy.microjoules
         let rows = report.rows + [report.total]
+        let figures = FigureColumns(rows)
+        var table = Table(
+            columns: [
+                .text(report.grouping.rawValue.uppercased()), .number("ATTEMPTS", .low),
+                .number("WALL", .medium), .number("CPU", .low), .number("ENERGY J"),
+                .number("SHARE", .medium), .number("RANGE J", .low), .number("gCO2e"),
+                .number("RANGE g", .low), .text("TIER", .medium),
+            ] + figures.columns)
         let shares = Format.shares(rows.map { $0.share(of: total) })
         let grams = ReportText.column(
-            rows.map { $0.isKnown ? $0.grams : nil }
-                + rows.map { $0.isKnown ? $0.gramsLow : nil }
-                + rows.map { $0.isKnown ? $0.gramsHigh : nil })
+            rows.map { $0.isCarbonKnown ? $0.grams : nil }
+                + rows.map { $0.isCarbonKnown ? $0.gramsLow : nil }
+                + rows.map { $0.isCarbonKnown ? $0.gramsHigh : nil })
         for (place, row) in rows.enumerated() {
             let isKnown = row.isKnown
             let (low, high) = (grams[place + rows.count], grams[place + 2 * rows.count])
-            table.rows.append([
+            let isCarbonKnown = row.isCarbonKnown
+            let cells = [
                 row.label, row.gaps == 0 ? "\(row.attempts)" : "\(row.attempts) (\(row.gaps) gaps)",
                 Format.duration(Double(row.wallNs) / 1e9), Format.duration(Double(row.cpuNs) / 1e9),
                 isKnown ? Format.decimal(Double(row.energy.microjoules) / 1e6, 3) : "gap",
                 shares[place], isKnown ? joules(row.energy) : "",
-                isKnown ? grams[place] : "gap", isKnown ? "\(low)…\(high)" : "",
+                isCarbonKnown ? grams[place] : isKnown ? "unknown" : "gap",
+                isCarbonKnown ? "\(low)…\(high)" : "",
                 row.tier?.rawValue ?? "-",
-            ])
+            ]
+            table.rows.append(cells + figures.cells[place])
         }
         return table
     }
@@ -157,7 +223,7 @@ struct CostShow: ParsableCommand {
                 "the energy of \(Format.duration(Double(total.gapNs) / 1e9)) of attempts is missing, not zero: no meter ran, or a counter could not be read"
             )
         }
-        return lines
+        return lines + FigureColumns.notes(report)
     }
 }
 
@@ -165,13 +231,26 @@ struct CostShow: ParsableCommand {
 struct CostExplain: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain", abstract: "Shows formulas, factors and sources behind the costs.",
-        discussion: "Example:\n  ofa cost explain 3")
+        discussion: "Example:\n  ofa cost explain 3\n  ofa cost explain 3 --rows")
 
     @OptionGroup var options: CostOptions
+    @Flag(
+        help:
+            "Also list the rows behind the sums: by stage, machine and hour, each with its factors."
+    )
+    var rows = false
 
     mutating func run() throws {
-        let report = try options.report(by: .stage)
-        let explanation = try CostExplanation(report)
+        let (report, explanation) = try options.read { ledger, factors in
+            let report = try options.report(by: .stage, ledger, factors)
+            var explanation = try CostExplanation(report)
+            if rows {
+                explanation.rows = try ledger.lines(
+                    run: options.runID, since: options.since, until: options.until,
+                    factors: factors)
+            }
+            return (report, explanation)
+        }
         try Output.answer(explanation, options.output) {
             try Output.line("Formulas")
             for formula in explanation.formulas { try Output.line("  " + formula) }
@@ -194,6 +273,13 @@ struct CostExplain: ParsableCommand {
             try Output.line(
                 "\(explanation.attempts) attempts, \(explanation.gaps) of them without energy")
             try Output.table(Self.results(explanation))
+            if let rows = explanation.rows {
+                try Output.line()
+                try Output.table(FigureColumns.table(rows))
+                if rows.count == CostLine.most {
+                    try Output.line("only the first \(CostLine.most) rows are shown")
+                }
+            }
         }
     }
 

@@ -50,6 +50,7 @@ struct Ofa: ParsableCommand {
             ReproduceCommand.self,
             CostCommand.self,
             BudgetCommand.self,
+            FactorsCommand.self,
             DoctorCommand.self,
             DatabaseCommand.self,
         ])
