@@ -18,6 +18,10 @@ public struct AccountingError: Remedied, Equatable {
         case mixedFactors
         /// A file of factors has a line that is refused.
         case badFactors
+        /// No network for a device descends from the run.
+        case noTargets
+        /// No network that was trained alone is among the given stages.
+        case noNetworks
     }
 
     /// The kind of the failure.

@@ -1,44 +1,88 @@
-// The amortised cost of a specialised network: its own cost and a share of the costs of its
-// ancestors.
+// The amortised cost of networks for devices: what each of them cost alone, and its share of what several of them
+// descend from.
 
-/// Splits the costs of nodes (attempts or stages) among the device targets that descend from the
-/// nodes.
-public struct Amortisation<Node: Hashable, Target: Hashable>: Equatable {
-    /// The cost of each target, in the order of `ancestors`.
-    public let targets: [(target: Target, cost: Int64)]
-    /// The summed cost of the nodes from which no target descends.
-    public let unallocated: Int64
+/// How the cost of a stage is divided among the networks that descend from it.
+public enum AmortisationSplit: String, Sendable, CaseIterable {
+    /// In equal parts.
+    case equal
+    /// Not at all: a network is charged what it alone descends from, and the rest is shared.
+    case marginal
+    /// In proportion to how often the networks are used.
+    case use
+}
 
-    /// Splits each cost equally, in whole units, among the targets that descend from its node. The
-    /// costs of the targets and `unallocated` add up exactly to all costs.
-    ///
-    /// `costs` has the cost of each node (an attempt, a stage) in order; `ancestors` has for each
-    /// target the nodes that it descends from, including its own nodes. Nodes without an entry in
-    /// `costs` cost nothing. The remainders of the divisions go to the targets in turn, so that no
-    /// target gets all remainders.
-    public init(costs: [(node: Node, cost: Int64)], ancestors: [(target: Target, nodes: Set<Node>)])
-    {
-        var sums = [Int64](repeating: 0, count: ancestors.count)
-        var rest: Int64 = 0
+/// Divides the costs of nodes (stages) among the targets (networks for devices) that descend from them.
+public struct Amortisation<Node: Hashable, Target> {
+    /// A target, the nodes that it descends from, its own nodes included, and how often it is used, which only counts
+    /// for `AmortisationSplit.use`.
+    public struct Heir {
+        /// The target.
+        public let target: Target
+        /// The nodes that the target descends from.
+        public let nodes: Set<Node>
+        /// The number of uses, at least 0.
+        public let uses: Int64
+
+        /// `nodes` are those that `target` descends from; `uses` is at least 0.
+        public init(_ target: Target, nodes: Set<Node>, uses: Int64 = 1) {
+            (self.target, self.nodes, self.uses) = (target, nodes, uses)
+        }
+    }
+
+    /// The cost of one target.
+    public struct Share {
+        /// The target.
+        public let target: Target
+        /// The cost of the target: what it alone descends from, and its parts of what it shares with others.
+        public internal(set) var cost = CostAmount()
+        /// The part of `cost` that is of nodes from which no other target descends.
+        public internal(set) var own = CostAmount()
+    }
+
+    /// The costs of the targets, in their order.
+    public let targets: [Share]
+    /// The cost of the nodes from which several targets descend, if it is not divided (`marginal`); otherwise nothing.
+    public let shared: CostAmount
+    /// The nodes that are charged to no target, with their costs: no target descends from them, or all that do have no
+    /// uses.
+    public let unallocated: [(node: Node, cost: CostAmount)]
+
+    /// Divides `costs`, which has each node once. The costs of the targets, `shared` and `unallocated` add up exactly
+    /// to the costs. Nodes of a target that have no cost cost nothing. Units that do not divide go to the targets in
+    /// turn, so that no target gets all of them.
+    public init(
+        costs: [(node: Node, cost: CostAmount)], heirs: [Heir], split: AmortisationSplit = .equal
+    ) {
+        var places: [Node: [Int]] = [:]
+        for (place, heir) in heirs.enumerated() {
+            for node in heir.nodes { places[node, default: []].append(place) }
+        }
+        var shares = heirs.map { Share(target: $0.target) }
+        var shared = CostAmount()
+        var unallocated: [(node: Node, cost: CostAmount)] = []
         var turn = 0
         for (node, cost) in costs {
-            let heirs = ancestors.indices.filter { ancestors[$0].nodes.contains(node) }
-            if heirs.isEmpty {
-                rest += cost
+            let having = places[node] ?? []
+            let weights = having.map { split == .use ? heirs[$0].uses : 1 }
+            guard weights.contains(where: { $0 > 0 }) else {
+                unallocated.append((node, cost))
                 continue
             }
-            let parts = LargestRemainder.split(cost, weights: heirs.map { _ in 1 })
-            for (position, part) in parts.enumerated() {
-                sums[heirs[(position + turn) % heirs.count]] += part
+            if having.count == 1 {
+                shares[having[0]].own = shares[having[0]].own + cost
+                shares[having[0]].cost = shares[having[0]].cost + cost
+            } else if split == .marginal {
+                shared = shared + cost
+            } else {
+                for (place, part) in zip(having, cost.divided(by: weights, turn: turn)) {
+                    shares[place].cost = shares[place].cost + part
+                }
+                turn += 1
             }
-            turn += 1
         }
-        targets = zip(ancestors, sums).map { ($0.target, $1) }
-        unallocated = rest
+        (targets, self.shared, self.unallocated) = (shares, shared, unallocated)
     }
 
-    /// Compares the costs of the targets and the unallocated cost.
-    public static func == (left: Amortisation, right: Amortisation) -> Bool {
-        left.unallocated == right.unallocated && left.targets.elementsEqual(right.targets, by: ==)
-    }
+    /// The sum of the unallocated costs.
+    public var unallocatedCost: CostAmount { CostAmount.sum(unallocated.lazy.map(\.cost)) }
 }

@@ -77,7 +77,7 @@ enum ArgumentGate {
 
     /// Options that some command accepts more than once.
     private static let repeatable: Set = [
-        "--set", "--limit", "--device", "--budget", "--latency-table", "--energy-table",
+        "--set", "--limit", "--device", "--budget", "--latency-table", "--energy-table", "--use",
     ]
 
     /// Throws `ValidationError` for a repeated option, of which the parser would silently use the last value.

@@ -15,7 +15,10 @@ struct CostCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cost", abstract: "What runs cost: time, energy, carbon; sums are exact.",
         discussion: "Example:\n  ofa cost 3 --by device\n  ofa cost explain 3",
-        subcommands: [CostShow.self, CostExplain.self], defaultSubcommand: CostShow.self)
+        subcommands: [
+            CostShow.self, CostExplain.self, CostAmortise.self, CostBreakEven.self,
+            CostCompare.self, CostForecastCommand.self,
+        ], defaultSubcommand: CostShow.self)
 }
 
 /// The selection of costs.

@@ -1,6 +1,7 @@
 // Estimates the remaining time of a run from the progress of its stages and the durations of earlier jobs of the same
 // kinds.
 
+import Accounting
 import Jobs
 
 /// A forecast of the end of a run.
@@ -35,14 +36,8 @@ struct RunForecast {
     func secondsLeft(_ status: RunStatus) -> Double? {
         var own: [String: Double] = [:]
         for stage in status.stages { own[stage.name] = seconds(stage, status) }
-        var ends: [String: Double] = [:]
-        // Stages are in topological order.
-        for stage in status.stages {
-            ends[stage.name] =
-                (own[stage.name] ?? 0) + (stage.needs.compactMap { ends[$0] }.max() ?? 0)
-        }
-        let work = own.values.reduce(0, +) / Double(workers)
-        let left = max(ends.values.max() ?? 0, work)
+        let left = StageSchedule.secondsUntilEnd(
+            chain: own, work: own, of: status.stages, workers: workers)
         return left > 0 ? left : nil
     }
 

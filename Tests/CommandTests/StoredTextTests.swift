@@ -41,6 +41,7 @@ final class HostilePlace: @unchecked Sendable {
     static let commands: [[String]] = [
         ["status"], ["status", "--all"], ["jobs"], ["job", "show", "1"], ["job", "log", "1"],
         ["report"], ["cost"], ["cost", "--by", "device"], ["cost", "explain"],
+        ["cost", "amortise"], ["cost", "compare"], ["cost", "forecast"],
         ["artifacts", "list"], ["artifacts", "show", "11"], ["artifacts", "verify"],
         ["lineage", "up", "11"], ["lineage", "up", "11", "--format", "dot"],
         ["lineage", "up", "11", "--format", "mermaid"], ["lineage", "down", "1"],
