@@ -34,32 +34,32 @@ public struct Amortisation<Node: Hashable, Target> {
         /// The target.
         public let target: Target
         /// The cost of the target: what it alone descends from, and its parts of what it shares with others.
-        public internal(set) var cost = CostAmount()
+        public internal(set) var cost = CostSum()
         /// The part of `cost` that is of nodes from which no other target descends.
-        public internal(set) var own = CostAmount()
+        public internal(set) var own = CostSum()
     }
 
     /// The costs of the targets, in their order.
     public let targets: [Share]
     /// The cost of the nodes from which several targets descend, if it is not divided (`marginal`); otherwise nothing.
-    public let shared: CostAmount
+    public let shared: CostSum
     /// The nodes that are charged to no target, with their costs: no target descends from them, or all that do have no
     /// uses.
-    public let unallocated: [(node: Node, cost: CostAmount)]
+    public let unallocated: [(node: Node, cost: CostSum)]
 
     /// Divides `costs`, which has each node once. The costs of the targets, `shared` and `unallocated` add up exactly
     /// to the costs. Nodes of a target that have no cost cost nothing. Units that do not divide go to the targets in
     /// turn, so that no target gets all of them.
     public init(
-        costs: [(node: Node, cost: CostAmount)], heirs: [Heir], split: AmortisationSplit = .equal
+        costs: [(node: Node, cost: CostSum)], heirs: [Heir], split: AmortisationSplit = .equal
     ) {
         var places: [Node: [Int]] = [:]
         for (place, heir) in heirs.enumerated() {
             for node in heir.nodes { places[node, default: []].append(place) }
         }
         var shares = heirs.map { Share(target: $0.target) }
-        var shared = CostAmount()
-        var unallocated: [(node: Node, cost: CostAmount)] = []
+        var shared = CostSum()
+        var unallocated: [(node: Node, cost: CostSum)] = []
         var turn = 0
         for (node, cost) in costs {
             let having = places[node] ?? []
@@ -84,5 +84,5 @@ public struct Amortisation<Node: Hashable, Target> {
     }
 
     /// The sum of the unallocated costs.
-    public var unallocatedCost: CostAmount { CostAmount.sum(unallocated.lazy.map(\.cost)) }
+    public var unallocatedCost: CostSum { CostSum.sum(unallocated.lazy.map(\.cost)) }
 }

@@ -14,9 +14,9 @@ public struct AmortisedCosts: Sendable {
         /// How often the network is used; nil if the costs are not divided by uses.
         public let uses: Int64?
         /// The cost of the network.
-        public let cost: CostAmount
+        public let cost: CostSum
         /// The part of `cost` that only this network caused.
-        public let own: CostAmount
+        public let own: CostSum
     }
 
     /// The cost of a stage that is charged to no network.
@@ -27,7 +27,7 @@ public struct AmortisedCosts: Sendable {
         /// from the stage.
         public let isFailed: Bool
         /// The cost.
-        public let cost: CostAmount
+        public let cost: CostSum
     }
 
     /// How the costs are divided.
@@ -41,14 +41,14 @@ public struct AmortisedCosts: Sendable {
     /// The costs of the networks that descend from the runs.
     public let targets: [Share]
     /// The cost of what several networks share, if it is not divided.
-    public let shared: CostAmount
+    public let shared: CostSum
     /// The costs that are charged to no network.
     public let unallocated: [Rest]
     /// The sum of all costs.
-    public let total: CostAmount
+    public let total: CostSum
 
     /// The sum of the costs that are charged to no network.
-    public var unallocatedCost: CostAmount { CostAmount.sum(unallocated.lazy.map(\.cost)) }
+    public var unallocatedCost: CostSum { CostSum.sum(unallocated.lazy.map(\.cost)) }
     /// The other runs that made networks of `targets`; their own costs are not divided here.
     public var otherRuns: [Int64] {
         guard let runs else { return [] }
@@ -69,11 +69,11 @@ public struct AmortisedCosts: Sendable {
         split: AmortisationSplit = .equal, uses: [Int64: Int64] = [:], asOf: Date, factors: Int
     ) {
         var nodes: [StageOfRun: [Node]] = [:]
-        var costs: [(node: Node, cost: CostAmount)] = []
+        var costs: [(node: Node, cost: CostSum)] = []
         for (index, stage) in stages.enumerated() {
             nodes[stage.place, default: []].append(Node(index: index, isFailed: false))
             costs.append((Node(index: index, isFailed: false), stage.cost))
-            if stage.failed != CostAmount() {
+            if stage.failed != CostSum() {
                 costs.append((Node(index: index, isFailed: true), stage.failed))
             }
         }
@@ -90,11 +90,11 @@ public struct AmortisedCosts: Sendable {
         }
         shared = divided.shared
         unallocated = divided.unallocated.compactMap { node, cost in
-            cost == CostAmount()
+            cost == CostSum()
                 ? nil
                 : Rest(place: stages[node.index].place, isFailed: node.isFailed, cost: cost)
         }
-        total = CostAmount.sum(costs.lazy.map(\.cost))
+        total = CostSum.sum(costs.lazy.map(\.cost))
         (self.split, self.runs, self.asOf, self.factors) = (split, runs, asOf, factors)
     }
 }
@@ -124,10 +124,10 @@ extension AmortisedCosts {
         let as_of: Date
         let factors: Int
         let targets: [Target]
-        let shared: CostAmount.Document
-        let unallocated: CostAmount.Document
+        let shared: CostSum.Document
+        let unallocated: CostSum.Document
         let unallocated_stages: [Unallocated]
-        let total: CostAmount.Document
+        let total: CostSum.Document
         let other_runs: [Int64]
     }
 
@@ -174,7 +174,7 @@ extension AmortisedCosts {
     }
 
     /// Returns the part of `cost` in the energy of all costs; nil if either energy is unknown.
-    public func shareOfTotal(_ cost: CostAmount) -> Double? {
+    public func shareOfTotal(_ cost: CostSum) -> Double? {
         cost.isKnown && total.energy.microjoules > 0
             ? Double(cost.energy.microjoules) / Double(total.energy.microjoules) : nil
     }
@@ -196,7 +196,7 @@ extension AmortisedCosts.Document {
         /// `target`, `shared`, `unallocated` or `total`.
         let row: String
         let target: AmortisedCosts.Target?
-        let cost: CostAmount.Document?
+        let cost: CostSum.Document?
 
         private enum Key: String, CodingKey { case row }
 

@@ -156,7 +156,7 @@ public struct CostComparison: Sendable {
 
     private static func measured(_ savings: MeasuredSavings, _ pue: Interval) -> [Row] {
         let source = "run \(savings.run), measured"
-        func row(_ counted: String, _ amount: CostAmount, over count: Int = 1) -> Row {
+        func row(_ counted: String, _ amount: CostSum, over count: Int = 1) -> Row {
             let energy = MeasuredSavings.value(amount, .energy, over: count)
             return Row(
                 source: source, counted: counted, baseline: .measured,

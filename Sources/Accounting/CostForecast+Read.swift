@@ -22,11 +22,11 @@ extension CostLedger {
         }
         let costs = try stageCosts(
             runs: [run] + like.map(\.run), factors: factors)
-        var spent: [String: (cost: CostAmount, failed: CostAmount)] = [:]
+        var spent: [String: (cost: CostSum, failed: CostSum)] = [:]
         var history = CostForecast.History()
         for stage in costs where stage.place.run == run {
             let name = stage.place.stage
-            let before = spent[name] ?? (CostAmount(), CostAmount())
+            let before = spent[name] ?? (CostSum(), CostSum())
             spent[name] = (before.cost + stage.cost, before.failed + stage.failed)
             history.kinds[name] = stage.kind
         }
@@ -34,7 +34,7 @@ extension CostLedger {
             let runs = Set(like.filter { $0.isSame == isSame }.map(\.run))
             let parts = costs.filter { runs.contains($0.place.run) && $0.cost.attempts > 0 }
             let stages = Dictionary(grouping: parts) { $0.place }.mapValues {
-                CostAmount.sum($0.lazy.map(\.cost))
+                CostSum.sum($0.lazy.map(\.cost))
             }
             for (name, costs) in Dictionary(grouping: stages, by: { $0.key.stage })
             where history.stages[name] == nil {
@@ -80,7 +80,7 @@ extension CostLedger {
         let own = costs.filter { $0.place.run == run && $0.total.energy.microjoules > 0 }
         let metered =
             own.isEmpty ? costs.filter { $0.total.energy.microjoules > 0 } : own
-        let sum = CostAmount.sum(metered.lazy.map(\.total))
+        let sum = CostSum.sum(metered.lazy.map(\.total))
         guard sum.energy.microjoules > 0 else { return nil }
         let products = try Set(metered.flatMap(\.zones)).map { zone in
             ProductInterval.logQuadrature([
@@ -104,7 +104,7 @@ extension CostForecast {
         let factors: Int
         let seconds_until_end, seconds_until_end_low, seconds_until_end_high: Double?
         let remaining: Remaining
-        let spent: CostAmount.Document
+        let spent: CostSum.Document
         let unknown_stages, unknown_energies: [String]
         /// The forecasts of the stages.
         public let stages: [StageDocument]
@@ -126,7 +126,7 @@ extension CostForecast {
         let energy_j, energy_j_low, energy_j_high: Double?
         let basis: [Basis]
         let observations: Int
-        let spent: CostAmount.Document
+        let spent: CostSum.Document
     }
 
     /// Returns the forecast of the run with `status` as a JSON document; `factors` is the version of the factor set.

@@ -32,7 +32,7 @@ public struct CostForecast: Sendable, Equatable {
         /// The progress of the stage, in 0...1.
         public let progress: Double
         /// The cost so far.
-        public let spent: CostAmount
+        public let spent: CostSum
         /// The time of attempts that is still to come, in seconds; nil if unknown.
         public let seconds: Interval?
         /// The energy that is still to come, in joules of IT energy; nil if unknown. The range includes that of the
@@ -47,7 +47,7 @@ public struct CostForecast: Sendable, Equatable {
     /// The stages in the order of the pipeline.
     public let stages: [Stage]
     /// The cost so far.
-    public let spent: CostAmount
+    public let spent: CostSum
     /// The seconds until the run ends; nil if no stage can be forecast.
     public let secondsUntilEnd: Interval?
     /// The energy that is still to come, in joules, of the stages that can be forecast; nil if there are none.
@@ -72,10 +72,10 @@ extension CostForecast {
             /// Whether the runs have the same definition as the run of the forecast.
             public let isSame: Bool
             /// The cost of the stage in each run.
-            public let costs: [CostAmount]
+            public let costs: [CostSum]
 
             /// `isSame` says whether the runs have the same definition; `costs` has a cost for each of them.
-            public init(isSame: Bool, costs: [CostAmount]) {
+            public init(isSame: Bool, costs: [CostSum]) {
                 (self.isSame, self.costs) = (isSame, costs)
             }
         }
@@ -130,15 +130,15 @@ extension CostForecast {
     /// those of failed and cancelled attempts apart; `workers` is the number of jobs that run at once. `gramsPerKWh` is
     /// the carbon of a kWh of IT energy, PUE included; nil if unknown.
     public init(
-        _ status: RunStatus, spent: [String: (cost: CostAmount, failed: CostAmount)],
+        _ status: RunStatus, spent: [String: (cost: CostSum, failed: CostSum)],
         history: History, workers: Int, gramsPerKWh: Interval?
     ) {
         stages = status.stages.map { stage in
             let own = spent[stage.name]
             return Self.forecast(
-                stage, own?.cost ?? CostAmount(), own?.failed ?? CostAmount(), history)
+                stage, own?.cost ?? CostSum(), own?.failed ?? CostSum(), history)
         }
-        self.spent = CostAmount.sum(stages.lazy.map(\.spent))
+        self.spent = CostSum.sum(stages.lazy.map(\.spent))
         func sum(_ parts: [Interval?]) -> Interval? {
             let known = parts.compactMap(\.self)
             return known.isEmpty ? nil : known.reduce(Interval(exactly: 0), +)
@@ -153,7 +153,7 @@ extension CostForecast {
     }
 
     private static func forecast(
-        _ stage: StageStatus, _ cost: CostAmount, _ failed: CostAmount, _ history: History
+        _ stage: StageStatus, _ cost: CostSum, _ failed: CostSum, _ history: History
     ) -> Stage {
         func made(
             _ seconds: Interval?, _ joules: Interval?, _ basis: [Basis], _ observations: Int = 0
@@ -188,7 +188,7 @@ extension CostForecast {
         var energies = whole(
             joules, (like?.costs ?? []).map { Double($0.energy.microjoules) / 1e6 })
         var observations = like?.costs.count ?? 0
-        var meter = meterRange(CostAmount.sum([cost] + (like?.costs ?? [])))
+        var meter = meterRange(CostSum.sum([cost] + (like?.costs ?? [])))
         if basis.isEmpty, let kind = history.kinds[stage.name].flatMap({ history.byKind[$0] }) {
             (times, energies, meter) = (kind.seconds, kind.joules, kind.meter)
             (basis, observations) = ([.kind], kind.stages)
@@ -208,7 +208,7 @@ extension CostForecast {
     }
 
     /// Returns the range of the meter's error as a factor of 1.
-    private static func meterRange(_ amount: CostAmount) -> Interval {
+    private static func meterRange(_ amount: CostSum) -> Interval {
         let energy = amount.energy
         guard energy.microjoules > 0 else { return Interval(exactly: 1) }
         let whole = Double(energy.microjoules)

@@ -45,11 +45,11 @@ public struct MeasuredSavings: Sendable, Equatable {
     /// The number of networks for devices.
     public let targets: Int
     /// The cost of the run's stages that serve no single device, failed attempts included.
-    public let fixed: CostAmount
+    public let fixed: CostSum
     /// The cost of all networks for devices, failed attempts included.
-    public let specialised: CostAmount
+    public let specialised: CostSum
     /// The cost of the networks that were trained alone; nil if none are given.
-    public let alone: CostAmount?
+    public let alone: CostSum?
     /// The number of networks that were trained alone; nil if none are given.
     public let aloneNetworks: Int?
 
@@ -68,7 +68,7 @@ public struct MeasuredSavings: Sendable, Equatable {
         (self.run, targets) = (run, networks.count)
         specialisations = Set(networks.map(\.run)).sorted()
         let making = Set(specialisations)
-        var fixed = CostAmount(), specialised = CostAmount(), trained = CostAmount()
+        var fixed = CostSum(), specialised = CostSum(), trained = CostSum()
         var trainings = Set<StageOfRun>()
         for stage in stages {
             if let alone, alone.contains(stage.place) {
@@ -100,7 +100,7 @@ public struct MeasuredSavings: Sendable, Equatable {
     }
 
     /// Returns an amount in a measure, divided by `count`; nil if it is unknown.
-    public static func value(_ amount: CostAmount, _ measure: Measure, over count: Int = 1)
+    public static func value(_ amount: CostSum, _ measure: Measure, over count: Int = 1)
         -> Interval?
     {
         guard measure == .time || amount.isKnown else { return nil }

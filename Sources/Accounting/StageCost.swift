@@ -31,12 +31,12 @@ public struct StageCost: Sendable, Equatable {
     public internal(set) var zones: [String] = []
     /// The cost of the attempts that neither failed nor were cancelled. Attempts whose records were dropped are
     /// included, however they ended.
-    public internal(set) var cost = CostAmount()
+    public internal(set) var cost = CostSum()
     /// The cost of the attempts that failed or were cancelled.
-    public internal(set) var failed = CostAmount()
+    public internal(set) var failed = CostSum()
 
     /// The cost of all attempts.
-    public var total: CostAmount { cost + failed }
+    public var total: CostSum { cost + failed }
 }
 
 /// A network that was made for a device.
@@ -127,8 +127,8 @@ extension CostLedger {
         }
     }
 
-    private static func amount(_ record: Row) throws -> CostAmount {
-        var amount = CostAmount()
+    private static func amount(_ record: Row) throws -> CostSum {
+        var amount = CostSum()
         amount.attempts = try record.int("attempts")
         amount.gaps = try record.int("gaps")
         amount.gapNs = try record.int64("gap_ns")

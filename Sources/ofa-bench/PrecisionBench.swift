@@ -55,7 +55,7 @@ struct PrecisionBench {
         let lines = try options.choices().map { try time($0, space, engine) }
         let report = Report(
             space: space.name, batch: options.batch, threads: options.threads,
-            passes: options.rounds * options.runs,
+            passes: options.rounds * options.timedRuns,
             instructionSet: engine.instructionSet.description,
             multipliesHalves: engine.instructionSet.multipliesHalves, loadAverageBefore: load[0],
             networks: lines)
@@ -77,7 +77,7 @@ struct PrecisionBench {
         }
         var times: [[Double]] = [[], []]
         for round in 1...options.rounds {
-            for _ in 0..<options.runs {
+            for _ in 0..<options.timedRuns {
                 for side in sides.indices {
                     times[side] += sides[side].pass.milliseconds(.train, runs: 1, warmup: 0)
                 }
@@ -95,7 +95,7 @@ struct PrecisionBench {
             ratio: found[0].medianMs / found[1].medianMs,
             ratioOfFastest: found[0].minMs / found[1].minMs,
             gradientDistance: Self.distance(sides[1].gradients, from: sides[0].gradients),
-            profile: options.profile ? sides[1].pass.profile(.train, runs: options.runs) : nil)
+            profile: options.profile ? sides[1].pass.profile(.train, runs: options.timedRuns) : nil)
     }
 
     /// Returns the distance between two vectors, divided by the length of `whole`.

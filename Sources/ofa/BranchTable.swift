@@ -1,6 +1,7 @@
 // Compares the cost of each device's network with the cost of the run that trained the supernet, for `ofa cost` and
 // `ofa report`.
 
+import Foundation
 import Accounting
 import Pipelines
 
@@ -67,7 +68,7 @@ struct CostDocument: Encodable {
         try fields.encode(machine.unallocated, forKey: .unallocated)
         try fields.encode(machine.hosts, forKey: .hosts)
         try fields.encode(machine.firstHour, forKey: .firstHour)
-        try fields.encode(machine.lastHour.map { $0 + 3600 }, forKey: .untilHour)
+        try fields.encode(machine.lastHour.map { $0.addingTimeInterval(3600) }, forKey: .untilHour)
         try fields.encode(Double(machine.lateNs) / 1e9, forKey: .late)
     }
 }

@@ -112,7 +112,7 @@ struct CostAmortise: ParsableCommand {
                     .number("RANGE J", .low), .number("SHARE"), .number("gCO2e"),
                     .number("RANGE g", .low), .text("TIER", .medium),
                 ])
-        var rows: [(head: [String], own: CostAmount?, cost: CostAmount)] = costs.targets.map {
+        var rows: [(head: [String], own: CostSum?, cost: CostSum)] = costs.targets.map {
             let network = $0.network
             return (
                 [network.device, "\(network.artifact)", "\(network.run)"]
@@ -166,7 +166,7 @@ struct CostAmortise: ParsableCommand {
             (false, "stages that no network descends from"),
         ] {
             let rest = costs.unallocated.filter { $0.isFailed == isFailed }
-            guard let energy = CostText.joules(CostAmount.sum(rest.map(\.cost))) else { continue }
+            guard let energy = CostText.joules(CostSum.sum(rest.map(\.cost))) else { continue }
             let names = Set(rest.map(\.place.stage)).sorted()
             let more = names.count > 5 ? ", \(names.count - 5) more" : ""
             notes.append(

@@ -126,7 +126,7 @@ enum CostText {
     }
 
     /// The energy of an amount in joules; nil if it is unknown.
-    static func joules(_ amount: CostAmount) -> Interval? {
+    static func joules(_ amount: CostSum) -> Interval? {
         amount.isKnown ? amount.energy.kilowattHours.scaled(by: 3.6e6) : nil
     }
 }

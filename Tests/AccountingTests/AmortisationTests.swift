@@ -6,8 +6,8 @@ import Testing
 @testable import Accounting
 
 /// An amount of `microjoules` with bounds at half and double.
-func amount(_ microjoules: Int64, seconds: Int64 = 0) -> CostAmount {
-    var amount = CostAmount()
+func amount(_ microjoules: Int64, seconds: Int64 = 0) -> CostSum {
+    var amount = CostSum()
     amount.attempts = 1
     amount.energy = Energy(
         microjoules: microjoules, low: microjoules / 2, high: 2 * microjoules)
@@ -23,7 +23,7 @@ func amount(_ microjoules: Int64, seconds: Int64 = 0) -> CostAmount {
     /// Microjoules of a joule, so that thirds are exact to six places.
     private let unit: Int64 = 1_000_000
 
-    private var costs: [(node: String, cost: CostAmount)] {
+    private var costs: [(node: String, cost: CostSum)] {
         [
             ("data", 10), ("full", 100), ("kernel", 60), ("depth", 30), ("accuracy", 8),
             ("predictor", 2),
@@ -53,7 +53,7 @@ func amount(_ microjoules: Int64, seconds: Int64 = 0) -> CostAmount {
         #expect(result.targets.map(\.own.energy.microjoules) == [1, 1, 7].map { $0 * unit })
         #expect(result.unallocated.map(\.node) == ["failed"])
         #expect(result.unallocatedCost.energy.microjoules == 20 * unit)
-        #expect(result.shared == CostAmount())
+        #expect(result.shared == CostSum())
     }
 
     @Test("a fourth target cut from an earlier network costs 43.5 and lowers the others")
@@ -122,7 +122,7 @@ func amount(_ microjoules: Int64, seconds: Int64 = 0) -> CostAmount {
             let result = Amortisation<Int, Int>(costs: costs, heirs: heirs, split: split)
             let parts =
                 result.targets.map(\.cost) + [result.shared, result.unallocatedCost]
-            let (sum, whole) = (CostAmount.sum(parts), CostAmount.sum(costs.map(\.cost)))
+            let (sum, whole) = (CostSum.sum(parts), CostSum.sum(costs.map(\.cost)))
             let isWhole =
                 sum.energy.microjoules == whole.energy.microjoules
                 && sum.emissionUg == whole.emissionUg && sum.wallNs == whole.wallNs

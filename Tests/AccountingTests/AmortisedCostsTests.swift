@@ -149,7 +149,7 @@ private struct Step {
             let costs = try ledger.amortised(
                 runs: [metered.run], split: split, factors: factors,
                 uses: { Dictionary(uniqueKeysWithValues: $0.map { ($0.artifact, $0.artifact) }) })
-            let sum = CostAmount.sum(
+            let sum = CostSum.sum(
                 costs.targets.map(\.cost) + [costs.shared, costs.unallocatedCost])
             #expect(sum.energy.microjoules == whole.energy.microjoules, "\(split)")
             #expect(sum.emissionUg == whole.emissionUg && sum.wallNs == whole.wallNs)

@@ -34,7 +34,7 @@ import Testing
     ) -> CostForecast {
         CostForecast(
             status(stages),
-            spent: spent.mapValues { (amount($0 * 10_000_000, seconds: $0), CostAmount()) },
+            spent: spent.mapValues { (amount($0 * 10_000_000, seconds: $0), CostSum()) },
             history: history, workers: workers,
             gramsPerKWh: Interval(value: 500, low: 400, high: 600))
     }

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Accounting
 
-@Suite struct CostAmountTests {
+@Suite struct CostSumTests {
     @Test("a part that is removed is limited to the whole, and both add up to it")
     func removed() {
         var whole = amount(100, seconds: 9)
@@ -23,13 +23,13 @@ import Testing
     func divided() {
         let parts = amount(10).divided(by: [1, 0, 1, 1], turn: 2)
         #expect(parts.map(\.energy.microjoules) == [3, 0, 4, 3])
-        #expect(parts[1] == CostAmount())
+        #expect(parts[1] == CostSum())
         #expect(parts.map(\.attempts) == [1, 0, 1, 1])
     }
 
     @Test("an amount without metered energy is unknown in JSON, not zero")
     func unknown() throws {
-        var lost = CostAmount()
+        var lost = CostSum()
         (lost.attempts, lost.gaps, lost.wallNs) = (1, 1, 1_500_000_000)
         let json =
             try JSONSerialization.jsonObject(

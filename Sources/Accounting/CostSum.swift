@@ -4,7 +4,7 @@
 import Metering
 
 /// An amount of time, energy and carbon.
-public struct CostAmount: Sendable, Equatable {
+public struct CostSum: Sendable, Equatable {
     /// The number of attempts that the amount is of.
     public var attempts = 0
     /// The number of these attempts whose energy is unknown, and therefore missing from the sum.
@@ -43,7 +43,7 @@ public struct CostAmount: Sendable, Equatable {
     }
 
     /// Adds two amounts. Lower and upper bounds add up, because errors of the same model are not independent.
-    public static func + (left: CostAmount, right: CostAmount) -> CostAmount {
+    public static func + (left: CostSum, right: CostSum) -> CostSum {
         var sum = left
         sum.attempts += right.attempts
         sum.gaps += right.gaps
@@ -62,13 +62,13 @@ public struct CostAmount: Sendable, Equatable {
     }
 
     /// Returns the sum of `amounts`.
-    public static func sum(_ amounts: some Sequence<CostAmount>) -> CostAmount {
-        amounts.reduce(CostAmount(), +)
+    public static func sum(_ amounts: some Sequence<CostSum>) -> CostSum {
+        amounts.reduce(CostSum(), +)
     }
 
     /// Removes `part` and returns it, limited in each quantity to what is left of this amount: both add up to the
     /// former amount.
-    mutating func remove(_ part: CostAmount) -> CostAmount {
+    mutating func remove(_ part: CostSum) -> CostSum {
         var removed = part
         func take(_ whole: inout Int64, _ taken: inout Int64) {
             taken = min(max(taken, 0), whole)
@@ -92,7 +92,7 @@ public struct CostAmount: Sendable, Equatable {
         removed.gramsHigh = min(part.gramsHigh, gramsHigh)
         gramsHigh -= removed.gramsHigh
         if attempts == 0, wallNs == 0, cpuNs == 0, gapNs == 0, energy == .zero {
-            self = CostAmount()
+            self = CostSum()
         }
         return removed
     }
@@ -101,7 +101,7 @@ public struct CostAmount: Sendable, Equatable {
     /// parts add up exactly. Every part with a weight above 0 has the number of all attempts, because it is a part of
     /// each of them. Units that do not divide go to the largest remainders; on ties, to the part number
     /// `turn` (modulo the number of parts) and those after it.
-    func divided(by weights: [Int64], turn: Int = 0) -> [CostAmount] {
+    func divided(by weights: [Int64], turn: Int = 0) -> [CostSum] {
         let count = weights.count, start = turn % count
         let order = weights.indices.map { (start + $0) % count }
         let sum = weights.reduce(0.0) { $0 + Double($1) }
@@ -116,7 +116,7 @@ public struct CostAmount: Sendable, Equatable {
         let (lows, highs) = (parts(energy.low), parts(energy.high))
         let emissions = parts(emissionUg)
         return weights.indices.map { index in
-            guard weights[index] > 0 else { return CostAmount() }
+            guard weights[index] > 0 else { return CostSum() }
             var part = self
             (part.gapNs, part.wallNs, part.cpuNs) = (
                 gapParts[index], wallParts[index], cpuParts[index]
@@ -140,7 +140,7 @@ extension Energy {
     }
 }
 
-extension CostAmount {
+extension CostSum {
     /// The JSON form of an amount. Energy and carbon are null if no energy is known.
     public struct Document: Sendable, Encodable {
         let attempts, gaps: Int
@@ -152,7 +152,7 @@ extension CostAmount {
         let wall_ns: Int64
         let energy_uj, emission_ug: Int64?
 
-        init(_ amount: CostAmount) {
+        init(_ amount: CostSum) {
             (attempts, gaps) = (amount.attempts, amount.gaps)
             gap_seconds = Double(amount.gapNs) / 1e9
             seconds = Double(amount.wallNs) / 1e9
