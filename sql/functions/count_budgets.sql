@@ -1,23 +1,17 @@
 -- Counts what the runs of each budget in force used, unless that was done within the last second or is being done, and marks
--- budgets that are reached. Carbon is by the newest factor set.
+-- budgets that are reached. Carbon is by the newest factor set (ofa.priced_lines).
 create or replace function ofa.count_budgets() returns void language plpgsql as $$
 begin
   with mine as materialized (
     select * from ofa.budget where lifted_at is null and checked_at not between ofa.now() - interval '1 second' and ofa.now()
     order by id for update skip locked
   ), counted as materialized (
-    select mine.id, coalesce(sum(cost.energy_uj), 0)::bigint as uj,
-      coalesce(sum(round(cost.energy_uj * rate.ug_per_uj)), 0)::bigint as ug
+    select mine.id, coalesce(sum(line.energy_uj), 0)::bigint as uj, coalesce(sum(line.emission_ug), 0)::bigint as ug
     from mine
-    left join lateral (
-      select account.id from ofa.account where account.run_id = mine.run_id
-      union all
-      select account.id from ofa.account where account.pipeline = mine.pipeline
-    ) as account on true
-    left join ofa.cost_row as cost on cost.account_id = account.id
-      and cost.hour >= date_trunc('hour', mine.since at time zone 'UTC') at time zone 'UTC'
-    left join ofa.rate on rate.version = (select max(version) from ofa.factor_set) and rate.zone = cost.zone
-      and cost.hour >= rate.valid_from and cost.hour < rate.valid_until
+    left join lateral ofa.priced_lines(array(
+        select distinct account.run_id from ofa.account where account.run_id = mine.run_id or account.pipeline = mine.pipeline),
+      null, null, (select max(version) from ofa.factor_set), 'lifecycle', 'average') as line
+      on line.hour >= date_trunc('hour', mine.since at time zone 'UTC') at time zone 'UTC'
     group by mine.id
   ), compared as (
     select mine.id, counted.uj, counted.ug, concat_ws(' and ',
