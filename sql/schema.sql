@@ -15,6 +15,12 @@ CREATE TYPE ofa.end_count AS (
 	bad integer
 );
 
+-- Name: text_range; Type: TYPE
+CREATE TYPE ofa.text_range AS RANGE (
+    subtype = text,
+    multirange_type_name = ofa.text_multirange
+);
+
 -- Name: add_energy_intervals(integer, timestamp with time zone, text, text, text, bigint[], bigint[], bigint[], bigint[], bigint[], bigint[], bigint[], bigint[], bigint[], bigint[], bigint[]); Type: FUNCTION
 CREATE FUNCTION ofa.add_energy_intervals(p_host integer, p_metered_until timestamp with time zone, p_zone text, p_method text, p_tier text, p_started_us bigint[], p_ended_us bigint[], p_capacities bigint[], p_busy bigint[], p_others bigint[], p_idles bigint[], p_idles_low bigint[], p_idles_high bigint[], p_loads bigint[], p_loads_low bigint[], p_loads_high bigint[]) RETURNS void
     LANGUAGE plpgsql
@@ -71,10 +77,12 @@ begin
     where account_id is not null
     on conflict do nothing
     returning job_id, token, account_id, used_from, least(used_until, p_allocated_until) as until, cpu_ns,
+      reserved_ns,
       (1000000 * extract(epoch from used_until - used_from))::bigint as whole_us
   )
   select array_agg((p_host, used_from, 'attempt', job_id, token, account_id, p_zone, 'gap: reported too late', p_tier, used_ns,
-    div(cpu_ns::numeric * used_ns, 1000 * whole_us)::bigint, null, null, null)::ofa.energy_piece)
+    div(cpu_ns::numeric * used_ns, 1000 * whole_us)::bigint, null, null, null,
+    div(reserved_ns::numeric * used_ns, 1000 * whole_us)::bigint, null)::ofa.energy_piece)
   into v_gaps
   from (select *, 1000 * (1000000 * extract(epoch from until - used_from))::bigint as used_ns from added) as part
   where until > used_from;
@@ -315,6 +323,8 @@ CREATE TABLE ofa.energy_piece (
     energy_uj bigint,
     energy_low_uj bigint,
     energy_high_uj bigint,
+    reserved_ns bigint,
+    share_ns bigint,
     CONSTRAINT energy_piece_check CHECK ((num_nulls(job_id, token, account_id) =
 CASE part
     WHEN 'attempt'::text THEN 0
@@ -323,6 +333,8 @@ END)),
     CONSTRAINT energy_piece_check1 CHECK ((num_nulls(energy_uj, energy_low_uj, energy_high_uj) = ANY (ARRAY[0, 3]))),
     CONSTRAINT energy_piece_cpu_ns_check CHECK ((cpu_ns >= 0)),
     CONSTRAINT energy_piece_part_check CHECK ((part = ANY (ARRAY['attempt'::text, 'other'::text, 'unallocated'::text]))),
+    CONSTRAINT energy_piece_reserved_ns_check CHECK ((reserved_ns >= 0)),
+    CONSTRAINT energy_piece_share_ns_check CHECK ((share_ns >= 0)),
     CONSTRAINT energy_piece_used_ns_check CHECK ((used_ns >= 0))
 )
 PARTITION BY RANGE (started_at);
@@ -334,17 +346,21 @@ CREATE FUNCTION ofa.book_energy(p_pieces ofa.energy_piece[]) RETURNS void
 begin
   insert into ofa.energy_piece select (one).* from unnest(p_pieces) as one;
   insert into ofa.energy_hour as known (account_id, host_id, hour, zone, method, tier, used_ns, gap_ns, cpu_ns, energy_uj,
-    energy_low_uj, energy_high_uj)
+    energy_low_uj, energy_high_uj, reserved_ns, share_ns)
   select case part when 'attempt' then account_id when 'other' then 0 else -1 end, host_id,
     date_trunc('hour', started_at at time zone 'UTC') at time zone 'UTC', zone, method, tier, sum(used_ns),
     coalesce(sum(used_ns) filter (where energy_uj is null), 0), sum(cpu_ns), coalesce(sum(energy_uj), 0),
-    coalesce(sum(energy_low_uj), 0), coalesce(sum(energy_high_uj), 0)
+    coalesce(sum(energy_low_uj), 0), coalesce(sum(energy_high_uj), 0),
+    case when bool_and(reserved_ns is not null) then sum(reserved_ns) end,
+    case when bool_and(share_ns is not null) then sum(share_ns) end
   from unnest(p_pieces) as one group by 1, 2, 3, 4, 5, 6
   on conflict (account_id, host_id, hour, zone, method, tier) do update set
     used_ns = known.used_ns + excluded.used_ns, gap_ns = known.gap_ns + excluded.gap_ns,
     cpu_ns = known.cpu_ns + excluded.cpu_ns, energy_uj = known.energy_uj + excluded.energy_uj,
     energy_low_uj = known.energy_low_uj + excluded.energy_low_uj,
-    energy_high_uj = known.energy_high_uj + excluded.energy_high_uj;
+    energy_high_uj = known.energy_high_uj + excluded.energy_high_uj,
+    -- A sum with an unknown part is unknown.
+    reserved_ns = known.reserved_ns + excluded.reserved_ns, share_ns = known.share_ns + excluded.share_ns;
 end
 $$;
 
@@ -379,6 +395,115 @@ begin
   if cardinality(v_jobs) > 0 then
     perform ofa.fire(ofa.end_waiting(v_jobs, 'cancelled', 'the run was cancelled'));
   end if;
+end
+$$;
+
+-- Name: cost_lines(bigint[]); Type: FUNCTION
+CREATE FUNCTION ofa.cost_lines(p_runs bigint[]) RETURNS TABLE(run_id bigint, account_id bigint, pipeline text, stage text, kind text, device text, host_id integer, is_energy boolean, day date, hour timestamp with time zone, zone text, method text, tier text, attempts bigint, not_completed bigint, gaps bigint, wall_ns bigint, gap_ns bigint, cpu_ns bigint, energy_uj bigint, energy_low_uj bigint, energy_high_uj bigint, reserved_ns bigint, share_ns bigint, first_started_at timestamp with time zone, first_token bigint)
+    LANGUAGE sql STABLE
+    AS $$
+  select account.run_id, account.id, account.pipeline, account.stage, account.kind, coalesce(account.device, ''),
+    spent.host_id, false, spent.day, spent.day::timestamp at time zone 'UTC', spent.zone, spent.method, spent.tier,
+    spent.attempts, spent.not_completed, spent.gaps, case spent.method when '' then 0 else spent.wall_ns end, 0::bigint,
+    spent.cpu_ns, spent.energy_uj, spent.energy_low_uj, spent.energy_high_uj, null::bigint, null::bigint,
+    spent.first_started_at, spent.first_token
+  from ofa.account join ofa.spent on spent.account_id = account.id
+  where p_runs is not null and account.run_id = any (p_runs)
+  union all
+  select account.run_id, account.id, account.pipeline, account.stage, account.kind, coalesce(account.device, ''),
+    hourly.host_id, true, (hourly.hour at time zone 'UTC')::date, hourly.hour, hourly.zone, hourly.method, hourly.tier,
+    0::bigint, 0::bigint, 0::bigint, hourly.used_ns, hourly.gap_ns, hourly.cpu_ns, hourly.energy_uj, hourly.energy_low_uj,
+    hourly.energy_high_uj, hourly.reserved_ns, hourly.share_ns, null::timestamptz, null::bigint
+  from ofa.account join ofa.energy_hour as hourly on hourly.account_id = account.id
+  where p_runs is not null and account.run_id = any (p_runs)
+  union all
+  select null::bigint, null::bigint, folded.pipeline, folded.stage, folded.kind, folded.device, folded.host_id, false,
+    folded.day, folded.day::timestamp at time zone 'UTC', folded.zone, folded.method, folded.tier, folded.attempts,
+    folded.not_completed, folded.gaps, folded.wall_ns, 0::bigint, folded.cpu_ns, folded.energy_uj, folded.energy_low_uj,
+    folded.energy_high_uj, null::bigint, null::bigint, folded.first_started_at, folded.first_token
+  from (
+    select * from ofa.spent_day
+    union all
+    -- As in ofa.spent_since, a view, which a function that is created before it cannot name.
+    select spent.day, account.stage, account.kind, coalesce(account.device, ''), spent.host_id, spent.zone, spent.method,
+      spent.tier, sum(spent.attempts)::bigint, sum(spent.not_completed)::bigint, sum(spent.gaps)::bigint,
+      sum(case spent.method when '' then 0 else spent.wall_ns end)::bigint, sum(spent.cpu_ns)::bigint,
+      sum(spent.energy_uj)::bigint, sum(spent.energy_low_uj)::bigint, sum(spent.energy_high_uj)::bigint,
+      min(spent.first_started_at), min(spent.first_token), account.pipeline
+    from ofa.spent join ofa.account on account.id = spent.account_id
+    where spent.day > coalesce((select max(spent_day.day) from ofa.spent_day), '-infinity')
+    group by 1, 2, 3, 4, 5, 6, 7, 8, account.pipeline) as folded
+  where p_runs is null
+  union all
+  select account.run_id, account.id, account.pipeline, account.stage, account.kind, coalesce(account.device, ''),
+    hourly.host_id, true, (hourly.hour at time zone 'UTC')::date, hourly.hour, hourly.zone, hourly.method, hourly.tier,
+    0::bigint, 0::bigint, 0::bigint, hourly.used_ns, hourly.gap_ns, hourly.cpu_ns, hourly.energy_uj, hourly.energy_low_uj,
+    hourly.energy_high_uj, hourly.reserved_ns, hourly.share_ns, null::timestamptz, null::bigint
+  from ofa.energy_hour as hourly join ofa.account on account.id = hourly.account_id where p_runs is null
+$$;
+
+-- Name: cost_sums(text, bigint[], date, date, integer, text, text); Type: FUNCTION
+CREATE FUNCTION ofa.cost_sums(p_by text, p_runs bigint[], p_since date, p_until date, p_version integer, p_type text, p_signal text) RETURNS TABLE(key text, zone text, currency text, method text, tier text, attempts bigint, not_completed bigint, gaps bigint, wall_ns bigint, cpu_ns bigint, gap_ns bigint, energy_uj bigint, energy_low_uj bigint, energy_high_uj bigint, building_uj double precision, emission_ug bigint, emission double precision, pue_low double precision, pue_high double precision, intensity_low double precision, intensity_high double precision, carbon_missing_uj bigint, stand_in_uj bigint, water_ul bigint, water_low double precision, water_high double precision, water_missing_uj bigint, money_u bigint, money_low double precision, money_high double precision, money_missing_ns bigint, embodied_ug bigint, embodied_low double precision, embodied_high double precision, embodied_missing_ns bigint, first_started_at timestamp with time zone, first_token bigint)
+    LANGUAGE plpgsql STABLE
+    SET enable_mergejoin TO 'off'
+    SET enable_sort TO 'off'
+    SET work_mem TO '32MB'
+    AS $$
+#variable_conflict use_column
+begin
+  return query
+  select case p_by when 'stage' then stage when 'kind' then kind when 'pipeline' then pipeline
+      when 'device' then coalesce(nullif(device, ''), '(shared)') when 'zone' then coalesce(nullif(zone, ''), '(unknown)')
+      when 'run' then run_id::text when 'host' then host_id::text when 'day' then day::text
+      when 'attempt' then '(earlier runs)' end as key,
+    line.zone, line.currency, line.method, line.tier, sum(attempts)::bigint as attempts,
+    sum(not_completed)::bigint as not_completed,
+    sum(gaps)::bigint as gaps, sum(wall_ns)::bigint as wall_ns, sum(cpu_ns)::bigint as cpu_ns,
+    sum(gap_ns)::bigint as gap_ns, sum(energy_uj)::bigint as energy_uj, sum(energy_low_uj)::bigint as energy_low_uj,
+    sum(energy_high_uj)::bigint as energy_high_uj, sum(building_uj) as building_uj,
+    sum(emission_ug)::bigint as emission_ug, sum(emission_ng) as emission, sum(pue_low) as pue_low,
+    sum(pue_high) as pue_high, sum(intensity_low) as intensity_low, sum(intensity_high) as intensity_high,
+    sum(carbon_missing_uj)::bigint as carbon_missing_uj, sum(stand_in_uj)::bigint as stand_in_uj,
+    sum(water_ul)::bigint as water_ul, sum(water_low) as water_low, sum(water_high) as water_high,
+    sum(water_missing_uj)::bigint as water_missing_uj, sum(money_u)::bigint as money_u, sum(money_low) as money_low,
+    sum(money_high) as money_high, sum(money_missing_ns)::bigint as money_missing_ns,
+    sum(embodied_ug)::bigint as embodied_ug, sum(embodied_low) as embodied_low, sum(embodied_high) as embodied_high,
+    sum(embodied_missing_ns)::bigint as embodied_missing_ns, min(first_started_at) as first_started_at,
+    min(first_token) as first_token
+  from ofa.priced_lines(p_runs, p_since, p_until, p_version, p_type, p_signal) as line
+  group by 1, line.zone, line.currency, line.method, line.tier;
+end
+$$;
+
+-- Name: count_budgets(); Type: FUNCTION
+CREATE FUNCTION ofa.count_budgets() RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  with mine as materialized (
+    select * from ofa.budget where lifted_at is null and checked_at not between ofa.now() - interval '1 second' and ofa.now()
+    order by id for update skip locked
+  ), counted as materialized (
+    select mine.id, coalesce(sum(line.energy_uj), 0)::bigint as uj, coalesce(sum(line.emission_ug), 0)::bigint as ug
+    from mine
+    left join lateral ofa.priced_lines(array(
+        select distinct account.run_id from ofa.account where account.run_id = mine.run_id or account.pipeline = mine.pipeline),
+      null, null, (select max(version) from ofa.factor_set), 'lifecycle', 'average') as line
+      on line.hour >= date_trunc('hour', mine.since at time zone 'UTC') at time zone 'UTC'
+    group by mine.id
+  ), compared as (
+    select mine.id, counted.uj, counted.ug, concat_ws(' and ',
+      case when uj >= max_uj then format('%s of %s kWh', trim_scale(round(uj / 3.6e12, 9)),
+        trim_scale(round(max_uj / 3.6e12, 9))) end,
+      case when ug >= max_ug then format('%s of %s g CO2e', trim_scale(round(ug / 1e6, 6)),
+        trim_scale(round(max_ug / 1e6, 6))) end) as reached
+    from mine join counted on counted.id = mine.id
+  )
+  update ofa.budget set checked_at = ofa.now(), used_uj = compared.uj, used_ug = compared.ug,
+    reached_at = coalesce(reached_at, case when reached <> '' then ofa.now() end),
+    reason = coalesce(reason, nullif(reached, '') || case when run_id is null then ' of all runs named ' || pipeline
+      else '' end)
+  from compared where budget.id = compared.id;
 end
 $$;
 
@@ -503,12 +628,15 @@ begin
     insert into ofa.attempt (token, job_id, attempt, session_id, started_at, ended_at, outcome, error)
     select token, job, attempt, session_id, started_at, v_now, ended_as, reason from gone
   ), back as (
+    -- Jobs of a held run wait for ofa.never().
     insert into ofa.live (job_id, month, run_id, group_id, account_id, lane_id, attempt, max_attempts, crashes,
       max_crashes, state, due_at)
     select job, month, run_id, group_id, account_id, lane_id, attempt - case verdict when 'available' then 1 else 0 end,
-      max_attempts, crashes, max_crashes, verdict,
-      case verdict when 'retryable' then v_now + make_interval(secs => delay) end
-    from gone where verdict in ('available', 'retryable')
+      max_attempts, crashes, max_crashes, case when is_held then 'scheduled' else verdict end,
+      case when is_held then ofa.never() when verdict = 'retryable' then v_now + make_interval(secs => delay) end
+    from gone cross join lateral (select exists (
+      select from ofa.run_hold where run_hold.run_id = any (array[gone.run_id])) as is_held) as hold
+    where verdict in ('available', 'retryable')
   ), ended as (
     insert into ofa.outcome (job_id, month, group_id, state, result, reason, fanned_out, ended_at)
     select job, month, group_id, verdict, case verdict when 'completed' then result::json end,
@@ -530,7 +658,7 @@ begin
     -- reported a piece before it was lost. Another attempt whose energy is unknown is counted as a gap. An attempt without
     -- a meter row is charged with its duration, or, if it was lost, with the time until the last heartbeat of its session.
     select account_id, coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)) as host_id,
-      case when method is null or is_in_pieces then '' else coalesce(p_zone, '') end as zone,
+      case when method is null then '' else coalesce(p_zone, '') end as zone,
       case when is_in_pieces then '' else method end as method,
       case when method is null and not is_in_pieces then ended_as end as gap,
       case when energy is null then '' else tier end as tier,
@@ -677,7 +805,9 @@ begin
   )
   select p_host, started_at, part, job_id, token, account_id, zone,
     case when idle_uj is null and method not like 'gap: %' then 'gap: ' || method else method end, tier, used_ns, cpu_ns, uj,
-    least(low_uj, uj), greatest(high_uj, uj)
+    least(low_uj, uj), greatest(high_uj, uj), case part when 'attempt' then idle_weight end, case part when 'attempt'
+      then round(idle_weight::numeric * (1000000000 * extract(epoch from ended_at - started_at)) / nullif(capacity_ns, 0))::bigint
+    end
   from placed join span using (started_at)
   cross join lateral (select
     ofa.part_of(idle_uj, idle_upto, idle_weight, idle_whole, part = 'unallocated')
@@ -688,6 +818,47 @@ begin
       + ofa.part_of(load_high_uj, load_upto, load_weight, load_whole, part = 'other') as high_uj) as found
   where part = 'attempt' or high_uj > 0 or placed.cpu_ns > 0 and uj is not null;
 end
+$$;
+
+-- Name: factor_periods(integer, text, text); Type: FUNCTION
+CREATE FUNCTION ofa.factor_periods(p_version integer, p_type text, p_signal text) RETURNS TABLE(zone text, valid_from timestamp with time zone, valid_until timestamp with time zone, pue double precision, pue_low double precision, pue_high double precision, wue double precision, wue_low double precision, wue_high double precision, intensity double precision, intensity_low double precision, intensity_high double precision, has_series boolean, kwh_price double precision, currency text)
+    LANGUAGE sql STABLE ROWS 20
+    SET jit TO 'off'
+    AS $$
+  with recursive series as (
+    (select factor.zone from ofa.factor where version = p_version and hourly and kind = 'intensity' order by 1 limit 1)
+    union all
+    -- The next zone with a series: there may be a million hours.
+    select next.zone from series cross join lateral (
+      select factor.zone from ofa.factor where version = p_version and hourly and kind = 'intensity'
+        and factor.zone > series.zone order by 1 limit 1) as next
+  ), period as materialized (
+    select factor.* from ofa.factor where version = p_version and not hourly
+      and (kind <> 'intensity' or type = p_type and signal = p_signal)
+  ), place as (
+    select period.zone from period where period.zone <> 'default' union select series.zone from series
+  ), edge as (
+    select place.zone, at, lead(at, 1, 'infinity') over (partition by place.zone order by at) as next
+    from place cross join lateral (
+      select timestamptz '-infinity' as at
+      union select period.valid_from from period where period.zone in (place.zone, 'default')
+      union select period.valid_until from period where period.zone in (place.zone, 'default')) as one
+  )
+  select edge.zone, edge.at, edge.next, pue.amount, pue.amount_low, pue.amount_high, wue.amount, wue.amount_low,
+    wue.amount_high, intensity.amount, intensity.amount_low, intensity.amount_high, exists (
+      select from ofa.factor where version = p_version and hourly and kind = 'intensity' and factor.zone = edge.zone
+        and type = p_type and signal = p_signal), price.amount, left(price.unit, 3)
+  from edge
+  left join lateral (select * from period where kind = 'pue' and period.zone in (edge.zone, 'default')
+    and edge.at >= period.valid_from and edge.at < period.valid_until order by period.zone = 'default' limit 1) as pue on true
+  left join lateral (select * from period where kind = 'wue' and period.zone in (edge.zone, 'default')
+    and edge.at >= period.valid_from and edge.at < period.valid_until order by period.zone = 'default' limit 1) as wue on true
+  left join lateral (select * from period where kind = 'price' and period.zone in (edge.zone, 'default')
+    and edge.at >= period.valid_from and edge.at < period.valid_until order by period.zone = 'default' limit 1) as price
+    on true
+  left join period as intensity on intensity.kind = 'intensity' and intensity.zone = edge.zone
+    and edge.at >= intensity.valid_from and edge.at < intensity.valid_until
+  where edge.at < edge.next
 $$;
 
 -- Name: fire(bigint[]); Type: FUNCTION
@@ -760,9 +931,9 @@ declare
 begin
   perform pg_advisory_xact_lock(7316291044);
   insert into ofa.spent_day (day, stage, kind, device, host_id, zone, method, tier, attempts, not_completed, gaps, wall_ns,
-    cpu_ns, energy_uj, energy_low_uj, energy_high_uj, first_started_at, first_token)
+    cpu_ns, energy_uj, energy_low_uj, energy_high_uj, first_started_at, first_token, pipeline)
   select day, stage, kind, device, host_id, zone, method, tier, attempts, not_completed, gaps, wall_ns,
-    cpu_ns, energy_uj, energy_low_uj, energy_high_uj, first_started_at, first_token
+    cpu_ns, energy_uj, energy_low_uj, energy_high_uj, first_started_at, first_token, pipeline
   from ofa.spent_since where day < (ofa.now() at time zone 'UTC')::date - 1
   order by day, stage, kind, device, host_id;
   get diagnostics v_rows = row_count;
@@ -779,7 +950,10 @@ begin
   execute format('grant select on all tables in schema ofa to %I', p_role);
   execute format('alter default privileges in schema ofa grant select on tables to %I', p_role);
   -- Read-only statements in sql/queries call these functions.
-  execute format('grant execute on function ofa.now(), ofa.attempts_of(bigint[], timestamptz, timestamptz) to %I', p_role);
+  execute format('grant execute on function ofa.now(), ofa.attempts_of(bigint[], timestamptz, timestamptz),
+    ofa.priced_lines(bigint[], date, date, int, text, text), ofa.cost_lines(bigint[]),
+    ofa.factor_periods(int, text, text),
+    ofa.host_spans(), ofa.cost_sums(text, bigint[], date, date, int, text, text) to %I', p_role);
   if p_works then
     -- Usage of the schema suffices to execute its functions, including those of later versions.
     execute format('grant usage on schema ofa_api_1 to %I', p_role);
@@ -787,6 +961,80 @@ begin
     execute format('revoke usage on schema ofa_api_1 from %I', p_role);
   end if;
 end
+$$;
+
+-- Name: hold_jobs(); Type: FUNCTION
+CREATE FUNCTION ofa.hold_jobs() RETURNS void
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+begin
+  update ofa.live set state = 'scheduled', due_at = ofa.never()
+  where state <> 'running' and job_id = any (array(
+    select live.job_id from ofa.run_hold join ofa.live on live.run_id = any (array[run_hold.run_id])
+    where live.state <> 'running' and live.due_at is distinct from ofa.never()
+    order by live.job_id for update of live skip locked));
+  with free as materialized (
+    select job_id from ofa.live
+    where state in ('scheduled', 'retryable') and due_at = ofa.never()
+      and (select true from ofa.run_hold where run_hold.run_id = any (array[live.run_id])) is null
+    order by job_id for update skip locked
+  )
+  update ofa.live set due_at = greatest(ofa.now(), job.not_before) from free, ofa.job
+  where live.job_id = any (array[free.job_id]) and live.state in ('scheduled', 'retryable') and live.due_at = ofa.never()
+    and job.month = live.month and job.id = any (array[live.job_id]);
+end
+$$;
+
+-- Name: hold_runs(); Type: FUNCTION
+CREATE FUNCTION ofa.hold_runs() RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_run bigint;
+  v_budget bigint;
+begin
+  for v_run, v_budget in
+    select run.id, min(budget.id) from ofa.budget
+    join ofa.run on run.state = 'running' and (run.id = budget.run_id or run.name = budget.pipeline)
+    where budget.lifted_at is null and budget.reached_at is not null and not budget.is_soft
+      and not exists (select from ofa.run_hold where run_id = run.id)
+    group by run.id order by run.id
+  loop
+    -- The run's lock keeps what ends jobs, and makes others available, from passing by.
+    perform from ofa.run where id = v_run and state = 'running' for no key update;
+    if found then
+      insert into ofa.run_hold (run_id, budget_id) values (v_run, v_budget) on conflict do nothing;
+    end if;
+  end loop;
+  for v_run in
+    select run_hold.run_id from ofa.run_hold join ofa.run on run.id = run_hold.run_id
+    where run.state <> 'running' or not exists (
+      select from ofa.budget where lifted_at is null and reached_at is not null and not is_soft
+        and (run_id = run.id or pipeline = run.name))
+    order by run_hold.run_id
+  loop
+    perform from ofa.run where id = v_run for no key update;
+    delete from ofa.run_hold where run_id = v_run;
+  end loop;
+  perform ofa.hold_jobs();
+end
+$$;
+
+-- Name: host_spans(); Type: FUNCTION
+CREATE FUNCTION ofa.host_spans() RETURNS TABLE(host_id integer, holds_from timestamp with time zone, holds_until timestamp with time zone, pue double precision, pue_low double precision, pue_high double precision, wue double precision, currency text, cpu_hour_price double precision, kwh_price double precision, machine_hour_price double precision, embodied double precision, embodied_low double precision, embodied_high double precision)
+    LANGUAGE sql STABLE
+    AS $$
+  select stated.host_id, case when lag(valid_from) over (of_host) is null then '-infinity' else valid_from end,
+    lead(valid_from, 1, 'infinity') over (of_host), stated.pue::float8, coalesce(stated.pue_low, stated.pue)::float8,
+    coalesce(stated.pue_high, stated.pue)::float8, stated.wue::float8, stated.currency, rental_per_cpu_hour::float8,
+    stated.kwh_price::float8, depreciation_per_hour::float8, (embodied_g / lifetime_hours)::float8,
+    (coalesce(embodied_low_g, embodied_g) / lifetime_hours)::float8,
+    (coalesce(embodied_high_g, embodied_g) / lifetime_hours)::float8
+  from ofa.host_setting as stated window of_host as (partition by stated.host_id order by valid_from)
 $$;
 
 -- Name: know_host(text, text); Type: FUNCTION
@@ -816,11 +1064,14 @@ CREATE FUNCTION ofa.make_live(p_jobs bigint[]) RETURNS integer
 declare
   v_month int := (select month from ofa.job where id = p_jobs[1]);
   v_made int;
+  -- Jobs of a held run wait for ofa.never().
+  v_held boolean := exists (
+    select from ofa.job join ofa.run_hold on run_hold.run_id = job.run_id where job.id = p_jobs[1]);
 begin
   insert into ofa.live (job_id, month, run_id, group_id, account_id, lane_id, max_attempts, max_crashes, state, due_at)
   select job.id, job.month, job.run_id, job.group_id, job.account_id, job.lane_id, job.max_attempts, job.max_crashes,
-    case when job.not_before > ofa.now() then 'scheduled' else 'available' end,
-    case when job.not_before > ofa.now() then job.not_before end
+    case when v_held or job.not_before > ofa.now() then 'scheduled' else 'available' end,
+    case when v_held then ofa.never() when job.not_before > ofa.now() then job.not_before end
   from unnest(p_jobs) with ordinality as picked (id, place)
   join ofa.job on job.month = v_month and job.id = any (array[picked.id])
   where (select true from ofa.outcome where outcome.month = v_month and outcome.job_id = job.id) is null
@@ -839,6 +1090,13 @@ CREATE FUNCTION ofa.month(p_at timestamp with time zone) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
   select (extract(year from p_at at time zone 'UTC') * 100 + extract(month from p_at at time zone 'UTC'))::int
+$$;
+
+-- Name: never(); Type: FUNCTION
+CREATE FUNCTION ofa.never() RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  select timestamptz '9999-12-31 00:00:00+00'
 $$;
 
 -- Name: now(); Type: FUNCTION
@@ -1104,6 +1362,66 @@ begin
     if found then return; end if;
   end loop;
 end
+$$;
+
+-- Name: priced_lines(bigint[], date, date, integer, text, text); Type: FUNCTION
+CREATE FUNCTION ofa.priced_lines(p_runs bigint[], p_since date, p_until date, p_version integer, p_type text, p_signal text) RETURNS TABLE(run_id bigint, account_id bigint, pipeline text, stage text, kind text, device text, host_id integer, is_energy boolean, day date, hour timestamp with time zone, zone text, method text, tier text, attempts bigint, not_completed bigint, gaps bigint, wall_ns bigint, gap_ns bigint, cpu_ns bigint, energy_uj bigint, energy_low_uj bigint, energy_high_uj bigint, first_started_at timestamp with time zone, first_token bigint, building_uj double precision, ug_per_uj double precision, emission_ug bigint, emission_ng double precision, pue_low double precision, pue_high double precision, intensity_low double precision, intensity_high double precision, carbon_missing_uj bigint, stand_in_uj bigint, ul_per_uj double precision, water_ul bigint, water_low double precision, water_high double precision, water_missing_uj bigint, currency text, money_per_uj double precision, money_per_reserved_ns double precision, money_per_share_ns double precision, money_u bigint, money_low double precision, money_high double precision, money_missing_ns bigint, embodied_per_ns double precision, embodied_ug bigint, embodied_low double precision, embodied_high double precision, embodied_missing_ns bigint)
+    LANGUAGE sql STABLE
+    AS $$
+  select line.run_id, line.account_id, line.pipeline, line.stage, line.kind, line.device, line.host_id, line.is_energy,
+    line.day, line.hour, line.zone, line.method, line.tier, line.attempts, line.not_completed, line.gaps, line.wall_ns,
+    line.gap_ns, line.cpu_ns, line.energy_uj, line.energy_low_uj, line.energy_high_uj, line.first_started_at,
+    line.first_token, line.energy_uj * used.pue, used.ug_per_uj,
+    round(line.energy_uj * used.ug_per_uj)::bigint, line.energy_uj * (used.pue * used.intensity / 3600),
+    line.energy_uj * (used.pue_low * used.intensity / 3600), line.energy_uj * (used.pue_high * used.intensity / 3600),
+    line.energy_uj * (used.pue * coalesce(series.amount_low, period.intensity_low) / 3600),
+    line.energy_uj * (used.pue * coalesce(series.amount_high, period.intensity_high) / 3600),
+    case when used.intensity is null or used.pue is null then line.energy_uj else 0 end,
+    case when period.has_series and series.amount is null and period.intensity is not null then line.energy_uj else 0 end,
+    used.wue / 3600000, round(line.energy_uj * (used.wue / 3600000))::bigint,
+    line.energy_uj * (coalesce(host.wue, period.wue_low) / 3600000),
+    line.energy_uj * (coalesce(host.wue, period.wue_high) / 3600000),
+    case when used.wue is null then line.energy_uj else 0 end,
+    case when used.has_price and cost.time_u + used.kwh_price is not null then used.currency end,
+    case when used.has_price then used.kwh_price * used.pue / 3600000 end, host.cpu_hour_price / 3600000,
+    host.machine_hour_price / 3600000,
+    case when used.has_price
+      then round(cost.time_u + line.energy_uj * (used.kwh_price * used.pue / 3600000))::bigint end,
+    case when used.has_price then cost.time_u + line.energy_low_uj * (used.kwh_price * used.pue_low / 3600000) end,
+    case when used.has_price then cost.time_u + line.energy_high_uj * (used.kwh_price * used.pue_high / 3600000) end,
+    case when not used.has_price or cost.time_u + used.kwh_price * used.pue is null then line.wall_ns
+      when host.cpu_hour_price is null then line.gap_ns else 0 end,
+    host.embodied / 3600000, round(line.share_ns * (host.embodied / 3600000))::bigint,
+    line.share_ns * (host.embodied_low / 3600000), line.share_ns * (host.embodied_high / 3600000),
+    case when host.embodied is null or line.share_ns is null then line.wall_ns else 0 end
+  from ofa.cost_lines(p_runs) as line
+  left join ofa.factor_periods(p_version, p_type, p_signal) as period on period.zone = line.zone
+    and line.hour >= period.valid_from and line.hour < period.valid_until
+  left join ofa.factor as series on line.is_energy and series.version = p_version and series.hourly
+    and series.kind = 'intensity' and series.zone = line.zone and series.type = p_type and series.signal = p_signal
+    and series.valid_from = line.hour
+  left join ofa.factor as price on line.is_energy and price.version = p_version and price.hourly and price.kind = 'price'
+    and price.zone = line.zone and price.type = 'none' and price.signal = 'none' and price.valid_from = line.hour
+  left join ofa.host_spans() as host on host.host_id = line.host_id and line.hour >= host.holds_from
+    and line.hour < host.holds_until
+  -- A rented machine costs by the hour of a processor. One that is owned costs by the kWh, at its own price or that of its
+  -- zone in the same currency, and what it loses in value by the hour.
+  cross join lateral (select
+    coalesce(host.pue, period.pue) as pue, coalesce(host.pue_low, period.pue_low) as pue_low,
+    coalesce(host.pue_high, period.pue_high) as pue_high, coalesce(series.amount, period.intensity) as intensity,
+    coalesce(host.pue, period.pue) * coalesce(series.amount, period.intensity) / 3600000 as ug_per_uj,
+    coalesce(host.wue, period.wue) as wue,
+    -- Most sets have no prices, and most machines none either: then nothing is computed of them, row by row.
+    period.currency is not null or price.unit is not null or host.currency is not null as has_price,
+    coalesce(host.currency, left(price.unit, 3), period.currency) as currency,
+    case when host.cpu_hour_price is not null then 0 when host.kwh_price is not null then host.kwh_price
+      when host.currency is null or host.currency = coalesce(left(price.unit, 3), period.currency)
+      then coalesce(price.amount, period.kwh_price) end as kwh_price) as used
+  cross join lateral (select case
+    when host.cpu_hour_price is not null then line.reserved_ns * (host.cpu_hour_price / 3600000)
+    when host.machine_hour_price is not null then line.share_ns * (host.machine_hour_price / 3600000)
+    else 0 end as time_u) as cost
+  where (p_since is null or line.day >= p_since) and (p_until is null or line.day < p_until)
 $$;
 
 -- Name: promote(integer); Type: FUNCTION
@@ -1398,6 +1716,57 @@ begin
 end
 $$;
 
+-- Name: add_factor_set(text); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.add_factor_set(p_note text) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_version int;
+begin
+  -- Two sets at the same time do not get one version.
+  perform pg_advisory_xact_lock(7316291045);
+  insert into ofa.factor_set (version, note)
+  select coalesce(max(version), 0) + 1, p_note from ofa.factor_set returning version into v_version;
+  return v_version;
+end
+$$;
+
+-- Name: add_factors(integer, text[], text[], bigint[], bigint[], text[], text[], text[], text[], text[], text[], text[], text[], text[]); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.add_factors(p_version integer, p_kinds text[], p_zones text[], p_from_us bigint[], p_until_us bigint[], p_values text[], p_lows text[], p_highs text[], p_units text[], p_types text[], p_signals text[], p_sources text[], p_licences text[], p_vintages text[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_place int;
+begin
+  if not exists (select from ofa.factor_set where version = p_version and xmin = pg_current_xact_id()::xid) then
+    raise exception 'factor set % is complete', p_version using errcode = 'restrict_violation';
+  end if;
+  with given as (
+    select place, kind, zone, coalesce(ofa.time(from_us), '-infinity') as valid_from,
+      coalesce(ofa.time(until_us), 'infinity') as valid_until, value::numeric, low::numeric, high::numeric, unit, type,
+      signal, source, licence, vintage,
+      row_number() over (partition by kind, zone, type, signal, from_us, until_us order by place) as times
+    from unnest(p_kinds, p_zones, p_from_us, p_until_us, p_values, p_lows, p_highs, p_units, p_types, p_signals, p_sources,
+      p_licences, p_vintages) with ordinality as one (kind, zone, from_us, until_us, value, low, high, unit, type, signal,
+      source, licence, vintage, place)
+  ), added as (
+    insert into ofa.factor (version, kind, zone, valid_from, valid_until, value, low, high, unit, type, signal, source,
+      licence, vintage)
+    select p_version, kind, zone, valid_from, valid_until, value, low, high, unit, type, signal, source, licence, vintage
+    from given order by place
+    on conflict do nothing
+    returning kind, zone, type, signal, valid_from, valid_until
+  )
+  select coalesce(min(place), 0) into v_place from given
+  where times > 1 or not exists (
+    select from added where (added.kind, added.zone, added.type, added.signal, added.valid_from, added.valid_until)
+      = (given.kind, given.zone, given.type, given.signal, given.valid_from, given.valid_until));
+  return v_place;
+end
+$$;
+
 -- Name: add_group(bigint, text, bigint, integer, text, integer, text); Type: FUNCTION
 CREATE FUNCTION ofa_api_1.add_group(p_run bigint, p_stage text, p_owner_job bigint, p_needs integer, p_rule text, p_quorum integer, p_on_bad text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1588,6 +1957,28 @@ CREATE FUNCTION ofa_api_1.cancel_waiting(p_run bigint) RETURNS void
     AS $$
 begin
   perform ofa.cancel_waiting(p_run, null);
+end
+$$;
+
+-- Name: check_budgets(bigint[], bigint[]); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.check_budgets(p_jobs bigint[], p_tokens bigint[]) RETURNS TABLE(token bigint, reason text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  if not exists (select from ofa.budget where lifted_at is null)
+    and not exists (select from ofa.run_hold)
+    and not exists (select from ofa.live where state in ('scheduled', 'retryable') and due_at = ofa.never()) then
+    return;
+  end if;
+  perform ofa.count_budgets();
+  perform ofa.hold_runs();
+  return query
+  select live.token, budget.reason from unnest(p_jobs, p_tokens) as held (job, token)
+  join ofa.live on live.job_id = any (array[held.job]) and live.token = held.token
+  join ofa.run_hold on run_hold.run_id = live.run_id
+  join ofa.budget on budget.id = run_hold.budget_id;
 end
 $$;
 
@@ -1934,6 +2325,22 @@ CREATE FUNCTION ofa_api_1.keep_chunks(p_digest bytea) RETURNS void
     AS $$
 begin
   update ofa.blob_chunk set class = 'lasting' where digest = p_digest and class = 'checkpoint';
+end
+$$;
+
+-- Name: lift_budget(bigint, text); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.lift_budget(p_run bigint, p_pipeline text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_lifted boolean;
+begin
+  update ofa.budget set lifted_at = ofa.now()
+  where lifted_at is null and (run_id = p_run or pipeline = p_pipeline);
+  v_lifted := found;
+  perform ofa.hold_runs();
+  return v_lifted;
 end
 $$;
 
@@ -2420,6 +2827,25 @@ begin
 end
 $$;
 
+-- Name: set_budget(bigint, text, bigint, bigint, boolean); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.set_budget(p_run bigint, p_pipeline text, p_max_uj bigint, p_max_ug bigint, p_soft boolean) RETURNS SETOF bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_budget bigint;
+begin
+  if p_run is not null and not exists (select from ofa.run where id = p_run and state = 'running') then return; end if;
+  perform ofa_api_1.lift_budget(p_run, p_pipeline);
+  insert into ofa.budget (run_id, pipeline, since, max_uj, max_ug, is_soft)
+  values (p_run, p_pipeline, case when p_run is null then ofa.now() else '-infinity' end, p_max_uj, p_max_ug, p_soft)
+  returning id into v_budget;
+  perform ofa.count_budgets();
+  perform ofa.hold_runs();
+  return next v_budget;
+end
+$$;
+
 -- Name: set_device_table(text, text, integer, bigint); Type: FUNCTION
 CREATE FUNCTION ofa_api_1.set_device_table(p_name text, p_kind text, p_batch integer, p_latency_table bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2541,6 +2967,27 @@ begin
   update ofa.session set swept = true
   where state <> 'alive' and not swept
     and not exists (select from ofa.live where live.session_id = session.id and live.state = 'running');
+end
+$$;
+
+-- Name: take_factors(integer, integer); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.take_factors(p_version integer, p_base integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_taken int;
+begin
+  if not exists (select from ofa.factor_set where version = p_version and xmin = pg_current_xact_id()::xid) then
+    raise exception 'factor set % is complete', p_version using errcode = 'restrict_violation';
+  end if;
+  insert into ofa.factor (version, kind, zone, valid_from, valid_until, value, low, high, unit, type, signal, source,
+    licence, vintage)
+  select p_version, kind, zone, valid_from, valid_until, value, low, high, unit, type, signal, source, licence, vintage
+  from ofa.factor where version = p_base
+  on conflict do nothing;
+  get diagnostics v_taken = row_count;
+  return v_taken;
 end
 $$;
 
@@ -2739,6 +3186,41 @@ CREATE TABLE ofa.blob_chunk_lasting (
 );
 ALTER TABLE ONLY ofa.blob_chunk_lasting ALTER COLUMN data SET STORAGE EXTERNAL;
 
+-- Name: budget; Type: TABLE
+CREATE TABLE ofa.budget (
+    id bigint NOT NULL,
+    run_id bigint,
+    pipeline text,
+    since timestamp with time zone NOT NULL,
+    max_uj bigint,
+    max_ug bigint,
+    is_soft boolean NOT NULL,
+    set_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
+    checked_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    used_uj bigint DEFAULT 0 NOT NULL,
+    used_ug bigint DEFAULT 0 NOT NULL,
+    reached_at timestamp with time zone,
+    reason text,
+    lifted_at timestamp with time zone,
+    CONSTRAINT budget_check CHECK ((num_nonnulls(run_id, pipeline) = 1)),
+    CONSTRAINT budget_check1 CHECK ((num_nonnulls(max_uj, max_ug) > 0)),
+    CONSTRAINT budget_check2 CHECK (((reached_at IS NULL) = (reason IS NULL))),
+    CONSTRAINT budget_max_ug_check CHECK ((max_ug > 0)),
+    CONSTRAINT budget_max_uj_check CHECK ((max_uj > 0)),
+    CONSTRAINT budget_pipeline_check CHECK (((pipeline <> ''::text) AND (octet_length(pipeline) <= 1024)))
+)
+WITH (fillfactor='50');
+
+-- Name: budget_id_seq; Type: SEQUENCE
+ALTER TABLE ofa.budget ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ofa.budget_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 -- Name: checkpoint; Type: TABLE
 CREATE TABLE ofa.checkpoint (
     job_id bigint NOT NULL,
@@ -2772,7 +3254,11 @@ CREATE TABLE ofa.energy_hour (
     cpu_ns bigint NOT NULL,
     energy_uj bigint NOT NULL,
     energy_low_uj bigint NOT NULL,
-    energy_high_uj bigint NOT NULL
+    energy_high_uj bigint NOT NULL,
+    reserved_ns bigint,
+    share_ns bigint,
+    CONSTRAINT energy_hour_reserved_ns_check CHECK ((reserved_ns >= 0)),
+    CONSTRAINT energy_hour_share_ns_check CHECK ((share_ns >= 0))
 )
 WITH (fillfactor='70');
 
@@ -2799,7 +3285,9 @@ CREATE VIEW ofa.cost_row AS
     spent.energy_high_uj,
     (0)::bigint AS gap_ns,
     spent.first_started_at,
-    spent.first_token
+    spent.first_token,
+    NULL::bigint AS reserved_ns,
+    NULL::bigint AS share_ns
    FROM ofa.spent
 UNION ALL
  SELECT energy_hour.account_id,
@@ -2820,7 +3308,9 @@ UNION ALL
     energy_hour.energy_high_uj,
     energy_hour.gap_ns,
     NULL::timestamp with time zone AS first_started_at,
-    NULL::bigint AS first_token
+    NULL::bigint AS first_token,
+    energy_hour.reserved_ns,
+    energy_hour.share_ns
    FROM ofa.energy_hour;
 
 -- Name: device; Type: TABLE
@@ -2911,15 +3401,20 @@ CREATE TABLE ofa.factor (
     source text NOT NULL,
     licence text NOT NULL,
     vintage text NOT NULL,
+    hourly boolean GENERATED ALWAYS AS ((((valid_until AT TIME ZONE 'UTC'::text) = ((valid_from AT TIME ZONE 'UTC'::text) + '01:00:00'::interval)) AND (date_trunc('hour'::text, (valid_from AT TIME ZONE 'UTC'::text)) = (valid_from AT TIME ZONE 'UTC'::text)))) STORED NOT NULL,
+    amount double precision GENERATED ALWAYS AS ((value)::double precision) STORED NOT NULL,
+    amount_low double precision GENERATED ALWAYS AS ((COALESCE(low, value))::double precision) STORED NOT NULL,
+    amount_high double precision GENERATED ALWAYS AS ((COALESCE(high, value))::double precision) STORED NOT NULL,
     CONSTRAINT factor_check CHECK ((valid_until > valid_from)),
-    CONSTRAINT factor_check1 CHECK (((low > (0)::numeric) AND (low <= value))),
+    CONSTRAINT factor_check1 CHECK (((NOT hourly) OR (kind = ANY (ARRAY['intensity'::text, 'price'::text])))),
     CONSTRAINT factor_check2 CHECK ((high >= value)),
     CONSTRAINT factor_check3 CHECK ((num_nulls(low, high) = ANY (ARRAY[0, 2]))),
-    CONSTRAINT factor_kind_check CHECK ((kind = ANY (ARRAY['pue'::text, 'intensity'::text, 'price'::text, 'water'::text]))),
+    CONSTRAINT factor_kind_check CHECK ((kind = ANY (ARRAY['pue'::text, 'wue'::text, 'intensity'::text, 'price'::text]))),
+    CONSTRAINT factor_low_check CHECK (((low <= value) AND ((low > (0)::numeric) OR ((kind = ANY (ARRAY['wue'::text, 'intensity'::text])) AND (low = (0)::numeric)) OR (kind = 'price'::text)))),
     CONSTRAINT factor_signal_check CHECK ((signal = ANY (ARRAY['average'::text, 'marginal'::text, 'none'::text]))),
     CONSTRAINT factor_source_check CHECK ((source <> ''::text)),
     CONSTRAINT factor_type_check CHECK ((type = ANY (ARRAY['lifecycle'::text, 'direct'::text, 'none'::text]))),
-    CONSTRAINT factor_value_check CHECK ((value > (0)::numeric)),
+    CONSTRAINT factor_value_check CHECK (((value > (0)::numeric) OR ((kind = ANY (ARRAY['wue'::text, 'intensity'::text])) AND (value = (0)::numeric)) OR (kind = 'price'::text))),
     CONSTRAINT factor_zone_check CHECK ((zone <> ''::text))
 );
 
@@ -3411,10 +3906,19 @@ CREATE VIEW ofa.rate AS
     intensity.zone,
     GREATEST(pue.valid_from, intensity.valid_from) AS valid_from,
     LEAST(pue.valid_until, intensity.valid_until) AS valid_until,
-    (((pue.value * intensity.value) / (3600000)::numeric))::double precision AS ug_per_uj
+    (((pue.value * intensity.value) / (3600000)::numeric))::double precision AS ug_per_uj,
+    pue.value AS pue,
+    intensity.value AS intensity,
+    intensity.type,
+    intensity.signal
    FROM (ofa.factor pue
      JOIN ofa.factor intensity ON (((intensity.version = pue.version) AND (intensity.kind = 'intensity'::text))))
-  WHERE ((pue.kind = 'pue'::text) AND (pue.zone = 'default'::text));
+  WHERE ((pue.kind = 'pue'::text) AND (pue.zone = 'default'::text) AND (NOT intensity.hourly) AND ((intensity.type, intensity.signal) = ( SELECT usual.type,
+            usual.signal
+           FROM ofa.factor usual
+          WHERE ((usual.version = pue.version) AND (usual.kind = 'intensity'::text) AND (NOT usual.hourly))
+          ORDER BY ((usual.type = 'lifecycle'::text) AND (usual.signal = 'average'::text)) DESC, usual.type, usual.signal
+         LIMIT 1)));
 
 -- Name: recipe; Type: TABLE
 CREATE TABLE ofa.recipe (
@@ -3470,6 +3974,13 @@ CREATE TABLE ofa.run (
     CONSTRAINT run_definition_hash_check CHECK (((definition_hash <> ''::text) AND (octet_length(definition_hash) <= 1024))),
     CONSTRAINT run_name_check CHECK (((name <> ''::text) AND (octet_length(name) <= 1024))),
     CONSTRAINT run_state_check CHECK ((state = ANY (ARRAY['running'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
+);
+
+-- Name: run_hold; Type: TABLE
+CREATE TABLE ofa.run_hold (
+    run_id bigint NOT NULL,
+    budget_id bigint NOT NULL,
+    held_at timestamp with time zone DEFAULT ofa.now() NOT NULL
 );
 
 -- Name: run_id_seq; Type: SEQUENCE
@@ -3535,7 +4046,8 @@ CREATE TABLE ofa.spent_day (
     energy_low_uj bigint NOT NULL,
     energy_high_uj bigint NOT NULL,
     first_started_at timestamp with time zone NOT NULL,
-    first_token bigint NOT NULL
+    first_token bigint NOT NULL,
+    pipeline text NOT NULL
 );
 
 -- Name: spent_since; Type: VIEW
@@ -3561,12 +4073,13 @@ CREATE VIEW ofa.spent_since AS
     (sum(spent.energy_low_uj))::bigint AS energy_low_uj,
     (sum(spent.energy_high_uj))::bigint AS energy_high_uj,
     min(spent.first_started_at) AS first_started_at,
-    min(spent.first_token) AS first_token
+    min(spent.first_token) AS first_token,
+    account.pipeline
    FROM (ofa.spent
      JOIN ofa.account ON ((account.id = spent.account_id)))
   WHERE (spent.day > COALESCE(( SELECT max(spent_day.day) AS max
            FROM ofa.spent_day), '-infinity'::date))
-  GROUP BY spent.day, account.stage, account.kind, COALESCE(account.device, ''::text), spent.host_id, spent.zone, spent.method, spent.tier;
+  GROUP BY spent.day, account.stage, account.kind, COALESCE(account.device, ''::text), spent.host_id, spent.zone, spent.method, spent.tier, account.pipeline;
 
 -- Name: store; Type: TABLE
 CREATE TABLE ofa.store (
@@ -3676,6 +4189,10 @@ ALTER TABLE ONLY ofa.blob_chunk_lasting
 ALTER TABLE ONLY ofa.blob
     ADD CONSTRAINT blob_pkey PRIMARY KEY (digest);
 
+-- Name: budget budget_pkey; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.budget
+    ADD CONSTRAINT budget_pkey PRIMARY KEY (id);
+
 -- Name: checkpoint checkpoint_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.checkpoint
     ADD CONSTRAINT checkpoint_pkey PRIMARY KEY (job_id, name, seq);
@@ -3700,9 +4217,13 @@ ALTER TABLE ONLY ofa.energy_hour
 ALTER TABLE ONLY ofa.energy_use
     ADD CONSTRAINT energy_use_pkey PRIMARY KEY (token, used_from, used_until);
 
+-- Name: factor factor_periods_are_apart; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.factor
+    ADD CONSTRAINT factor_periods_are_apart EXCLUDE USING gist (int4range(version, version, '[]'::text) WITH &&, ofa.text_range(((((((kind || ' '::text) || type) || ' '::text) || signal) || ' '::text) || zone), ((((((kind || ' '::text) || type) || ' '::text) || signal) || ' '::text) || zone), '[]'::text) WITH &&, tstzrange(valid_from, valid_until) WITH &&) WHERE ((NOT hourly));
+
 -- Name: factor factor_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.factor
-    ADD CONSTRAINT factor_pkey PRIMARY KEY (version, kind, zone, valid_from);
+    ADD CONSTRAINT factor_pkey PRIMARY KEY (version, hourly, kind, zone, type, signal, valid_from);
 
 -- Name: factor_set factor_set_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.factor_set
@@ -3780,6 +4301,10 @@ ALTER TABLE ONLY ofa.retention
 ALTER TABLE ONLY ofa.routine
     ADD CONSTRAINT routine_pkey PRIMARY KEY (name);
 
+-- Name: run_hold run_hold_pkey; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.run_hold
+    ADD CONSTRAINT run_hold_pkey PRIMARY KEY (run_id);
+
 -- Name: run run_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.run
     ADD CONSTRAINT run_pkey PRIMARY KEY (id);
@@ -3826,6 +4351,9 @@ CREATE INDEX account_device ON ofa.account USING btree (run_id) WHERE (device IS
 -- Name: account_of; Type: INDEX
 CREATE UNIQUE INDEX account_of ON ofa.account USING btree (run_id, stage, kind, COALESCE(device, ''::text));
 
+-- Name: account_pipeline; Type: INDEX
+CREATE INDEX account_pipeline ON ofa.account USING btree (pipeline);
+
 -- Name: action_subject; Type: INDEX
 CREATE INDEX action_subject ON ofa.action USING btree (subject, id);
 
@@ -3849,6 +4377,12 @@ CREATE INDEX attempt_job ON ONLY ofa.attempt USING btree (job_id, token);
 
 -- Name: blob_parent; Type: INDEX
 CREATE INDEX blob_parent ON ofa.blob USING btree (parent) WHERE (parent IS NOT NULL);
+
+-- Name: budget_of_pipeline; Type: INDEX
+CREATE UNIQUE INDEX budget_of_pipeline ON ofa.budget USING btree (pipeline) WHERE ((lifted_at IS NULL) AND (pipeline IS NOT NULL));
+
+-- Name: budget_of_run; Type: INDEX
+CREATE UNIQUE INDEX budget_of_run ON ofa.budget USING btree (run_id) WHERE ((lifted_at IS NULL) AND (run_id IS NOT NULL));
 
 -- Name: checkpoint_digest; Type: INDEX
 CREATE INDEX checkpoint_digest ON ofa.checkpoint USING btree (digest) WHERE (digest IS NOT NULL);
@@ -3979,6 +4513,10 @@ ALTER TABLE ofa.blob_chunk
 ALTER TABLE ONLY ofa.blob
     ADD CONSTRAINT blob_parent_fkey FOREIGN KEY (parent) REFERENCES ofa.blob(digest);
 
+-- Name: budget budget_run_id_fkey; Type: FK CONSTRAINT
+ALTER TABLE ONLY ofa.budget
+    ADD CONSTRAINT budget_run_id_fkey FOREIGN KEY (run_id) REFERENCES ofa.run(id);
+
 -- Name: device device_energy_table_fkey; Type: FK CONSTRAINT
 ALTER TABLE ONLY ofa.device
     ADD CONSTRAINT device_energy_table_fkey FOREIGN KEY (energy_table) REFERENCES ofa.artifact(id);
@@ -4014,6 +4552,14 @@ ALTER TABLE ONLY ofa.permit
 -- Name: pin pin_digest_fkey; Type: FK CONSTRAINT
 ALTER TABLE ONLY ofa.pin
     ADD CONSTRAINT pin_digest_fkey FOREIGN KEY (digest) REFERENCES ofa.blob(digest);
+
+-- Name: run_hold run_hold_budget_id_fkey; Type: FK CONSTRAINT
+ALTER TABLE ONLY ofa.run_hold
+    ADD CONSTRAINT run_hold_budget_id_fkey FOREIGN KEY (budget_id) REFERENCES ofa.budget(id);
+
+-- Name: run_hold run_hold_run_id_fkey; Type: FK CONSTRAINT
+ALTER TABLE ONLY ofa.run_hold
+    ADD CONSTRAINT run_hold_run_id_fkey FOREIGN KEY (run_id) REFERENCES ofa.run(id);
 
 -- Name: session session_host_id_fkey; Type: FK CONSTRAINT
 ALTER TABLE ONLY ofa.session
