@@ -23,6 +23,8 @@ public struct CostSum: Sendable, Equatable {
     public var gramsLow = 0.0
     /// The upper bound of the CO2e, in grams.
     public var gramsHigh = 0.0
+    /// The energy whose carbon is unknown, in microjoules.
+    public var carbonMissingUj: Int64 = 0
     /// The names of the counters and models that the energy is from.
     public var methods: [String] = []
     /// The worst measurement tier; nil if all energy is missing.
@@ -54,6 +56,7 @@ public struct CostSum: Sendable, Equatable {
         sum.emissionUg += right.emissionUg
         sum.gramsLow += right.gramsLow
         sum.gramsHigh += right.gramsHigh
+        sum.carbonMissingUj += right.carbonMissingUj
         if sum.methods != right.methods {
             sum.methods = Set(sum.methods + right.methods).sorted()
         }
@@ -87,6 +90,7 @@ public struct CostSum: Sendable, Equatable {
         energy = energy.enclosing
         removed.energy = removed.energy.enclosing
         take(&emissionUg, &removed.emissionUg)
+        take(&carbonMissingUj, &removed.carbonMissingUj)
         removed.gramsLow = min(part.gramsLow, gramsLow)
         gramsLow -= removed.gramsLow
         removed.gramsHigh = min(part.gramsHigh, gramsHigh)
@@ -114,7 +118,7 @@ public struct CostSum: Sendable, Equatable {
         let (gapParts, wallParts, cpuParts) = (parts(gapNs), parts(wallNs), parts(cpuNs))
         let energies = parts(energy.microjoules)
         let (lows, highs) = (parts(energy.low), parts(energy.high))
-        let emissions = parts(emissionUg)
+        let (emissions, missing) = (parts(emissionUg), parts(carbonMissingUj))
         return weights.indices.map { index in
             guard weights[index] > 0 else { return CostSum() }
             var part = self
@@ -124,7 +128,7 @@ public struct CostSum: Sendable, Equatable {
             part.energy.microjoules = energies[index]
             (part.energy.low, part.energy.high) = (lows[index], highs[index])
             part.energy = part.energy.enclosing
-            part.emissionUg = emissions[index]
+            (part.emissionUg, part.carbonMissingUj) = (emissions[index], missing[index])
             let share = Double(weights[index]) / sum
             (part.gramsLow, part.gramsHigh) = (gramsLow * share, gramsHigh * share)
             return part
@@ -147,6 +151,7 @@ extension CostSum {
         let gap_seconds, seconds, cpu_seconds: Double
         let energy_j, energy_j_low, energy_j_high, kwh: Double?
         let gco2e, gco2e_low, gco2e_high: Double?
+        let energy_j_without_carbon: Double
         let tier: MeteringTier?
         let methods: [String]
         let wall_ns: Int64
@@ -158,7 +163,11 @@ extension CostSum {
             seconds = Double(amount.wallNs) / 1e9
             cpu_seconds = Double(amount.cpuNs) / 1e9
             let energy = amount.isKnown ? amount.energy : nil
-            let grams = amount.isKnown ? amount.grams : nil
+            let knowsCarbon =
+                amount.isKnown
+                && (amount.carbonMissingUj < amount.energy.microjoules || amount.emissionUg > 0)
+            let grams = knowsCarbon ? amount.grams : nil
+            energy_j_without_carbon = Double(amount.carbonMissingUj) / 1e6
             energy_j = energy.map { Double($0.microjoules) / 1e6 }
             energy_j_low = energy.map { Double($0.low) / 1e6 }
             energy_j_high = energy.map { Double($0.high) / 1e6 }
@@ -167,7 +176,7 @@ extension CostSum {
             (tier, methods) = (amount.tier, amount.methods)
             wall_ns = amount.wallNs
             energy_uj = energy?.microjoules
-            emission_ug = amount.isKnown ? amount.emissionUg : nil
+            emission_ug = knowsCarbon ? amount.emissionUg : nil
         }
     }
 

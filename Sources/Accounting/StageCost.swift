@@ -68,7 +68,8 @@ extension CostLedger {
         var found: [Int64: StageCost] = [:]
         let records = try connection.query(
             .stageCosts(
-                until: moment, version: factors.version, all: runs == nil, runs: runs ?? []))
+                all: runs == nil, runs: runs ?? [], version: factors.version,
+                type: factors.basis.type, signal: factors.basis.signal, until: moment))
         for record in records {
             let account = try record.int64("account_id")
             if found[account] == nil { order.append(account) }
@@ -82,10 +83,16 @@ extension CostLedger {
             var amount = try Self.amount(record)
             amount.methods = [try record.optionalText("method")].compactMap(\.self)
             amount.tier = try record.optionalText("tier").flatMap(MeteringTier.init(rawValue:))
+            amount.emissionUg = try record.int64("emission_ug")
+            amount.carbonMissingUj = try record.int64("carbon_missing_uj")
             if let zone {
+                // Throws for a zone that the factors do not know at all.
+                _ = try factors.intensity(zone)
+                let emission = try record.optionalDouble("emission") ?? 0
                 let grams = ProductInterval.logQuadrature([
-                    amount.energy.kilowattHours, factors.pue.interval,
-                    try factors.intensity(zone).interval,
+                    Interval(exactly: emission / 1e9), amount.energy.relative,
+                    try record.relative(emission, "pue"),
+                    try record.relative(emission, "intensity"),
                 ])
                 (amount.gramsLow, amount.gramsHigh) = (grams.low, grams.high)
                 if !stage.zones.contains(zone) { stage.zones.append(zone) }
@@ -95,15 +102,21 @@ extension CostLedger {
         }
         for record in try connection.query(
             .stageFailures(
-                all: runs == nil, runs: runs ?? [], version: factors.version, until: moment))
+                all: runs == nil, runs: runs ?? [], until: moment))
         {
             let account = try record.int64("account_id")
             guard var stage = found[account] else { continue }
             var part = try Self.amount(record)
             (part.methods, part.tier) = (stage.cost.methods, stage.cost.tier)
+            // Its carbon is that of the stage, in proportion to energy.
             let share =
-                stage.cost.emissionUg > 0
-                ? Double(part.emissionUg) / Double(stage.cost.emissionUg) : 0
+                stage.cost.energy.microjoules > 0
+                ? min(
+                    1,
+                    Double(part.energy.microjoules) / Double(stage.cost.energy.microjoules)) : 0
+            part.emissionUg = Int64((Double(stage.cost.emissionUg) * share).rounded())
+            part.carbonMissingUj = Int64(
+                (Double(stage.cost.carbonMissingUj) * share).rounded())
             part.gramsLow = stage.cost.gramsLow * share
             part.gramsHigh = stage.cost.gramsHigh * share
             stage.failed = stage.cost.remove(part)
@@ -137,7 +150,6 @@ extension CostLedger {
         amount.energy = Energy(
             microjoules: try record.int64("energy_uj"), low: try record.int64("energy_low_uj"),
             high: try record.int64("energy_high_uj"))
-        amount.emissionUg = try record.int64("emission_ug")
         return amount
     }
 }

@@ -92,7 +92,7 @@ struct KernelLadder {
 
     let engine: CPUEngine
     let images: Int
-    private let runs: Int
+    let runs: Int
 
     /// Prepares to time operators of instruction set `set` on `images` images; the fastest of `runs` runs counts.
     init(_ set: InstructionSet, images: Int, runs: Int) throws {

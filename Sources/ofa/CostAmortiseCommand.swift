@@ -180,6 +180,12 @@ struct CostAmortise: ParsableCommand {
                     + " ofa cost amortise \((costs.runs ?? []).map(String.init).joined(separator: " ")) \(others)"
             )
         }
+        if costs.total.carbonMissingUj > 0 {
+            let joules = ReportText.amount(Double(costs.total.carbonMissingUj) / 1e6)
+            notes.append(
+                "the carbon of \(joules) J is unknown, not zero: factors for these hours are missing"
+            )
+        }
         if costs.total.gaps > 0 || costs.total.gapNs > 0 {
             notes.append("energy that was not metered is missing, not zero")
         }

@@ -20,7 +20,8 @@ enum MachineTable {
         try Output.line()
         try Output.line(
             "machine \(cost.hosts.joined(separator: ", ")), in the hours of these attempts from "
-                + "\(first.formatted(.iso8601)) to \((last + 3600).formatted(.iso8601)):")
+                + "\(first.formatted(.iso8601)) to \(last.addingTimeInterval(3600).formatted(.iso8601)):"
+        )
         var table = Table(
             .text("PART"), .number("ENERGY J"), .number("SHARE", .medium),
             .number("RANGE J", .low), .text("TIER", .medium))

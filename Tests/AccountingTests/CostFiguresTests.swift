@@ -291,7 +291,7 @@ import Testing
                 energy_uj, energy_low_uj, energy_high_uj, reserved_ns, share_ns
               from made, (select * from ofa.energy_hour where account_id > 0) as one returning account_id
             )
-            insert into ofa.spent select account_id, spent.host_id, day, zone, method, tier, attempts, not_completed, failed,
+            insert into ofa.spent select hours.account_id, spent.host_id, day, zone, method, tier, attempts, not_completed, failed,
               lost, gaps, wall_ns, cpu_ns, energy_uj, energy_low_uj, energy_high_uj, first_started_at, first_token
             from hours, (select * from ofa.spent limit 1) as spent
             """)

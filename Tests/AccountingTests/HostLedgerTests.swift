@@ -18,9 +18,13 @@ import Testing
             .embodiedHigh: 1_900_000, .lifetimeHours: 35_040, .ratedWatts: 280, .hostThreads: 128,
         ], note: "rack 4")
 
+    private let database: TemporaryDatabase
+
+    init() throws { database = try TemporaryDatabase() }
+
     @Test("what is stated of a machine is read back, exactly, with its actor and time")
     func roundTrip() throws {
-        let connection = try TemporaryDatabase().connect()
+        let connection = try database.connect()
         let ledger = HostLedger(connection)
         let before = try ledger.this()
         #expect(before.id == nil && before.stated == nil && before.isThis)
@@ -39,7 +43,7 @@ import Testing
 
     @Test("a later statement leaves the former in place for its time; one of the future waits")
     func byTime() throws {
-        let connection = try TemporaryDatabase().connect()
+        let connection = try database.connect()
         let ledger = HostLedger(connection)
         try ledger.set(try ledger.this(), owned)
         try ledger.set(
@@ -62,7 +66,6 @@ import Testing
 
     @Test("two that state at once: the second is told, and nothing of it is written")
     func atOnce() throws {
-        let database = try TemporaryDatabase()
         let (one, other) = (
             HostLedger(try database.connect()), HostLedger(try database.connect())
         )
@@ -103,7 +106,7 @@ import Testing
             ),
         ])
     func contradictions(setting: HostSetting, message: String) throws {
-        let connection = try TemporaryDatabase().connect()
+        let connection = try database.connect()
         let ledger = HostLedger(connection)
         let error = #expect(throws: AccountingError.self) {
             try ledger.set(try ledger.this(), setting)
@@ -123,7 +126,7 @@ import Testing
 
     @Test("a zone without carbon intensity is refused, and nothing is written")
     func unknownZone() throws {
-        let ledger = HostLedger(try TemporaryDatabase().connect())
+        let ledger = HostLedger(try database.connect())
         let error = #expect(throws: AccountingError.self) {
             try ledger.set(try ledger.this(), HostSetting(zone: "deu"))
         }
@@ -133,7 +136,7 @@ import Testing
 
     @Test("the environment is before what is stated, that before the model and the factor set")
     func sources() throws {
-        let factors = try FactorSet.load(try TemporaryDatabase().connect())
+        let factors = try FactorSet.load(try database.connect())
         func figures(_ setting: HostSetting, _ environment: [String: String]) throws -> [String:
             HostFigure]
         {

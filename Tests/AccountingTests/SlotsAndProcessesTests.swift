@@ -104,7 +104,7 @@ import Testing
         let attempts = try leases.map { lease in
             try connection.queryOne(
                 Statement(
-                    name: "Energy",
+                    name: "EnergyOf\(lease.token)",
                     sql:
                         "select sum(energy_uj)::bigint as uj from ofa.energy_piece where token = \(lease.token)"
                 )

@@ -182,7 +182,7 @@ private final class Outline: NSObject, XMLParserDelegate {
         #expect(card(row).contains("a batch on 2 threads, measured here"))
         let difference = try #require(row.tableDifference)
         #expect(difference.hasPrefix("its latency table (artifact 5) was measured by an earlier"))
-        #expect(card(row).contains("<p class=\"note\">\(difference).</p>"))
+        #expect(card(row).contains("<p class=\"note\">\(ReportText.safe(difference)).</p>"))
         let json = String(decoding: try JSONEncoder().encode(row), as: UTF8.self)
         for field in [
             #""threads":2"#, #""latency_table":5"#, #""latency_table_threads":2"#,

@@ -6,28 +6,27 @@ select coalesce(@at::timestamptz?, ofa.now()) as at;
 
 -- name: StageCosts :many
 -- Sums costs for each account (stage, kind of jobs and device of a run), zone, method and tier, over the rows of the
--- ledger that begin by `until`, or over all if that is NULL. An account without costs has a row without zone. `all`
--- includes all runs, otherwise the runs `runs` are included. Carbon is rounded to whole micrograms in each row of the
--- ledger, as in CostBy. A tier is NULL where energy is unknown. The offset makes index look-ups the only plan.
+-- ledger that begin by `until`, or over all if that is NULL, with the carbon of ofa.priced_lines. An account without costs
+-- has a row without zone. `all` includes all runs, otherwise the runs `runs` are included. A tier is NULL where energy is
+-- unknown; `carbon_missing_uj` is energy without carbon.
 select account.id as account_id, account.run_id, account.stage, account.kind, account.device,
-  nullif(cost.zone, '') as zone, nullif(cost.method, '') as method,
-  case when cost.method not like 'gap: %' then nullif(cost.tier, '') end as tier,
-  coalesce(sum(cost.attempts), 0)::bigint as attempts, coalesce(sum(cost.gaps), 0)::bigint as gaps,
-  coalesce(sum(cost.gap_ns), 0)::bigint as gap_ns, coalesce(sum(cost.wall_ns), 0)::bigint as wall_ns,
-  coalesce(sum(cost.cpu_ns), 0)::bigint as cpu_ns, coalesce(sum(cost.energy_uj), 0)::bigint as energy_uj,
-  coalesce(sum(cost.energy_low_uj), 0)::bigint as energy_low_uj,
-  coalesce(sum(cost.energy_high_uj), 0)::bigint as energy_high_uj,
-  coalesce(sum(round(cost.energy_uj * rate.ug_per_uj)), 0)::bigint as emission_ug
+  nullif(line.zone, '') as zone, nullif(line.method, '') as method,
+  case when line.method not like 'gap: %' then nullif(line.tier, '') end as tier,
+  coalesce(sum(line.attempts), 0)::bigint as attempts, coalesce(sum(line.gaps), 0)::bigint as gaps,
+  coalesce(sum(line.gap_ns), 0)::bigint as gap_ns, coalesce(sum(line.wall_ns), 0)::bigint as wall_ns,
+  coalesce(sum(line.cpu_ns), 0)::bigint as cpu_ns, coalesce(sum(line.energy_uj), 0)::bigint as energy_uj,
+  coalesce(sum(line.energy_low_uj), 0)::bigint as energy_low_uj,
+  coalesce(sum(line.energy_high_uj), 0)::bigint as energy_high_uj,
+  coalesce(sum(line.emission_ug), 0)::bigint as emission_ug, sum(line.emission_ng) as emission,
+  sum(line.pue_low) as pue_low, sum(line.pue_high) as pue_high, sum(line.intensity_low) as intensity_low,
+  sum(line.intensity_high) as intensity_high, coalesce(sum(line.carbon_missing_uj), 0)::bigint as carbon_missing_uj
 from ofa.account
-left join lateral (
-  select * from ofa.cost_row
-  where cost_row.account_id = account.id and (@until::timestamptz? is null or cost_row.hour <= @until::timestamptz?)
-  offset 0
-) as cost on true
-left join ofa.rate on rate.version = @version::int and rate.zone = cost.zone
-  and cost.hour >= rate.valid_from and cost.hour < rate.valid_until
+left join ofa.priced_lines(
+  case when @all::boolean then array(select id from ofa.run) else @runs::bigint[] end, null, null, @version::int, @type::text,
+  @signal::text) as line on line.account_id = account.id
+  and (@until::timestamptz? is null or line.hour <= @until::timestamptz?)
 where @all::boolean or account.run_id = any (@runs::bigint[])
-group by account.id, cost.zone, cost.method, cost.tier
+group by account.id, line.zone, line.method, line.tier
 order by account.id;
 
 -- name: StageFailures :many
@@ -65,10 +64,8 @@ select part.account_id,
   sum(part.gaps)::bigint as gaps,
   sum(part.gap_ns)::bigint as gap_ns, sum(part.wall_ns)::bigint as wall_ns, sum(part.cpu_ns)::bigint as cpu_ns,
   sum(part.energy_uj)::bigint as energy_uj, sum(part.energy_low_uj)::bigint as energy_low_uj,
-  sum(part.energy_high_uj)::bigint as energy_high_uj,
-  coalesce(sum(round(part.energy_uj * rate.ug_per_uj)), 0)::bigint as emission_ug
-from part left join ofa.rate on rate.version = @version::int and rate.zone = part.zone
-  and part.hour >= rate.valid_from and part.hour < rate.valid_until
+  sum(part.energy_high_uj)::bigint as energy_high_uj
+from part
 where @until::timestamptz? is null or part.hour <= @until::timestamptz?
 group by part.account_id;
 

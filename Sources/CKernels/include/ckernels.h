@@ -18,7 +18,6 @@ extern "C" {
 #endif
 
 enum { OFA_ACT_IDENTITY = 0, OFA_ACT_RELU = 1, OFA_ACT_RELU6 = 2, OFA_ACT_HSWISH = 3 };
-
 enum { OFA_FLOAT32 = 0, OFA_BFLOAT16 = 1 };
 
 /// Values of a feature map that are read: floats or, if `format` is OFA_BFLOAT16, the upper halves
@@ -37,17 +36,14 @@ typedef struct {
 /// Per-channel map followed by an activation: act(x * scale + shift). If `scale` is null, the map
 /// is the identity and no activation follows.
 typedef struct {
-    const float *scale;  // (C)
-    const float *shift;  // (C)
+    const float *scale, *shift;  // (C) each
     int32_t activation;  // OFA_ACT_*
 } ofa_affine;
 
 /// The gradient at a batch norm's input y, as a function for each channel: dy = a * g + b * y + c,
 /// where g is the gradient at the norm's output.
 typedef struct {
-    const float *a;  // (C)
-    const float *b;  // (C)
-    const float *c;  // (C)
+    const float *a, *b, *c;  // (C) each
 } ofa_norm_gradient;
 
 /// The gradient that arrives at a convolution's output y, through gate, activation and batch norm:
@@ -67,8 +63,7 @@ typedef struct {
 /// `images` images.
 typedef struct {
     int32_t images, height, width, channels;  // of the input
-    int32_t out_height, out_width;
-    int32_t kernel, stride;
+    int32_t out_height, out_width, kernel, stride;
 } ofa_depthwise;
 
 /// What a row of outputs of a dense convolution reads from a zero-padded map: one row for each of
@@ -130,7 +125,6 @@ typedef struct {
 /// copies with streaming stores (`write_out`). Smaller outputs are stored directly, but input
 /// gradients are always computed in scratch first.
 enum { OFA_STREAM_FLOATS = 1024 * 1024 };
-
 enum { OFA_AHEAD = 4 };  // the most arrays that an `ofa_ahead` lists
 
 /// The arrays that the next block of rows reads, in units of four bytes. Products and depthwise

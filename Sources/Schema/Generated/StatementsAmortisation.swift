@@ -13,39 +13,38 @@ extension Request {
         """#)
 
     /// Sums costs for each account (stage, kind of jobs and device of a run), zone, method and tier, over the rows of the
-    /// ledger that begin by `until`, or over all if that is NULL. An account without costs has a row without zone. `all`
-    /// includes all runs, otherwise the runs `runs` are included. Carbon is rounded to whole micrograms in each row of the
-    /// ledger, as in CostBy. A tier is NULL where energy is unknown. The offset makes index look-ups the only plan.
-    public static func stageCosts(until: Date?, version: Int, all: Bool, runs: [Int64]) -> Request {
-        Request(stageCostsStatement, [until.map { .timestamp($0) } ?? .null, .int(version), .bool(all), .intArray(runs)])
+    /// ledger that begin by `until`, or over all if that is NULL, with the carbon of ofa.priced_lines. An account without costs
+    /// has a row without zone. `all` includes all runs, otherwise the runs `runs` are included. A tier is NULL where energy is
+    /// unknown; `carbon_missing_uj` is energy without carbon.
+    public static func stageCosts(all: Bool, runs: [Int64], version: Int, type: String, signal: String, until: Date?) -> Request {
+        Request(stageCostsStatement, [.bool(all), .intArray(runs), .int(version), .text(type), .text(signal), until.map { .timestamp($0) } ?? .null])
     }
     private static let stageCostsStatement = Statement(name: "StageCosts", sql: #"""
         select account.id as account_id, account.run_id, account.stage, account.kind, account.device,
-          nullif(cost.zone, '') as zone, nullif(cost.method, '') as method,
-          case when cost.method not like 'gap: %' then nullif(cost.tier, '') end as tier,
-          coalesce(sum(cost.attempts), 0)::bigint as attempts, coalesce(sum(cost.gaps), 0)::bigint as gaps,
-          coalesce(sum(cost.gap_ns), 0)::bigint as gap_ns, coalesce(sum(cost.wall_ns), 0)::bigint as wall_ns,
-          coalesce(sum(cost.cpu_ns), 0)::bigint as cpu_ns, coalesce(sum(cost.energy_uj), 0)::bigint as energy_uj,
-          coalesce(sum(cost.energy_low_uj), 0)::bigint as energy_low_uj,
-          coalesce(sum(cost.energy_high_uj), 0)::bigint as energy_high_uj,
-          coalesce(sum(round(cost.energy_uj * rate.ug_per_uj)), 0)::bigint as emission_ug
+          nullif(line.zone, '') as zone, nullif(line.method, '') as method,
+          case when line.method not like 'gap: %' then nullif(line.tier, '') end as tier,
+          coalesce(sum(line.attempts), 0)::bigint as attempts, coalesce(sum(line.gaps), 0)::bigint as gaps,
+          coalesce(sum(line.gap_ns), 0)::bigint as gap_ns, coalesce(sum(line.wall_ns), 0)::bigint as wall_ns,
+          coalesce(sum(line.cpu_ns), 0)::bigint as cpu_ns, coalesce(sum(line.energy_uj), 0)::bigint as energy_uj,
+          coalesce(sum(line.energy_low_uj), 0)::bigint as energy_low_uj,
+          coalesce(sum(line.energy_high_uj), 0)::bigint as energy_high_uj,
+          coalesce(sum(line.emission_ug), 0)::bigint as emission_ug, sum(line.emission_ng) as emission,
+          sum(line.pue_low) as pue_low, sum(line.pue_high) as pue_high, sum(line.intensity_low) as intensity_low,
+          sum(line.intensity_high) as intensity_high, coalesce(sum(line.carbon_missing_uj), 0)::bigint as carbon_missing_uj
         from ofa.account
-        left join lateral (
-          select * from ofa.cost_row
-          where cost_row.account_id = account.id and ($1::timestamptz is null or cost_row.hour <= $1::timestamptz)
-          offset 0
-        ) as cost on true
-        left join ofa.rate on rate.version = $2::int and rate.zone = cost.zone
-          and cost.hour >= rate.valid_from and cost.hour < rate.valid_until
-        where $3::boolean or account.run_id = any ($4::bigint[])
-        group by account.id, cost.zone, cost.method, cost.tier
+        left join ofa.priced_lines(
+          case when $1::boolean then array(select id from ofa.run) else $2::bigint[] end, null, null, $3::int, $4::text,
+          $5::text) as line on line.account_id = account.id
+          and ($6::timestamptz is null or line.hour <= $6::timestamptz)
+        where $1::boolean or account.run_id = any ($2::bigint[])
+        group by account.id, line.zone, line.method, line.tier
         order by account.id;
         """#)
 
     /// Returns the part of StageCosts that failed and cancelled attempts have, as far as their pieces or meter rows are kept.
     /// There is a day of tolerance between the clocks of machines and of the database.
-    public static func stageFailures(all: Bool, runs: [Int64], version: Int, until: Date?) -> Request {
-        Request(stageFailuresStatement, [.bool(all), .intArray(runs), .int(version), until.map { .timestamp($0) } ?? .null])
+    public static func stageFailures(all: Bool, runs: [Int64], until: Date?) -> Request {
+        Request(stageFailuresStatement, [.bool(all), .intArray(runs), until.map { .timestamp($0) } ?? .null])
     }
     private static let stageFailuresStatement = Statement(name: "StageFailures", sql: #"""
         with troubled as materialized (
@@ -80,11 +79,9 @@ extension Request {
           sum(part.gaps)::bigint as gaps,
           sum(part.gap_ns)::bigint as gap_ns, sum(part.wall_ns)::bigint as wall_ns, sum(part.cpu_ns)::bigint as cpu_ns,
           sum(part.energy_uj)::bigint as energy_uj, sum(part.energy_low_uj)::bigint as energy_low_uj,
-          sum(part.energy_high_uj)::bigint as energy_high_uj,
-          coalesce(sum(round(part.energy_uj * rate.ug_per_uj)), 0)::bigint as emission_ug
-        from part left join ofa.rate on rate.version = $3::int and rate.zone = part.zone
-          and part.hour >= rate.valid_from and part.hour < rate.valid_until
-        where $4::timestamptz is null or part.hour <= $4::timestamptz
+          sum(part.energy_high_uj)::bigint as energy_high_uj
+        from part
+        where $3::timestamptz is null or part.hour <= $3::timestamptz
         group by part.account_id;
         """#)
 
