@@ -115,10 +115,10 @@ public final class AttemptMeter: AttemptObserver {
     public func end(_ lease: Lease, outcome: AttemptOutcome) throws -> AttemptUse? {
         let reading = try reader.read()
         return books.withLock { books in
-            if books.ended.contains(lease.token) { return .inPieces }
+            if books.ended.contains(lease.token) { return .inPieces(zone: zone) }
             guard books.reserved[lease.token] != nil else { return nil }
             close(lease.token, &books, reading)
-            return .inPieces
+            return .inPieces(zone: zone)
         }
     }
 

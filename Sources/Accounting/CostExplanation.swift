@@ -51,7 +51,7 @@ public struct CostExplanation: Sendable, Encodable {
     /// Explains a table of costs. Errors: `unknownZone`.
     public init(_ report: CostReport) throws(AccountingError) {
         let total = report.total
-        let pue = report.factors.pue
+        let pue = report.pue
         var inputs = [
             Input(
                 name: "idle share", value: Interval(exactly: PowerModel.idleShare), unit: "1",
@@ -65,7 +65,11 @@ public struct CostExplanation: Sendable, Encodable {
             Input(
                 name: "memory", value: PowerModel.memoryWattsPerGB, unit: "W/GB",
                 source: "power of memory, whether used or not"),
-            Input(name: "PUE", value: pue.interval, unit: pue.unit, source: pue.provenance),
+            Input(
+                name: "PUE", value: pue.interval, unit: report.factors.pue.unit,
+                source: pue.isStated
+                    ? "stated of the machines (ofa host show), the mean of the energy; --rows has each"
+                    : report.factors.pue.provenance),
         ]
         for zone in report.zones {
             let intensity = try report.factors.intensity(zone)
@@ -100,7 +104,7 @@ public struct CostExplanation: Sendable, Encodable {
         grams = Interval(
             value: total.grams, low: min(total.gramsLow, total.grams),
             high: max(total.gramsHigh, total.grams))
-        // All zones have the same PUE. Each zone's intensity has its own relative bounds; `gramsBox` uses the lowest
+        // Each zone's intensity has its own relative bounds; `gramsBox` uses the lowest
         // and the highest of all these bounds.
         let relative = try report.zones.map { zone throws(AccountingError) in
             let intensity = try report.factors.intensity(zone).interval

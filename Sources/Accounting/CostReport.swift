@@ -87,6 +87,16 @@ public struct CostReport: Sendable, Equatable {
     /// The sum of the rows.
     public var total: CostRow { CostRow.sum(rows, label: "total") }
 
+    /// The PUE of the total: energy of the building over IT energy. It differs from the factor set's (`isStated`) if one was
+    /// stated of a machine.
+    public var pue: (interval: Interval, isStated: Bool) {
+        let total = total, factor = factors.pue.interval, energy = Double(total.energy.microjoules)
+        guard let building = total.figures.buildingUj, energy > 0 else { return (factor, false) }
+        let mean = building / energy
+        return abs(mean - factor.value) <= 1e-9 * factor.value
+            ? (factor, false) : (Interval(exactly: mean), true)
+    }
+
     /// The software carbon intensity: grams of CO2e of energy and of making the machines, for each device target
     /// (SCI = (g + M) / R). Nil without targets, or if one of both is unknown for a part of the attempts.
     public var sciGramsPerTarget: Double? {

@@ -28,9 +28,10 @@ public struct AttemptUse: Sendable, Equatable {
     /// How the energy was measured: tier A, B, C, M, K or U (`MeteringTier`).
     public var tier: String
 
-    /// The use of an attempt that is reported in pieces (`EnergyReport`).
-    public static let inPieces = AttemptUse(
-        zone: "", wallNs: 0, cpuNs: 0, energy: nil, method: "", tier: "")
+    /// The use of an attempt that is reported in pieces (`EnergyReport`), on a machine of the electricity zone `zone`.
+    public static func inPieces(zone: String) -> AttemptUse {
+        AttemptUse(zone: zone, wallNs: 0, cpuNs: 0, energy: nil, method: "", tier: "")
+    }
 
     /// `wallNs` and `cpuNs` are in nanoseconds; `tier` is the letter of a measurement tier.
     public init(

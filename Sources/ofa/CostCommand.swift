@@ -209,8 +209,10 @@ struct CostShow: ParsableCommand {
     private static func notes(_ report: CostReport) -> [String] {
         let total = report.total
         let zones = report.zones.isEmpty ? "none" : report.zones.joined(separator: ", ")
+        let pue = report.pue
         var lines = [
-            "IT energy; gCO2e with PUE \(report.factors.pue.interval.value) in zone \(zones), "
+            "IT energy; gCO2e with PUE \(ReportText.amount(pue.interval.value))"
+                + (pue.isStated ? " as stated of the machines" : "") + " in zone \(zones), "
                 + "factor set \(report.factors.version); `ofa cost explain` shows how"
         ]
         lines += total.methods.map { "method: \($0)" }

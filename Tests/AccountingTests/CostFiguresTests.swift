@@ -202,6 +202,22 @@ import Testing
         #expect(unknown.total.figures.embodiedMissingNs == 36_000_000_000_000)
     }
 
+    @Test("a PUE that is stated of the machine is that of every figure, and is explained as such")
+    func statedPUE() throws {
+        let metered = try queue([(0, 1)])
+        let factors =
+            "pue,default,1.5,1,s,,,,,,\nintensity,DEU,100,g/kWh,s,,,,,lifecycle,average\n"
+        let before = try report(metered, factors)
+        #expect(!before.pue.isStated && before.pue.interval.value == 1.5)
+        try state(metered, "pue", "1.2")
+        let after = try report(metered, factors), explained = try CostExplanation(after)
+        #expect(after.pue.isStated && after.total.emissionUg == 120_000_000)
+        #expect(abs(explained.facilityKWh.value - 1.2) < 1e-9)
+        #expect(abs(explained.grams.value - 120) < 1e-6)
+        let pue = try #require(explained.inputs.first { $0.name == "PUE" })
+        #expect(abs(pue.value.value - 1.2) < 1e-9 && pue.source.hasPrefix("stated of the machines"))
+    }
+
     @Test(
         "money is that of the machine, rented or owned, else of its zone, else unknown; currencies are not added"
     )

@@ -111,7 +111,9 @@ struct WorkerSlotsTests {
             struct Gone: Error {}
             let fails: Bool
             func start(_ lease: Lease) {}
-            func end(_ lease: Lease, outcome: AttemptOutcome) -> AttemptUse? { .inPieces }
+            func end(_ lease: Lease, outcome: AttemptOutcome) -> AttemptUse? {
+                .inPieces(zone: "world")
+            }
             func report(isLast: Bool) throws -> EnergyReport? {
                 if fails { throw Gone() }
                 // The machine's clock stands at the begin of 1970.
