@@ -92,9 +92,9 @@ public struct CostReport: Sendable, Equatable {
     public var pue: (interval: Interval, isStated: Bool) {
         let total = total, factor = factors.pue.interval, energy = Double(total.energy.microjoules)
         guard let building = total.figures.buildingUj, energy > 0 else { return (factor, false) }
-        let mean = building / energy
-        return abs(mean - factor.value) <= 1e-9 * factor.value
-            ? (factor, false) : (Interval(exactly: mean), true)
+        // Each row is rounded to microjoules.
+        return abs(building - energy * factor.value) <= 1 + 1e-6 * building
+            ? (factor, false) : (Interval(exactly: building / energy), true)
     }
 
     /// The software carbon intensity: grams of CO2e of energy and of making the machines, for each device target
