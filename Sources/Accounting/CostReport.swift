@@ -94,7 +94,8 @@ public struct CostReport: Sendable, Equatable {
         guard let building = total.figures.buildingUj, energy > 0 else { return (factor, false) }
         // Each row is rounded to microjoules.
         return abs(building - energy * factor.value) <= 1 + 1e-6 * building
-            ? (factor, false) : (Interval(exactly: building / energy), true)
+            ? (factor, false)
+            : (Interval(exactly: (1e6 * building / energy).rounded() / 1e6), true)
     }
 
     /// The software carbon intensity: grams of CO2e of energy and of making the machines, for each device target
