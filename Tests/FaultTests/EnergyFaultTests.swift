@@ -119,7 +119,17 @@ extension FaultTests {
                 Issue.record(error)
             }
         }
-        try place.queue.allocateEnergy()
+        // The server may still finish the last report of a process that has ended.
+        try place.wait("all intervals are allocated") {
+            try place.queue.allocateEnergy()
+            return try place.ask(
+                """
+                select (select count(*) from ofa.machine_meter where allocated_until < metered_until)
+                  + (select count(*) from pg_stat_activity where datname = current_database()
+                    and state = 'active' and pid <> pg_backend_pid()) as busy
+                """
+            ).int("busy") == 0
+        }
         let sums = try place.ask(
             """
             select count(*) as intervals, count(*) filter (where parts is distinct from idle_uj + load_uj) as wrong,
