@@ -133,6 +133,10 @@ import Testing
         }
 
         var channels: Int { Int(geometry.channels) }
+        /// Whether vector kernels sum over pairs of columns.
+        var isPaired: Bool {
+            geometry.stride == 1 && geometry.width % 2 == 0 && geometry.width > 7
+        }
         var description: String {
             "\(geometry.height)x\(geometry.width)x\(inputs)→\(channels) k\(geometry.kernel)"
                 + " s\(geometry.stride) \(activation)"
@@ -213,6 +217,10 @@ import Testing
                             size += abs(expanded[at] * factor)
                             off += lost[at] * abs(factor)
                         }
+                        if isPaired, ox % 2 == 1 {
+                            (size, off) = pairedSizes(oy, ox, c, expanded, lost)
+                            size += abs(Double(shift[c]))
+                        }
                         y.append(Self.activated(sum, activation))
                         bounds.append(
                             1.5 * (off + Double(k * k + 2) * unit * size) + 4 * unit * (size + 3))
@@ -220,6 +228,38 @@ import Testing
                 }
             }
             return (y, bounds)
+        }
+
+        /// The sum of the magnitudes from which sums over pairs of columns (depthwise_pairs.h) compute the output at the
+        /// odd column `ox`, and how far off it is by what the pixels have lost. All terms of the output's row of
+        /// pairs count: a tap at an even and one at an odd distance, each once alone and once in a sum.
+        private func pairedSizes(
+            _ oy: Int, _ ox: Int, _ c: Int, _ expanded: [Double], _ lost: [Double]
+        ) -> (size: Double, off: Double) {
+            let (h, w) = (Int(geometry.height), Int(geometry.width)), k = Int(geometry.kernel)
+            let pad = k / 2, pair = ox / 2
+            var (size, off) = (0.0, 0.0)
+            for y in max(0, oy - pad)..<min(h, oy + pad + 1) {
+                func tap(_ distance: Int) -> Double {
+                    abs(distance) > pad
+                        ? 0
+                        : abs(Double(filter[((y - oy + pad) * k + distance + pad) * channels + c]))
+                }
+                func add(_ factor: Double, _ column: Int) {
+                    guard (0..<w).contains(column) else { return }
+                    let at = (y * w + column) * channels + c
+                    size += factor * abs(expanded[at])
+                    off += factor * lost[at]
+                }
+                for j in -2...3 {
+                    add(tap(2 * j), 2 * (pair + j))
+                    add(tap(2 * j + 1), 2 * (pair + 1 + j) + 1)
+                    let both = tap(2 * j) + tap(2 * j - 1)
+                    add(both, 2 * (pair + j))
+                    add(both, 2 * (pair + j) + 1)
+                }
+            }
+            return (size, off)
         }
 
         private static func activated(_ x: Double, _ activation: Activation) -> Double {
@@ -233,7 +273,7 @@ import Testing
     }
 
     private static let blocks: [Block] = {
-        let sizes = [(1, 1), (2, 3), (4, 4), (5, 7), (7, 7), (8, 8), (14, 13), (15, 28)]
+        let sizes = [(1, 1), (2, 3), (4, 4), (5, 7), (7, 7), (8, 8), (14, 13), (15, 28), (9, 10)]
         let widths = [(3, 5), (0, 8), (8, 16), (5, 20), (0, 24), (24, 40), (7, 49), (11, 72)]
         var blocks: [Block] = []
         for (index, size) in sizes.enumerated() {
@@ -294,19 +334,26 @@ import Testing
         }
     }
 
-    @Test("NaN in a pixel reaches the outputs that see it, and no others", arguments: sets)
+    @Test(
+        "NaN in a pixel reaches the outputs that see it; of the others only those of an odd column whose next sees it",
+        arguments: sets)
     func nan(set: InstructionSet) {
-        for inputs in [0, 6] {
+        for (width, inputs) in [(11, 0), (11, 6), (12, 0), (12, 6)] {
             var block = Block(
-                0, height: 9, width: 11, inputs: inputs, channels: 20, kernel: 3, stride: 1)
+                0, height: 9, width: width, inputs: inputs, channels: 20, kernel: 3, stride: 1)
             let clean = block.run(set.kernels, rows: [0, 9], columns: [0, 20]).y
             let each = inputs == 0 ? 20 : inputs
-            block.x[(4 * 11 + 5) * each + 2] = .nan
+            block.x[(4 * width + 5) * each + 2] = .nan
             let found = block.run(set.kernels, rows: [0, 9], columns: [0, 20]).y
             for i in found.indices {
-                let (row, column, channel) = (i / 220, i / 20 % 11, i % 20)
-                let sees = abs(row - 4) <= 1 && abs(column - 5) <= 1 && (inputs > 0 || channel == 2)
-                #expect(sees ? found[i].isNaN : found[i] == clean[i], "\(set) at \(i)")
+                let (row, column, channel) = (i / 20 / width, i / 20 % width, i % 20)
+                guard abs(row - 4) <= 1, inputs > 0 || channel == 2, abs(column - 5) <= 1 else {
+                    // Pixel 5 is part of a sum of which output 3 subtracts it again.
+                    let isNext = width % 2 == 0 && column == 3 && abs(row - 4) <= 1
+                    #expect(found[i] == clean[i] || isNext, "\(set) at \(i)")
+                    continue
+                }
+                #expect(found[i].isNaN, "\(set) at \(i)")
             }
         }
     }

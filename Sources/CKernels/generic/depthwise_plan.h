@@ -82,6 +82,12 @@ static inline ofa_gradient_plan ofa_plan_gradient(ofa_depthwise d, int32_t lanes
     return p;
 }
 
+/// Returns whether `expand_depthwise` sums over pairs of columns (depthwise_pairs.h).
+static inline int ofa_is_paired(ofa_depthwise d) {
+    return d.stride == 1 && d.width % 2 == 0 && d.width > OFA_BLOCK &&
+           (d.kernel == 3 || d.kernel == 5 || d.kernel == 7);
+}
+
 /// `expand_depthwise` computes `band` output rows of a panel at a time. Each of the panel's vectors
 /// has a plane of `rows` x `columns` expanded pixels; the plane's first column lies `first` columns
 /// left of the map.
@@ -96,6 +102,7 @@ static inline ofa_expansion_plan ofa_plan_expansion(ofa_depthwise d, int32_t lan
     ofa_expansion_plan p;
     p.first = ofa_narrow(d) ? 0 : d.kernel / 2;
     p.columns = ofa_narrow(d) ? d.width : (d.out_width - 1) * d.stride + d.kernel;
+    p.columns += ofa_is_paired(d) ? 1 : 0;  // one that the sums over pairs read in vain
     int32_t fit = OFA_BAND_FLOATS / (p.columns * lanes * OFA_PANEL_VECTORS);
     int32_t rows = (fit - d.kernel + d.stride) / d.stride / 2 * 2, all = (d.out_height + 1) / 2 * 2;
     p.band = rows < 2 ? 2 : rows < all ? rows : all;

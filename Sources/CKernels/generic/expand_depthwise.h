@@ -1,13 +1,15 @@
 // The expansion and the depthwise convolution of an inverted residual block as one pass, for
 // networks with packed weights. The expanded map, the largest of the block, is never written to
 // memory: the product of a panel of the expansion's weights (up to three vectors of channels) is
-// stored, activated, in the zero-padded planes that the depthwise sums read (depthwise_taps.h).
+// stored, activated, in the zero-padded planes that the depthwise sums read (depthwise_pairs.h if
+// `ofa_is_paired`, else depthwise_taps.h).
 //
 // If a panel's planes exceed OFA_BAND_FLOATS, the map is cut into bands of rows. The rows that two
 // bands share are moved, not computed again. Threads may share a map's rows or its panels; only
 // threads that share rows compute some rows twice.
 #pragma once
 #include "depthwise.h"
+#include "depthwise_pairs.h"
 #include "product.h"
 
 /// The place of the next pixel in the planes of a panel.
@@ -207,6 +209,14 @@ static void panel_depthwise(const ofa_expansion *block, const ofa_expansion_plan
         for (int32_t v = 0; v < wide; v++) {
             const int32_t c = column + v * LANES;
             const M m = lanes_mask(d.channels - c);
+            const float *filter = block->filter + (int64_t)c * taps;
+            if (ofa_is_paired(d)) {
+                const pair_band band = {d, row, rows, block->activation,
+                                        planes + v * plan->plane_floats, plane_row,
+                                        y + row * out_row + c, load_part(block->shift + c, m), m};
+                whole[v] += depthwise_pairs(&band, filter);
+                continue;
+            }
             const forward_band band = {d,
                                        &end,
                                        row,
@@ -221,7 +231,7 @@ static void panel_depthwise(const ofa_expansion *block, const ofa_expansion_plan
                                        mean ? 1 : 0};
             chunk_outputs outputs = {load_part(block->shift + c, m), splat(0), splat(0), splat(0),
                                      m};
-            whole[v] += forward_chunk(&band, block->filter + (int64_t)c * taps, c, &outputs);
+            whole[v] += forward_chunk(&band, filter, c, &outputs);
         }
     }
     for (int32_t v = 0; v < wide && mean; v++) {
