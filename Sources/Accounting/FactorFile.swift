@@ -299,14 +299,8 @@ extension FactorFile {
     private mutating func time(_ text: String, _ column: String) throws -> Int64 {
         if text == lastTime.text { return lastTime.us }
         let date: Date
-        do throws(InputFault) { date = try MomentText.read(text, orDay: true) } catch {
-            let isLocal = text.wholeMatch(of: /[0-9-]{10}[T ][0-9:.]{4,}/) != nil
-            throw refusal(
-                "has a time \(column) that \(error.reason)",
-                isLocal
-                    ? "say which time it is: 2026-10-25T02:00:00Z, or with the offset of that hour +02:00; in the night"
-                        + " in which summer time ends, a local hour comes twice"
-                    : error.remedy)
+        do throws(InputFault) { date = try MomentText.zoned(text, orDay: true) } catch {
+            throw refusal("has a time \(column) that \(error.reason)", error.remedy)
         }
         let us = Int64((date.timeIntervalSince1970 * 1e6).rounded())
         guard us % 3_600_000_000 == 0 else {

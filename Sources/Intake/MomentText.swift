@@ -6,12 +6,12 @@ import Foundation
 
 /// Parses times written by people and scripts.
 public enum MomentText {
-    /// Parses a time such as `2026-12-01T03:00:00Z` or `2026-12-01T03:00:00.5+01:00`, of the years
-    /// 1970 to 9999. With `orDay`, a day such as `2026-12-01` is also allowed and means its start
+    /// Parses a time such as `2026-12-01T03:00Z` or `2026-12-01T03:00:00.5+01:00`, of the years 1970
+    /// to 9999. With `orDay`, a day such as `2026-12-01` is also allowed and means its start
     /// in UTC. Throws for any other text.
     public static func read(_ text: String, orDay: Bool = false) throws(InputFault) -> Date {
         let form =
-            /([0-9]{4})-([0-9]{2})-([0-9]{2})(T([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]{1,9})?(Z|[-+][0-9]{2}:[0-9]{2}))?/
+            /([0-9]{4})-([0-9]{2})-([0-9]{2})(T([0-9]{2}):([0-9]{2})(:([0-9]{2})(\.[0-9]{1,9})?)?(Z|[-+][0-9]{2}:[0-9]{2}))?/
         let example = orDay ? "2026-01-31 or 2026-01-31T12:00:00Z" : "2026-12-01T03:00:00Z"
         guard let parts = text.wholeMatch(of: form)?.output, orDay || parts.4 != nil else {
             throw InputFault(
@@ -19,8 +19,8 @@ public enum MomentText {
         }
         func number(_ digits: Substring?) -> Int { digits.flatMap { Int($0) } ?? 0 }
         let (year, month, day) = (number(parts.1), number(parts.2), number(parts.3))
-        let (hour, minute, second) = (number(parts.5), number(parts.6), number(parts.7))
-        let zone = parts.9.map(String.init) ?? "Z"
+        let (hour, minute, second) = (number(parts.5), number(parts.6), number(parts.8))
+        let zone = parts.10.map(String.init) ?? "Z"
         let offset =
             zone == "Z" ? 0 : number(zone.dropFirst().prefix(2)) * 60 + number(zone.suffix(2))
         guard year >= 1970, (1...12).contains(month),
@@ -33,8 +33,20 @@ public enum MomentText {
         }
         let minutes = (days(year, month, day) * 24 + hour) * 60 + minute
         let shift = zone.hasPrefix("-") ? offset : -offset
-        let fraction = parts.8.flatMap { Double("0\($0)") } ?? 0
+        let fraction = parts.9.flatMap { Double("0\($0)") } ?? 0
         return Date(timeIntervalSince1970: Double((minutes + shift) * 60 + second) + fraction)
+    }
+
+    /// Parses a time as `read` does. The error for a time without a zone says that a local hour may come twice.
+    public static func zoned(_ text: String, orDay: Bool = false) throws(InputFault) -> Date {
+        do throws(InputFault) { return try read(text, orDay: orDay) } catch {
+            guard text.wholeMatch(of: /[0-9-]{10}[T ][0-9:.]{4,}/) != nil else { throw error }
+            throw InputFault(
+                error.reason,
+                remedy:
+                    "say which time it is: 2026-10-25T02:00:00Z, or with the offset of that hour +02:00; in the night"
+                    + " in which summer time ends, a local hour comes twice")
+        }
     }
 
     private static func length(ofMonth month: Int, _ year: Int) -> Int {

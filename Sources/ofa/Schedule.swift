@@ -9,34 +9,18 @@ struct Span: ExpressibleByArgument, Equatable {
     /// The length of the span in seconds.
     let seconds: Double
 
-    private static let units: [Character: Double] = [
-        "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800,
-    ]
-
     /// Parses a number with a unit; nil for other texts, and for spans below a second or above ten years.
     init?(argument: String) {
-        guard let unit = argument.last.flatMap({ Self.units[$0] }) else { return nil }
-        do throws(InputFault) {
-            let count = try DecimalNumber.real(String(argument.dropLast()))
-            // Exponents such as `1e3s` are refused.
-            guard !argument.lowercased().contains("e") else { return nil }
-            guard (1...3.2e8).contains(count * unit) else { return nil }
-            seconds = count * unit
-        } catch {
-            return nil
-        }
+        do throws(InputFault) { seconds = try SpanText.seconds(argument) } catch { return nil }
     }
+
+    private init(seconds: Double) { self.seconds = seconds }
 
     /// Parses a span for `@Option(transform:)`; the error states the accepted form and range.
     @Sendable static func read(_ text: String) throws -> Span {
-        guard let span = Span(argument: text) else {
-            throw ValueFault(
-                InputFault(
-                    "is '\(Shown.excerpt(text, 40))'",
-                    remedy: "write a number with s, m, h, d or w, from 1s to ten years, such as 12h"
-                ))
+        do throws(InputFault) { return Span(seconds: try SpanText.seconds(text)) } catch {
+            throw ValueFault(error)
         }
-        return span
     }
 
     /// Returns a note for a span of whole days: that a day is 24 hours, and when the clocks of `zone` change next after
