@@ -17,7 +17,11 @@ extension CostLedger {
         -> CostForecast
     {
         let run = status.run.id
-        let like = try connection.query(.likeRuns(run: run, most: Self.mostLikeRuns)).map {
+        let like = try connection.query(
+            .likeRuns(
+                definitionHash: status.run.definitionHash, run: run, name: status.run.name,
+                most: Self.mostLikeRuns)
+        ).map {
             (run: try $0.int64("id"), isSame: try $0.bool("same"))
         }
         let costs = try stageCosts(

@@ -42,6 +42,10 @@ public struct CostForecast: Sendable, Equatable {
         public let basis: [Basis]
         /// The number of stages of earlier runs that it rests on.
         public let observations: Int
+        /// The worst tier of the measured energy that it rests on; nil without such energy.
+        public let tier: MeteringTier?
+        /// The names of the counters and models.
+        public let methods: [String]
     }
 
     /// The stages in the order of the pipeline.
@@ -155,13 +159,15 @@ extension CostForecast {
     private static func forecast(
         _ stage: StageStatus, _ cost: CostSum, _ failed: CostSum, _ history: History
     ) -> Stage {
+        let like = history.stages[stage.name]
+        let measured = CostSum.sum([cost] + (like?.costs ?? []))
         func made(
             _ seconds: Interval?, _ joules: Interval?, _ basis: [Basis], _ observations: Int = 0
         ) -> Stage {
             Stage(
                 name: stage.name, state: stage.state, progress: stage.progress,
                 spent: cost + failed, seconds: seconds, joules: joules, basis: basis,
-                observations: observations)
+                observations: observations, tier: measured.tier, methods: measured.methods)
         }
         if [.completed, .failed, .cancelled].contains(stage.state) {
             return made(Interval(exactly: 0), Interval(exactly: 0), [.ended])
@@ -172,7 +178,6 @@ extension CostForecast {
         let joules =
             metered > 0 ? Double(cost.energy.microjoules) / 1e6 * seconds / metered : 0
         let progress = stage.progress > leastProgress ? min(stage.progress, 1) : nil
-        let like = history.stages[stage.name]
         let prior = like?.isSame == true ? Self.prior.same : Self.prior.namesake
         var basis: [Basis] = []
         if progress != nil, seconds > 0 { basis.append(.progress) }
@@ -188,7 +193,7 @@ extension CostForecast {
         var energies = whole(
             joules, (like?.costs ?? []).map { Double($0.energy.microjoules) / 1e6 })
         var observations = like?.costs.count ?? 0
-        var meter = meterRange(CostSum.sum([cost] + (like?.costs ?? [])))
+        var meter = meterRange(measured)
         if basis.isEmpty, let kind = history.kinds[stage.name].flatMap({ history.byKind[$0] }) {
             (times, energies, meter) = (kind.seconds, kind.joules, kind.meter)
             (basis, observations) = ([.kind], kind.stages)

@@ -120,14 +120,12 @@ having @all::boolean or bool_or(origin.run_id = any (@runs::bigint[]))
 order by target.id;
 
 -- name: LikeRuns :many
--- Returns the newest completed runs of the pipeline of `run`: those with the same definition (`same`), then those with
--- the same name only; at most `most`.
-select other.id, other.definition_hash = this.definition_hash as same
-from ofa.run as this
-join ofa.run as other on other.id <> this.id and other.state = 'completed'
-  and (other.definition_hash = this.definition_hash or other.name = this.name)
-where this.id = @run::bigint
-order by same desc, other.id desc limit @most::int;
+-- Returns the newest completed runs of the pipeline `name` without `run`: those with the same definition (`same`), then those
+-- with the same name only; at most `most`.
+select id, definition_hash = @definition_hash::text as same
+from ofa.run
+where id <> @run::bigint and state = 'completed' and (definition_hash = @definition_hash::text or name = @name::text)
+order by same desc, id desc limit @most::int;
 
 -- name: KindCosts :many
 -- Returns for each kind of job the means and sample standard deviations of the logarithms of duration (seconds) and

@@ -11,5 +11,6 @@ extension Migration {
         .hostSettings0005,
         .factorPeriods0006,
         .budgets0007,
+        .deferrals0008,
     ]
 }

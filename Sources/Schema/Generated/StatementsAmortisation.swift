@@ -139,18 +139,16 @@ extension Request {
         order by target.id;
         """#)
 
-    /// Returns the newest completed runs of the pipeline of `run`: those with the same definition (`same`), then those with
-    /// the same name only; at most `most`.
-    public static func likeRuns(run: Int64, most: Int) -> Request {
-        Request(likeRunsStatement, [.int(run), .int(most)])
+    /// Returns the newest completed runs of the pipeline `name` without `run`: those with the same definition (`same`), then those
+    /// with the same name only; at most `most`.
+    public static func likeRuns(definitionHash: String, run: Int64, name: String, most: Int) -> Request {
+        Request(likeRunsStatement, [.text(definitionHash), .int(run), .text(name), .int(most)])
     }
     private static let likeRunsStatement = Statement(name: "LikeRuns", sql: #"""
-        select other.id, other.definition_hash = this.definition_hash as same
-        from ofa.run as this
-        join ofa.run as other on other.id <> this.id and other.state = 'completed'
-          and (other.definition_hash = this.definition_hash or other.name = this.name)
-        where this.id = $1::bigint
-        order by same desc, other.id desc limit $2::int;
+        select id, definition_hash = $1::text as same
+        from ofa.run
+        where id <> $2::bigint and state = 'completed' and (definition_hash = $1::text or name = $3::text)
+        order by same desc, id desc limit $4::int;
         """#)
 
     /// Returns for each kind of job the means and sample standard deviations of the logarithms of duration (seconds) and
