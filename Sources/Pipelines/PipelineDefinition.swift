@@ -2,6 +2,7 @@
 // before anything is enqueued: keys, types, ranges, cycles, and that each input of a stage is made by an ancestor of
 // the stage.
 
+import Accounting
 import Artifacts
 import Devices
 import Foundation
@@ -44,6 +45,8 @@ public struct PipelineDefinition: Sendable {
     public let devices: [String: DeviceTarget]
     /// The stages in the order of the file.
     public let stages: [Stage]
+    /// What the file asks for if the start of its runs may wait; nil if it may not.
+    public let deferral: Deferral?
     /// The text of the file, with overrides and resolved folders appended as comments.
     public let text: String
 
@@ -100,6 +103,7 @@ public struct PipelineDefinition: Sendable {
         name = try top.required(try top.text("name"), "name")
         let seeds = try Seeds(top), scale = try top.number("epoch_scale", in: 0.001...1000) ?? 1
         seed = seeds.first
+        deferral = try Self.readDeferral(top)
         space = try SpaceReader.read(top)
         devices = try Self.readDevices(try top.mapping("devices"))
         let list = try top.required(try top.mapping("stages"), "stages")

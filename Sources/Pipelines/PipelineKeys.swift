@@ -4,7 +4,10 @@
 /// The known keys of each mapping of a pipeline file.
 enum PipelineKeys {
     /// The keys of the outermost mapping.
-    static let top = ["name", "seed", "seeds", "epoch_scale", "space", "devices", "stages"]
+    static let top = [
+        "name", "seed", "seeds", "epoch_scale", "deferrable", "earliest", "deadline", "duration",
+        "space", "devices", "stages",
+    ]
     /// The keys of a space that is made from a published space.
     static let space = [
         "base", "name", "width", "channels", "classes", "resolutions", "depths", "kernel_sizes",

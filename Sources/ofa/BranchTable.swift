@@ -38,16 +38,21 @@ struct CostDocument: Encodable {
     private let report: CostReport.Document
     private let branches: [BranchCost.Document]
     private let machine: MachineCost
+    private let saving: ShiftSaving?
 
-    /// Takes the table `report`, the costs of devices, `branches`, and what the machines used.
-    init(_ report: CostReport, _ branches: [BranchCost], _ machine: MachineCost) {
+    /// Takes the table `report`, the costs of devices, `branches`, what the machines used, and what waiting saved.
+    init(
+        _ report: CostReport, _ branches: [BranchCost], _ machine: MachineCost,
+        _ saving: ShiftSaving?
+    ) {
+        self.saving = saving
         self.machine = machine
         self.report = report.document
         self.branches = branches.map(\.document)
     }
 
     private enum Key: String, CodingKey {
-        case branches, machine, other, unallocated
+        case branches, machine, other, unallocated, saving
         case attempts = "these_attempts"
         case otherRuns = "other_runs"
         case hosts = "machines"
@@ -61,6 +66,7 @@ struct CostDocument: Encodable {
         try report.encode(to: encoder)
         var fields = encoder.container(keyedBy: Key.self)
         try fields.encode(branches, forKey: .branches)
+        try fields.encode(saving, forKey: .saving)
         try fields.encode(machine.machine, forKey: .machine)
         try fields.encode(machine.attempts, forKey: .attempts)
         try fields.encode(machine.otherRuns, forKey: .otherRuns)

@@ -17,7 +17,7 @@ struct CostCommand: ParsableCommand {
         discussion: "Example:\n  ofa cost 3 --by device\n  ofa cost explain 3",
         subcommands: [
             CostShow.self, CostExplain.self, CostAmortise.self, CostBreakEven.self,
-            CostCompare.self, CostForecastCommand.self,
+            CostCompare.self, CostForecastCommand.self, CostWhenCommand.self,
         ], defaultSubcommand: CostShow.self)
 }
 
@@ -153,7 +153,8 @@ struct CostShow: ParsableCommand {
         if csv { return try Output.bytes(Data(try options.report(by: by).csv.utf8)) }
         let (report, branches) = try options.reportAndBranches(by: by)
         let machine = try options.machine()
-        try Output.answer(CostDocument(report, branches, machine), options.output) {
+        let saving = try options.saving(report)
+        try Output.answer(CostDocument(report, branches, machine, saving), options.output) {
             try Output.table(Self.table(report))
             if !branches.isEmpty {
                 try Output.line()
@@ -161,6 +162,7 @@ struct CostShow: ParsableCommand {
             }
             try Output.line()
             for line in Self.notes(report) { try Output.line(line) }
+            if let saving { try Output.line(saving.words { ReportText.amount($0) }) }
             try MachineTable.show(machine, ofRun: options.runID != nil)
         }
     }

@@ -20,8 +20,12 @@ struct EnqueueCommand: ParsableCommand {
             worker enqueues one run; a time at which the previous run is unfinished is skipped. A day is 24 hours: the \
             time of day moves when clocks change. ofa queue recurring lists and removes such runs.
 
+            With --deferrable and --deadline (or the keys deferrable and deadline of the file) the run starts in the \
+            hours of the lowest carbon intensity, by the forecast of ofa factors import --forecast; ofa cost when says why.
+
             Example:
               ofa enqueue pipelines/fashion-mnist-quick.yaml
+              ofa enqueue pipelines/fashion-mnist-quick.yaml --deferrable --deadline 2026-12-02T08:00+01:00
               ofa enqueue pipelines/fashion-mnist-quick.yaml --every 1d --at 03:00
               ofa worker --until-idle
             """)
@@ -49,6 +53,13 @@ struct EnqueueCommand: ParsableCommand {
     /// standard error.
     mutating func run() throws {
         let parsed = try pipeline.checked()
+        guard parsed.deferral == nil || every == nil && at == nil else {
+            throw CommandFailure.failed(
+                "\(parsed.spec.name) is deferrable, and --\(every == nil ? "at" : "every") sets its start",
+                remedy: every == nil
+                    ? "give --earliest instead of --at"
+                    : "its deadline is that of one run: enqueue each from a timer of the system")
+        }
         guard every == nil || !parsed.definition.namesArtifacts else {
             throw CommandFailure.failed(
                 "\(parsed.spec.name) names artifacts, and nothing keeps their bytes between the runs of --every",
@@ -68,6 +79,7 @@ struct EnqueueCommand: ParsableCommand {
                 code: "wrong_state")
         }
         enqueued.note()
+        enqueued.noteStart(isAsked: parsed.deferral != nil)
         try Output.answer(enqueued, output) { try Output.line(String(enqueued.run)) }
     }
 

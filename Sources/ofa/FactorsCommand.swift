@@ -19,7 +19,9 @@ struct FactorsCommand: ParsableCommand {
               ofa factors import germany-2026.csv --note "ENTSO-E, hourly"
               ofa factors show 2 --zone DEU
             """,
-        subcommands: [FactorsImport.self, FactorsList.self, FactorsShow.self])
+        subcommands: [
+            FactorsImport.self, FactorsList.self, FactorsShow.self, FactorsForecasts.self,
+        ])
 }
 
 /// Imports a file of factors as a new set.
@@ -37,8 +39,13 @@ struct FactorsImport: ParsableCommand {
             The new set also has the factors of the newest set (--base) for what the file does not have. A bad line is \
             refused with its number, and nothing is written.
 
+            With --forecast the file has intensities of one hour each only. They are no factors, so no cost is computed from \
+            them: they say when deferrable runs start (ofa cost when), and plan those anew that wait. Of several forecasts for \
+            a zone, type and signal the one with the newest issue holds.
+
             Example:
               ofa factors import germany-2026.csv --note "ENTSO-E, hourly"
+              ofa factors import tomorrow.csv --forecast --issued 2026-12-01T12:00Z
             """)
 
     /// The file.
@@ -52,6 +59,15 @@ struct FactorsImport: ParsableCommand {
     var base: Int?
     /// Whether no factors are taken over.
     @Flag(help: "Take nothing over from another set.") var alone = false
+    /// Whether the file is a forecast.
+    @Flag(help: "The file is a forecast of intensities, for the start of deferrable runs.")
+    var forecast = false
+    /// When the forecast was issued.
+    @Option(
+        help: ArgumentHelp(
+            "With --forecast: when its publisher issued it; by default now.", valueName: "time"),
+        transform: FactorsForecasts.moment)
+    var issued: Date?
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
@@ -63,11 +79,24 @@ struct FactorsImport: ParsableCommand {
             throw ValidationError(
                 "--alone and --base exclude each other", remedy: "omit one of them")
         }
+        guard !forecast || note == nil && base == nil && !alone else {
+            throw ValidationError(
+                "--note, --base and --alone are of factor sets, and a forecast is none",
+                remedy: "omit them; the column source describes a forecast")
+        }
+        guard forecast || issued == nil else {
+            throw ValidationError(
+                "--issued is the time of a forecast", remedy: "add --forecast, or omit it")
+        }
     }
 
     /// Imports the file and shows what the new set has.
     mutating func run() throws {
         let connection = try database.connect()
+        if forecast {
+            let answer = try ForecastImport.run(file, issuedAt: issued, connection)
+            return try Output.answer(answer, output) { try FactorsForecasts.show(answer, file) }
+        }
         let newest = alone ? nil : try base ?? FactorSetSummary.newestVersion(connection)
         let answer: FactorImport
         do {

@@ -1,6 +1,7 @@
 // The pipeline file of `ofa run` and `ofa enqueue`: parsed and validated as a whole, then enqueued
 // with its devices.
 
+import Accounting
 import ArgumentParser
 import Foundation
 import Jobs
@@ -18,11 +19,15 @@ struct PipelineOptions: ParsableArguments {
     var set: [String] = []
     /// The run's name.
     @Option(help: "The run's name; by default the file's.") var name: String?
+    /// Whether the start may wait.
+    @OptionGroup var deferral: DeferralOptions
 
     /// Parses and validates the file without using a database.
     func checked() throws -> CheckedPipeline {
         let name = try name.map { try ArgumentGate.name($0, "--name") }
-        return try CheckedPipeline(PipelineDefinition(path: file, overrides: set), name: name)
+        let definition = try PipelineDefinition(path: file, overrides: set)
+        return try CheckedPipeline(
+            definition, name: name, deferral: deferral.merged(definition.deferral))
     }
 }
 
@@ -32,12 +37,15 @@ struct CheckedPipeline {
     let definition: PipelineDefinition
     /// The run that is enqueued.
     private(set) var spec: RunSpec
+    /// What is asked for if the start may wait; nil if it may not.
+    let deferral: Deferral?
     /// How long the first stages wait before they start, in seconds.
     private var delaySeconds = 0.0
 
-    /// Takes a file; `name` replaces the name of its runs.
-    init(_ definition: PipelineDefinition, name: String? = nil) throws {
+    /// Takes a file; `name` replaces the name of its runs, and `deferral` says within which times their start may wait.
+    init(_ definition: PipelineDefinition, name: String? = nil, deferral: Deferral? = nil) throws {
         self.definition = definition
+        self.deferral = deferral
         spec = try definition.runSpec()
         if let name { spec.name = name }
     }
@@ -49,33 +57,44 @@ struct CheckedPipeline {
             try JobQueue(connection).unfinishedRun(
                 name: spec.name, definitionHash: spec.definitionHash) == nil
         else { return self }
-        return try CheckedPipeline(definition.withArtifacts(connection), name: spec.name)
-            .delayed(by: delaySeconds)
+        return try CheckedPipeline(
+            definition.withArtifacts(connection), name: spec.name, deferral: deferral
+        ).delayed(by: delaySeconds)
     }
 
     /// The run that was to go on ended before the new one was enqueued.
     private struct RunEnded: Error {}
 
     /// Enqueues the run and saves the file's devices, or returns an unfinished run of the same name and file. With
-    /// `isHere`, the run is executed on this machine, so missing data are an error for a new run.
-    func enqueue(_ connection: Connection, isHere: Bool) throws -> EnqueuedRun {
+    /// `isHere`, the run is executed on this machine, so missing data are an error for a new run. `workers` is the number of jobs
+    /// that will run at once; nil for the slots of the living workers.
+    func enqueue(_ connection: Connection, isHere: Bool, workers: Int? = nil) throws -> EnqueuedRun
+    {
         let known = try JobQueue(connection).unfinishedRun(
             name: spec.name, definitionHash: spec.definitionHash)
         if known == nil, definition.needsArtifacts {
             // The run that was to go on has ended since then.
-            return try withArtifacts(connection).enqueue(connection, isHere: isHere)
+            return try withArtifacts(connection).enqueue(
+                connection, isHere: isHere, workers: workers)
         }
         if known == nil { try tell(isHere: isHere) }
+        let zone = try deferral.map { _ in try StartText.zone(connection) }
         do {
             // This is called only for a new run: a resumed run must not reset limits that were changed after the run
             // began.
-            return try EnqueuedRun(spec, JobQueue(connection)) { connection in
+            var enqueued = try EnqueuedRun(spec, JobQueue(connection)) { connection in
                 guard !definition.needsArtifacts else { throw RunEnded() }
                 try definition.holdArtifacts(connection)
                 try saveDevices(connection)
+                guard let deferral, let zone else { return }
+                _ = try DeferralLedger(connection).begin(
+                    name: spec.name, definitionHash: spec.definitionHash, deferral, zone: zone,
+                    workers: workers)
             }
+            enqueued.deferred = try DeferralLedger(connection).deferred(enqueued.run)
+            return enqueued
         } catch is RunEnded {
-            return try enqueue(connection, isHere: isHere)
+            return try enqueue(connection, isHere: isHere, workers: workers)
         }
     }
 
@@ -132,10 +151,22 @@ struct EnqueuedRun: Encodable {
     let stages: Int
     /// Whether the run was created now; false if an unfinished run was found.
     let isNew: Bool
+    /// When the run starts and why, if its start may wait; nil for other runs.
+    var deferred: DeferredRun?
 
     private enum CodingKeys: String, CodingKey {
-        case run, name, stages
+        case run, name, stages, start
         case isNew = "new"
+    }
+
+    /// Encodes the run, with its planned start as `start`: null for a run whose start may not wait.
+    func encode(to encoder: any Encoder) throws {
+        var fields = encoder.container(keyedBy: CodingKeys.self)
+        try fields.encode(run, forKey: .run)
+        try fields.encode(name, forKey: .name)
+        try fields.encode(stages, forKey: .stages)
+        try fields.encode(isNew, forKey: .isNew)
+        try fields.encode(deferred?.plan, forKey: .start)
     }
 
     /// Enqueues a run and calls `body` in the same transaction, or finds an unfinished run of the same name and
@@ -155,5 +186,14 @@ struct EnqueuedRun: Encodable {
             isNew
                 ? "run \(run): \(name), \(stages) stages"
                 : "run \(run): \(name), resuming")
+    }
+
+    /// Prints on standard error when the run starts, if it waits; `isAsked` says whether the command asked for that.
+    func noteStart(isAsked: Bool) {
+        guard let deferred, let plan = deferred.plan, isNew || deferred.waits else {
+            if isAsked { Output.note("run \(run) is unfinished and does not wait for its start") }
+            return
+        }
+        Output.note("run \(run) \(StartText.line(plan, now: deferred.asOf))")
     }
 }

@@ -19,6 +19,8 @@ struct RunCommand: ParsableCommand {
             A batch that does not fit into memory is trained in parts, by micro_batch: the same gradient as the whole \
             batch, except that batch norm takes its statistics over each part (pipelines/README.md).
 
+            With --deferrable and --deadline it waits for the hours of the lowest carbon intensity (ofa cost when).
+
             Example:
               ofa run pipelines/fashion-mnist-quick.yaml
               ofa run pipelines/fashion-mnist-quick.yaml --set stages.full.epochs=1 --name short
@@ -49,8 +51,12 @@ struct RunCommand: ParsableCommand {
         }
         let url = try database.url()
         let connection = try database.connect(url)
-        let enqueued = try checked.withArtifacts(connection).enqueue(connection, isHere: true)
+        let enqueued = try checked.withArtifacts(connection).enqueue(
+            connection, isHere: true, workers: workers)
         enqueued.note()
+        if !(enqueued.deferred?.waits ?? false) {
+            enqueued.noteStart(isAsked: checked.deferral != nil)
+        }
         let run = enqueued.run
         try RunWatch(url: url, connection: connection, run: run, room: room).untilEnded()
         let report = try RunReport(connection, run: run, factors: try FactorSet.load(connection))

@@ -1,6 +1,7 @@
 // Executes a run in this process and reports its progress on standard error, for `ofa run`, `ofa
 // specialize --wait`, `ofa device measure` and `ofa artifacts heal`.
 
+import Accounting
 import Foundation
 import Jobs
 import Postgres
@@ -38,6 +39,7 @@ struct RunWatch {
         for line in room.misfits(among: jobs) { Output.note(line) }
         var progress = teller
         var hold: String?
+        var start = StartTeller()
         try session.withSignals {
             while !session.wait(seconds: 0.5) {
                 let status = try connection.withReconnect(policy) { _ in
@@ -50,6 +52,8 @@ struct RunWatch {
                     try queue.reachedBudgets(of: run).first { !$0.isSoft }?.reason
                 }
                 if hold != nil { break }
+                start.tell(
+                    try connection.withReconnect(policy) { try DeferralLedger($0).deferred(run) })
             }
             // The drain is inside `withSignals`, because the worker may still wait for the database; a second signal
             // must be able to end that wait.

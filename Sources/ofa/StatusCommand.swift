@@ -49,11 +49,14 @@ struct StatusCommand: ParsableCommand {
                 run: id, points: TrainingLine.cells,
                 stages: Set(status.stages.filter { $0.state == .running }.map(\.name)))
             let budgets = try queue.reachedBudgets(of: id)
+            let deferred = try DeferralLedger(connection).deferred(id)
             if watch && !output.json { try Output.clear() }
             let fleet = Fleet(
                 workers: try queue.workers(), unserved: try queue.unserved(run: id))
-            try Output.answer(StatusDocument(status, cost, fleet, curves, budgets), output) {
-                try show(status, cost, budgets)
+            try Output.answer(
+                StatusDocument(status, cost, fleet, curves, budgets, deferred), output
+            ) {
+                try show(status, cost, budgets, deferred)
                 for curve in curves { try Output.line(TrainingLine.text(curve)) }
                 for line in fleet.lines { try Output.line(line) }
             }
@@ -90,7 +93,10 @@ struct StatusCommand: ParsableCommand {
         return newest.id
     }
 
-    private func show(_ status: RunStatus, _ cost: CostReport, _ budgets: [ReachedBudget]) throws {
+    private func show(
+        _ status: RunStatus, _ cost: CostReport, _ budgets: [ReachedBudget],
+        _ deferred: DeferredRun?
+    ) throws {
         let age = (status.run.endedAt ?? status.asOf).timeIntervalSince(status.run.createdAt)
         try Output.line(
             "run \(status.run.id) \(status.run.name): \(status.run.state.rawValue), \(Format.duration(age))"
@@ -103,6 +109,7 @@ struct StatusCommand: ParsableCommand {
                     : "held: it used \(budget.reason); ofa budget lift, or a larger ofa budget set, lets it go on"
             )
         }
+        if let line = StartText.line(deferred) { try Output.line(line) }
         var table = Table(
             .text("STAGE"), .text("STATE"), .number("DONE"), .number("LEFT", .medium),
             .number("ATTEMPTS", .low), .number("TIME", .medium), .number("ENERGY J", .low),
@@ -214,6 +221,8 @@ private struct StatusDocument: Encodable {
     /// What holds the run, and what soft budgets warn of.
     let held: String?
     let warnings: [String]
+    /// When the run starts or started and why, if its start may wait; null for other runs.
+    let start: StartPlan?
     /// The curves of the stages that run, or else of the last one that trained, in `TrainingLine.cells` points.
     let training: [TrainingDocument]
     let workers: [WorkerStatus]
@@ -221,8 +230,9 @@ private struct StatusDocument: Encodable {
 
     init(
         _ status: RunStatus, _ cost: CostReport, _ fleet: Fleet, _ curves: [TrainingCurve],
-        _ budgets: [ReachedBudget]
+        _ budgets: [ReachedBudget], _ deferred: DeferredRun?
     ) {
+        start = deferred?.plan
         held = budgets.first { !$0.isSoft }?.reason
         warnings = budgets.filter(\.isSoft).map(\.reason)
         training = curves.map(TrainingDocument.init)
