@@ -54,8 +54,8 @@ import Testing
 
     /// Moves the clock of the connection to a time.
     private func move(to date: Date) throws {
-        try connection.script(
-            "SET ofa.clock_offset = '\(date.timeIntervalSince(Date())) s'")
+        let milliseconds = Int((date.timeIntervalSince(Date()) * 1000).rounded())
+        try connection.script("SET ofa.clock_offset = '\(milliseconds) ms'")
     }
 
     private func claim() throws -> [Lease] {

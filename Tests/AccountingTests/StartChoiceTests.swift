@@ -38,17 +38,21 @@ import Testing
 
         init(seed: UInt64) {
             var draw = Draw(state: seed &* 0x9E37_79B9_7F4A_7C15 &+ 1)
-            let count = 6 + draw.below(66), share = draw.below(3) * draw.below(12)
+            let count = 6 + draw.below(66)
+            let share = draw.below(3) * draw.below(12)
             // Few values give many equal windows, many values few.
-            let kinds = [2, 5, 1000][draw.below(3)]
+            let choice = draw.below(3)
+            let kinds = [2, 5, 1000][choice]
             for _ in 0..<count {
                 let grams = Double(draw.below(kinds)) * 0.7
                 values.append(draw.below(100) < share ? nil : grams)
             }
-            duration = 1 + draw.below(draw.below(2) == 0 ? 90 : 900)
+            let longest = draw.below(2) == 0 ? 90 : 900
+            duration = 1 + draw.below(longest)
             first = draw.below(count * 60 / 2)
             // Some deadlines leave one start, some lie beyond the forecast.
-            latest = first + (draw.below(8) == 0 ? 0 : draw.below(count * 60))
+            let isOne = draw.below(8) == 0
+            latest = first + (isOne ? 0 : draw.below(count * 60))
         }
     }
 
