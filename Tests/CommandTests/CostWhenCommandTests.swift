@@ -88,6 +88,46 @@ import Testing
         #expect(try place.document("cost", "when", "1")["waits"] as? Bool == false)
     }
 
+    @Test("ofa run waits for its start; its time and energy then say when the next run starts")
+    func ran() throws {
+        let place = try CommandPlace(images: true)
+        let zone = ["OFA_ZONE": "DEU"]
+        let earliest = (Date() + 4).formatted(.iso8601)
+        let deadline = (hour + 10 * 3600).formatted(.iso8601)
+        let run = try place.ofa(
+            [
+                "run", "tiny.yaml", "--deferrable", "--earliest", earliest, "--deadline", deadline,
+                "--duration", "1h",
+            ], environment: zone)
+        try #require(run.status == 0, "\(run.errors)")
+        #expect(
+            run.errors.contains("run 1 starts at \(earliest)")
+                && run.errors.contains("as early as it may: there is no forecast for zone DEU"),
+            "\(run.errors)")
+        let after = try place.document("cost", "when", "1")
+        let saving = try #require(after["saving"] as? [String: Any])
+        #expect(after["waits"] as? Bool == false && saving["gco2e"] as? Double == 0)
+        #expect(try place.ofa("cost", "1").output.contains("started as early as it could"))
+        // Options are not part of the definition: a run with another deadline is a like run.
+        #expect(
+            try place.ofa("factors", "import", try forecast(place, cheap: 3), "--forecast").status
+                == 0)
+        let next = try place.ofa(
+            ["cost", "when", "tiny.yaml", "--deferrable", "--deadline", deadline, "--json"],
+            environment: zone)
+        try #require(next.status == 0, "\(next.errors)")
+        let document = try #require(
+            try JSONSerialization.jsonObject(with: Data(next.output.utf8)) as? [String: Any])
+        let plan = try plan(document)
+        #expect(plan["seconds_basis"] as? String == "like runs" && plan["like_runs"] as? Int == 1)
+        #expect(plan["starts_at"] as? String == (hour + 3 * 3600).formatted(.iso8601))
+        #expect(plan["tier"] is String && plan["rule"] as? String == "cheapest")
+        let grams = try #require(plan["gco2e"] as? Double)
+        let atOnce = try #require(plan["at_once_gco2e"] as? Double)
+        #expect(abs(atOnce / grams - 8) < 1e-6, "400 against 50 g/kWh")
+        #expect((plan["gco2e_low"] as? Double ?? 1) < grams)
+    }
+
     @Test("without a forecast or a like run the run starts at once, and says why")
     func atOnce() throws {
         let place = try CommandPlace()
