@@ -44,7 +44,7 @@ extension ArmComparison {
 
     /// Returns the supernet that `evaluation` measured, and the stages that trained it; the stages are nil if a phase was
     /// trained in another run.
-    private static func phases(of evaluation: Artifact, _ run: RunID, _ lineage: Lineage) throws
+    static func phases(of evaluation: Artifact, _ run: RunID, _ lineage: Lineage) throws
         -> (supernet: Int64?, stages: [String]?)
     {
         var supernet: Int64?, stages: [String] = [], at = evaluation

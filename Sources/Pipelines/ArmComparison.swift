@@ -66,7 +66,7 @@ public struct ArmComparison: Encodable, Sendable, Equatable {
     public struct Network: Encodable, Sendable, Equatable {
         /// The name in the pipeline file.
         public let name: String
-        /// Multiply-accumulates of one image.
+        /// Multiply-accumulates of one image; the mean, if a search chose another network for each seed.
         public let macs: Int
     }
 
@@ -165,12 +165,16 @@ public struct ArmComparison: Encodable, Sendable, Equatable {
         guard let first = measured.first?.evaluation else { return nil }
         testImages = first.testImages
         heldOutImages = measured.lazy.compactMap(\.evaluation.heldOutImages).first
-        var known: [String: Int] = [:], names: [String] = []
+        var known: [String: [Int]] = [:], names: [String] = []
         for evaluation in measured.map(\.evaluation) {
             if !names.contains(evaluation.arm) { names.append(evaluation.arm) }
-            for network in evaluation.networks { known[network.name] = network.macs }
+            for network in evaluation.networks {
+                known[network.name, default: []].append(network.macs)
+            }
         }
-        let networks = known.map { Network(name: $0.key, macs: $0.value) }.sorted {
+        let networks = known.map { name, macs in
+            Network(name: name, macs: macs.reduce(0, +) / macs.count)
+        }.sorted {
             ($1.macs, $0.name) < ($0.macs, $1.name)
         }
         let seeds = Set(measured.map(\.evaluation.seed)).sorted()

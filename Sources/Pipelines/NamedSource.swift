@@ -82,7 +82,11 @@ extension StageKind {
     var sourceKeys: [(key: String, role: ArtifactRole)] {
         switch self {
         case .importDataset, .report: []
-        case .train: [("from", .supernet), ("teacher", .teacher), ("dataset", .dataset)]
+        case .train:
+            [
+                ("from", .supernet), ("teacher", .teacher), ("dataset", .dataset),
+                ("architecture", .choice),
+            ]
         case .sampleAccuracy:
             [
                 ("after", .samples), ("dataset", .dataset), ("supernet", .supernet),
@@ -101,7 +105,10 @@ extension StageKind {
                 ("choice", .choice),
             ]
         case .evaluate:
-            [("dataset", .dataset), ("test_images", .testImages), ("supernet", .supernet)]
+            [
+                ("dataset", .dataset), ("test_images", .testImages), ("supernet", .supernet),
+                ("architecture", .choice),
+            ]
         case .fineTune:
             [
                 ("from", .subnet), ("teacher", .teacher), ("dataset", .dataset),

@@ -135,7 +135,14 @@ extension StageParameters {
         case .train(var train):
             train.from = train.from.map(name)
             train.teacher = train.teacher.map(name)
+            train.architecture = train.architecture.map(name)
+            if let aim = train.validation?.until?.stage {
+                train.validation?.until?.stage = name(aim)
+            }
             return .train(train)
+        case .evaluate(var evaluation):
+            evaluation.architecture = evaluation.architecture.map(name)
+            return .evaluate(evaluation)
         case .fineTune(var tuning):
             tuning.from = name(tuning.from)
             tuning.training.teacher = tuning.training.teacher.map(name)

@@ -49,8 +49,8 @@ enum PipelineKeys {
                 "momentum", "in_place_distillation", "distillation_loss", "gradient_clip",
                 "kernel_transform", "precision", "dropout", "augmentation", "sort_channels",
                 "keep_ratios",
-                "checkpoint_seconds", "new_head", "alone",
-                "validate_every", "validate_images", "patience", "patience_of",
+                "checkpoint_seconds", "new_head", "alone", "architecture",
+                "validate_every", "validate_images", "patience", "patience_of", AccuracyAim.key,
             ]
         case .sampleAccuracy:
             [
@@ -68,7 +68,7 @@ enum PipelineKeys {
                 "precision", "dropout", "augmentation", "checkpoint_seconds", "calibration_images",
                 "calibration_augmentation",
             ]
-        case .evaluate: ["arm", "networks", "calibration_images", "untrained"]
+        case .evaluate: ["arm", "networks", "architecture", "calibration_images", "untrained"]
         case .report: []
         }
     }

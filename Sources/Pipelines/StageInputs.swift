@@ -44,6 +44,11 @@ struct SupernetMetadata: Codable, Sendable, Equatable {
     var precision: MapFormat?
     /// True if a single network was trained, as a network of its own: the other values are initial ones.
     var alone: Bool?
+    /// The single network, if a search chose it: `trained` has its genes, and other networks of these genes were not
+    /// trained. Nil otherwise.
+    var architecture: SubnetConfig?
+    /// How near the phase came to the accuracy at which it was to end; nil without one.
+    var aim: AccuracyRecord?
 }
 
 /// How a supernet has been trained so far.
@@ -102,14 +107,30 @@ extension StageContext {
     }
 
     /// Returns the trained domain of the input `role`, a supernet. If the supernet's artifact records no trained
-    /// domain, returns the whole space and logs this assumption.
+    /// domain, returns the whole space and logs this assumption. Errors: `mismatch` if only a network that a search
+    /// chose was trained, whose genes are no domain.
     func trainedDomain(_ role: ArtifactRole = .supernet) throws -> TrainedDomain {
         let artifact = try input(role)
+        guard try loneNetwork(role) == nil else {
+            throw PipelineError(
+                .mismatch,
+                "artifact \(artifact.id) has one network that was trained alone, which a search chose; stage"
+                    + " \(arguments.stage) needs a supernet",
+                remedy: TrainedCheck.loneRemedy)
+        }
         if let known = try metadata(SupernetOrigin.self, of: artifact).trained { return known }
         job.log(
             "artifact \(artifact.id) does not record what it was trained for: assumed to be all of \(space.name)"
         )
         return TrainedDomain(space)
+    }
+
+    /// Returns the only network that the input `role` was trained for, if a search chose it; nil otherwise.
+    func loneNetwork(_ role: ArtifactRole = .supernet) throws -> SubnetConfig? {
+        struct Known: Decodable {
+            let architecture: SubnetConfig?
+        }
+        return try metadata(Known.self, of: try input(role)).architecture
     }
 
     /// Returns how the input supernet has been trained so far.

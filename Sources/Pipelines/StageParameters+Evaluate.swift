@@ -19,20 +19,30 @@ extension StageParameters {
         /// The way of training that the supernet is an example of. Stages of the same arm with different seeds are
         /// repetitions; those with the same seed measure different networks.
         public var arm: String
-        /// The networks.
+        /// The networks; empty with `architecture`.
         public var networks: [Network]
         /// The number of training images for batch-norm calibration.
         public var calibrationImages: Int
         /// Whether networks that the supernet was not trained for are measured too; nil for no.
         public var untrained: Bool?
+        /// The search stage or the search result whose network is measured, under its device's name; nil for `networks`.
+        public var architecture: String?
     }
 
     /// Reads the parameters of an `evaluate` stage; `stage` is its name.
     static func readEvaluate(_ entry: YAMLReader, stage: String, space: SearchSpace) throws
         -> Evaluate
     {
-        let names = try entry.texts("networks") ?? ["largest", "smallest"]
-        guard !names.isEmpty else { throw entry.error("networks", "has no network") }
+        let architecture = try entry.text("architecture"), given = try entry.texts("networks")
+        guard architecture == nil || given == nil else {
+            throw entry.error(
+                "architecture", "stands beside networks, and either says what is measured",
+                remedy: "leave one out")
+        }
+        let names = given ?? (architecture == nil ? ["largest", "smallest"] : [])
+        guard architecture != nil || !names.isEmpty else {
+            throw entry.error("networks", "has no network")
+        }
         return Evaluate(
             arm: try entry.text("arm") ?? stage,
             networks: try names.map { name in
@@ -45,7 +55,8 @@ extension StageParameters {
                 }
             },
             calibrationImages: try entry.integer("calibration_images", in: 1...1_000_000) ?? 2000,
-            untrained: try entry.flag("untrained") == true ? true : nil)
+            untrained: try entry.flag("untrained") == true ? true : nil,
+            architecture: architecture)
     }
 
     /// Returns the network that `name` describes: `largest`, `smallest`, or genes that hold for every layer and stage,

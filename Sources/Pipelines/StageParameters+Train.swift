@@ -15,6 +15,7 @@ extension StageParameters {
         let sampling = try entry.choice("sampling", SamplingWord.self) ?? .random
         let all = sampling == .uniform ? try wholeSpace(entry, space) : nil
         let alone = try entry.flag("alone") ?? false
+        let architecture = try readArchitecture(entry, alone: alone)
         if space.coupling != nil {
             for key in ["kernel_sizes", "expand_ratios"] {
                 guard try entry.integers(key) != nil else { continue }
@@ -72,7 +73,26 @@ extension StageParameters {
             phase: phase, from: from, teacher: teacher, keepRatios: keepRatios,
             checkpointSeconds: try entry.number("checkpoint_seconds", in: 0...86_400),
             newHead: try readNewHead(entry, from: from),
-            validation: try ValidationPlan.read(entry), alone: alone ? true : nil)
+            validation: try ValidationPlan.read(entry), alone: alone ? true : nil,
+            architecture: architecture)
+    }
+
+    /// Returns the source of the network that is trained alone; nil if the phase's genes say which it is. Errors:
+    /// `invalidValue` unless a network is trained alone, and for genes beside it.
+    private static func readArchitecture(_ entry: YAMLReader, alone: Bool) throws -> String? {
+        guard let source = try entry.text("architecture") else { return nil }
+        guard alone else {
+            throw entry.error(
+                "architecture", "is the network of a training alone, and this trains a supernet",
+                remedy: "set alone: true, or leave it out")
+        }
+        for key in ["kernel_sizes", "depths", "expand_ratios", "widths", "resolutions"]
+        where entry.keys.contains(key) {
+            throw entry.error(
+                key, "has no effect: architecture names the network, with its genes and image size",
+                remedy: "leave it out")
+        }
+        return source
     }
 
     /// Returns true if the classifier is replaced, else nil.
@@ -99,11 +119,6 @@ extension StageParameters {
             throw entry.error(
                 "alone", "trains one network in every step",
                 remedy: "leave out subnets and sampling")
-        }
-        guard !entry.keys.contains("validate_every") else {
-            throw entry.error(
-                "validate_every", "measures networks of a supernet, and alone trains no supernet",
-                remedy: "leave it out, and measure the network with kind: evaluate")
         }
         for (key, count) in [
             ("kernel_sizes", phase.kernelSizes.count), ("depths", phase.depths.count),

@@ -44,6 +44,9 @@ public enum StageParameters: Codable, Sendable, Equatable {
         /// Whether the phase trains the single network of its genes as a network of its own, from fresh weights, instead
         /// of a part of a supernet; nil means no.
         var alone: Bool?
+        /// The search stage or the search result whose network the phase trains alone; nil for the network of the
+        /// phase's genes.
+        var architecture: String?
     }
 
     /// Measures the accuracies of many subnets on held-out images.
@@ -149,10 +152,17 @@ public enum StageParameters: Codable, Sendable, Equatable {
             let teacher = stage.training.teacher.map { (ArtifactRole.teacher, ("teacher", $0)) }
             return [(.subnet, ("from", stage.from))] + [teacher].compactMap(\.self)
         }
+        if case .evaluate(let evaluation) = self, let choice = evaluation.architecture {
+            return [(.choice, ("architecture", choice))]
+        }
         guard case .train(let train) = self else { return [] }
         var inputs: [(role: ArtifactRole, key: (key: String, stage: String))] = []
         if let from = train.from { inputs.append((.supernet, ("from", from))) }
         if let teacher = train.teacher { inputs.append((.teacher, ("teacher", teacher))) }
+        if let choice = train.architecture { inputs.append((.choice, ("architecture", choice))) }
+        if let aim = train.validation?.until?.stage {
+            inputs.append((.evaluation, (AccuracyAim.key, aim)))
+        }
         return inputs
     }
 

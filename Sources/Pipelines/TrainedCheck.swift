@@ -45,6 +45,7 @@ struct TrainedCheck {
     }
 
     private func check(_ stage: PipelineDefinition.Stage, _ entry: YAMLReader) throws {
+        try checkLone(stage, entry)
         switch stage.parameters {
         case .train(let train): try check(train, stage, entry)
         case .fineTune(let tuning): try check(tuning, stage, entry)
@@ -62,7 +63,7 @@ struct TrainedCheck {
     }
 
     /// Returns the stage that makes the input `role` of `stage`.
-    private func maker(_ role: ArtifactRole, of stage: PipelineDefinition.Stage?)
+    func maker(_ role: ArtifactRole, of stage: PipelineDefinition.Stage?)
         -> PipelineDefinition.Stage?
     {
         guard case .stage(let name) = stage?.inputs[role] else { return nil }
@@ -71,7 +72,8 @@ struct TrainedCheck {
 
     /// Returns the trained domain of the supernet that the train stage `stage` makes; nil if it is unknown.
     private func trained(_ stage: PipelineDefinition.Stage?) -> TrainedDomain? {
-        guard let stage, case .train(let train) = stage.parameters else { return nil }
+        guard let stage, case .train(let train) = stage.parameters, train.architecture == nil
+        else { return nil }
         guard train.from != nil, train.newHead != true else {
             return TrainStage.trained(train, nil, space)
         }
@@ -100,8 +102,15 @@ struct TrainedCheck {
                 "kernel_transform", "is false, and \(before.name) has trained its matrices",
                 remedy: "write it in every phase with smaller kernels")
         }
+        if let aim = train.validation?.until?.stage,
+            let measuring = maker(.evaluation, of: stage)
+        {
+            try checkAim(aim, measuring, entry)
+        }
         guard train.phase.hasTeacher else { return }
-        try checkTeacher(of: stage, entry, sizes: train.phase.resolutions)
+        // The image size of a network that a search will choose is not known yet.
+        try checkTeacher(
+            of: stage, entry, sizes: train.architecture == nil ? train.phase.resolutions : [])
         if train.from != nil { try checkNormalization(.supernet, of: stage, entry) }
     }
 

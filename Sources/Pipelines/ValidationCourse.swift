@@ -1,5 +1,5 @@
-// The validations of a training: when they are due, and whether the training ends early because they no longer improve.
-// The state is part of every checkpoint, so a resumed training decides alike.
+// The validations of a training: when they are due, and whether the training ends early because they no longer improve,
+// or because an accuracy is reached. The state is part of every checkpoint, so a resumed training decides alike.
 
 import Foundation
 import Training
@@ -19,8 +19,10 @@ struct ValidationPlan: Codable, Sendable, Equatable {
     var images: Int
     /// After how many validations without improvement the phase ends; nil for never.
     var patience: Int?
-    /// What must improve.
+    /// What must improve, or reach an accuracy.
     var measure = Measure.mean
+    /// The accuracy at which the phase ends; nil for none.
+    var until: AccuracyAim?
 
     /// Parses the keys of a train stage; nil without `validate_every`.
     static func read(_ entry: YAMLReader) throws -> ValidationPlan? {
@@ -28,29 +30,35 @@ struct ValidationPlan: Codable, Sendable, Equatable {
         let images = try entry.integer("validate_images", in: 1...10_000_000)
         let patience = try entry.integer("patience", in: 1...10_000)
         let measure = try entry.choice("patience_of", Measure.self)
+        let until = try AccuracyAim.read(entry)
         guard let every else {
             guard
-                let key = ["validate_images", "patience", "patience_of"].first(
+                let key = ["validate_images", "patience", "patience_of", AccuracyAim.key].first(
                     where: entry.keys.contains)
             else { return nil }
             throw entry.error(
                 key, "needs validations, and the stage has none",
                 remedy: "set validate_every: the epochs from one validation to the next")
         }
-        guard measure == nil || patience != nil else {
+        guard measure == nil || patience != nil || until != nil else {
             throw entry.error(
-                "patience_of", "has no effect without patience",
+                "patience_of", "has no effect without patience or \(AccuracyAim.key)",
                 remedy:
                     "set patience: the validations without improvement after which the phase ends")
         }
         return ValidationPlan(
             everyEpochs: every, images: images ?? 5000, patience: patience,
-            measure: measure ?? .mean)
+            measure: measure ?? .mean, until: until)
     }
 
     /// Returns the steps from one validation to the next.
     func interval(stepsPerEpoch: Int) -> Int {
         max(1, Int((everyEpochs * Double(stepsPerEpoch)).rounded()))
+    }
+
+    /// What is measured, in words.
+    var words: String {
+        measure == .mean ? "the mean accuracy" : "the accuracy of the \(measure.rawValue) network"
     }
 }
 
@@ -86,18 +94,25 @@ struct ValidationCourse: Codable, Sendable, Equatable {
         }
     }
 
-    /// Returns why a training of `steps` steps ends early; nil if it goes on, or if all steps are done.
+    /// Returns why a training of `steps` steps ends early; nil if it goes on, or if all steps are done. `plan` has the
+    /// accuracy of an aim that a stage measured.
     func end(_ plan: ValidationPlan, of steps: Int) -> EarlyEnd? {
-        guard let patience = plan.patience, since >= patience, let best, step < steps else {
-            return nil
+        guard let best, step < steps else { return nil }
+        if let record = record(plan), record.isReached {
+            return EarlyEnd(step: step, reason: record.words(plan))
         }
-        let what =
-            plan.measure == .mean
-            ? "the mean accuracy" : "the accuracy of the \(plan.measure.rawValue) network"
+        guard let patience = plan.patience, since >= patience else { return nil }
         return EarlyEnd(
             step: step,
-            reason: "\(what) on held-out images did not improve in \(since) validations: it was"
+            reason:
+                "\(plan.words) on held-out images did not improve in \(since) validations: it was"
                 + String(format: " %.2f %%", 100 * best) + " after step \(bestStep)")
+    }
+
+    /// Returns how far the training is from the accuracy of `plan`; nil if it has none, or before the first validation.
+    func record(_ plan: ValidationPlan) -> AccuracyRecord? {
+        guard let aim = plan.until?.accuracy, let best else { return nil }
+        return AccuracyRecord(aim: aim, isReached: best >= aim, best: best, step: bestStep)
     }
 }
 

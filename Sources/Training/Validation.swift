@@ -1,6 +1,6 @@
-// Measures three subnets of a supernet in training on held-out images: the largest, a middle one and the smallest.
-// Nothing of the training changes: each subnet's batch-norm statistics are calibrated in a copy, and the draws depend
-// only on the seed.
+// Measures three subnets of a supernet in training on held-out images: the largest, a middle one and the smallest; or
+// the only network that is in training. Nothing of the training changes: each network's batch-norm statistics are
+// calibrated in a copy, and the draws depend only on the seed.
 
 import Datasets
 import Foundation
@@ -29,6 +29,8 @@ public final class Validation {
     let configs: [SubnetConfig]
     private let space: SearchSpace
     private let network: Network
+    /// The shape of the only network; nil for a supernet.
+    private let alone: NetworkShape?
     private let data: TrainingData
     private let heldOut: [Int]
     private let seed: UInt64
@@ -54,6 +56,7 @@ public final class Validation {
         self.heldOut = heldOut
         self.seed = seed
         self.network = network
+        alone = nil
         let trained = try space.restricted(to: domain)
         let members: [(member: Member, config: SubnetConfig)] = [
             (.largest, trained.largest), (.middle, trained.middle), (.smallest, trained.smallest),
@@ -62,6 +65,22 @@ public final class Validation {
         configs = members.map(\.config).reduce(into: []) { distinct, config in
             if !distinct.contains(config) { distinct.append(config) }
         }
+    }
+
+    /// Prepares to validate `network`, an extracted network of `space` with the shape `shape` and the genes `config`, on
+    /// the images `heldOut` of the source of `data`. It stands as the largest.
+    public init(
+        alone network: Network, _ shape: NetworkShape, _ config: SubnetConfig,
+        of space: SearchSpace, data: TrainingData, heldOut: [Int], seed: UInt64
+    ) {
+        self.space = space
+        self.data = data
+        self.heldOut = heldOut
+        self.seed = seed
+        self.network = network
+        alone = shape
+        members = [(.largest, config)]
+        configs = [config]
     }
 
     /// Calibrates and measures each subnet with the network's current weights; equal subnets are measured once.
@@ -76,7 +95,7 @@ public final class Validation {
             let evaluator = Evaluator(
                 network.sharing(on: network.engine),
                 calibrationBatch: Self.calibrationBatch(config.resolution))
-            let shape = try NetworkShape(space, config)
+            let shape = try alone ?? NetworkShape(space, config)
             let calibrated = try evaluator.calibrate(
                 [shape], data: data, count: Self.calibrationImages, seed: seed
             ) { try tell(0.5 * $0) }

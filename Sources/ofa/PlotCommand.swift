@@ -1,4 +1,5 @@
-// `ofa plot`: draws how the stages of a run trained, from the metrics that its jobs recorded.
+// `ofa plot`: draws how the stages of a run trained, from the metrics that its jobs recorded. PlotSavingsCommand.swift
+// draws what its supernet saved.
 
 import ArgumentParser
 import Foundation
@@ -10,13 +11,15 @@ import Pipelines
 struct PlotCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
-        commandName: "plot", abstract: "Plots: how the stages of a run trained.",
+        commandName: "plot",
+        abstract: "Plots: how the stages of a run trained, and what its supernet saved.",
         discussion: """
             Example:
               ofa plot training 3 -o training.svg
               ofa plot training --csv -o -
+              ofa plot savings 3 -o savings.svg
             """,
-        subcommands: [PlotTraining.self])
+        subcommands: [PlotTraining.self, PlotSavings.self])
 }
 
 /// Draws the training of a run, or writes it as a table.

@@ -30,6 +30,11 @@ enum ReportPrinter {
         if let comparison = report.comparison {
             for content in comparison.tables { try show(content) }
         }
+        if let savings = report.savings {
+            try Output.line()
+            try Output.line("What one supernet saved")
+            for content in savings.tables { try show(content) }
+        }
         for problem in report.problems where problem.state == .failed {
             try Output.line("\(problem.stage) failed: \(problem.reason)")
         }
@@ -47,7 +52,7 @@ enum ReportPrinter {
                 + " ofa cost explain shows their derivation")
     }
 
-    /// Prints one table of a comparison of ways of training.
+    /// Prints one table of a comparison of ways of training, or of what a supernet saved.
     private static func show(_ content: ArmComparison.Table) throws {
         var table = Table(
             columns: content.head.enumerated().map { place, title in

@@ -99,4 +99,58 @@ import Testing
             try TinyPipeline.supernets(one.connection) == TinyPipeline.supernets(other.connection))
         #expect(try other.attempts(of: job(other).id).map(\.outcome) == [.lost, .completed])
     }
+
+    /// The mean accuracy of every validation of a stage, by step.
+    private func means(_ queue: JobQueue) throws -> [(step: Int, accuracy: Double)] {
+        let curve = try #require(
+            try queue.trainingCurves(run: try job(queue).runID, points: 10_000).last)
+        return Dictionary(grouping: curve.validations, by: \.step).map { step, all in
+            (step, all.map(\.accuracy).reduce(0, +) / Double(all.count))
+        }.sorted { $0.step < $1.step }
+    }
+
+    @Test(
+        "a phase ends at the first validation that has its accuracy, with the same bits if it was killed before"
+    )
+    func accuracy() throws {
+        func pipeline(_ more: String) throws -> TinyPipeline {
+            try TinyPipeline(keys: "validate_every: 0.1\n    validate_images: 80" + more)
+        }
+        // What the phase reaches without the key; the validations change no bit of it.
+        let open = try TemporaryDatabase(), whole = try pipeline("")
+        let first = try CommandRun(
+            ["run", whole.path], environment: whole.environment(open.url))
+        try #require(first.status == 0, "\(first.errors)")
+        let course = try means(JobQueue(try open.connect()))
+        #expect(course.count == 100)
+        // An accuracy between the best before and that of a later validation.
+        var best = 0.0, aim: (step: Int, accuracy: Double)?
+        for one in course {
+            if one.accuracy > best + 1e-6, one.step >= 60, aim == nil {
+                aim = (one.step, (best + one.accuracy) / 2)
+            }
+            best = max(best, one.accuracy)
+        }
+        let found = try #require(aim, "no validation after step 60 was the best so far")
+        let aimed = try pipeline("\n    until_accuracy: \(found.accuracy)")
+        let calm = try TemporaryDatabase(), database = try TemporaryDatabase()
+        let undisturbed = try CommandRun(
+            ["run", aimed.path], environment: aimed.environment(calm.url))
+        try #require(undisturbed.status == 0, "\(undisturbed.errors)")
+        let killed = try aimed.start(database.url)
+        try aimed.wait(until: 0.1, killed, database.url)
+        killed.killNow()
+        let again = try CommandRun(
+            ["run", aimed.path], environment: aimed.environment(database.url))
+        try #require(again.status == 0, "\(again.errors)")
+        let (one, other) = (JobQueue(try calm.connect()), JobQueue(try database.connect()))
+        let results = try [one, other].map { try $0.job(job($0).id).result ?? "" }
+        #expect(results[0] == results[1] && results[0].contains(#""isReached":true"#))
+        #expect(results[0].contains(#""steps":\#(found.step)"#), "\(results[0])")
+        #expect(
+            try TinyPipeline.supernets(one.connection) == TinyPipeline.supernets(other.connection))
+        #expect(try other.attempts(of: job(other).id).map(\.outcome) == [.lost, .completed])
+        let log = try one.log(of: job(one).id).map(\.line)
+        #expect(log.contains { $0.hasPrefix("ended after step \(found.step): the mean accuracy") })
+    }
 }

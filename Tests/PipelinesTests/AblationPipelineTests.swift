@@ -208,7 +208,6 @@ import Training
         #expect(message("resolutions: [20, 28]").contains("stages.t.resolutions has 2 values"))
         #expect(message("subnets: 2").contains("stages.t.alone trains one network in every step"))
         #expect(message("sampling: uniform").contains("stages.t."))
-        #expect(message("validate_every: 1").contains("stages.t.validate_every measures networks"))
         #expect(
             message("kernel_transform: false").contains("stages.t.kernel_transform has no effect"))
         #expect(

@@ -56,6 +56,50 @@ import Testing
         }
     }
 
+    @Test("a phase ends after the first validation that has its accuracy, and says so")
+    func accuracy() throws {
+        var course = ValidationCourse()
+        let plan = ValidationPlan(
+            everyEpochs: 1, images: 10, patience: 2, measure: .largest,
+            until: AccuracyAim(accuracy: 0.6))
+        #expect(course.record(plan) == nil)
+        for (step, accuracy) in [(10, 0.3), (20, 0.59)] {
+            course.note(accuracy, step)
+            #expect(course.end(plan, of: 100) == nil)
+        }
+        #expect(
+            course.record(plan) == AccuracyRecord(aim: 0.6, isReached: false, best: 0.59, step: 20))
+        course.note(0.6, 30)
+        let end = try #require(course.end(plan, of: 100))
+        #expect(end.step == 30)
+        #expect(
+            end.reason
+                == "the accuracy of the largest network on held-out images was 60.00 % after step 30, and 60.00 % was the aim"
+        )
+        let text = try JSONText.encode(course)
+        let restored = try JSONText.decode(ValidationCourse.self, from: text, what: "t")
+        #expect(restored.end(plan, of: 100) == end)
+        // After the last step nothing ends early, and the accuracy is reached all the same.
+        #expect(course.end(plan, of: 30) == nil && course.record(plan)?.isReached == true)
+    }
+
+    @Test("an accuracy that is not reached is told with the best one; patience still ends a phase")
+    func missed() throws {
+        var course = ValidationCourse()
+        let plan = ValidationPlan(
+            everyEpochs: 1, images: 10, patience: 2, until: AccuracyAim(accuracy: 0.9))
+        for (step, accuracy) in [(10, 0.5), (20, 0.4), (30, 0.45)] { course.note(accuracy, step) }
+        #expect(course.end(plan, of: 100)?.reason.contains("did not improve in 2") == true)
+        let record = try #require(course.record(plan))
+        #expect(
+            record.words(plan)
+                == "the mean accuracy on held-out images did not reach 90.00 %: at best it was 50.00 %, after step 10"
+        )
+        // Without the accuracy that another stage measures there is nothing to compare with.
+        let open = ValidationPlan(everyEpochs: 1, images: 10, until: AccuracyAim(stage: "cut"))
+        #expect(course.record(open) == nil && course.end(open, of: 100) == nil)
+    }
+
     private func train(_ keys: String) throws -> StageParameters.Train {
         let text = """
             name: small
@@ -87,10 +131,17 @@ import Testing
                 == ValidationPlan(everyEpochs: 1, images: 200, patience: 3, measure: .smallest))
         let text = try JSONText.encode(full)
         #expect(try JSONText.decode(ValidationPlan.self, from: text, what: "t") == full)
+        #expect(!text.contains("until"))
+        let aimed = try #require(
+            try train("validate_every: 1, until_accuracy: 0.91, patience_of: largest").validation)
+        #expect(aimed.until == AccuracyAim(accuracy: 0.91) && aimed.measure == .largest)
+        #expect(aimed.patience == nil)
         for (wrong, key) in [
             ("patience: 2", "patience needs validations"),
             ("validate_images: 10", "validate_images needs validations"),
             ("validate_every: 1, patience_of: mean", "patience_of has no effect without patience"),
+            ("until_accuracy: 0.9", "until_accuracy needs validations"),
+            ("validate_every: 1, until_accuracy: 91", "until_accuracy"),
             ("validate_every: 0", "validate_every"),
             ("validate_every: 1, patience: 0", "patience"),
             ("validate_every: 1, patience: 1, patience_of: worst", "patience_of"),

@@ -87,6 +87,36 @@ import Testing
         #expect(try validation(trainer, fixture, phase).configs.count == 1)
     }
 
+    @Test(
+        "a network that is trained alone is the only one that is measured, and nothing of it changes"
+    )
+    func alone() throws {
+        let fixture = try TrainingFixture(), space = fixture.space, data = fixture.data
+        let phase = fixture.phase(epochs: 1), supernet = try fixture.network()
+        let place = try NetworkShape(space, space.smallest)
+        let (network, shape) = Network.alone(
+            supernet.extract(place, statistics: supernet.weights.statistics), place,
+            engine: supernet.engine)
+        var single = phase
+        (single.subnets, single.resolutions) = (1, [space.smallest.resolution])
+        let trainer = try Trainer(
+            network, of: space, phase: single, teacher: nil, data: data, seed: 2, alone: shape)
+        while !trainer.isFinished { _ = try trainer.trainStep() }
+        let validation = Validation(
+            alone: network, shape, space.smallest, of: space, data: data, heldOut: fixture.heldOut,
+            seed: 3)
+        let before = trainer.state.arrays.map(\.values)
+        let measured = try validation.measure()
+        #expect(trainer.state.arrays.map(\.values) == before)
+        #expect(measured.map(\.member) == [.largest])
+        #expect(measured[0].config == space.smallest)
+        let evaluator = Evaluator(network.sharing(on: network.engine))
+        let statistics = try evaluator.calibrate(shape, data: data, seed: 3)
+        let expected = try evaluator.measure(
+            shape, statistics: statistics, loader: data.loader, images: fixture.heldOut)
+        #expect(measured[0].result == expected)
+    }
+
     @Test("a calibration batch has as many pixels at any size above 64, and at least 25 images")
     func batches() {
         #expect([20, 64].map(Validation.calibrationBatch) == [200, 200])

@@ -36,7 +36,7 @@ public struct ReportPage: Sendable {
         lines += problems
         if report.networks.count > 1 { lines += overview }
         for row in report.networks { lines += ReportCard(row, source: report.source).lines }
-        lines += ends + comparison + classes + costs + ["</main>", "</body>", "</html>"]
+        lines += ends + comparison + savings + classes + costs + ["</main>", "</body>", "</html>"]
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -101,17 +101,29 @@ public struct ReportPage: Sendable {
             + Self.table(["Network", "Test images", "MACs", "Parameters"], rows) + ["</section>"]
     }
 
-    /// The table and the plot of the run's ways of training.
-    private var comparison: [String] {
-        guard let comparison = report.comparison else { return [] }
-        let tables = comparison.tables.flatMap { table in
+    /// Returns tables with their titles and notes.
+    private static func shown(_ tables: [ArmComparison.Table]) -> [String] {
+        tables.flatMap { table in
             ["<h3>\(ReportText.safe(table.title))</h3>"]
                 + Self.table(
                     table.head.map { ReportText.safe($0) },
                     table.rows.map { $0.map { ReportText.safe($0) } })
                 + ["<p class=\"note\">\(ReportText.safe(table.note))</p>"]
         }
-        return ["<section>", "<h2>Ways of training</h2>"] + tables
+    }
+
+    /// The tables and the plot of what one supernet saved.
+    private var savings: [String] {
+        guard let savings = report.savings else { return [] }
+        let plots = [FrontPlot.Size.wide, .narrow].compactMap { SavingsPlot(savings, $0)?.svg }
+        return ["<section>", "<h2>What one supernet saved</h2>"] + Self.shown(savings.tables)
+            + (plots.isEmpty ? [] : ["<figure>"] + plots + ["</figure>"]) + ["</section>"]
+    }
+
+    /// The table and the plot of the run's ways of training.
+    private var comparison: [String] {
+        guard let comparison = report.comparison else { return [] }
+        return ["<section>", "<h2>Ways of training</h2>"] + Self.shown(comparison.tables)
             + [
                 "<figure>", ArmsPlot(comparison).svg, ArmsPlot(comparison, .narrow).svg,
                 "</figure>", "</section>",

@@ -41,7 +41,8 @@ enum EvaluateStage {
     static func run(_ context: StageContext, _ parameters: StageParameters.Evaluate) throws
         -> StageOutput
     {
-        if parameters.untrained != true { try check(parameters, context) }
+        let asked = try networks(parameters, context)
+        if parameters.untrained != true { try check(asked, context) }
         let images = try context.trainingImages(
             normalization: try context.supernetNormalization())
         let source = try context.images(.testImages).source
@@ -52,11 +53,11 @@ enum EvaluateStage {
         let count = min(parameters.calibrationImages, images.data.images.count)
         var done = 0
         // Networks of the same image size share batches.
-        let sizes = Dictionary(grouping: parameters.networks, by: \.arch.resolution)
+        let sizes = Dictionary(grouping: asked, by: \.arch.resolution)
         var measured: [String: ArmEvaluation.Network] = [:]
         for (_, networks) in sizes.sorted(by: { $0.key < $1.key }) {
-            let first = Double(done) / Double(parameters.networks.count)
-            let part = Double(networks.count) / Double(parameters.networks.count)
+            let first = Double(done) / Double(asked.count)
+            let part = Double(networks.count) / Double(asked.count)
             func report(_ share: Double) throws {
                 try context.job.stopIfAsked()
                 context.job.progress(
@@ -89,7 +90,7 @@ enum EvaluateStage {
         let evaluation = ArmEvaluation(
             arm: parameters.arm, seed: context.arguments.seed,
             netEpochs: history.netEpochs, testImages: source.count,
-            networks: parameters.networks.compactMap { measured[$0.name] },
+            networks: asked.compactMap { measured[$0.name] },
             heldOutImages: images.heldOut.isEmpty ? nil : images.heldOut.count,
             steps: history.allSteps)
         let digest = try context.put(
@@ -106,12 +107,29 @@ enum EvaluateStage {
     /// Returns nil for a loss that is not finite, which JSON cannot express.
     private static func finite(_ loss: Double) -> Double? { loss.isFinite ? loss : nil }
 
+    /// Returns the networks to measure: those of the pipeline file, or the one that a search chose.
+    private static func networks(
+        _ parameters: StageParameters.Evaluate, _ context: StageContext
+    ) throws -> [StageParameters.Evaluate.Network] {
+        guard parameters.architecture != nil else { return parameters.networks }
+        let chosen = try context.chosenNetwork()
+        return [StageParameters.Evaluate.Network(name: chosen.device, arch: chosen.config)]
+    }
+
     /// Throws `mismatch` for a network that the supernet was not trained for.
-    private static func check(_ parameters: StageParameters.Evaluate, _ context: StageContext)
-        throws
-    {
+    private static func check(
+        _ networks: [StageParameters.Evaluate.Network], _ context: StageContext
+    ) throws {
+        if let only = try context.loneNetwork() {
+            guard let other = networks.first(where: { $0.arch != only }) else { return }
+            throw PipelineError(
+                .mismatch,
+                "stage \(context.arguments.stage) measures \(other.name), and its supernet has only the network that was"
+                    + " trained alone: \(try JSONText.encode(only))",
+                remedy: "set untrained: true to measure it nevertheless")
+        }
         let trained = try context.trainedDomain()
-        for one in parameters.networks {
+        for one in networks {
             guard let gene = trained.outside(one.arch, in: context.space) else { continue }
             throw PipelineError(
                 .mismatch,

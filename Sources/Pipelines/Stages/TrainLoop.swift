@@ -25,7 +25,8 @@ struct TrainLoop {
     private let phase: TrainingPhase
     /// The plan and the networks of validations; nil without validations.
     private let validation: (plan: ValidationPlan, networks: Validation)?
-    private var course: ValidationCourse
+    /// The validations so far.
+    private(set) var course: ValidationCourse
     /// The share of the stage's work that this training is.
     private let share: Double
     private let segments: () -> [TrainStage.Segment]

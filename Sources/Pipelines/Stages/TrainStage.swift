@@ -60,13 +60,24 @@ enum TrainStage {
         let steps: Int
         /// Why the phase ended early; nil if all steps were done.
         let earlyEnd: EarlyEnd?
+        /// How near the phase came to the accuracy at which it was to end; nil without one.
+        var aim: AccuracyRecord?
     }
 
-    static func run(_ context: StageContext, _ parameters: StageParameters.Train) throws
+    /// A network that is trained alone.
+    private struct Single {
+        let network: Network
+        /// Its shape with blocks numbered without gaps, and its shape in the supernet that it is stored in.
+        let shape, place: NetworkShape
+        let config: SubnetConfig
+    }
+
+    static func run(_ context: StageContext, _ given: StageParameters.Train) throws
         -> StageOutput
     {
+        let images = try images(context, given)
+        let (parameters, chosen) = try completed(given, images, context)
         var phase = parameters.phase
-        let images = try images(context, parameters)
         let engine = try context.engine()
         let weights =
             parameters.from == nil
@@ -81,41 +92,42 @@ enum TrainStage {
                 weights, of: context.space,
                 keepingRatios: parameters.keepRatios ?? keptRatios(before, context.space))
         }
-        let single = parameters.alone == true ? try single(phase, context, engine) : nil
+        let single =
+            parameters.alone == true ? try single(phase, chosen, context, engine) : nil
         let trainer = try Trainer(
             try single?.network ?? Network(supernet: weights, of: context.space, engine: engine),
             of: context.space,
             phase: phase, teacher: try context.teacher(of: phase, images, engine: engine),
             data: images.data,
             seed: context.arguments.stageSeed, alone: single?.shape)
-        let domain = trained(parameters, before, context.space)
+        let domain =
+            try chosen.map { try TrainedDomain(covering: [$0], of: context.space) }
+            ?? trained(parameters, before, context.space)
         let (earlier, course) = try resume(trainer, context)
+        let precision = phase.precision
+        func segments() -> [Segment] {
+            Segment.appending(trainer.step, on: engine, precision: precision, to: earlier)
+        }
         var loop = try TrainLoop(
             trainer, context, parameters,
-            validation: try validation(trainer, context, parameters, domain, images),
-            course: course ?? ValidationCourse()
-        ) {
-            Segment.appending(trainer.step, on: engine, precision: phase.precision, to: earlier)
-        }
+            validation: try validation(trainer, single, context, parameters, domain, images),
+            course: course ?? ValidationCourse(), segments: segments)
         let early = try loop.run()
-        if let early { context.job.log("ended after step \(early.step): \(early.reason)") }
+        let aim = tell(early, loop.course, parameters.validation, context)
         try trainer.checkFinite()
         if let single { weights.insert(single.network.weights, as: single.place) }
-        let segments = Segment.told(
-            Segment.appending(
-                trainer.step, on: engine, precision: phase.precision, to: earlier), context)
         let metadata = SupernetMetadata(
             space: context.space.name, phase: phase.name, steps: trainer.step,
             skippedSteps: trainer.skipped,
             normalization: images.normalization, instructionSet: engine.instructionSet.description,
             blasCore: BLASCore.current, threads: engine.threads,
-            trained: domain, segments: segments,
+            trained: domain, segments: Segment.told(segments(), context),
             augmentation: phase.augmentation, definition: context.space,
             gradientNorm: trainer.gradientNorm.isFinite ? trainer.gradientNorm : nil,
             kernelTransform: phase.kernelTransform == false ? false : nil,
             netEpochs: TrainingHistory.sum(history, \.netEpochs, own: trainer.netEpochs),
             allSteps: TrainingHistory.sum(history, \.allSteps, own: trainer.step),
-            precision: phase.precision, alone: parameters.alone)
+            precision: precision, alone: parameters.alone, architecture: chosen, aim: aim)
         let digest = try context.put(
             try weights.safetensors(metadata: ["space": context.space.name]), as: .supernet)
         var output = try StageOutput(
@@ -125,24 +137,51 @@ enum TrainStage {
                     digest: digest,
                     metadata: metadata)
             ],
-            result: Result(steps: trainer.step, earlyEnd: early))
+            result: Result(steps: trainer.step, earlyEnd: early, aim: aim))
         output.rows = loop.unsaved
         return output
     }
 
-    /// Returns the network of the phase's genes with fresh weights of its own, its shape with blocks numbered without
-    /// gaps, and its shape in the supernet that it is stored in. The rest of that supernet has its initial values, and
-    /// its trained domain is this network alone.
+    /// Returns the parameters with what other stages found: the image size of the network that a search chose, and the
+    /// accuracy at which the phase ends. Also returns the chosen network.
+    private static func completed(
+        _ given: StageParameters.Train, _ images: TrainingImages, _ context: StageContext
+    ) throws -> (parameters: StageParameters.Train, chosen: SubnetConfig?) {
+        var parameters = given
+        parameters.validation = try context.withAim(
+            given.validation, heldOut: images.heldOut.count)
+        guard given.architecture != nil else { return (parameters, nil) }
+        let chosen = try context.chosenNetwork().config
+        parameters.phase.resolutions = [chosen.resolution]
+        return (parameters, chosen)
+    }
+
+    /// Logs why the training ended early, and an accuracy that it did not reach. Returns how near it came to the accuracy
+    /// at which it was to end; nil without one.
+    private static func tell(
+        _ early: EarlyEnd?, _ course: ValidationCourse, _ plan: ValidationPlan?,
+        _ context: StageContext
+    ) -> AccuracyRecord? {
+        if let early { context.job.log("ended after step \(early.step): \(early.reason)") }
+        guard let plan, let record = course.record(plan) else { return nil }
+        if early == nil { context.job.log(record.words(plan)) }
+        return record
+    }
+
+    /// Returns the network `chosen`, or that of the phase's genes, with fresh weights of its own. The rest of the
+    /// supernet that it is stored in has its initial values, and the supernet's trained domain is this network alone.
     private static func single(
-        _ phase: TrainingPhase, _ context: StageContext, _ engine: CPUEngine
-    ) throws -> (network: Network, shape: NetworkShape, place: NetworkShape) {
+        _ phase: TrainingPhase, _ chosen: SubnetConfig?, _ context: StageContext,
+        _ engine: CPUEngine
+    ) throws -> Single {
         let space = context.space
-        let config = try space.restricted(to: phase.domain(in: space)).largest
-        let place = try NetworkShape(space, space.canonical(config))
+        let config = space.canonical(
+            try chosen ?? space.restricted(to: phase.domain(in: space)).largest)
+        let place = try NetworkShape(space, config)
         let weights = Weights(
             ParameterLayout(place, naming: .extracted), seed: context.arguments.seed, in: engine)
         let (network, shape) = Network.alone(weights, place, engine: engine)
-        return (network, shape, place)
+        return Single(network: network, shape: shape, place: place, config: config)
     }
 
     /// Returns the images to train on. Errors: `invalidValue` if they are fewer than a batch; `mismatch` if the
@@ -176,8 +215,8 @@ enum TrainStage {
     /// Returns the validation that the stage's parameters ask for; nil if they ask for none. Errors: `missingInput` if no
     /// image is held out.
     private static func validation(
-        _ trainer: Trainer, _ context: StageContext, _ parameters: StageParameters.Train,
-        _ domain: TrainedDomain, _ images: TrainingImages
+        _ trainer: Trainer, _ single: Single?, _ context: StageContext,
+        _ parameters: StageParameters.Train, _ domain: TrainedDomain, _ images: TrainingImages
     ) throws -> Validation? {
         guard let plan = parameters.validation else { return nil }
         guard !images.heldOut.isEmpty else {
@@ -186,9 +225,15 @@ enum TrainStage {
                 "stage \(context.arguments.stage): validate_every needs held-out images, and none are held out",
                 remedy: "raise held_out of the data set's stage, or leave validate_every out")
         }
+        let heldOut = Array(images.heldOut.prefix(plan.images)), seed = context.arguments.seed
+        if let single {
+            return Validation(
+                alone: single.network, single.shape, single.config, of: context.space,
+                data: images.data, heldOut: heldOut, seed: seed)
+        }
         return try Validation(
             trainer.network, of: context.space, domain: domain, data: images.data,
-            heldOut: Array(images.heldOut.prefix(plan.images)), seed: context.arguments.seed)
+            heldOut: heldOut, seed: seed)
     }
 
     /// Returns the supernet's trained domain after the phase: the union of `before` and the phase's domain. With fresh
