@@ -983,7 +983,8 @@ begin
       and (select true from ofa.run_hold where run_hold.run_id = any (array[live.run_id])) is null
     order by job_id for update skip locked
   )
-  update ofa.live set due_at = greatest(ofa.now(), job.not_before) from free, ofa.job
+  update ofa.live set due_at = greatest(ofa.now(), job.not_before,
+    (select starts_at from ofa.deferral where deferral.run_id = any (array[live.run_id]))) from free, ofa.job
   where live.job_id = any (array[free.job_id]) and live.state in ('scheduled', 'retryable') and live.due_at = ofa.never()
     and job.month = live.month and job.id = any (array[live.job_id]);
 end
@@ -1067,11 +1068,15 @@ declare
   -- Jobs of a held run wait for ofa.never().
   v_held boolean := exists (
     select from ofa.job join ofa.run_hold on run_hold.run_id = job.run_id where job.id = p_jobs[1]);
+  -- NULL unless the run is deferred.
+  v_start timestamptz := (
+    select deferral.starts_at from ofa.job join ofa.deferral on deferral.run_id = job.run_id where job.id = p_jobs[1]);
 begin
   insert into ofa.live (job_id, month, run_id, group_id, account_id, lane_id, max_attempts, max_crashes, state, due_at)
   select job.id, job.month, job.run_id, job.group_id, job.account_id, job.lane_id, job.max_attempts, job.max_crashes,
-    case when v_held or job.not_before > ofa.now() then 'scheduled' else 'available' end,
-    case when v_held then ofa.never() when job.not_before > ofa.now() then job.not_before end
+    case when v_held or greatest(job.not_before, v_start) > ofa.now() then 'scheduled' else 'available' end,
+    case when v_held then ofa.never()
+      when greatest(job.not_before, v_start) > ofa.now() then greatest(job.not_before, v_start) end
   from unnest(p_jobs) with ordinality as picked (id, place)
   join ofa.job on job.month = v_month and job.id = any (array[picked.id])
   where (select true from ofa.outcome where outcome.month = v_month and outcome.job_id = job.id) is null
@@ -1767,6 +1772,45 @@ begin
 end
 $$;
 
+-- Name: add_forecast(text, text, text, bigint, text, text); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.add_forecast(p_zone text, p_type text, p_signal text, p_issued_us bigint, p_source text, p_licence text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_forecast bigint;
+begin
+  perform pg_advisory_xact_lock(7316291046);
+  insert into ofa.forecast (zone, type, signal, issued_at, source, licence)
+  values (p_zone, p_type, p_signal, ofa.time(p_issued_us), p_source, p_licence) returning id into v_forecast;
+  return v_forecast;
+end
+$$;
+
+-- Name: add_forecast_hours(bigint, bigint[], double precision[], double precision[], double precision[]); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.add_forecast_hours(p_forecast bigint, p_from_us bigint[], p_values double precision[], p_lows double precision[], p_highs double precision[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_place int;
+begin
+  if not exists (select from ofa.forecast where id = p_forecast and xmin = pg_current_xact_id()::xid) then
+    raise exception 'forecast % is complete', p_forecast using errcode = 'restrict_violation';
+  end if;
+  select coalesce(min(place), 0) into v_place from (
+    select place, from_us, row_number() over (partition by from_us order by place) as times
+    from unnest(p_from_us) with ordinality as one (from_us, place)) as given
+  where times > 1 or exists (
+    select from ofa.forecast_hour where forecast_id = p_forecast and hour = ofa.time(given.from_us));
+  if v_place > 0 then return v_place; end if;
+  insert into ofa.forecast_hour (forecast_id, hour, value, low, high)
+  select p_forecast, ofa.time(from_us), value, low, high
+  from unnest(p_from_us, p_values, p_lows, p_highs) as one (from_us, value, low, high);
+  return 0;
+end
+$$;
+
 -- Name: add_group(bigint, text, bigint, integer, text, integer, text); Type: FUNCTION
 CREATE FUNCTION ofa_api_1.add_group(p_run bigint, p_stage text, p_owner_job bigint, p_needs integer, p_rule text, p_quorum integer, p_on_bad text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2178,6 +2222,23 @@ begin
 end
 $$;
 
+-- Name: defer_run(bigint, text, bigint, bigint, double precision); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.defer_run(p_run bigint, p_zone text, p_earliest_us bigint, p_deadline_us bigint, p_seconds double precision) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform pg_advisory_xact_lock_shared(7316291046);
+  insert into ofa.deferral (run_id, zone, earliest, deadline, seconds, starts_at)
+  select id, p_zone, ofa.time(p_earliest_us), ofa.time(p_deadline_us), p_seconds, ofa.never() from ofa.run
+  where id = p_run and state = 'running' and xmin = pg_current_xact_id()::xid;
+  if not found then return false; end if;
+  update ofa.live set state = 'scheduled', due_at = ofa.never()
+  where run_id = any (array[p_run]) and state in ('available', 'scheduled');
+  return true;
+end
+$$;
+
 -- Name: drop_checkpoints(bigint); Type: FUNCTION
 CREATE FUNCTION ofa_api_1.drop_checkpoints(p_job bigint) RETURNS SETOF bytea
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2473,6 +2534,37 @@ CREATE FUNCTION ofa_api_1.pause_queue(p_name text) RETURNS void
     AS $$
 begin
   insert into ofa.paused_queue (name, paused_at) values (p_name, ofa.now()) on conflict (name) do nothing;
+end
+$$;
+
+-- Name: plan_start(bigint, integer, bigint, bigint, text); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.plan_start(p_run bigint, p_plans integer, p_starts_us bigint, p_forecast bigint, p_plan text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_jobs bigint[];
+begin
+  -- The run's lock keeps its jobs from becoming available or cancelled meanwhile.
+  perform from ofa.run where id = p_run and state = 'running' for no key update;
+  if not found then return false; end if;
+  v_jobs := array(
+    select job_id from ofa.live where run_id = any (array[p_run]) and state = 'scheduled'
+    order by job_id for update skip locked);
+  if exists (select from ofa.live where run_id = any (array[p_run]) and state <> 'running' and job_id <> all (v_jobs))
+    or exists (select from ofa.live where run_id = any (array[p_run]) and state = 'running')
+  then return false; end if;
+  -- Before its start no job is promoted (ofa.promote), so what is locked stays scheduled. The clock is read after the locks.
+  update ofa.deferral set starts_at = ofa.time(p_starts_us), plans = plans + 1, planned_at = ofa.now(),
+    forecast_id = p_forecast, plan = p_plan::json
+  where run_id = p_run and plans = p_plans and starts_at > ofa.now() + (clock_timestamp() - statement_timestamp());
+  if not found then return false; end if;
+  -- Jobs of a held run wait for ofa.never(); ofa.hold_jobs gives them their due time.
+  update ofa.live set due_at = greatest(ofa.time(p_starts_us), job.not_before) from ofa.job
+  where live.job_id = any (v_jobs) and live.state = 'scheduled'
+    and job.month = live.month and job.id = any (array[live.job_id])
+    and not exists (select from ofa.run_hold where run_id = p_run);
+  return true;
 end
 $$;
 
@@ -3313,6 +3405,24 @@ UNION ALL
     energy_hour.share_ns
    FROM ofa.energy_hour;
 
+-- Name: deferral; Type: TABLE
+CREATE TABLE ofa.deferral (
+    run_id bigint NOT NULL,
+    zone text NOT NULL,
+    asked_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
+    earliest timestamp with time zone,
+    deadline timestamp with time zone NOT NULL,
+    seconds double precision,
+    starts_at timestamp with time zone NOT NULL,
+    plans integer DEFAULT 0 NOT NULL,
+    planned_at timestamp with time zone,
+    forecast_id bigint,
+    plan json,
+    CONSTRAINT deferral_check CHECK ((deadline > earliest)),
+    CONSTRAINT deferral_seconds_check CHECK (((seconds > (0)::double precision) AND (seconds < ('1000000000'::numeric)::double precision)))
+)
+WITH (fillfactor='50');
+
 -- Name: device; Type: TABLE
 CREATE TABLE ofa.device (
     name text NOT NULL,
@@ -3424,6 +3534,44 @@ CREATE TABLE ofa.factor_set (
     note text NOT NULL,
     created_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
     CONSTRAINT factor_set_version_check CHECK ((version > 0))
+);
+
+-- Name: forecast; Type: TABLE
+CREATE TABLE ofa.forecast (
+    id bigint NOT NULL,
+    zone text NOT NULL,
+    type text NOT NULL,
+    signal text NOT NULL,
+    issued_at timestamp with time zone NOT NULL,
+    source text NOT NULL,
+    licence text NOT NULL,
+    imported_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
+    CONSTRAINT forecast_signal_check CHECK ((signal = ANY (ARRAY['average'::text, 'marginal'::text]))),
+    CONSTRAINT forecast_type_check CHECK ((type = ANY (ARRAY['lifecycle'::text, 'direct'::text]))),
+    CONSTRAINT forecast_zone_check CHECK (((zone <> ''::text) AND (octet_length(zone) <= 1024)))
+);
+
+-- Name: forecast_hour; Type: TABLE
+CREATE TABLE ofa.forecast_hour (
+    forecast_id bigint NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    value double precision NOT NULL,
+    low double precision NOT NULL,
+    high double precision NOT NULL,
+    CONSTRAINT forecast_hour_check CHECK (((low >= (0)::double precision) AND (low <= value))),
+    CONSTRAINT forecast_hour_check1 CHECK (((high >= value) AND (high <= ('1000000'::numeric)::double precision))),
+    CONSTRAINT forecast_hour_hour_check CHECK (((date_trunc('hour'::text, (hour AT TIME ZONE 'UTC'::text)) = (hour AT TIME ZONE 'UTC'::text)) AND isfinite(hour))),
+    CONSTRAINT forecast_hour_value_check CHECK ((value >= (0)::double precision))
+);
+
+-- Name: forecast_id_seq; Type: SEQUENCE
+ALTER TABLE ofa.forecast ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ofa.forecast_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 
 -- Name: group_edge; Type: TABLE
@@ -4201,6 +4349,10 @@ ALTER TABLE ONLY ofa.checkpoint
 ALTER TABLE ONLY ofa.closed_month
     ADD CONSTRAINT closed_month_pkey PRIMARY KEY (month);
 
+-- Name: deferral deferral_pkey; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.deferral
+    ADD CONSTRAINT deferral_pkey PRIMARY KEY (run_id);
+
 -- Name: device device_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.device
     ADD CONSTRAINT device_pkey PRIMARY KEY (name);
@@ -4228,6 +4380,14 @@ ALTER TABLE ONLY ofa.factor
 -- Name: factor_set factor_set_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.factor_set
     ADD CONSTRAINT factor_set_pkey PRIMARY KEY (version);
+
+-- Name: forecast_hour forecast_hour_pkey; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.forecast_hour
+    ADD CONSTRAINT forecast_hour_pkey PRIMARY KEY (forecast_id, hour);
+
+-- Name: forecast forecast_pkey; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.forecast
+    ADD CONSTRAINT forecast_pkey PRIMARY KEY (id);
 
 -- Name: host host_identity_key; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.host
@@ -4387,6 +4547,9 @@ CREATE UNIQUE INDEX budget_of_run ON ofa.budget USING btree (run_id) WHERE ((lif
 -- Name: checkpoint_digest; Type: INDEX
 CREATE INDEX checkpoint_digest ON ofa.checkpoint USING btree (digest) WHERE (digest IS NOT NULL);
 
+-- Name: deferral_of_start; Type: INDEX
+CREATE INDEX deferral_of_start ON ofa.deferral USING btree (starts_at);
+
 -- Name: energy_hour_of_hour; Type: INDEX
 CREATE INDEX energy_hour_of_hour ON ofa.energy_hour USING brin (hour) WITH (pages_per_range='16');
 
@@ -4398,6 +4561,9 @@ CREATE INDEX energy_piece_token ON ONLY ofa.energy_piece USING btree (token);
 
 -- Name: energy_use_host; Type: INDEX
 CREATE INDEX energy_use_host ON ONLY ofa.energy_use USING btree (host_id, used_until);
+
+-- Name: forecast_newest; Type: INDEX
+CREATE INDEX forecast_newest ON ofa.forecast USING btree (zone, type, signal, issued_at, id);
 
 -- Name: group_edge_parent; Type: INDEX
 CREATE INDEX group_edge_parent ON ONLY ofa.group_edge USING btree (parent);
@@ -4495,6 +4661,12 @@ CREATE TRIGGER factor_is_a_record BEFORE DELETE OR UPDATE ON ofa.factor FOR EACH
 -- Name: factor_set factor_set_is_a_record; Type: TRIGGER
 CREATE TRIGGER factor_set_is_a_record BEFORE DELETE OR UPDATE ON ofa.factor_set FOR EACH ROW EXECUTE FUNCTION ofa.refuse_change();
 
+-- Name: forecast_hour forecast_hour_is_a_record; Type: TRIGGER
+CREATE TRIGGER forecast_hour_is_a_record BEFORE DELETE OR UPDATE ON ofa.forecast_hour FOR EACH ROW EXECUTE FUNCTION ofa.refuse_change();
+
+-- Name: forecast forecast_is_a_record; Type: TRIGGER
+CREATE TRIGGER forecast_is_a_record BEFORE DELETE OR UPDATE ON ofa.forecast FOR EACH ROW EXECUTE FUNCTION ofa.refuse_change();
+
 -- Name: host_setting host_setting_is_a_record; Type: TRIGGER
 CREATE TRIGGER host_setting_is_a_record BEFORE DELETE OR UPDATE ON ofa.host_setting FOR EACH ROW EXECUTE FUNCTION ofa.refuse_change();
 
@@ -4517,6 +4689,14 @@ ALTER TABLE ONLY ofa.blob
 ALTER TABLE ONLY ofa.budget
     ADD CONSTRAINT budget_run_id_fkey FOREIGN KEY (run_id) REFERENCES ofa.run(id);
 
+-- Name: deferral deferral_forecast_id_fkey; Type: FK CONSTRAINT
+ALTER TABLE ONLY ofa.deferral
+    ADD CONSTRAINT deferral_forecast_id_fkey FOREIGN KEY (forecast_id) REFERENCES ofa.forecast(id);
+
+-- Name: deferral deferral_run_id_fkey; Type: FK CONSTRAINT
+ALTER TABLE ONLY ofa.deferral
+    ADD CONSTRAINT deferral_run_id_fkey FOREIGN KEY (run_id) REFERENCES ofa.run(id);
+
 -- Name: device device_energy_table_fkey; Type: FK CONSTRAINT
 ALTER TABLE ONLY ofa.device
     ADD CONSTRAINT device_energy_table_fkey FOREIGN KEY (energy_table) REFERENCES ofa.artifact(id);
@@ -4528,6 +4708,10 @@ ALTER TABLE ONLY ofa.device
 -- Name: factor factor_version_fkey; Type: FK CONSTRAINT
 ALTER TABLE ONLY ofa.factor
     ADD CONSTRAINT factor_version_fkey FOREIGN KEY (version) REFERENCES ofa.factor_set(version);
+
+-- Name: forecast_hour forecast_hour_forecast_id_fkey; Type: FK CONSTRAINT
+ALTER TABLE ONLY ofa.forecast_hour
+    ADD CONSTRAINT forecast_hour_forecast_id_fkey FOREIGN KEY (forecast_id) REFERENCES ofa.forecast(id);
 
 -- Name: host_setting host_setting_host_id_fkey; Type: FK CONSTRAINT
 ALTER TABLE ONLY ofa.host_setting
