@@ -8,6 +8,8 @@ import Schema
 /// The costs recorded in one database.
 public struct CostLedger {
     let connection: Connection
+    /// The number of newest runs that a table by run lists.
+    static let newestListed = 1000
 
     /// Reads the database of `connection`.
     public init(_ connection: Connection) {
@@ -31,24 +33,30 @@ public struct CostLedger {
     /// Errors: `unknownZone` if the factor set has no intensity for a zone. Without this error, the
     /// carbon of that zone would be missing without notice.
     ///
-    /// By attempt, and without `run`, the attempts of the newest 100 runs are listed, after a row for all earlier runs.
+    /// Without `run`, the attempts of the newest 100 runs are listed, and by run the newest 1,000 (`newestListed`), or all
+    /// with `listsAllRuns`, after a row for all earlier runs.
+    ///
+    /// Amounts of one run are rounded to millionths in each row of the ledger. Of all runs they are rounded once: the total
+    /// is the same by all groupings but by attempt, and may differ in its last digits from that of the runs one by one.
     public func report(
         run: Int64? = nil, by grouping: CostGrouping = .stage, since: Date? = nil,
-        until: Date? = nil, factors: FactorSet
+        until: Date? = nil, factors: FactorSet, listsAllRuns: Bool = false
     ) throws -> CostReport {
         let (type, signal) = (factors.basis.type, factors.basis.signal)
         let isByAttempt = grouping == .attempt
-        // Of all runs, the attempts of the newest are listed, and the earlier runs are one row: there may be millions.
-        let first =
-            isByAttempt && run == nil
-            ? try connection.query(.costFirstRun(newest: Self.newestRuns)).first?.int64("run_id")
-            : nil
+        // Of all runs, the newest are listed, and the earlier ones are one row: there may be millions.
+        var first: Int64?
+        if run == nil, isByAttempt || (grouping == .run && !listsAllRuns) {
+            first = try connection.query(
+                .costFirstRun(newest: isByAttempt ? Self.newestRuns : Self.newestListed)
+            ).first?.int64("run_id")
+        }
         var records: [Row] = []
         if !isByAttempt || first != nil {
             records = try connection.query(
                 .costBy(
-                    by: grouping.rawValue, run: run, before: first, since: since, until: until,
-                    version: factors.version, type: type, signal: signal))
+                    by: grouping.rawValue, run: run, since: since, until: until,
+                    version: factors.version, type: type, signal: signal, first: first))
         }
         if isByAttempt {
             records += try connection.query(
@@ -68,7 +76,7 @@ public struct CostLedger {
             parts[row.label, default: []].append(row)
         }
         let targets = try connection.queryOne(
-            .costTargets(run: run, since: since, until: until)
+            .costTargets(since: since, until: until, run: run)
         ).int("targets")
         return CostReport(
             grouping: grouping, rows: order.map { CostRow.sum(parts[$0] ?? [], label: $0) },

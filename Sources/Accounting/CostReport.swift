@@ -129,7 +129,7 @@ public enum CostGrouping: String, Sendable, CaseIterable {
     case zone
     /// By pipeline.
     case pipeline
-    /// By run.
+    /// By run; those before the newest 1,000 are one row.
     case run
 }
 

@@ -56,7 +56,7 @@ extension JobQueue {
             .partitionsAhead(days: Self.daysAhead.days, most: Self.daysAhead.atATime))
     }
 
-    /// Adds up the ledger of past days in ofa.spent_day, so that queries over all runs stay fast.
+    /// Sums the ledgers of past days in ofa.cost_day, so that queries over all runs stay fast.
     public func foldDays() throws { _ = try connection.query(.foldDays) }
 
     /// Returns the partitions of history, of meter rows and of the jobs of runs.

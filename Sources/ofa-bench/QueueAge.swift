@@ -1,5 +1,5 @@
-// QueueAge: fills a database with a history of runs, then times everyday commands that read this history. Filling takes
-// minutes.
+// QueueAge: fills a database with a history of runs, then times everyday commands that read this history, and `ofa cost` by
+// every grouping. Filling takes minutes.
 import Foundation
 import Postgres
 
@@ -13,6 +13,8 @@ struct QueueAge {
     /// The results.
     struct Result: Encodable {
         let attempts, runs: Int
+        /// The rows of the ledger of energy, by the hour.
+        let energyRows: Int
         let fillSeconds: Double
         let megabytes: Int
         let answers: [CommandTime]
@@ -31,11 +33,16 @@ struct QueueAge {
             try connection.script(step.replacingOccurrences(of: ":runs", with: "\(runs)"))
         }
         let fillSeconds = (clock.now - begun) / .seconds(1)
-        let size = Statement(
-            name: "DatabaseSize", sql: "select pg_database_size(current_database()) as bytes")
-        let bytes = try connection.queryOne(size).int("bytes")
+        let size = try connection.queryOne(
+            Statement(
+                name: "DatabaseSize",
+                sql: """
+                    select pg_database_size(current_database()) as bytes,
+                      (select count(*) from ofa.energy_hour) as energy_rows
+                    """))
         return Result(
-            attempts: runs * 10, runs: runs, fillSeconds: fillSeconds, megabytes: bytes >> 20,
+            attempts: runs * 10, runs: runs, energyRows: try size.int("energy_rows"),
+            fillSeconds: fillSeconds, megabytes: try size.int("bytes") >> 20,
             answers: try Self.questions(runs).map {
                 try CommandTime($0 + ["--json"], url: url)
             })
@@ -43,12 +50,22 @@ struct QueueAge {
 
     /// Returns the arguments of the commands, for a database with `runs` runs.
     private static func questions(_ runs: Int) -> [[String]] {
-        [
-            ["cost", "\(runs)"], ["cost", "--by", "device"], ["status"], ["status", "\(runs / 2)"],
-            ["status", "--all"], ["jobs"], ["jobs", "--state", "discarded"],
-            ["lineage", "up", "\(runs)"], ["queue"],
-            ["artifacts", "show", "\(runs)"],
+        let groupings = [
+            "stage", "device", "attempt", "host", "kind", "day", "zone", "pipeline", "run",
         ]
+        func day(_ daysAgo: Double) -> String {
+            (Date() - daysAgo * 86_400).formatted(
+                .iso8601.year().month().day().dateSeparator(.dash))
+        }
+        let period = ["--since", day(40), "--until", day(10)]
+        var questions = groupings.map { ["cost", "--by", $0] }
+        questions += groupings.map { ["cost", "--by", $0] + period }
+        questions += [
+            ["cost", "\(runs)"], ["cost", "amortise"], ["status"], ["status", "\(runs / 2)"],
+            ["status", "--all"], ["jobs"], ["jobs", "--state", "discarded"],
+            ["lineage", "up", "\(runs)"], ["queue"], ["artifacts", "show", "\(runs)"],
+        ]
+        return questions
     }
 
     /// The statements that fill the database: runs of the last sixty days, each with five stages of two jobs. One run
@@ -109,17 +126,29 @@ struct QueueAge {
         from ofa.outcome join ofa.job on job.id = job_id order by job_id
         """,
         """
-        insert into ofa.meter (token, account_id, host_id, job_id, attempt, outcome, started_at, ended_at, zone, wall_ns,
-          cpu_ns, energy_uj, energy_low_uj, energy_high_uj, method, tier)
-        select token, job.account_id, session_id, job_id, attempt, outcome, started_at, ended_at, 'world', 300000000000,
-          290000000000, 25580000 + token % 1000, 10230000, 38370000, 'model: processor and memory', 'M'
-        from ofa.attempt join ofa.job on job.id = job_id order by token
+        insert into ofa.energy_piece (host_id, started_at, part, job_id, token, account_id, zone, method, tier, used_ns, cpu_ns,
+          energy_uj, energy_low_uj, energy_high_uj, reserved_ns, share_ns)
+        select session_id, greatest(started_at, hour), 'attempt', job_id, token, account_id, 'world',
+          'model: processor and memory', 'M', ns, ns / 30 * 29, ns / 11728, ns / 29320, ns / 7818, 2 * ns, ns / 64
+        from ofa.attempt join ofa.job on job.id = job_id
+        cross join generate_series(date_trunc('hour', started_at), ended_at, interval '1 hour') as hour
+        cross join lateral (select (1000000000 * extract(epoch
+          from least(ended_at, hour + interval '1 hour') - greatest(started_at, hour)))::bigint as ns) as used
+        where ns > 0 order by token
         """,
         """
-        insert into ofa.spent select account_id, host_id, (ended_at at time zone 'UTC')::date, zone, method, tier, count(*),
-          count(*) filter (where outcome <> 'completed'), count(*) filter (where outcome = 'failed'), 0, 0, sum(wall_ns),
-          sum(cpu_ns), sum(energy_uj), sum(energy_low_uj), sum(energy_high_uj), min(started_at), min(token)
-        from ofa.meter group by 1, 2, 3, 4, 5, 6 order by 1
+        insert into ofa.energy_hour (account_id, host_id, hour, zone, method, tier, used_ns, gap_ns, cpu_ns, energy_uj,
+          energy_low_uj, energy_high_uj, reserved_ns, share_ns)
+        select account_id, host_id, date_trunc('hour', started_at at time zone 'UTC') at time zone 'UTC', zone, method, tier,
+          sum(used_ns), 0, sum(cpu_ns), sum(energy_uj), sum(energy_low_uj), sum(energy_high_uj), sum(reserved_ns),
+          sum(share_ns)
+        from ofa.energy_piece group by 1, 2, 3, 4, 5, 6 order by 3, 1
+        """,
+        """
+        insert into ofa.spent select account_id, session_id, (ended_at at time zone 'UTC')::date, 'world', '', '', count(*),
+          count(*) filter (where outcome <> 'completed'), count(*) filter (where outcome = 'failed'), 0, 0,
+          sum(300000000000), 0, 0, 0, 0, min(started_at), min(token)
+        from ofa.attempt join ofa.job on job.id = job_id group by 1, 2, 3 order by 1
         """,
         """
         insert into ofa.blob (digest, raw_bytes, stored_bytes, chunks, filter, codec)
@@ -140,7 +169,8 @@ extension QueueAge.Result {
         let headline = Headline(ms: answers.map { $0.medianSeconds * 1000 })
         if json { return try Output.json(headline, self) }
         try Output.line(
-            "\(attempts) attempts of \(runs) runs, \(megabytes) MB, filled in \(decimal(fillSeconds, 0)) s"
+            "\(attempts) attempts of \(runs) runs, \(energyRows) rows of energy by the hour, \(megabytes) MB, filled in "
+                + "\(decimal(fillSeconds, 0)) s"
         )
         var table = Table(text: ["COMMAND"], numbers: ["SECONDS", "MEDIAN"])
         for answer in answers {

@@ -76,9 +76,12 @@ struct CostOptions: ParsableArguments {
 
     /// Returns the selected costs as they are in `ledger`.
     func report(
-        by grouping: CostGrouping, _ ledger: CostLedger, _ factors: FactorSet
+        by grouping: CostGrouping, _ ledger: CostLedger, _ factors: FactorSet,
+        listsAllRuns: Bool = false
     ) throws -> CostReport {
-        try ledger.report(run: runID, by: grouping, since: since, until: until, factors: factors)
+        try ledger.report(
+            run: runID, by: grouping, since: since, until: until, factors: factors,
+            listsAllRuns: listsAllRuns)
     }
 
     /// Calls `body` with the ledger and the selected factors; exit code 2 for an unknown run or factor set.
@@ -117,7 +120,8 @@ struct CostShow: ParsableCommand {
         commandName: "show", abstract: "Shows the costs of a run, or of all.",
         discussion: """
             Columns of water, money and embodied carbon are shown if something is known of them: water and prices from the \
-            factor set (`ofa factors`), all of them from what is stated of machines (`ofa host`).
+            factor set (`ofa factors`), all of them from what is stated of machines (`ofa host`). Of all runs, --by attempt lists \
+            the attempts of the newest 100, and --by run the newest 1,000, without --csv; the others are one row.
 
             Example:
               ofa cost 3 --by stage --json
@@ -146,11 +150,17 @@ struct CostShow: ParsableCommand {
     mutating func run() throws {
         if codeCarbon {
             let text = try options.read { ledger, factors in
-                try ledger.codeCarbon(try options.report(by: .run, ledger, factors))
+                try ledger.codeCarbon(
+                    try options.report(by: .run, ledger, factors, listsAllRuns: true))
             }
             return try Output.bytes(Data(text.utf8))
         }
-        if csv { return try Output.bytes(Data(try options.report(by: by).csv.utf8)) }
+        if csv {
+            let report = try options.read { ledger, factors in
+                try options.report(by: by, ledger, factors, listsAllRuns: true)
+            }
+            return try Output.bytes(Data(report.csv.utf8))
+        }
         let (report, branches) = try options.reportAndBranches(by: by)
         let machine = try options.machine()
         let saving = try options.saving(report)

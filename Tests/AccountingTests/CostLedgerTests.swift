@@ -181,7 +181,7 @@ import Testing
             }
         }
         let days = try metered.connection.queryOne(
-            Statement(name: "Folded", sql: "select count(distinct day) as n from ofa.spent_day"))
+            Statement(name: "Folded", sql: "select count(distinct day) as n from ofa.cost_day"))
         #expect(try days.int("n") == 2)
         #expect(Set(before.map(\.total.emissionUg)).count == 1)
     }

@@ -9,8 +9,9 @@ begin
   -- Read-only statements in sql/queries call these functions.
   execute format('grant execute on function ofa.now(), ofa.attempts_of(bigint[], timestamptz, timestamptz),
     ofa.priced_lines(bigint[], date, date, int, text, text), ofa.cost_lines(bigint[]),
-    ofa.factor_periods(int, text, text),
-    ofa.host_spans(), ofa.cost_sums(text, bigint[], date, date, int, text, text) to %I', p_role);
+    ofa.cost_since(date, date), ofa.factor_periods(int, text, text), ofa.host_spans(),
+    ofa.cost_sums(text, bigint[], date, date, int, text, text),
+    ofa.cost_totals(text, bigint, date, date, int, text, text) to %I', p_role);
   if p_works then
     -- Usage of the schema suffices to execute its functions, including those of later versions.
     execute format('grant usage on schema ofa_api_1 to %I', p_role);

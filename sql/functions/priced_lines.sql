@@ -1,4 +1,4 @@
--- Returns the ledgers of the runs `p_runs` (NULL: all; ofa.cost_lines) in the days from `p_since` until before `p_until`
+-- Returns the ledgers of the runs `p_runs` (ofa.cost_lines) in the days from `p_since` until before `p_until`
 -- (UTC), each row with its carbon, water, money and embodied carbon, computed with what is stated of the machine
 -- (ofa.host_spans), else with the factors of the zone: those of the hour, else of a longer period (ofa.factor_periods); days
 -- have the latter only. Amounts are whole millionths (of a gram, a litre, a unit of `currency`), rounded in each row, so

@@ -89,32 +89,54 @@ from hour group by kind, zone, type, signal order by kind, zone, type, signal;
 -- name: CostBy :many
 -- Sums the ledgers for each stage, kind, device, host, day, zone, pipeline or run (`by` says which) in each zone and currency,
 -- ordered by first start, with the factors of the set `version`, of intensities those of `type` and `signal`. If `run` is
--- NULL, sums over all runs, or those before `before` if `by` is 'attempt'. Days from `since` to `until`, both included (UTC); NULL is no limit. Amounts are rounded in each
--- row that is read, so that all groupings have the same total.
-select case when @by::text = 'host' then host.name || case
-    when (select count(*) from ofa.host as other where other.name = host.name) > 1 then ' #' || host.id else '' end
-  else key end as label, nullif(zone, '') as zone, currency, sum(attempts)::bigint as attempts,
-  sum(not_completed)::bigint as not_completed, sum(gaps)::bigint as gaps, sum(wall_ns)::bigint as wall_ns,
-  sum(cpu_ns)::bigint as cpu_ns, sum(gap_ns)::bigint as gap_ns, sum(energy_uj)::bigint as energy_uj,
-  sum(energy_low_uj)::bigint as energy_low_uj, sum(energy_high_uj)::bigint as energy_high_uj,
-  round(sum(building_uj)) as building_uj, coalesce(sum(emission_ug), 0)::bigint as emission_ug, round(sum(emission)) as emission,
-  round(sum(pue_low)) as pue_low, round(sum(pue_high)) as pue_high, round(sum(intensity_low)) as intensity_low,
-  round(sum(intensity_high)) as intensity_high, sum(carbon_missing_uj)::bigint as carbon_missing_uj,
-  sum(stand_in_uj)::bigint as stand_in_uj, sum(water_ul)::bigint as water_ul, round(sum(water_low)) as water_low,
-  round(sum(water_high)) as water_high, sum(water_missing_uj)::bigint as water_missing_uj, sum(money_u)::bigint as money_u,
-  round(sum(money_low)) as money_low, round(sum(money_high)) as money_high, sum(money_missing_ns)::bigint as money_missing_ns,
-  sum(embodied_ug)::bigint as embodied_ug, round(sum(embodied_low)) as embodied_low, round(sum(embodied_high)) as embodied_high,
-  sum(embodied_missing_ns)::bigint as embodied_missing_ns,
-  coalesce(array_agg(distinct method order by method) filter (where method <> ''), '{}') as methods,
-  coalesce(array_agg(distinct tier order by tier) filter (where tier <> '' and method not like 'gap: %'), '{}') as tiers
-from ofa.cost_sums(@by::text, case when @run::bigint? is not null then array[@run::bigint?]
-    -- Folded days have no run.
-    when @by::text = 'run' or @before::bigint? is not null then array(select distinct account.run_id from ofa.account
-      where @before::bigint? is null or account.run_id < @before::bigint?) end,
-  (@since::timestamptz? at time zone 'UTC')::date, (@until::timestamptz? at time zone 'UTC')::date + 1, @version::int,
-  @type::text, @signal::text) left join ofa.host on @by::text = 'host' and host.id::text = key
-group by 1, 2, 3
-order by min(first_started_at), min(first_token), label, zone, currency;
+-- NULL, sums over all runs: by run those before `first` are one row, and by attempt there are only these. Days from `since` to
+-- `until`, both included (UTC); NULL is no limit. Each amount is the difference of two rounded sums, so that their total is
+-- that of all rows, rounded once, whatever they are summed by; of one run, the rows that are read are rounded already.
+with summed as (
+  select case when @by::text = 'host' then host.name || case
+      when (select count(*) from ofa.host as other where other.name = host.name) > 1 then ' #' || host.id else '' end
+    else key end as label, nullif(zone, '') as zone, currency, sum(attempts)::bigint as attempts,
+    sum(not_completed)::bigint as not_completed, sum(gaps)::bigint as gaps, sum(wall_ns)::bigint as wall_ns,
+    sum(cpu_ns)::bigint as cpu_ns, sum(gap_ns)::bigint as gap_ns, sum(energy_uj)::bigint as energy_uj,
+    sum(energy_low_uj)::bigint as energy_low_uj, sum(energy_high_uj)::bigint as energy_high_uj,
+    round(sum(building_uj)) as building_uj, coalesce(sum(emission_ug), 0) as emission_ug, round(sum(emission)) as emission,
+    round(sum(pue_low)) as pue_low, round(sum(pue_high)) as pue_high, round(sum(intensity_low)) as intensity_low,
+    round(sum(intensity_high)) as intensity_high, sum(carbon_missing_uj)::bigint as carbon_missing_uj,
+    sum(stand_in_uj)::bigint as stand_in_uj, sum(water_ul) as water_ul, round(sum(water_low)) as water_low,
+    round(sum(water_high)) as water_high, sum(water_missing_uj)::bigint as water_missing_uj, sum(money_u) as money_u,
+    round(sum(money_low)) as money_low, round(sum(money_high)) as money_high,
+    sum(money_missing_ns)::bigint as money_missing_ns, sum(embodied_ug) as embodied_ug,
+    round(sum(embodied_low)) as embodied_low, round(sum(embodied_high)) as embodied_high,
+    sum(embodied_missing_ns)::bigint as embodied_missing_ns,
+    coalesce(array_agg(distinct method order by method) filter (where method <> ''), '{}') as methods,
+    coalesce(array_agg(distinct tier order by tier) filter (where tier <> '' and method not like 'gap: %'), '{}') as tiers,
+    min(first_started_at) as first_started_at, min(first_token) as first_token
+  from (
+    select * from ofa.cost_sums(@by::text, array[@run::bigint?], (@since::timestamptz? at time zone 'UTC')::date,
+      (@until::timestamptz? at time zone 'UTC')::date + 1, @version::int, @type::text, @signal::text)
+    where @run::bigint? is not null
+    union all
+    select * from ofa.cost_totals(@by::text, @first::bigint?, (@since::timestamptz? at time zone 'UTC')::date,
+      (@until::timestamptz? at time zone 'UTC')::date + 1, @version::int, @type::text, @signal::text)
+    where @run::bigint? is null) as found
+  left join ofa.host on @by::text = 'host' and host.id::text = key
+  group by 1, 2, 3
+)
+select label, zone, currency, attempts, not_completed, gaps, wall_ns, cpu_ns, gap_ns, energy_uj, energy_low_uj,
+  energy_high_uj, building_uj,
+  (round(sum(emission_ug) over upto) - round(sum(emission_ug) over upto - emission_ug))::bigint as emission_ug, emission,
+  pue_low, pue_high, intensity_low, intensity_high, carbon_missing_uj, stand_in_uj,
+  (round(sum(water_ul) over upto) - round(sum(water_ul) over upto - water_ul))::bigint as water_ul, water_low, water_high,
+  water_missing_uj,
+  (round(sum(money_u) over upto_of_currency) - round(sum(money_u) over upto_of_currency - money_u))::bigint as money_u,
+  money_low, money_high, money_missing_ns,
+  (round(sum(embodied_ug) over upto) - round(sum(embodied_ug) over upto - embodied_ug))::bigint as embodied_ug, embodied_low,
+  embodied_high, embodied_missing_ns, methods, tiers
+from summed window
+  upto as (order by first_started_at, first_token, label, zone, currency rows unbounded preceding),
+  upto_of_currency as (partition by currency order by first_started_at, first_token, label, zone
+    rows unbounded preceding)
+order by first_started_at, first_token, label, zone, currency;
 
 -- name: CostByAttempt :many
 -- Lists costs per attempt: each row of the ledger of attempts is divided among its meter rows, each row of the ledger of
@@ -247,13 +269,27 @@ select first.run_id from (select distinct run_id from ofa.account order by run_i
 
 -- name: CostTargets :one
 -- Counts the device targets that attempts of a run served (NULL: of any run), in the days from `since` to `until`, both
--- included.
-select count(distinct device) as targets from ofa.account
-where device is not null and (@run::bigint? is null or run_id = @run::bigint?)
-  and ((@since::timestamptz? is null and @until::timestamptz? is null) or exists (
-    select from ofa.cost_row where cost_row.account_id = account.id
-      and (@since::timestamptz? is null or cost_row.day >= (@since::timestamptz? at time zone 'UTC')::date)
-      and (@until::timestamptz? is null or cost_row.day <= (@until::timestamptz? at time zone 'UTC')::date)));
+-- included. Of all runs, days that are over are read as ofa.cost_day has them.
+with period as (
+  select coalesce((@since::timestamptz? at time zone 'UTC')::date, '-infinity') as day,
+    coalesce((@until::timestamptz? at time zone 'UTC')::date, 'infinity') as last,
+    coalesce((select max(day) + 1 from ofa.cost_day where grain = 'device'), '-infinity') as open
+), target as (
+  select distinct device from ofa.account
+  where device is not null and (@run::bigint? is null or run_id = @run::bigint?)
+    and ((@since::timestamptz? is null and @until::timestamptz? is null) or (@run::bigint? is not null and exists (
+      select from ofa.cost_row, period
+      where cost_row.account_id = account.id and cost_row.day between period.day and period.last)))
+  union
+  select cost_day.device from ofa.cost_day, period
+  where @run::bigint? is null and cost_day.grain = 'device' and cost_day.day between period.day and period.last
+  union
+  select line.device from period
+  cross join lateral ofa.cost_since(greatest(period.open, period.day), case when isfinite(period.last) then period.last + 1
+    else 'infinity' end) as line
+  where @run::bigint? is null and (@since::timestamptz? is not null or @until::timestamptz? is not null)
+)
+select count(*) as targets from target where device <> '';
 
 -- name: CostBranches :many
 -- Sums costs by run, device target and zone. Each run has a `source`, the run whose supernet it uses: the newest other

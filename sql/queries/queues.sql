@@ -98,7 +98,7 @@ select ofa_api_1.finish_duty(@name::text);
 select ofa_api_1.open_days(@days::int, @most::int) as made;
 
 -- name: FoldDays :one
--- Adds up past days of the ledger and inserts the sums into ofa.spent_day; returns how many rows it inserted.
+-- Sums past days of the ledgers into ofa.cost_day; returns how many rows it inserted.
 select ofa_api_1.fold_days() as rows;
 
 -- name: HistoryList :many

@@ -12,5 +12,6 @@ extension Migration {
         .factorPeriods0006,
         .budgets0007,
         .deferrals0008,
+        .costDays0009,
     ]
 }

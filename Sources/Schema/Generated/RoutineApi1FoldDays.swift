@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/fold_days.sql.
     static let api1FoldDays = Routine(
-        name: "api_1/fold_days", checksum: "553b3cc64cbc74e2f26194bdb453315790ee87ea970ce0551ee0d368ebb1d33c", sql: #"""
-        -- Adds up past days of the ledger and inserts the sums into ofa.spent_day; returns how many rows it inserted: see
+        name: "api_1/fold_days", checksum: "f0d3078b5dd0548d42f20b49016639118596c4cc154c867f746b22b512cadc1d", sql: #"""
+        -- Sums past days of the ledgers into ofa.cost_day; returns how many rows it inserted: see
         -- ofa.fold_days.
         create or replace function ofa_api_1.fold_days() returns int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -4,9 +4,10 @@
 extension Routine {
     /// The routine sql/functions/cost_sums.sql.
     static let costSums = Routine(
-        name: "cost_sums", checksum: "5fb0d641b1ca65cb03172928bae09ca8d5a031fc5639a4588aa4230f568b7a7a", sql: #"""
-        -- Sums ofa.priced_lines by stage, kind, pipeline, device, zone, host, run or day (`p_by`; `key` of a host is its id), or all together ('attempt'), zone,
-        -- currency, method and tier. Planned for its arguments at each call; hashing needs no sort of many wide rows.
+        name: "cost_sums", checksum: "ec23ef0823f010bee82ba61ca9eaf47ab0c7c7b79ab92862222ca1893e5db74f", sql: #"""
+        -- Sums ofa.priced_lines of the runs `p_runs` by stage, kind, pipeline, device, zone, host, run or day (`p_by`; `key` of a host
+        -- is its id), or all together ('attempt'), zone, currency, method and tier. NULL is all runs, as programs from before
+        -- migration 9 ask; ofa.cost_totals is faster. Hashing needs no sort of many wide rows.
         create or replace function ofa.cost_sums(p_by text, p_runs bigint[], p_since date, p_until date, p_version int, p_type text,
           p_signal text) returns table (key text, zone text, currency text, method text, tier text, attempts bigint,
           not_completed bigint, gaps bigint, wall_ns bigint, cpu_ns bigint, gap_ns bigint, energy_uj bigint, energy_low_uj bigint,
@@ -37,7 +38,7 @@ extension Routine {
             sum(embodied_ug)::bigint as embodied_ug, sum(embodied_low) as embodied_low, sum(embodied_high) as embodied_high,
             sum(embodied_missing_ns)::bigint as embodied_missing_ns, min(first_started_at) as first_started_at,
             min(first_token) as first_token
-          from ofa.priced_lines(p_runs, p_since, p_until, p_version, p_type, p_signal) as line
+          from ofa.priced_lines(coalesce(p_runs, array(select distinct account.run_id from ofa.account)), p_since, p_until, p_version, p_type, p_signal) as line
           group by 1, line.zone, line.currency, line.method, line.tier;
         end
         $$;

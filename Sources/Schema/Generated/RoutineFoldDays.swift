@@ -4,21 +4,28 @@
 extension Routine {
     /// The routine sql/functions/fold_days.sql.
     static let foldDays = Routine(
-        name: "fold_days", checksum: "a429f5057b0850b987fdf37dd03230c5d3680c10a6b5113ba15709b818fc4bd5", sql: #"""
-        -- Adds up past days of the ledger (ofa.spent) over all runs and inserts the sums into ofa.spent_day; returns how many
-        -- rows it inserted. The days are those after the newest day in ofa.spent_day, without yesterday and today, because
-        -- transactions may still add to these two days.
-        create or replace function ofa.fold_days() returns int language plpgsql as $$
+        name: "fold_days", checksum: "79be3f9325652b0d135616994826b95a64eff091b476638b7b1ca7cb611dffef", sql: #"""
+        -- Sums past days of the ledgers over all runs into ofa.cost_day; returns how many rows it inserted. The days are those
+        -- after the newest day there, without yesterday and today, because transactions may still add to these two days; energy
+        -- that is booked later removes its day again (ofa.book_energy).
+        create or replace function ofa.fold_days() returns int language plpgsql set work_mem = '64MB' as $$
         declare
+          v_from date;
           v_rows int;
         begin
           perform pg_advisory_xact_lock(7316291044);
-          insert into ofa.spent_day (day, stage, kind, device, host_id, zone, method, tier, attempts, not_completed, gaps, wall_ns,
-            cpu_ns, energy_uj, energy_low_uj, energy_high_uj, first_started_at, first_token, pipeline)
-          select day, stage, kind, device, host_id, zone, method, tier, attempts, not_completed, gaps, wall_ns,
-            cpu_ns, energy_uj, energy_low_uj, energy_high_uj, first_started_at, first_token, pipeline
-          from ofa.spent_since where day < (ofa.now() at time zone 'UTC')::date - 1
-          order by day, stage, kind, device, host_id;
+          v_from := coalesce((select max(day) + 1 from ofa.cost_day where grain = 'stage'), '-infinity');
+          insert into ofa.cost_day (grain, day, hour, is_energy, stage, kind, device, run_id, pipeline, host_id, zone, method, tier,
+            attempts, not_completed, gaps, wall_ns, gap_ns, cpu_ns, energy_uj, energy_low_uj, energy_high_uj, reserved_ns, share_ns,
+            first_started_at, first_token)
+          select case when grouping(stage) = 0 then 'stage' when grouping(device) = 0 then 'device' else 'run' end as grain, day, hour,
+            is_energy, stage, kind, device, run_id, pipeline, host_id, zone, method, tier, sum(attempts), sum(not_completed),
+            sum(gaps), sum(wall_ns), sum(gap_ns), sum(cpu_ns), sum(energy_uj), sum(energy_low_uj), sum(energy_high_uj),
+            sum(reserved_ns), sum(share_ns), min(first_started_at), min(first_token)
+          from ofa.cost_since(v_from, (ofa.now() at time zone 'UTC')::date - 1)
+          group by day, hour, is_energy, host_id, zone, method, tier, reserved_ns is null, share_ns is null,
+            grouping sets ((stage, kind), (device), (run_id, pipeline))
+          order by grain, day;
           get diagnostics v_rows = row_count;
           return v_rows;
         end

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/priced_lines.sql.
     static let pricedLines = Routine(
-        name: "priced_lines", checksum: "1ccc63df75423950786b65215f4f6a1606e6ff548d18c4954da037c4d5775bea", sql: #"""
-        -- Returns the ledgers of the runs `p_runs` (NULL: all; ofa.cost_lines) in the days from `p_since` until before `p_until`
+        name: "priced_lines", checksum: "48c8417d2f106ab5a3a37266a778e3bffd05b5a548a3a87399068558b53d88d3", sql: #"""
+        -- Returns the ledgers of the runs `p_runs` (ofa.cost_lines) in the days from `p_since` until before `p_until`
         -- (UTC), each row with its carbon, water, money and embodied carbon, computed with what is stated of the machine
         -- (ofa.host_spans), else with the factors of the zone: those of the hour, else of a longer period (ofa.factor_periods); days
         -- have the latter only. Amounts are whole millionths (of a gram, a litre, a unit of `currency`), rounded in each row, so

@@ -78,10 +78,15 @@ extension Statement {
         from ofa.job left join ofa.outcome on outcome.job_id = job.id left join ofa.progress on progress.job_id = job.id
         where outcome.month <> job.month or progress.month <> job.month
         union all
-        select 'day ' || folded.day, 'its sums differ from the ledger'
-        from (select day, sum(attempts) as attempts, sum(energy_uj) as energy_uj from ofa.spent_day group by day) as folded
-        left join (select day, sum(attempts) as attempts, sum(energy_uj) as energy_uj from ofa.spent group by day) as booked
-          using (day)
+        select 'day ' || day || ' by ' || grain, 'its sums differ from the ledger'
+        from (
+          select grain.name as grain, booked.day, sum(booked.attempts) as attempts, sum(booked.energy_uj) as energy_uj
+          from ofa.cost_row as booked cross join (values ('stage'), ('device'), ('run')) as grain (name)
+          where booked.account_id > 0 and booked.day <= (select max(day) from ofa.cost_day)
+          group by 1, 2) as booked
+        full join (
+          select grain, day, sum(attempts) as attempts, sum(energy_uj) as energy_uj from ofa.cost_day group by 1, 2) as folded
+          using (grain, day)
         where (folded.attempts, folded.energy_uj) is distinct from (booked.attempts, booked.energy_uj)
         union all
         select 'account ' || metered.account_id || ' on ' || metered.day, 'the ledger differs from what was metered'

@@ -49,15 +49,32 @@ extension Request {
           union all
           select gpus.id, alone.hour from alone join ofa.host on host.id = alone.host_id
           join ofa.host as gpus on gpus.identity = host.identity || ' gpus'
-        ), booked as (
-          select ledger.*, case when account_id = 0 then 'other' when account_id = -1 then 'unallocated'
-            when $1::bigint is null or account_id in (select id from ofa.account where run_id = $1::bigint) then 'runs'
-            else 'others' end as part
-          from ofa.energy_hour as ledger
-          where case when $1::bigint is null then $2::timestamptz is null
-              or hour >= date_trunc('day', $2::timestamptz at time zone 'UTC') at time zone 'UTC'
-            else hour >= (select min(hour) from used) and hour <= (select max(hour) from used)
-              and (host_id, hour) in (select host_id, hour from used) end
+        ), summed as (
+          select coalesce((select max(day) + 1 from ofa.cost_day where grain = 'stage'), '-infinity') as until
+        ), booked (host_id, method, tier, part, energy_uj, energy_low_uj, energy_high_uj, used_ns, gap_ns, cpu_ns, hour) as (
+          select host_id, method, tier, case when account_id = 0 then 'other' when account_id = -1 then 'unallocated'
+              when account_id in (select id from ofa.account where run_id = $1::bigint) then 'runs' else 'others' end,
+            energy_uj, energy_low_uj, energy_high_uj, used_ns, gap_ns, cpu_ns, hour
+          from ofa.energy_hour
+          where $1::bigint is not null and hour >= (select min(hour) from used) and hour <= (select max(hour) from used)
+            and (host_id, hour) in (select host_id, hour from used)
+          union all
+          select host_id, method, tier, case account_id when 0 then 'other' else 'unallocated' end, energy_uj, energy_low_uj,
+            energy_high_uj, used_ns, gap_ns, cpu_ns, hour
+          from ofa.energy_hour
+          where $1::bigint is null and account_id = any (array[0, -1]) and ($2::timestamptz is null
+            or hour >= date_trunc('day', $2::timestamptz at time zone 'UTC') at time zone 'UTC')
+          union all
+          -- Of all runs, days that are over are read as ofa.cost_day has them.
+          select host_id, method, tier, 'runs', energy_uj, energy_low_uj, energy_high_uj, wall_ns, gap_ns, cpu_ns, hour
+          from ofa.cost_day
+          where $1::bigint is null and grain = 'stage' and is_energy
+            and ($2::timestamptz is null or day >= ($2::timestamptz at time zone 'UTC')::date)
+          union all
+          select host_id, method, tier, 'runs', energy_uj, energy_low_uj, energy_high_uj, wall_ns, gap_ns, cpu_ns, hour
+          from summed cross join lateral
+            ofa.cost_since(greatest(summed.until, ($2::timestamptz at time zone 'UTC')::date), 'infinity') as line
+          where $1::bigint is null and line.is_energy
         )
         select booked.host_id, host.name || case
             when (select count(*) from ofa.host as other where other.name = host.name) > 1 then ' #' || host.id else '' end as name,

@@ -66,7 +66,7 @@ extension Statement {
           exists (select from ofa.recurring where next_at <= ofa.now()) as recurring;
         """#)
 
-    /// Adds up past days of the ledger and inserts the sums into ofa.spent_day; returns how many rows it inserted.
+    /// Sums past days of the ledgers into ofa.cost_day; returns how many rows it inserted.
     public static let foldDays = Statement(name: "FoldDays", sql: #"""
         select ofa_api_1.fold_days() as rows;
         """#)

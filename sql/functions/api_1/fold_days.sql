@@ -1,4 +1,4 @@
--- Adds up past days of the ledger and inserts the sums into ofa.spent_day; returns how many rows it inserted: see
+-- Sums past days of the ledgers into ofa.cost_day; returns how many rows it inserted: see
 -- ofa.fold_days.
 create or replace function ofa_api_1.fold_days() returns int
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
