@@ -92,10 +92,14 @@ public struct Migrator {
         let missing = missing(applied)
         for migration in missing { try apply(migration) }
         let held = try connection.query(.routineList).map(Self.held)
-        for routine in stale(held) { try apply(routine) }
+        let stale = stale(held)
+        for routine in stale { try apply(routine) }
         // This runs even if nothing is new: restoring a database from a dump grants the revoked
         // privileges again.
         try connection.execute(.routinesClose)
+        if stale.contains(where: { $0.name == "grant_access" }) {
+            _ = try connection.query(.routinesGrant)
+        }
         return missing
     }
 

@@ -65,6 +65,26 @@ struct RoleTests {
         #expect(try queue.audit() == [])
     }
 
+    @Test(
+        "a role may execute the functions of a version that is migrated to later, and no more than before"
+    )
+    func laterVersion() throws {
+        let fixture = try QueueFixture(), owner = fixture.queue.connection
+        let (reads, works) = (try queue(of: fixture, .read), try queue(of: fixture, .work))
+        let sum =
+            "select * from ofa.cost_totals('stage', null, null, null, 1, 'lifecycle', 'average')"
+        // As if the function were new.
+        try owner.script(
+            "drop function ofa.cost_totals; delete from ofa.routine where name in ('cost_totals', 'grant_access')"
+        )
+        #expect(try refusal(reads, sum) == "42883")
+        try Migrator(owner).migrate()
+        #expect(try refusal(reads, sum) == nil && refusal(works, sum) == nil)
+        #expect(try refusal(reads, "select ofa_api_1.pause_queue('default')") == "42501")
+        try works.pause(queue: "default")
+        #expect(try refusal(works, "select ofa.fire('{}')") == "42501")
+    }
+
     @Test("what a role may do ends there: no row of a table, no function of the owner's")
     func bounds() throws {
         let fixture = try QueueFixture(), works = try queue(of: fixture, .work)

@@ -92,6 +92,12 @@ set checksum = excluded.checksum, edition = excluded.edition, applied_at = exclu
 -- run as the owner.
 revoke execute on all functions in schema ofa from public;
 
+-- name: RoutinesGrant :many
+-- Lets roles that were granted access before also execute the functions that this version reads with.
+select ofa.grant_access(role.rolname, has_schema_privilege(role.oid, 'ofa_api_1', 'usage'))
+from pg_namespace cross join aclexplode(nspacl) as granted join pg_roles as role on role.oid = granted.grantee
+where nspname = 'ofa' and granted.privilege_type = 'USAGE' and granted.grantee <> nspowner;
+
 -- name: AccessGrant :exec
 -- Lets a role read all tables. If `works` is true, the role may also write through the API; otherwise this privilege is
 -- revoked.

@@ -90,6 +90,13 @@ extension Statement {
     public static let routinesClose = Statement(name: "RoutinesClose", sql: #"""
         revoke execute on all functions in schema ofa from public;
         """#)
+
+    /// Lets roles that were granted access before also execute the functions that this version reads with.
+    public static let routinesGrant = Statement(name: "RoutinesGrant", sql: #"""
+        select ofa.grant_access(role.rolname, has_schema_privilege(role.oid, 'ofa_api_1', 'usage'))
+        from pg_namespace cross join aclexplode(nspacl) as granted join pg_roles as role on role.oid = granted.grantee
+        where nspname = 'ofa' and granted.privilege_type = 'USAGE' and granted.grantee <> nspowner;
+        """#)
 }
 
 extension Request {
