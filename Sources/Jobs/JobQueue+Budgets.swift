@@ -1,4 +1,4 @@
-// Budgets: limits on the energy and carbon of runs. A run that reaches one is held: workers release its jobs with a
+// Budgets: limits on the energy, carbon and money of runs. A run that reaches one is held: workers release its jobs with a
 // checkpoint and claim none, until the budget is lifted or replaced.
 import Foundation
 import Postgres
@@ -25,16 +25,39 @@ public struct EnergyBudget: Sendable, Equatable {
         var pipeline: String? { if case .pipeline(let name) = self { name } else { nil } }
     }
 
+    /// An amount of money.
+    public struct Money: Sendable, Equatable {
+        /// The amount in millionths of the currency.
+        public var millionths: Int64
+        /// The currency, such as `EUR`.
+        public var currency: String
+
+        /// An amount in millionths of `currency`.
+        public init(millionths: Int64, currency: String) {
+            (self.millionths, self.currency) = (millionths, currency)
+        }
+    }
+
+    /// Attempts whose money is not in a budget's currency.
+    public struct Uncounted: Sendable, Equatable {
+        /// Their time in nanoseconds.
+        public let nanoseconds: Int64
+        /// The other currencies in which their money is; none if all of it is unknown.
+        public let currencies: [String]
+    }
+
     /// The limits of a budget: at least one.
     public struct Limits: Sendable, Equatable {
         /// The IT energy in microjoules, above 0; nil for no limit.
         public var microjoules: Int64?
         /// The carbon in micrograms of CO2e, above 0; nil for no limit.
         public var micrograms: Int64?
+        /// The money, above 0; nil for no limit. Money in other currencies is not counted.
+        public var money: Money?
 
         /// Nil means no such limit.
-        public init(microjoules: Int64? = nil, micrograms: Int64? = nil) {
-            (self.microjoules, self.micrograms) = (microjoules, micrograms)
+        public init(microjoules: Int64? = nil, micrograms: Int64? = nil, money: Money? = nil) {
+            (self.microjoules, self.micrograms, self.money) = (microjoules, micrograms, money)
         }
     }
 
@@ -50,6 +73,10 @@ public struct EnergyBudget: Sendable, Equatable {
     public let setAt: Date
     /// What was used at the last check: microjoules of IT energy, and micrograms of CO2e by the newest factor set.
     public let usedMicrojoules, usedMicrograms: Int64
+    /// The money that was used, in millionths of the limit's currency; nil without such a limit, or if it is unknown.
+    public let usedMoneyMillionths: Int64?
+    /// The attempts whose money does not count; nil if there are none, or no limit of money.
+    public let uncounted: Uncounted?
     /// What was reached, such as `0.2 of 0.2 kWh`, and when a check found it; nil if nothing was.
     public let reason: String?
     public let reachedAt: Date?
@@ -72,21 +99,25 @@ extension JobQueue {
     public func setBudget(
         _ subject: EnergyBudget.Subject, _ limits: EnergyBudget.Limits, isSoft: Bool
     ) throws {
-        guard [limits.microjoules, limits.micrograms].contains(where: { $0 != nil }),
-            (limits.microjoules ?? 1) > 0, (limits.micrograms ?? 1) > 0
-        else { throw JobsError(.wrongState, "a budget needs a limit above 0") }
+        let amounts = [limits.microjoules, limits.micrograms, limits.money?.millionths]
+            .compactMap { $0 }
+        guard !amounts.isEmpty, amounts.allSatisfy({ $0 > 0 }) else {
+            throw JobsError(.wrongState, "a budget needs a limit above 0")
+        }
         let state = try subject.run.map { try run($0).state }
         let isSet = try transact { connection in
             let rows = try connection.query(
                 .budgetSet(
                     run: subject.run, pipeline: subject.pipeline, maxUj: limits.microjoules,
-                    maxUg: limits.micrograms, soft: isSoft))
+                    maxUg: limits.micrograms, maxMoneyU: limits.money?.millionths,
+                    currency: limits.money?.currency, soft: isSoft))
             guard !rows.isEmpty else { return false }
             try connection.note(
                 "set budget", "\(subject)",
                 [
                     "max_uj": "\(limits.microjoules ?? 0)", "max_ug": "\(limits.micrograms ?? 0)",
-                    "soft": "\(isSoft)",
+                    "max_money_u": "\(limits.money?.millionths ?? 0)",
+                    "currency": limits.money?.currency ?? "", "soft": "\(isSoft)",
                 ])
             return true
         }
@@ -116,15 +147,22 @@ extension JobQueue {
     public func budgets() throws -> [EnergyBudget] {
         try ask(.budgetList).map { row in
             let name = try row.optionalText("pipeline")
+            let currency = try row.optionalText("currency")
             return EnergyBudget(
                 id: try row.int64("id"),
                 subject: try name.map { .pipeline($0) } ?? .run(row.int64("run_id")),
                 limits: .init(
                     microjoules: try row.optionalInt64("max_uj"),
-                    micrograms: try row.optionalInt64("max_ug")),
+                    micrograms: try row.optionalInt64("max_ug"),
+                    money: try currency.map {
+                        EnergyBudget.Money(
+                            millionths: try row.int64("max_money_u"), currency: $0)
+                    }),
                 isSoft: try row.bool("is_soft"), setAt: try row.date("set_at"),
                 usedMicrojoules: try row.int64("used_uj"),
                 usedMicrograms: try row.int64("used_ug"),
+                usedMoneyMillionths: try row.optionalInt64("used_money_u"),
+                uncounted: try Self.uncounted(row),
                 reason: try row.optionalText("reason"),
                 reachedAt: try row.optionalDate("reached_at"), held: try row.int("held"))
         }
@@ -135,6 +173,29 @@ extension JobQueue {
         try ask(.budgetsOfRun(run: run)).map {
             ReachedBudget(isSoft: try $0.bool("is_soft"), reason: try $0.text("reason"))
         }
+    }
+
+    /// Returns the currencies of the limits of money of an unfinished run, with the attempts whose money they do not count.
+    public func uncountedBudgets(
+        of run: RunID
+    ) throws -> [(currency: String, pipeline: String?, uncounted: EnergyBudget.Uncounted)] {
+        try ask(.budgetsUncounted(run: run)).compactMap { row in
+            try Self.uncounted(row).map {
+                (try row.text("currency"), try row.optionalText("pipeline"), $0)
+            }
+        }
+    }
+
+    private static func uncounted(_ row: Row) throws -> EnergyBudget.Uncounted? {
+        let time = try row.int64("uncounted_ns")
+        guard time > 0 else { return nil }
+        return EnergyBudget.Uncounted(
+            nanoseconds: time, currencies: try row.textArray("uncounted_in"))
+    }
+
+    /// Returns whether a run of this name was ever enqueued.
+    public func hasRun(named name: String) throws -> Bool {
+        try ask(.runNameKnown(name: name)).isEmpty == false
     }
 
     /// Compares what runs used with their budgets. Returns the tokens of those of `leases` whose runs are held, each with

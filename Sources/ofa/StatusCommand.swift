@@ -49,14 +49,20 @@ struct StatusCommand: ParsableCommand {
                 run: id, points: TrainingLine.cells,
                 stages: Set(status.stages.filter { $0.state == .running }.map(\.name)))
             let budgets = try queue.reachedBudgets(of: id)
+            let uncounted = try queue.uncountedBudgets(of: id).map {
+                BudgetCommand.note(
+                    $0.pipeline.map { "all runs named \($0)" } ?? "run \(id)", $0.currency,
+                    $0.uncounted)
+            }
             let deferred = try DeferralLedger(connection).deferred(id)
             if watch && !output.json { try Output.clear() }
             let fleet = Fleet(
                 workers: try queue.workers(), unserved: try queue.unserved(run: id))
-            try Output.answer(
-                StatusDocument(status, cost, fleet, curves, budgets, deferred), output
-            ) {
+            let document = StatusDocument(
+                status, cost, fleet, curves, budgets, uncounted, deferred)
+            try Output.answer(document, output) {
                 try show(status, cost, budgets, deferred)
+                for note in uncounted { try Output.line("warning: \(note)") }
                 for curve in curves { try Output.line(TrainingLine.text(curve)) }
                 for line in fleet.lines { try Output.line(line) }
             }
@@ -218,7 +224,7 @@ private struct StatusDocument: Encodable {
     let ended_at, jobs_dropped_at: Date?
     let stages: [Stage]
     let energy_j: Double
-    /// What holds the run, and what soft budgets warn of.
+    /// What holds the run, and what soft budgets warn of, also of money that they do not count.
     let held: String?
     let warnings: [String]
     /// When the run starts or started and why, if its start may wait; null for other runs.
@@ -230,11 +236,11 @@ private struct StatusDocument: Encodable {
 
     init(
         _ status: RunStatus, _ cost: CostReport, _ fleet: Fleet, _ curves: [TrainingCurve],
-        _ budgets: [ReachedBudget], _ deferred: DeferredRun?
+        _ budgets: [ReachedBudget], _ uncounted: [String], _ deferred: DeferredRun?
     ) {
         start = deferred?.plan
         held = budgets.first { !$0.isSoft }?.reason
-        warnings = budgets.filter(\.isSoft).map(\.reason)
+        warnings = budgets.filter(\.isSoft).map(\.reason) + uncounted
         training = curves.map(TrainingDocument.init)
         (workers, unserved) = (fleet.workers, fleet.unserved)
         let energy = Dictionary(cost.rows.map { ($0.label, Double($0.energy.microjoules) / 1e6) }) {

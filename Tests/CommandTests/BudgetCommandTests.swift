@@ -31,6 +31,28 @@ import Testing
         #expect(actions.filter { $0.hasSuffix("budget") }.count == 4, "\(actions)")
     }
 
+    @Test("money has a currency; a name that no run has had is said")
+    func money() throws {
+        let place = try CommandPlace()
+        #expect(try place.ofa("enqueue", "tiny.yaml").status == 0)
+        let set = try place.list("budget", "set", "tiny", "--max-money", "12.50EUR")
+        #expect(set[0]["max_money"] as? Double == 12.5 && set[0]["currency"] as? String == "EUR")
+        #expect(set[0]["used_money"] as? Double == 0 && set[0]["note"] is NSNull)
+        #expect(set[0]["seconds_without_money"] as? Double == 0)
+        #expect((set[0]["other_currencies"] as? [String])?.isEmpty == true)
+        #expect(set[0]["max_kwh"] is NSNull)
+        let table = try place.ofa("budget").output
+        #expect(table.contains("USED MONEY") && table.contains("12.5 EUR"), "\(table)")
+        for wrong in ["12.5", "12.5eur", "EUR", "-1EUR", "nanEUR"] {
+            let refused = try place.ofa("budget", "set", "tiny", "--max-money=\(wrong)")
+            #expect(refused.status == 64, "\(wrong): \(refused.errors)")
+        }
+        #expect(try place.ofa("budget", "set", "tiny", "--max-kwh", "1").errors.isEmpty)
+        let early = try place.ofa("budget", "set", "tinny", "--max-kwh", "1")
+        #expect(early.status == 0)
+        #expect(early.errors.contains("no run is named tinny yet"), "\(early.errors)")
+    }
+
     @Test("a budget without a limit, of an unknown run, or of no amount is refused")
     func refused() throws {
         let place = try CommandPlace()

@@ -115,6 +115,51 @@ struct BudgetTests {
         try fixture.expectSound()
     }
 
+    @Test(
+        "money counts in the budget's currency alone: time in another one or without a price is said, not added"
+    )
+    func money() throws {
+        let run = try fixture.enqueueMany(2)
+        let lease = try fixture.claimOne(session)
+        func limit(_ euros: Int64, _ currency: String = "EUR") throws {
+            try queue.setBudget(
+                .run(run), .init(money: .init(millionths: euros * 1_000_000, currency: currency)),
+                isSoft: false)
+        }
+        try meter(1, lease)
+        try limit(3)
+        var budget = try #require(try queue.budgets().first)
+        #expect(budget.limits.money?.millionths == 3_000_000)
+        #expect(budget.limits.money?.currency == "EUR")
+        #expect(budget.usedMoneyMillionths == nil)
+        #expect(budget.uncounted?.nanoseconds == 1_000_000_000)
+        #expect(budget.uncounted?.currencies == [])
+        // A second of a processor costs a euro.
+        try queue.connection.script(
+            """
+            insert into ofa.host_setting (host_id, valid_from, actor, currency, rental_per_cpu_hour)
+            select id, '2020-01-01', 'test', 'EUR', 3600 from ofa.host
+            """)
+        #expect(try check([lease]) == [:])
+        try meter(1, lease)
+        #expect(try check([lease]) == [:])
+        budget = try #require(try queue.budgets().first)
+        #expect(budget.usedMoneyMillionths == 2_000_000 && budget.uncounted == nil)
+        #expect(try queue.uncountedBudgets(of: run).isEmpty)
+        try meter(1, lease)
+        #expect(try check([lease]) == [lease.token: "3 of 3 EUR"])
+        // Three euros are no dollar.
+        try limit(1, "USD")
+        #expect(try check([lease]) == [:])
+        budget = try #require(try queue.budgets().first)
+        #expect(budget.usedMoneyMillionths == nil && budget.reason == nil)
+        let uncounted = try #require(try queue.uncountedBudgets(of: run).first)
+        #expect(uncounted.currency == "USD" && uncounted.pipeline == nil)
+        #expect(uncounted.uncounted.nanoseconds == 3_000_000_000)
+        #expect(uncounted.uncounted.currencies == ["EUR"])
+        try fixture.expectSound()
+    }
+
     @Test("a budget of a name holds all its runs, also those that are enqueued later")
     func pipeline() throws {
         let first = try fixture.enqueueOne(name: "nightly")
@@ -212,6 +257,10 @@ struct BudgetTests {
         }
         #expect(throws: JobsError.self) {
             try queue.setBudget(.run(run), .init(microjoules: 0), isSoft: false)
+        }
+        #expect(throws: JobsError.self) {
+            try queue.setBudget(
+                .run(run), .init(money: .init(millionths: 0, currency: "EUR")), isSoft: false)
         }
         let unknown = #expect(throws: JobsError.self) {
             try queue.setBudget(.run(99), limit(joules: 1), isSoft: false)

@@ -1,4 +1,4 @@
--- Sums of days that are over for questions about all runs, of energy by the hour too.
+-- Sums of days that are over for questions about all runs, of energy by the hour too, and budgets of money.
 -- Serves programs from migration 2 on.
 
 -- The ledgers of days that are over (ofa.spent and ofa.energy_hour), summed over accounts: what is asked of all runs does
@@ -39,3 +39,14 @@ create index cost_day_grain on ofa.cost_day (grain, day);
 -- It takes the place of this table, of the ledger of attempts alone.
 drop view if exists ofa.spent_since;
 drop table ofa.spent_day;
+
+-- A limit of money, in millionths of a currency. `used_money_u` is what was used in that currency (NULL: unknown);
+-- `uncounted_ns` is the time of attempts whose money is not in it, because it is in one of `uncounted_in` or unknown.
+alter table ofa.budget drop constraint budget_check1,
+  add max_money_u bigint check (max_money_u > 0),
+  add currency text check (currency ~ '^[A-Z]{3}$'),
+  add used_money_u bigint,
+  add uncounted_ns bigint not null default 0,
+  add uncounted_in text[] not null default '{}',
+  add constraint budget_has_a_limit check (num_nonnulls(max_uj, max_ug, max_money_u) > 0),
+  add constraint budget_currency_known check ((max_money_u is null) = (currency is null));

@@ -5,8 +5,8 @@ extension Migration {
     /// The migration sql/migrations/0009_cost_days.sql.
     static let costDays0009 = Migration(
         version: 9, name: "cost_days", serves: 2,
-        checksum: "5772e854a211d53e97f6a1db58d549ae755be2cd691154de316cb5ee7cd4c724", sql: #"""
-        -- Sums of days that are over for questions about all runs, of energy by the hour too.
+        checksum: "f287d531aed494b3ee25f13e1630baa17e8fbfb33e4915646a894a1fd97876c1", sql: #"""
+        -- Sums of days that are over for questions about all runs, of energy by the hour too, and budgets of money.
         -- Serves programs from migration 2 on.
 
         -- The ledgers of days that are over (ofa.spent and ofa.energy_hour), summed over accounts: what is asked of all runs does
@@ -47,5 +47,16 @@ extension Migration {
         -- It takes the place of this table, of the ledger of attempts alone.
         drop view if exists ofa.spent_since;
         drop table ofa.spent_day;
+
+        -- A limit of money, in millionths of a currency. `used_money_u` is what was used in that currency (NULL: unknown);
+        -- `uncounted_ns` is the time of attempts whose money is not in it, because it is in one of `uncounted_in` or unknown.
+        alter table ofa.budget drop constraint budget_check1,
+          add max_money_u bigint check (max_money_u > 0),
+          add currency text check (currency ~ '^[A-Z]{3}$'),
+          add used_money_u bigint,
+          add uncounted_ns bigint not null default 0,
+          add uncounted_in text[] not null default '{}',
+          add constraint budget_has_a_limit check (num_nonnulls(max_uj, max_ug, max_money_u) > 0),
+          add constraint budget_currency_known check ((max_money_u is null) = (currency is null));
         """#)
 }

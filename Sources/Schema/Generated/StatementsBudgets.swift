@@ -6,6 +6,7 @@ extension Statement {
     /// Returns the limits in force, with what was used at the last check, and how many runs they hold.
     public static let budgetList = Statement(name: "BudgetList", sql: #"""
         select id, run_id, pipeline, since, max_uj, max_ug, is_soft, set_at, checked_at, used_uj, used_ug, reached_at, reason,
+          max_money_u, currency, used_money_u, uncounted_ns, uncounted_in,
           (select count(*) from ofa.run_hold where run_hold.budget_id = budget.id) as held
         from ofa.budget where lifted_at is null order by id;
         """#)
@@ -13,12 +14,12 @@ extension Statement {
 
 extension Request {
     /// Limits what a run, or all runs of a name from now on, may use; returns no row if the run is unknown or has ended.
-    public static func budgetSet(run: Int64?, pipeline: String?, maxUj: Int64?, maxUg: Int64?, soft: Bool) -> Request {
-        Request(budgetSetStatement, [run.map { .int($0) } ?? .null, pipeline.map { .text($0) } ?? .null, maxUj.map { .int($0) } ?? .null, maxUg.map { .int($0) } ?? .null, .bool(soft)])
+    public static func budgetSet(run: Int64?, pipeline: String?, maxUj: Int64?, maxUg: Int64?, maxMoneyU: Int64?, currency: String?, soft: Bool) -> Request {
+        Request(budgetSetStatement, [run.map { .int($0) } ?? .null, pipeline.map { .text($0) } ?? .null, maxUj.map { .int($0) } ?? .null, maxUg.map { .int($0) } ?? .null, maxMoneyU.map { .int($0) } ?? .null, currency.map { .text($0) } ?? .null, .bool(soft)])
     }
     private static let budgetSetStatement = Statement(name: "BudgetSet", sql: #"""
-        select id from ofa_api_1.set_budget($1::bigint, $2::text, $3::bigint, $4::bigint, $5::boolean)
-          as id;
+        select id from ofa_api_1.set_limits($1::bigint, $2::text, $3::bigint, $4::bigint,
+          $5::bigint, $6::text, $7::boolean) as id;
         """#)
 
     /// Lifts the limit of a run, or of all runs of a name; returns whether there was one.
@@ -46,5 +47,25 @@ extension Request {
         join ofa.run on run.id = budget.run_id or run.name = budget.pipeline
         where run.id = $1::bigint and run.state = 'running' and budget.lifted_at is null and budget.reached_at is not null
         order by budget.is_soft, budget.id;
+        """#)
+
+    /// Returns the limits of money in force of an unfinished run that do not count the money of all of its attempts, or of those of
+    /// its name.
+    public static func budgetsUncounted(run: Int64) -> Request {
+        Request(budgetsUncountedStatement, [.int(run)])
+    }
+    private static let budgetsUncountedStatement = Statement(name: "BudgetsUncounted", sql: #"""
+        select budget.currency, budget.uncounted_ns, budget.uncounted_in, budget.pipeline from ofa.budget
+        join ofa.run on run.id = budget.run_id or run.name = budget.pipeline
+        where run.id = $1::bigint and run.state = 'running' and budget.lifted_at is null and budget.uncounted_ns > 0
+        order by budget.id;
+        """#)
+
+    /// Returns a run of the name, if there is or was one.
+    public static func runNameKnown(name: String) -> Request {
+        Request(runNameKnownStatement, [.text(name)])
+    }
+    private static let runNameKnownStatement = Statement(name: "RunNameKnown", sql: #"""
+        select id from ofa.run where name = $1::text limit 1;
         """#)
 }
