@@ -82,40 +82,72 @@ extension CostLedger {
         "ram_total_size", "tracking_mode", "on_cloud", "pue", "wue",
     ]
 
-    /// Returns a table by run as the emissions.csv that CodeCarbon writes, one row a run. As there, emissions are in kg,
-    /// energy is that of the building in kWh, power is in W and water in litres. `cpu_energy` is all energy: that of
-    /// processors and memory is not metered apart. Cells of what is not known here are empty.
-    public func codeCarbon(_ report: CostReport) throws -> String {
-        precondition(report.grouping == .run, "a row is a run")
-        let runs = report.rows.compactMap { Int64($0.label) }
-        var (names, ends) = ([String: String](), [String: Date]())
-        for row in try connection.query(.costRuns(runs: runs)) {
-            let id = "\(try row.int64("id"))"
-            names[id] = try row.text("name")
-            ends[id] = try row.optionalDate("ended_at")
-        }
+    /// What CodeCarbon calls a run of its tracker: a run of ofa, or an attempt.
+    private struct Tracked {
+        let id, project: String
+        var experiment: String?
+        var end: Date?
+    }
+
+    /// Returns a table by run, or by attempt, as the emissions.csv that CodeCarbon writes, one row a run or attempt; `run` is
+    /// that of a table of attempts, nil for all. As there, emissions are in kg, energy is that of the building in kWh, power
+    /// is in W and water in litres. `cpu_energy` is all energy: that of processors and memory is not metered apart. The
+    /// `run_id` of an attempt is its token, and its `experiment_id` the run. Cells of what is not known here are empty.
+    public func codeCarbon(_ report: CostReport, run: Int64? = nil) throws -> String {
+        precondition([.run, .attempt].contains(report.grouping), "a row is a run or an attempt")
+        let known = try report.grouping == .run ? trackedRuns(report) : trackedAttempts(run)
         let zone = report.zones.count == 1 ? report.zones.first : nil
         var text = CSVText.line(Self.codeCarbonColumns)
         for row in report.rows {
+            // The label of an attempt ends with its token.
+            let id = row.label.split(separator: " ").last.map(String.init) ?? row.label
             let cells = Self.codeCarbon(
-                row, name: names[row.label] ?? "run \(row.label)", end: ends[row.label], zone: zone)
+                row, known[id] ?? Tracked(id: row.label, project: row.label), zone: zone)
             text += CSVText.line(Self.codeCarbonColumns.map { cells[$0] })
         }
         return text
     }
 
-    private static func codeCarbon(_ row: CostRow, name: String, end: Date?, zone: String?)
+    /// Returns the runs of a table by run, by number.
+    private func trackedRuns(_ report: CostReport) throws -> [String: Tracked] {
+        let runs = report.rows.compactMap { Int64($0.label) }
+        var known: [String: Tracked] = [:]
+        for run in runs { known["\(run)"] = Tracked(id: "\(run)", project: "run \(run)") }
+        for row in try connection.query(.costRuns(runs: runs)) {
+            let id = "\(try row.int64("id"))"
+            known[id] = Tracked(
+                id: id, project: try row.text("name"), end: try row.optionalDate("ended_at"))
+        }
+        return known
+    }
+
+    /// Returns the attempts of `run`, or of the newest runs, by token.
+    private func trackedAttempts(_ run: Int64?) throws -> [String: Tracked] {
+        let first = try connection.query(.costFirstRun(newest: Self.newestRuns)).first?
+            .int64("run_id")
+        var known: [String: Tracked] = [:]
+        for row in try connection.query(.costAttempts(run: run, first: first ?? 0)) {
+            let id = "\(try row.int64("token"))"
+            known[id] = Tracked(
+                id: id, project: try row.text("name"), experiment: "\(try row.int64("run_id"))",
+                end: try row.optionalDate("ended_at"))
+        }
+        return known
+    }
+
+    private static func codeCarbon(_ row: CostRow, _ tracked: Tracked, zone: String?)
         -> [String: String]
     {
         let seconds = Double(row.wallNs) / 1e9
         let it = Emissions.kilowattHours(microjoules: row.energy.microjoules)
         let building = row.figures.buildingUj.map { $0 / Emissions.microjoulesPerKWh }
         var cells = [
-            "project_name": name, "run_id": row.label, "duration": "\(seconds)",
+            "project_name": tracked.project, "run_id": tracked.id, "duration": "\(seconds)",
             "tracking_mode": "process", "on_cloud": "N",
         ]
+        cells["experiment_id"] = tracked.experiment
         // CodeCarbon writes the time in this form, without a zone; here it is UTC.
-        cells["timestamp"] = end.map {
+        cells["timestamp"] = tracked.end.map {
             $0.formatted(
                 .iso8601.year().month().day().dateSeparator(.dash).time(
                     includingFractionalSeconds: false))

@@ -127,17 +127,21 @@ struct CostShow: ParsableCommand {
               ofa cost 3 --by stage --json
               ofa cost --by pipeline --since 2026-01-01 --until 2026-01-31 --csv
               ofa cost --codecarbon-csv > emissions.csv
+              ofa cost 3 --codecarbon-csv --by attempt
             """)
 
     @OptionGroup var options: CostOptions
     @Option(
-        help: "stage, device, attempt, host, kind, day, zone, pipeline or run.",
+        help:
+            "stage, device, attempt, host, kind, day, zone, pipeline or run. (default: stage; run with --codecarbon-csv)",
         completion: Word.completion(CostGrouping.self), transform: Word.one(of: CostGrouping.self))
-    var by: CostGrouping = .stage
+    var by: CostGrouping?
     @Flag(help: "Print the rows as comma-separated values.") var csv = false
     @Flag(
         name: .customLong("codecarbon-csv"),
-        help: "Print a row for each run with the columns of CodeCarbon's emissions.csv.")
+        help:
+            "Print a row for each run, or with --by attempt each attempt, with the columns of CodeCarbon's emissions.csv."
+    )
     var codeCarbon = false
 
     mutating func validate() throws {
@@ -145,23 +149,30 @@ struct CostShow: ParsableCommand {
             throw ValidationError(
                 "--csv, --codecarbon-csv and --json exclude each other", remedy: "choose one")
         }
+        guard !codeCarbon || [nil, .run, .attempt].contains(by) else {
+            throw ValidationError(
+                "--codecarbon-csv has a row for each run or attempt",
+                remedy: "choose --by run or --by attempt")
+        }
     }
 
     mutating func run() throws {
         if codeCarbon {
             let text = try options.read { ledger, factors in
                 try ledger.codeCarbon(
-                    try options.report(by: .run, ledger, factors, listsAllRuns: true))
+                    try options.report(by: by ?? .run, ledger, factors, listsAllRuns: true),
+                    run: options.runID)
             }
             return try Output.bytes(Data(text.utf8))
         }
+        let grouping = by ?? .stage
         if csv {
             let report = try options.read { ledger, factors in
-                try options.report(by: by, ledger, factors, listsAllRuns: true)
+                try options.report(by: grouping, ledger, factors, listsAllRuns: true)
             }
             return try Output.bytes(Data(report.csv.utf8))
         }
-        let (report, branches) = try options.reportAndBranches(by: by)
+        let (report, branches) = try options.reportAndBranches(by: grouping)
         let machine = try options.machine()
         let saving = try options.saving(report)
         try Output.answer(CostDocument(report, branches, machine, saving), options.output) {

@@ -361,6 +361,7 @@ import Testing
         #expect(run["emissions"] == "6.0" && run["energy_consumed"] == "15.0")
         #expect(run["water_consumed"] == "18.0" && run["pue"] == "1.5" && run["wue"] == "1.8")
         #expect(run["country_iso_code"] == "DEU" && run["gpu_energy"] == "")
+        #expect(run["experiment_id"] == "" && run["timestamp"]?.isEmpty == false)
         #expect(CSVText.line(["a,b", nil, "c\"d"]) == "\"a,b\",,\"c\"\"d\"\n")
     }
 }

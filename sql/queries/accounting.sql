@@ -247,6 +247,24 @@ order by started_at, token, label;
 -- Returns the names of runs and the times at which they ended, or now.
 select id, name, coalesce(ended_at, ofa.now()) as ended_at from ofa.run where id = any (@runs::bigint[]);
 
+-- name: CostAttempts :many
+-- Returns the metered attempts of `run`, or of all runs from `first` on: the run, the name of its pipeline, and when the
+-- attempt ended; NULL if it runs, or its end is forgotten.
+with of_runs as materialized (
+  select id, run_id, pipeline from ofa.account
+  where case when @run::bigint? is null then run_id >= @first::bigint else run_id = @run::bigint? end
+), metered as (
+  select token, job_id, account_id, min(started_at) as started_at, null::timestamptz as ended_at from ofa.energy_piece
+  where account_id in (select id from of_runs) group by token, job_id, account_id
+  union all
+  select token, job_id, account_id, started_at, ended_at from ofa.meter where account_id in (select id from of_runs)
+)
+select metered.token, of_runs.run_id, of_runs.pipeline as name, coalesce(metered.ended_at, attempt.ended_at) as ended_at
+from metered join of_runs on of_runs.id = metered.account_id
+left join lateral (
+  select ended_at from ofa.attempt where attempt.job_id = metered.job_id and attempt.token = metered.token
+    and attempt.ended_at >= metered.started_at - interval '1 day' limit 1) as attempt on true;
+
 -- name: CostLines :many
 -- Lists the rows of the ledgers with what their figures are computed with, in the order of time, at most `most`. Other
 -- arguments are those of CostBy.

@@ -313,6 +313,28 @@ extension Request {
         select id, name, coalesce(ended_at, ofa.now()) as ended_at from ofa.run where id = any ($1::bigint[]);
         """#)
 
+    /// Returns the metered attempts of `run`, or of all runs from `first` on: the run, the name of its pipeline, and when the
+    /// attempt ended; NULL if it runs, or its end is forgotten.
+    public static func costAttempts(run: Int64?, first: Int64) -> Request {
+        Request(costAttemptsStatement, [run.map { .int($0) } ?? .null, .int(first)])
+    }
+    private static let costAttemptsStatement = Statement(name: "CostAttempts", sql: #"""
+        with of_runs as materialized (
+          select id, run_id, pipeline from ofa.account
+          where case when $1::bigint is null then run_id >= $2::bigint else run_id = $1::bigint end
+        ), metered as (
+          select token, job_id, account_id, min(started_at) as started_at, null::timestamptz as ended_at from ofa.energy_piece
+          where account_id in (select id from of_runs) group by token, job_id, account_id
+          union all
+          select token, job_id, account_id, started_at, ended_at from ofa.meter where account_id in (select id from of_runs)
+        )
+        select metered.token, of_runs.run_id, of_runs.pipeline as name, coalesce(metered.ended_at, attempt.ended_at) as ended_at
+        from metered join of_runs on of_runs.id = metered.account_id
+        left join lateral (
+          select ended_at from ofa.attempt where attempt.job_id = metered.job_id and attempt.token = metered.token
+            and attempt.ended_at >= metered.started_at - interval '1 day' limit 1) as attempt on true;
+        """#)
+
     /// Lists the rows of the ledgers with what their figures are computed with, in the order of time, at most `most`. Other
     /// arguments are those of CostBy.
     public static func costLines(run: Int64?, since: Date?, until: Date?, version: Int, type: String, signal: String, most: Int) -> Request {
