@@ -52,7 +52,7 @@ extension CostLedger {
         }
         return CostForecast(
             status, spent: spent, history: history, workers: workers,
-            gramsPerKWh: try Self.intensity(costs, of: run, factors))
+            gramsPerKWh: Self.intensity(costs, of: run))
     }
 
     private static func kind(_ record: Row) throws -> CostForecast.History.Kind {
@@ -77,23 +77,17 @@ extension CostLedger {
     }
 
     /// Returns the grams of CO2e of a kWh of IT energy, as they were so far in the run, else in the other runs of
-    /// `costs`; nil if no energy was metered.
-    private static func intensity(_ costs: [StageCost], of run: Int64, _ factors: FactorSet) throws
-        -> Interval?
-    {
+    /// `costs`, with the ranges of PUE and intensity as these figures have them; nil if no energy was metered.
+    private static func intensity(_ costs: [StageCost], of run: Int64) -> Interval? {
         let own = costs.filter { $0.place.run == run && $0.total.energy.microjoules > 0 }
         let metered =
             own.isEmpty ? costs.filter { $0.total.energy.microjoules > 0 } : own
         let sum = CostSum.sum(metered.lazy.map(\.total))
         guard sum.energy.microjoules > 0 else { return nil }
-        let products = try Set(metered.flatMap(\.zones)).map { zone in
-            ProductInterval.logQuadrature([
-                factors.pue.interval, try factors.intensity(zone).interval,
-            ])
-        }
         let value = sum.grams.value / sum.energy.kilowattHours.value
-        let low = products.map { $0.low / $0.value }.min() ?? 1
-        let high = products.map { $0.high / $0.value }.max() ?? 1
+        let rates = metered.flatMap(\.rates)
+        let low = rates.map(\.low).min() ?? 1
+        let high = rates.map(\.high).max() ?? 1
         return Interval(value: value, low: value * low, high: value * high)
     }
 }

@@ -27,8 +27,8 @@ public struct StageCost: Sendable, Equatable {
     public let kind: String
     /// The device target that the jobs serve; nil if they serve several.
     public let device: String?
-    /// The zones in which energy was used.
-    public internal(set) var zones: [String] = []
+    /// The ranges of PUE and carbon intensity together, as multiples of the value: one for each zone, method and tier.
+    public internal(set) var rates: [Interval] = []
     /// The cost of the attempts that neither failed nor were cancelled. Attempts whose records were dropped are
     /// included, however they ended.
     public internal(set) var cost = CostSum()
@@ -89,13 +89,17 @@ extension CostLedger {
                 // Throws for a zone that the factors do not know at all.
                 _ = try factors.intensity(zone)
                 let emission = try record.optionalDouble("emission") ?? 0
-                let grams = ProductInterval.logQuadrature([
-                    Interval(exactly: emission / 1e9), amount.energy.relative,
+                let (pue, intensity) = (
                     try record.relative(emission, "pue"),
-                    try record.relative(emission, "intensity"),
+                    try record.relative(emission, "intensity")
+                )
+                let grams = ProductInterval.logQuadrature([
+                    Interval(exactly: emission / 1e9), amount.energy.relative, pue, intensity,
                 ])
                 (amount.gramsLow, amount.gramsHigh) = (grams.low, grams.high)
-                if !stage.zones.contains(zone) { stage.zones.append(zone) }
+                if emission > 0 {
+                    stage.rates.append(ProductInterval.logQuadrature([pue, intensity]))
+                }
             }
             stage.cost = stage.cost + amount
             found[account] = stage

@@ -190,5 +190,17 @@ import Testing
         other.name = "other"
         let strange = try forecast(try metered.queue.enqueue(other))
         #expect(strange.stages.map(\.basis) == [[.kind], [.kind]])
+
+        // A PUE that is stated of the machine, here without a range, takes the place of the factor set's.
+        try metered.connection.script(
+            """
+            insert into ofa.host_setting (host_id, valid_from, actor, pue)
+            select id, '2020-01-01', 'test', 2.6 from ofa.host
+            """)
+        let stated = try forecast(again)
+        let (before, after) = (try #require(half.grams), try #require(stated.grams))
+        #expect(abs(after.value / before.value - 2) < 1e-3)
+        #expect(after.high / after.value < before.high / before.value - 0.01)
+        #expect(after.low / after.value > before.low / before.value + 0.001)
     }
 }
