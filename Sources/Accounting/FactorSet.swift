@@ -156,7 +156,9 @@ public struct FactorSet: Sendable, Equatable {
 
     /// Returns the carbon intensity of a zone. Errors: `unknownZone`, which names the zones of the
     /// set.
-    public func intensity(_ zone: String) throws(AccountingError) -> Factor {
+    public func intensity(
+        _ zone: String, choosing: String = "set OFA_ZONE to"
+    ) throws(AccountingError) -> Factor {
         guard let factor = intensities[zone] else {
             if let other = others.first(where: { $0.zone == zone && $0.basis != nil })?.basis {
                 throw AccountingError(
@@ -169,7 +171,7 @@ public struct FactorSet: Sendable, Equatable {
             throw AccountingError(
                 .unknownZone,
                 "factor set \(version) has no carbon intensity for zone '\(Shown.excerpt(zone))'",
-                remedy: "\(near)set OFA_ZONE to one of \(zones.joined(separator: ", "))")
+                remedy: "\(near)\(choosing) one of \(zones.joined(separator: ", "))")
         }
         return factor
     }
@@ -181,9 +183,15 @@ public struct FactorSet: Sendable, Equatable {
     ) throws(AccountingError) -> String {
         let name =
             environment["OFA_ZONE"].flatMap { $0.isEmpty ? nil : $0 } ?? stated ?? Self.usualZone
+        return try known(name, choosing: "set OFA_ZONE to")
+    }
+
+    /// Returns `zone`. Errors: `unknownZone` if this set has no intensity of any type for it; the remedy begins with
+    /// `choosing`.
+    func known(_ zone: String, choosing: String) throws(AccountingError) -> String {
         // What a worker records is a zone, whatever the basis of figures.
-        if others.contains(where: { $0.zone == name && $0.basis != nil }) { return name }
-        return try intensity(name).zone
+        if others.contains(where: { $0.zone == zone && $0.basis != nil }) { return zone }
+        return try intensity(zone, choosing: choosing).zone
     }
 }
 

@@ -101,7 +101,9 @@ public struct HostLedger {
         if let (key, fault) = setting.contradiction {
             throw AccountingError(.badSetting, "\(key) \(fault.reason)", remedy: fault.remedy)
         }
-        if let zone = setting.zone { _ = try FactorSet.load(connection).intensity(zone) }
+        if let zone = setting.zone {
+            _ = try FactorSet.load(connection).known(zone, choosing: "state the zone as")
+        }
         if begin == nil, let stated = machine.stated, stated.setting == setting {
             return stated.validFrom
         }

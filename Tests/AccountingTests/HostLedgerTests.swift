@@ -131,6 +131,9 @@ import Testing
             try ledger.set(try ledger.this(), HostSetting(zone: "deu"))
         }
         #expect(error?.code == .unknownZone && error?.remedy?.contains("'DEU'") == true)
+        // The zones are to be stated: OFA_ZONE is of a process.
+        #expect(error?.remedy?.contains("state the zone as one of ") == true)
+        #expect(error?.remedy?.contains("OFA_ZONE") == false)
         #expect(try ledger.machines().isEmpty)
     }
 
