@@ -17,7 +17,8 @@ public final class Connection {
     public var statementTimeoutSeconds: Double { limits.statementTimeoutSeconds }
 
     private var handle: OpaquePointer?
-    private var preparedNames: Set<String> = []
+    /// The texts of the statements that are prepared in this session, by name.
+    private var preparedTexts: [String: String] = [:]
     /// True between BEGIN and COMMIT of `transaction`.
     public private(set) var isInTransaction = false
     /// True behind a pooler. Then statements are unnamed, every transaction sets its own time
@@ -58,7 +59,7 @@ public final class Connection {
     public func close() {
         if let handle { PQfinish(handle) }
         handle = nil
-        preparedNames = []
+        preparedTexts = [:]
         settle()
     }
 
@@ -222,11 +223,11 @@ public final class Connection {
     /// Takes over a new libpq session.
     func adopt(_ new: OpaquePointer) { handle = new }
 
-    /// Returns whether the statement is prepared in this session.
-    func isPrepared(_ statement: Statement) -> Bool { preparedNames.contains(statement.name) }
+    /// Returns the text that is prepared in this session under `name`; nil if there is none.
+    func preparedText(_ name: String) -> String? { preparedTexts[name] }
 
     /// Records that the statement is prepared in this session.
-    func notePrepared(_ statement: Statement) { preparedNames.insert(statement.name) }
+    func notePrepared(_ statement: Statement) { preparedTexts[statement.name] = statement.sql }
 
     private func run(_ statement: Statement, _ binds: [SQLValue]) throws -> ServerResult {
         if isPooled && !isInTransaction {

@@ -83,10 +83,10 @@ extension Connection {
     }
 
     /// Returns the steps of requests: one execution for each request, after a prepare if the
-    /// statement is not prepared yet.
+    /// statement is not prepared yet. Throws if another text is prepared under the name of a statement: it would be run.
     func steps(_ requests: [Request]) throws -> [PipelineStep] {
         var steps: [PipelineStep] = []
-        var preparing: Set<String> = []
+        var preparing: [String: String] = [:]
         var last: Statement?
         for request in requests {
             let statement = request.statement
@@ -99,7 +99,14 @@ extension Connection {
                 last = statement
                 continue
             }
-            if !isPrepared(statement), preparing.insert(statement.name).inserted {
+            if let known = preparedText(statement.name) ?? preparing[statement.name] {
+                guard known == statement.sql else {
+                    throw PostgresError(
+                        "another text was prepared under this name",
+                        remedy: "give each statement a name of its own", statement: statement.name)
+                }
+            } else {
+                preparing[statement.name] = statement.sql
                 steps.append(PipelineStep(kind: .prepare(statement)))
             }
             steps.append(PipelineStep(kind: .prepared(statement, values)))

@@ -19,6 +19,36 @@ struct PipelineTests {
         return connection
     }
 
+    @Test(
+        "another text under the name of a prepared statement is refused, and nothing of it is run")
+    func twoTexts() throws {
+        let database = try TemporaryDatabase(migrated: false)
+        let connection = try connect(database)
+        let one = Statement(name: "Same", sql: "select 1 as x")
+        let two = Statement(name: "Same", sql: "select 2 as x")
+        #expect(try connection.queryOne(one).int("x") == 1)
+        let error = #expect(throws: PostgresError.self) { try connection.queryOne(two) }
+        #expect(error?.statement == "Same" && error?.remedy != nil)
+        #expect(error?.message.contains("another text") == true && error?.isConnectionLoss == false)
+        #expect(throws: PostgresError.self) {
+            try connection.transactionPipeline([
+                Request(Self.add, [.int(1)]), Request(two),
+            ])
+        }
+        // Both new, and in one round trip.
+        #expect(throws: PostgresError.self) {
+            try connection.pipeline([
+                Request(Self.add, [.int(1)]), Request(Statement(name: "New", sql: "select 1 as x")),
+                Request(Statement(name: "New", sql: "select 2 as x")),
+            ])
+        }
+        #expect(try connection.queryOne(Self.count).int("n") == 0)
+        #expect(try connection.queryOne(one).int("x") == 1)
+        // Another session may give the name to the other text.
+        try connection.reconnect()
+        #expect(try connection.queryOne(two).int("x") == 2)
+    }
+
     @Test("the rows of each request come in order, prepared or not")
     func rowsInOrder() throws {
         let database = try TemporaryDatabase(migrated: false)
