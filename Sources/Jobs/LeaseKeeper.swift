@@ -76,6 +76,8 @@ struct LeaseKeeper: Sendable {
     private struct State {
         var lastNotes = -Double.infinity, lastEnergy = -Double.infinity
         var lastBudgets = -Double.infinity
+        /// Why budgets are not compared.
+        var budgetTrouble = ToldOnce()
         var session: Int64 = 0
     }
 
@@ -127,9 +129,17 @@ struct LeaseKeeper: Sendable {
         }
         if now - state.lastBudgets >= Self.budgetSeconds {
             state.lastBudgets = now
-            do { try Self.holdByBudgets(queue, view.held) } catch let error as PostgresError
-                where error.isRetryable
-            {}
+            do {
+                try Self.holdByBudgets(queue, view.held)
+                if state.budgetTrouble.isOver() {
+                    options.report("\(options.name): budgets are compared again")
+                }
+            } catch let error as PostgresError where error.isRetryable {
+            } catch let error as PostgresError where !error.isConnectionLoss && !error.isReadOnly {
+                if state.budgetTrouble.isNew("\(error)") {
+                    options.report("\(options.name): budgets are not compared: \(error)")
+                }
+            }
         }
     }
 

@@ -76,3 +76,20 @@ struct Trouble {
         (since, tries, saidAt, isAway) = (nil, 0, -.infinity, false)
     }
 }
+
+/// Decides whether a trouble is told: once, until another one comes or it is over.
+struct ToldOnce {
+    private var told: String?
+
+    /// Returns whether the trouble `text` differs from the last one.
+    mutating func isNew(_ text: String) -> Bool {
+        defer { told = text }
+        return told != text
+    }
+
+    /// Call this after a success: returns whether there was a trouble.
+    mutating func isOver() -> Bool {
+        defer { told = nil }
+        return told != nil
+    }
+}

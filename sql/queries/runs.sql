@@ -109,9 +109,11 @@ with grouped as materialized (
     count(*) filter (where alive.state = 'running') as running, min(alive.started_at) as started_at,
     sum(extract(epoch from ofa.now() - alive.started_at)) as seconds, sum(progress.fraction) as done,
     (array_agg(progress.message order by progress.updated_at desc)
-      filter (where progress.message is not null))[1] as message
+      filter (where progress.message is not null and progress.token = alive.token))[1] as message
   from alive join grouped on grouped.id = alive.group_id
-  left join ofa.progress on progress.job_id = alive.job_id and progress.token = alive.token
+  -- A job that waits with a checkpoint, such as one of a held run, has what its last attempt had reached.
+  left join ofa.progress on progress.job_id = alive.job_id and (progress.token = alive.token
+    or alive.state <> 'running' and exists (select from ofa.checkpoint where checkpoint.job_id = alive.job_id))
   group by grouped.stage
 ), spent as materialized (
   select account.stage, sum(spent.attempts) as attempts, sum(spent.lost) as lost, sum(spent.failed) as failed,
