@@ -15,7 +15,7 @@ public struct FactorSetSummary: Sendable, Encodable {
     public let created_at: Date
     /// The number of factors that are no hours of a series, and the number of hours of series.
     public let periods, hours: Int
-    /// The number of zones.
+    /// The number of zones, without `default`.
     public let zones: Int
     /// The kinds of factors.
     public let kinds: [String]
@@ -25,6 +25,18 @@ public struct FactorSetSummary: Sendable, Encodable {
     /// Returns the version of the newest set; nil if there is none.
     public static func newestVersion(_ connection: Connection) throws -> Int? {
         try connection.query(.factorSetNewest).first?.int("version")
+    }
+
+    /// Returns the head of the set `version`, or of the newest set, without counting factors; nil if there is no such set.
+    public static func head(
+        _ connection: Connection, version: Int?
+    ) throws -> (version: Int, note: String, created_at: Date)? {
+        let rows =
+            try version.map { try connection.query(.factorSetGet(version: $0)) }
+            ?? connection.query(.factorSetNewest)
+        return try rows.first.map {
+            (try $0.int("version"), try $0.text("note"), try $0.date("created_at"))
+        }
     }
 
     /// Returns all factor sets, newest first.

@@ -178,11 +178,9 @@ struct FactorsShow: ParsableCommand {
     /// Prints the factors.
     mutating func run() throws {
         let connection = try database.connectToExisting(takesLong: true)
-        let sets = try FactorSetSummary.list(connection)
-        let wanted = version
-        guard let set = sets.first(where: { wanted == nil || $0.version == wanted }) else {
+        guard let set = try FactorSetSummary.head(connection, version: version) else {
             throw CommandFailure.notFound(
-                "there is no factor set \(wanted.map(String.init) ?? "")",
+                "there is no factor set \(version.map(String.init) ?? "")",
                 remedy: "`ofa factors list` lists them")
         }
         let answer = Answer(

@@ -26,6 +26,8 @@ import Testing
         let sets = try place.list("factors", "list")
         #expect(sets.map { $0["version"] as? Int } == [2, 1])
         #expect(sets[0]["note"] as? String == "two hours" && sets[0]["hours"] as? Int == 2)
+        // `default` is no zone, but what zones without a factor of their own have.
+        #expect(sets[1]["zones"] as? Int == 13 && sets[1]["periods"] as? Int == 14)
         let shown = try place.document("factors", "show", "2", "--zone", "DEU")
         let series = try #require((shown["series"] as? [[String: Any]])?.first)
         #expect(series["missing_hours"] as? Int == 1 && series["mean"] as? Double == 101)

@@ -2,11 +2,11 @@
 
 -- name: FactorSetNewest :many
 -- Returns the newest factor set.
-select version, note from ofa.factor_set order by version desc limit 1;
+select version, note, created_at from ofa.factor_set order by version desc limit 1;
 
 -- name: FactorSetGet :many
 -- Returns one factor set.
-select version, note from ofa.factor_set where version = @version::int;
+select version, note, created_at from ofa.factor_set where version = @version::int;
 
 -- name: FactorList :many
 -- Returns the factors of a set: of each kind, zone, type and signal the one whose period is now, else the latest; and of each
@@ -51,12 +51,12 @@ select ofa_api_1.add_factors(@version::int, @kinds::text[], @zones::text[], @fro
 select ofa_api_1.take_factors(@version::int, @base::int) as taken;
 
 -- name: FactorSetList :many
--- Lists the factor sets, newest first, with the numbers of their factors.
+-- Lists the factor sets, newest first, with the numbers of their factors and zones; default is no zone, but what others have.
 select factor_set.version, note, created_at, count(factor.version) filter (where not hourly) as periods,
   count(factor.version) filter (where hourly) as hours,
   coalesce(array_agg(distinct kind order by kind) filter (where kind is not null), '{}') as kinds,
   coalesce(array_agg(distinct type || ' ' || signal) filter (where kind = 'intensity'), '{}') as intensities,
-  count(distinct factor.zone) as zones
+  count(distinct factor.zone) filter (where factor.zone <> 'default') as zones
 from ofa.factor_set left join ofa.factor on factor.version = factor_set.version
 group by factor_set.version order by factor_set.version desc;
 

@@ -6,16 +6,16 @@ import Postgres
 extension Statement {
     /// Returns the newest factor set.
     public static let factorSetNewest = Statement(name: "FactorSetNewest", sql: #"""
-        select version, note from ofa.factor_set order by version desc limit 1;
+        select version, note, created_at from ofa.factor_set order by version desc limit 1;
         """#)
 
-    /// Lists the factor sets, newest first, with the numbers of their factors.
+    /// Lists the factor sets, newest first, with the numbers of their factors and zones; default is no zone, but what others have.
     public static let factorSetList = Statement(name: "FactorSetList", sql: #"""
         select factor_set.version, note, created_at, count(factor.version) filter (where not hourly) as periods,
           count(factor.version) filter (where hourly) as hours,
           coalesce(array_agg(distinct kind order by kind) filter (where kind is not null), '{}') as kinds,
           coalesce(array_agg(distinct type || ' ' || signal) filter (where kind = 'intensity'), '{}') as intensities,
-          count(distinct factor.zone) as zones
+          count(distinct factor.zone) filter (where factor.zone <> 'default') as zones
         from ofa.factor_set left join ofa.factor on factor.version = factor_set.version
         group by factor_set.version order by factor_set.version desc;
         """#)
@@ -45,7 +45,7 @@ extension Request {
         Request(factorSetGetStatement, [.int(version)])
     }
     private static let factorSetGetStatement = Statement(name: "FactorSetGet", sql: #"""
-        select version, note from ofa.factor_set where version = $1::int;
+        select version, note, created_at from ofa.factor_set where version = $1::int;
         """#)
 
     /// Returns the factors of a set: of each kind, zone, type and signal the one whose period is now, else the latest; and of each
