@@ -343,7 +343,15 @@ PARTITION BY RANGE (started_at);
 CREATE FUNCTION ofa.book_energy(p_pieces ofa.energy_piece[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
+declare
+  v_day date := (select (min(started_at) at time zone 'UTC')::date from unnest(p_pieces) as one);
 begin
+  if v_day < (ofa.now() at time zone 'UTC')::date then
+    perform pg_advisory_xact_lock_shared(7316291044);
+    if exists (select from ofa.cost_day where grain = 'stage' and day >= v_day) then
+      delete from ofa.cost_day where day >= v_day;
+    end if;
+  end if;
   insert into ofa.energy_piece select (one).* from unnest(p_pieces) as one;
   insert into ofa.energy_hour as known (account_id, host_id, hour, zone, method, tier, used_ns, gap_ns, cpu_ns, energy_uj,
     energy_low_uj, energy_high_uj, reserved_ns, share_ns)
@@ -408,38 +416,34 @@ CREATE FUNCTION ofa.cost_lines(p_runs bigint[]) RETURNS TABLE(run_id bigint, acc
     spent.cpu_ns, spent.energy_uj, spent.energy_low_uj, spent.energy_high_uj, null::bigint, null::bigint,
     spent.first_started_at, spent.first_token
   from ofa.account join ofa.spent on spent.account_id = account.id
-  where p_runs is not null and account.run_id = any (p_runs)
+  where account.run_id = any (p_runs)
   union all
   select account.run_id, account.id, account.pipeline, account.stage, account.kind, coalesce(account.device, ''),
     hourly.host_id, true, (hourly.hour at time zone 'UTC')::date, hourly.hour, hourly.zone, hourly.method, hourly.tier,
     0::bigint, 0::bigint, 0::bigint, hourly.used_ns, hourly.gap_ns, hourly.cpu_ns, hourly.energy_uj, hourly.energy_low_uj,
     hourly.energy_high_uj, hourly.reserved_ns, hourly.share_ns, null::timestamptz, null::bigint
   from ofa.account join ofa.energy_hour as hourly on hourly.account_id = account.id
-  where p_runs is not null and account.run_id = any (p_runs)
+  where account.run_id = any (p_runs)
+$$;
+
+-- Name: cost_since(date, date); Type: FUNCTION
+CREATE FUNCTION ofa.cost_since(p_from date, p_until date) RETURNS TABLE(run_id bigint, pipeline text, stage text, kind text, device text, host_id integer, is_energy boolean, day date, hour timestamp with time zone, zone text, method text, tier text, attempts bigint, not_completed bigint, gaps bigint, wall_ns bigint, gap_ns bigint, cpu_ns bigint, energy_uj bigint, energy_low_uj bigint, energy_high_uj bigint, reserved_ns bigint, share_ns bigint, first_started_at timestamp with time zone, first_token bigint)
+    LANGUAGE sql STABLE
+    AS $$
+  select account.run_id, account.pipeline, account.stage, account.kind, coalesce(account.device, ''), spent.host_id, false,
+    spent.day, spent.day::timestamp at time zone 'UTC', spent.zone, spent.method, spent.tier, spent.attempts,
+    spent.not_completed, spent.gaps, case spent.method when '' then 0 else spent.wall_ns end, 0::bigint, spent.cpu_ns,
+    spent.energy_uj, spent.energy_low_uj, spent.energy_high_uj, null::bigint, null::bigint, spent.first_started_at,
+    spent.first_token
+  from ofa.spent join ofa.account on account.id = spent.account_id
+  where spent.day >= p_from and spent.day < p_until
   union all
-  select null::bigint, null::bigint, folded.pipeline, folded.stage, folded.kind, folded.device, folded.host_id, false,
-    folded.day, folded.day::timestamp at time zone 'UTC', folded.zone, folded.method, folded.tier, folded.attempts,
-    folded.not_completed, folded.gaps, folded.wall_ns, 0::bigint, folded.cpu_ns, folded.energy_uj, folded.energy_low_uj,
-    folded.energy_high_uj, null::bigint, null::bigint, folded.first_started_at, folded.first_token
-  from (
-    select * from ofa.spent_day
-    union all
-    -- As in ofa.spent_since, a view, which a function that is created before it cannot name.
-    select spent.day, account.stage, account.kind, coalesce(account.device, ''), spent.host_id, spent.zone, spent.method,
-      spent.tier, sum(spent.attempts)::bigint, sum(spent.not_completed)::bigint, sum(spent.gaps)::bigint,
-      sum(case spent.method when '' then 0 else spent.wall_ns end)::bigint, sum(spent.cpu_ns)::bigint,
-      sum(spent.energy_uj)::bigint, sum(spent.energy_low_uj)::bigint, sum(spent.energy_high_uj)::bigint,
-      min(spent.first_started_at), min(spent.first_token), account.pipeline
-    from ofa.spent join ofa.account on account.id = spent.account_id
-    where spent.day > coalesce((select max(spent_day.day) from ofa.spent_day), '-infinity')
-    group by 1, 2, 3, 4, 5, 6, 7, 8, account.pipeline) as folded
-  where p_runs is null
-  union all
-  select account.run_id, account.id, account.pipeline, account.stage, account.kind, coalesce(account.device, ''),
-    hourly.host_id, true, (hourly.hour at time zone 'UTC')::date, hourly.hour, hourly.zone, hourly.method, hourly.tier,
-    0::bigint, 0::bigint, 0::bigint, hourly.used_ns, hourly.gap_ns, hourly.cpu_ns, hourly.energy_uj, hourly.energy_low_uj,
-    hourly.energy_high_uj, hourly.reserved_ns, hourly.share_ns, null::timestamptz, null::bigint
-  from ofa.energy_hour as hourly join ofa.account on account.id = hourly.account_id where p_runs is null
+  select account.run_id, account.pipeline, account.stage, account.kind, coalesce(account.device, ''), hourly.host_id, true,
+    (hourly.hour at time zone 'UTC')::date, hourly.hour, hourly.zone, hourly.method, hourly.tier, 0::bigint, 0::bigint,
+    0::bigint, hourly.used_ns, hourly.gap_ns, hourly.cpu_ns, hourly.energy_uj, hourly.energy_low_uj, hourly.energy_high_uj,
+    hourly.reserved_ns, hourly.share_ns, null::timestamptz, null::bigint
+  from ofa.energy_hour as hourly join ofa.account on account.id = hourly.account_id
+  where hourly.hour >= p_from::timestamp at time zone 'UTC' and hourly.hour < p_until::timestamp at time zone 'UTC'
 $$;
 
 -- Name: cost_sums(text, bigint[], date, date, integer, text, text); Type: FUNCTION
@@ -470,8 +474,118 @@ begin
     sum(embodied_ug)::bigint as embodied_ug, sum(embodied_low) as embodied_low, sum(embodied_high) as embodied_high,
     sum(embodied_missing_ns)::bigint as embodied_missing_ns, min(first_started_at) as first_started_at,
     min(first_token) as first_token
-  from ofa.priced_lines(p_runs, p_since, p_until, p_version, p_type, p_signal) as line
+  from ofa.priced_lines(coalesce(p_runs, array(select distinct account.run_id from ofa.account)), p_since, p_until, p_version, p_type, p_signal) as line
   group by 1, line.zone, line.currency, line.method, line.tier;
+end
+$$;
+
+-- Name: cost_totals(text, bigint, date, date, integer, text, text); Type: FUNCTION
+CREATE FUNCTION ofa.cost_totals(p_by text, p_first bigint, p_since date, p_until date, p_version integer, p_type text, p_signal text) RETURNS TABLE(key text, zone text, currency text, method text, tier text, attempts bigint, not_completed bigint, gaps bigint, wall_ns bigint, cpu_ns bigint, gap_ns bigint, energy_uj bigint, energy_low_uj bigint, energy_high_uj bigint, building_uj numeric, emission_ug numeric, emission double precision, pue_low double precision, pue_high double precision, intensity_low double precision, intensity_high double precision, carbon_missing_uj bigint, stand_in_uj bigint, water_ul numeric, water_low double precision, water_high double precision, water_missing_uj bigint, money_u numeric, money_low double precision, money_high double precision, money_missing_ns bigint, embodied_ug numeric, embodied_low double precision, embodied_high double precision, embodied_missing_ns bigint, first_started_at timestamp with time zone, first_token bigint)
+    LANGUAGE plpgsql STABLE
+    SET enable_mergejoin TO 'off'
+    SET enable_sort TO 'off'
+    SET random_page_cost TO '1.1'
+    SET work_mem TO '64MB'
+    AS $$
+#variable_conflict use_column
+declare
+  v_grain text := case when p_by in ('run', 'pipeline', 'attempt') then 'run' when p_by = 'device' then 'device'
+    else 'stage' end;
+  -- The first day that is not in ofa.cost_day, and the first of these that is asked for.
+  v_open date := coalesce((select max(day) + 1 from ofa.cost_day where grain = 'stage'), '-infinity');
+  v_from date := greatest(v_open, p_since);
+  v_until date := coalesce(p_until, 'infinity');
+begin
+  return query
+  with open as materialized (
+    select * from ofa.cost_since(v_from, v_until)
+  ), place as materialized (
+    select host_id, zone, hour, is_energy from ofa.cost_day
+    where grain = 'stage' and (p_since is null or day >= p_since) and day < v_until
+    union
+    select host_id, zone, hour, is_energy from open
+  ), rate as materialized (
+    select place.host_id, place.zone, place.hour, place.is_energy,
+      used.pue::numeric as pue, (used.pue * used.intensity / 3600000)::numeric as ug_per_uj,
+      used.pue_low * used.intensity / 3600 as pue_low, used.pue_high * used.intensity / 3600 as pue_high,
+      used.pue * coalesce(series.amount_low, period.intensity_low) / 3600 as intensity_low,
+      used.pue * coalesce(series.amount_high, period.intensity_high) / 3600 as intensity_high,
+      coalesce(period.has_series and series.amount is null and period.intensity is not null, false) as is_stand_in,
+      (used.wue / 3600000)::numeric as ul_per_uj, coalesce(host.wue, period.wue_low) / 3600000 as water_low,
+      coalesce(host.wue, period.wue_high) / 3600000 as water_high, used.currency,
+      used.has_price, used.kwh_price * used.pue is not null as has_kwh_price, used.kwh_price,
+      (used.kwh_price * used.pue / 3600000)::numeric as money_per_uj,
+      (used.kwh_price * used.pue_low / 3600000)::numeric as money_low,
+      (used.kwh_price * used.pue_high / 3600000)::numeric as money_high,
+      (host.cpu_hour_price / 3600000)::numeric as money_per_reserved_ns,
+      (host.machine_hour_price / 3600000)::numeric as money_per_share_ns, (host.embodied / 3600000)::numeric as ug_per_ns,
+      host.embodied_low / 3600000 as embodied_low, host.embodied_high / 3600000 as embodied_high
+    from place
+    left join ofa.factor_periods(p_version, p_type, p_signal) as period on period.zone = place.zone
+      and place.hour >= period.valid_from and place.hour < period.valid_until
+    left join ofa.factor as series on place.is_energy and series.version = p_version and series.hourly
+      and series.kind = 'intensity' and series.zone = place.zone and series.type = p_type and series.signal = p_signal
+      and series.valid_from = place.hour
+    left join ofa.factor as price on place.is_energy and price.version = p_version and price.hourly and price.kind = 'price'
+      and price.zone = place.zone and price.type = 'none' and price.signal = 'none' and price.valid_from = place.hour
+    left join ofa.host_spans() as host on host.host_id = place.host_id and place.hour >= host.holds_from
+      and place.hour < host.holds_until
+    -- As in ofa.priced_lines.
+    cross join lateral (select
+      coalesce(host.pue, period.pue) as pue, coalesce(host.pue_low, period.pue_low) as pue_low,
+      coalesce(host.pue_high, period.pue_high) as pue_high, coalesce(series.amount, period.intensity) as intensity,
+      coalesce(host.wue, period.wue) as wue,
+      period.currency is not null or price.unit is not null or host.currency is not null as has_price,
+      coalesce(host.currency, left(price.unit, 3), period.currency) as currency,
+      case when host.cpu_hour_price is not null then 0 when host.kwh_price is not null then host.kwh_price
+        when host.currency is null or host.currency = coalesce(left(price.unit, 3), period.currency)
+        then coalesce(price.amount, period.kwh_price) end as kwh_price) as used
+  ), line as (
+    select stage, kind, device, run_id, pipeline, host_id, zone, hour, is_energy, day, method, tier, attempts, not_completed,
+      gaps, wall_ns, gap_ns, cpu_ns, energy_uj, energy_low_uj, energy_high_uj, reserved_ns, share_ns, first_started_at,
+      first_token
+    from ofa.cost_day where grain = v_grain and (p_since is null or day >= p_since) and day < v_until
+    union all
+    select stage, kind, device, run_id, pipeline, host_id, zone, hour, is_energy, day, method, tier, attempts, not_completed,
+      gaps, wall_ns, gap_ns, cpu_ns, energy_uj, energy_low_uj, energy_high_uj, reserved_ns, share_ns, first_started_at,
+      first_token
+    from open
+  )
+  select case p_by when 'stage' then line.stage when 'kind' then line.kind when 'pipeline' then line.pipeline
+      when 'device' then coalesce(nullif(line.device, ''), '(shared)')
+      when 'zone' then coalesce(nullif(line.zone, ''), '(unknown)') when 'host' then line.host_id::text
+      when 'day' then line.day::text when 'run' then case when p_first is null or line.run_id >= p_first
+        then line.run_id::text else '(earlier runs)' end
+      when 'attempt' then '(earlier runs)' end as key,
+    line.zone, case when rate.has_price and cost.time_u is not null and rate.kwh_price is not null then rate.currency end
+      as currency,
+    line.method, line.tier, sum(line.attempts)::bigint, sum(line.not_completed)::bigint, sum(line.gaps)::bigint,
+    sum(line.wall_ns)::bigint, sum(line.cpu_ns)::bigint, sum(line.gap_ns)::bigint, sum(line.energy_uj)::bigint,
+    sum(line.energy_low_uj)::bigint, sum(line.energy_high_uj)::bigint, sum(line.energy_uj * rate.pue),
+    sum(line.energy_uj * rate.ug_per_uj), (1000 * sum(line.energy_uj * rate.ug_per_uj))::float8,
+    sum(line.energy_uj * rate.pue_low), sum(line.energy_uj * rate.pue_high), sum(line.energy_uj * rate.intensity_low),
+    sum(line.energy_uj * rate.intensity_high),
+    coalesce(sum(line.energy_uj) filter (where rate.ug_per_uj is null), 0)::bigint,
+    coalesce(sum(line.energy_uj) filter (where rate.is_stand_in), 0)::bigint, sum(line.energy_uj * rate.ul_per_uj),
+    sum(line.energy_uj * rate.water_low), sum(line.energy_uj * rate.water_high),
+    coalesce(sum(line.energy_uj) filter (where rate.ul_per_uj is null), 0)::bigint,
+    sum(cost.time_u + line.energy_uj * rate.money_per_uj) filter (where rate.has_price),
+    (sum(cost.time_u + line.energy_low_uj * rate.money_low) filter (where rate.has_price))::float8,
+    (sum(cost.time_u + line.energy_high_uj * rate.money_high) filter (where rate.has_price))::float8,
+    sum(case when not rate.has_price or cost.time_u is null or not rate.has_kwh_price then line.wall_ns
+      when rate.money_per_reserved_ns is null then line.gap_ns else 0 end)::bigint,
+    sum(line.share_ns * rate.ug_per_ns), sum(line.share_ns * rate.embodied_low), sum(line.share_ns * rate.embodied_high),
+    coalesce(sum(line.wall_ns) filter (where rate.ug_per_ns is null or line.share_ns is null), 0)::bigint,
+    min(line.first_started_at), min(line.first_token)
+  -- Most rows of attempts have neither energy nor time, which are in rows of energy.
+  from line left join rate on (line.energy_uj > 0 or line.wall_ns > 0)
+    and (rate.host_id, rate.hour, rate.zone, rate.is_energy) = (line.host_id, line.hour, line.zone, line.is_energy)
+  cross join lateral (select case
+    when rate.money_per_reserved_ns is not null then line.reserved_ns * rate.money_per_reserved_ns
+    when rate.money_per_share_ns is not null then line.share_ns * rate.money_per_share_ns
+    else 0 end as time_u) as cost
+  where p_by <> 'attempt' or line.run_id < p_first
+  group by 1, line.zone, 3, line.method, line.tier;
 end
 $$;
 
@@ -484,7 +598,12 @@ begin
     select * from ofa.budget where lifted_at is null and checked_at not between ofa.now() - interval '1 second' and ofa.now()
     order by id for update skip locked
   ), counted as materialized (
-    select mine.id, coalesce(sum(line.energy_uj), 0)::bigint as uj, coalesce(sum(line.emission_ug), 0)::bigint as ug
+    select mine.id, coalesce(sum(line.energy_uj), 0)::bigint as uj, coalesce(sum(line.emission_ug), 0)::bigint as ug,
+      (sum(line.money_u) filter (where line.currency = mine.currency))::bigint as money_u,
+      coalesce(sum(case when line.currency = mine.currency then line.money_missing_ns else line.wall_ns end)
+        filter (where mine.currency is not null), 0)::bigint as uncounted_ns,
+      coalesce(array_agg(distinct line.currency order by line.currency)
+        filter (where line.currency <> mine.currency and line.wall_ns > 0), '{}') as uncounted_in
     from mine
     left join lateral ofa.priced_lines(array(
         select distinct account.run_id from ofa.account where account.run_id = mine.run_id or account.pipeline = mine.pipeline),
@@ -492,14 +611,20 @@ begin
       on line.hour >= date_trunc('hour', mine.since at time zone 'UTC') at time zone 'UTC'
     group by mine.id
   ), compared as (
-    select mine.id, counted.uj, counted.ug, concat_ws(' and ',
-      case when uj >= max_uj then format('%s of %s kWh', trim_scale(round(uj / 3.6e12, 9)),
-        trim_scale(round(max_uj / 3.6e12, 9))) end,
-      case when ug >= max_ug then format('%s of %s g CO2e', trim_scale(round(ug / 1e6, 6)),
-        trim_scale(round(max_ug / 1e6, 6))) end) as reached
+    select mine.id, counted.uj, counted.ug, counted.uncounted_ns, counted.uncounted_in,
+      case when mine.currency is not null and (counted.money_u is not null or counted.uncounted_ns = 0)
+        then coalesce(counted.money_u, 0) end as money_u,
+      concat_ws(' and ',
+        case when uj >= max_uj then format('%s of %s kWh', trim_scale(round(uj / 3.6e12, 9)),
+          trim_scale(round(max_uj / 3.6e12, 9))) end,
+        case when ug >= max_ug then format('%s of %s g CO2e', trim_scale(round(ug / 1e6, 6)),
+          trim_scale(round(max_ug / 1e6, 6))) end,
+        case when money_u >= max_money_u then format('%s of %s %s', trim_scale(round(money_u / 1e6, 6)),
+          trim_scale(round(max_money_u / 1e6, 6)), mine.currency) end) as reached
     from mine join counted on counted.id = mine.id
   )
   update ofa.budget set checked_at = ofa.now(), used_uj = compared.uj, used_ug = compared.ug,
+    used_money_u = compared.money_u, uncounted_ns = compared.uncounted_ns, uncounted_in = compared.uncounted_in,
     reached_at = coalesce(reached_at, case when reached <> '' then ofa.now() end),
     reason = coalesce(reason, nullif(reached, '') || case when run_id is null then ' of all runs named ' || pipeline
       else '' end)
@@ -925,17 +1050,25 @@ $$;
 -- Name: fold_days(); Type: FUNCTION
 CREATE FUNCTION ofa.fold_days() RETURNS integer
     LANGUAGE plpgsql
+    SET work_mem TO '64MB'
     AS $$
 declare
+  v_from date;
   v_rows int;
 begin
   perform pg_advisory_xact_lock(7316291044);
-  insert into ofa.spent_day (day, stage, kind, device, host_id, zone, method, tier, attempts, not_completed, gaps, wall_ns,
-    cpu_ns, energy_uj, energy_low_uj, energy_high_uj, first_started_at, first_token, pipeline)
-  select day, stage, kind, device, host_id, zone, method, tier, attempts, not_completed, gaps, wall_ns,
-    cpu_ns, energy_uj, energy_low_uj, energy_high_uj, first_started_at, first_token, pipeline
-  from ofa.spent_since where day < (ofa.now() at time zone 'UTC')::date - 1
-  order by day, stage, kind, device, host_id;
+  v_from := coalesce((select max(day) + 1 from ofa.cost_day where grain = 'stage'), '-infinity');
+  insert into ofa.cost_day (grain, day, hour, is_energy, stage, kind, device, run_id, pipeline, host_id, zone, method, tier,
+    attempts, not_completed, gaps, wall_ns, gap_ns, cpu_ns, energy_uj, energy_low_uj, energy_high_uj, reserved_ns, share_ns,
+    first_started_at, first_token)
+  select case when grouping(stage) = 0 then 'stage' when grouping(device) = 0 then 'device' else 'run' end as grain, day, hour,
+    is_energy, stage, kind, device, run_id, pipeline, host_id, zone, method, tier, sum(attempts), sum(not_completed),
+    sum(gaps), sum(wall_ns), sum(gap_ns), sum(cpu_ns), sum(energy_uj), sum(energy_low_uj), sum(energy_high_uj),
+    sum(reserved_ns), sum(share_ns), min(first_started_at), min(first_token)
+  from ofa.cost_since(v_from, (ofa.now() at time zone 'UTC')::date - 1)
+  group by day, hour, is_energy, host_id, zone, method, tier, reserved_ns is null, share_ns is null,
+    grouping sets ((stage, kind), (device), (run_id, pipeline))
+  order by grain, day;
   get diagnostics v_rows = row_count;
   return v_rows;
 end
@@ -952,8 +1085,9 @@ begin
   -- Read-only statements in sql/queries call these functions.
   execute format('grant execute on function ofa.now(), ofa.attempts_of(bigint[], timestamptz, timestamptz),
     ofa.priced_lines(bigint[], date, date, int, text, text), ofa.cost_lines(bigint[]),
-    ofa.factor_periods(int, text, text),
-    ofa.host_spans(), ofa.cost_sums(text, bigint[], date, date, int, text, text) to %I', p_role);
+    ofa.cost_since(date, date), ofa.factor_periods(int, text, text), ofa.host_spans(),
+    ofa.cost_sums(text, bigint[], date, date, int, text, text),
+    ofa.cost_totals(text, bigint, date, date, int, text, text) to %I', p_role);
   if p_works then
     -- Usage of the schema suffices to execute its functions, including those of later versions.
     execute format('grant usage on schema ofa_api_1 to %I', p_role);
@@ -2924,17 +3058,8 @@ CREATE FUNCTION ofa_api_1.set_budget(p_run bigint, p_pipeline text, p_max_uj big
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-  v_budget bigint;
 begin
-  if p_run is not null and not exists (select from ofa.run where id = p_run and state = 'running') then return; end if;
-  perform ofa_api_1.lift_budget(p_run, p_pipeline);
-  insert into ofa.budget (run_id, pipeline, since, max_uj, max_ug, is_soft)
-  values (p_run, p_pipeline, case when p_run is null then ofa.now() else '-infinity' end, p_max_uj, p_max_ug, p_soft)
-  returning id into v_budget;
-  perform ofa.count_budgets();
-  perform ofa.hold_runs();
-  return next v_budget;
+  return query select ofa_api_1.set_limits(p_run, p_pipeline, p_max_uj, p_max_ug, null, null, p_soft);
 end
 $$;
 
@@ -2972,6 +3097,26 @@ begin
   where (select max(valid_from) from ofa.host_setting where host_id = v_host) is not distinct from p_previous
   on conflict (host_id, valid_from) do nothing;
   return case when found then v_from end;
+end
+$$;
+
+-- Name: set_limits(bigint, text, bigint, bigint, bigint, text, boolean); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.set_limits(p_run bigint, p_pipeline text, p_max_uj bigint, p_max_ug bigint, p_max_money_u bigint, p_currency text, p_soft boolean) RETURNS SETOF bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_budget bigint;
+begin
+  if p_run is not null and not exists (select from ofa.run where id = p_run and state = 'running') then return; end if;
+  perform ofa_api_1.lift_budget(p_run, p_pipeline);
+  insert into ofa.budget (run_id, pipeline, since, max_uj, max_ug, max_money_u, currency, is_soft)
+  values (p_run, p_pipeline, case when p_run is null then ofa.now() else '-infinity' end, p_max_uj, p_max_ug, p_max_money_u,
+    p_currency, p_soft)
+  returning id into v_budget;
+  perform ofa.count_budgets();
+  perform ofa.hold_runs();
+  return next v_budget;
 end
 $$;
 
@@ -3294,9 +3439,17 @@ CREATE TABLE ofa.budget (
     reached_at timestamp with time zone,
     reason text,
     lifted_at timestamp with time zone,
+    max_money_u bigint,
+    currency text,
+    used_money_u bigint,
+    uncounted_ns bigint DEFAULT 0 NOT NULL,
+    uncounted_in text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT budget_check CHECK ((num_nonnulls(run_id, pipeline) = 1)),
-    CONSTRAINT budget_check1 CHECK ((num_nonnulls(max_uj, max_ug) > 0)),
     CONSTRAINT budget_check2 CHECK (((reached_at IS NULL) = (reason IS NULL))),
+    CONSTRAINT budget_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT budget_currency_known CHECK (((max_money_u IS NULL) = (currency IS NULL))),
+    CONSTRAINT budget_has_a_limit CHECK ((num_nonnulls(max_uj, max_ug, max_money_u) > 0)),
+    CONSTRAINT budget_max_money_u_check CHECK ((max_money_u > 0)),
     CONSTRAINT budget_max_ug_check CHECK ((max_ug > 0)),
     CONSTRAINT budget_max_uj_check CHECK ((max_uj > 0)),
     CONSTRAINT budget_pipeline_check CHECK (((pipeline <> ''::text) AND (octet_length(pipeline) <= 1024)))
@@ -3331,6 +3484,37 @@ CREATE TABLE ofa.checkpoint (
 CREATE TABLE ofa.closed_month (
     month integer NOT NULL,
     closed_at timestamp with time zone DEFAULT ofa.now() NOT NULL
+);
+
+-- Name: cost_day; Type: TABLE
+CREATE TABLE ofa.cost_day (
+    grain text NOT NULL,
+    day date NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    is_energy boolean NOT NULL,
+    stage text,
+    kind text,
+    device text,
+    run_id bigint,
+    pipeline text,
+    host_id integer NOT NULL,
+    zone text NOT NULL,
+    method text NOT NULL,
+    tier text NOT NULL,
+    attempts bigint NOT NULL,
+    not_completed bigint NOT NULL,
+    gaps bigint NOT NULL,
+    wall_ns bigint NOT NULL,
+    gap_ns bigint NOT NULL,
+    cpu_ns bigint NOT NULL,
+    energy_uj bigint NOT NULL,
+    energy_low_uj bigint NOT NULL,
+    energy_high_uj bigint NOT NULL,
+    reserved_ns bigint,
+    share_ns bigint,
+    first_started_at timestamp with time zone,
+    first_token bigint,
+    CONSTRAINT cost_day_grain_check CHECK ((grain = ANY (ARRAY['stage'::text, 'device'::text, 'run'::text])))
 );
 
 -- Name: energy_hour; Type: TABLE
@@ -4175,59 +4359,13 @@ ALTER TABLE ofa.session ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
--- Name: spent_day; Type: TABLE
-CREATE TABLE ofa.spent_day (
-    day date NOT NULL,
-    stage text NOT NULL,
-    kind text NOT NULL,
-    device text NOT NULL,
-    host_id integer NOT NULL,
-    zone text NOT NULL,
-    method text NOT NULL,
-    tier text NOT NULL,
-    attempts bigint NOT NULL,
-    not_completed bigint NOT NULL,
-    gaps bigint NOT NULL,
-    wall_ns bigint NOT NULL,
-    cpu_ns bigint NOT NULL,
-    energy_uj bigint NOT NULL,
-    energy_low_uj bigint NOT NULL,
-    energy_high_uj bigint NOT NULL,
-    first_started_at timestamp with time zone NOT NULL,
-    first_token bigint NOT NULL,
-    pipeline text NOT NULL
-);
-
--- Name: spent_since; Type: VIEW
-CREATE VIEW ofa.spent_since AS
- SELECT spent.day,
-    account.stage,
-    account.kind,
-    COALESCE(account.device, ''::text) AS device,
-    spent.host_id,
-    spent.zone,
-    spent.method,
-    spent.tier,
-    (sum(spent.attempts))::bigint AS attempts,
-    (sum(spent.not_completed))::bigint AS not_completed,
-    (sum(spent.gaps))::bigint AS gaps,
-    (sum(
-        CASE spent.method
-            WHEN ''::text THEN (0)::bigint
-            ELSE spent.wall_ns
-        END))::bigint AS wall_ns,
-    (sum(spent.cpu_ns))::bigint AS cpu_ns,
-    (sum(spent.energy_uj))::bigint AS energy_uj,
-    (sum(spent.energy_low_uj))::bigint AS energy_low_uj,
-    (sum(spent.energy_high_uj))::bigint AS energy_high_uj,
-    min(spent.first_started_at) AS first_started_at,
-    min(spent.first_token) AS first_token,
-    account.pipeline
-   FROM (ofa.spent
-     JOIN ofa.account ON ((account.id = spent.account_id)))
-  WHERE (spent.day > COALESCE(( SELECT max(spent_day.day) AS max
-           FROM ofa.spent_day), '-infinity'::date))
-  GROUP BY spent.day, account.stage, account.kind, COALESCE(account.device, ''::text), spent.host_id, spent.zone, spent.method, spent.tier, account.pipeline;
+-- Name: spent_day; Type: VIEW
+CREATE VIEW ofa.spent_day AS
+ SELECT cost_day.day,
+    cost_day.attempts,
+    cost_day.energy_uj
+   FROM ofa.cost_day
+  WHERE ((cost_day.grain = 'stage'::text) AND (NOT cost_day.is_energy));
 
 -- Name: store; Type: TABLE
 CREATE TABLE ofa.store (
@@ -4547,6 +4685,9 @@ CREATE UNIQUE INDEX budget_of_run ON ofa.budget USING btree (run_id) WHERE ((lif
 -- Name: checkpoint_digest; Type: INDEX
 CREATE INDEX checkpoint_digest ON ofa.checkpoint USING btree (digest) WHERE (digest IS NOT NULL);
 
+-- Name: cost_day_grain; Type: INDEX
+CREATE INDEX cost_day_grain ON ofa.cost_day USING btree (grain, day);
+
 -- Name: deferral_of_start; Type: INDEX
 CREATE INDEX deferral_of_start ON ofa.deferral USING btree (starts_at);
 
@@ -4624,9 +4765,6 @@ CREATE INDEX session_alive ON ofa.session USING btree (id) WHERE (state = 'alive
 
 -- Name: session_over; Type: INDEX
 CREATE INDEX session_over ON ofa.session USING btree (id) WHERE ((state <> 'alive'::text) AND (NOT swept));
-
--- Name: spent_day_day; Type: INDEX
-CREATE INDEX spent_day_day ON ofa.spent_day USING btree (day);
 
 -- Name: spent_of_day; Type: INDEX
 CREATE INDEX spent_of_day ON ofa.spent USING brin (day) WITH (pages_per_range='16');
