@@ -107,12 +107,12 @@ import Testing
         #expect(run.energy == before[0].total.energy)
     }
 
-    /// Books the pieces of attempts once more, `days` earlier.
+    /// Books the pieces of attempts of the last day once more, `days` earlier.
     private func book(_ days: Int) -> String {
         """
         select ofa.book_energy(array_agg(row(host_id, started_at - interval '\(days) days', part, job_id, token, account_id, zone,
           method, tier, used_ns, cpu_ns, energy_uj, energy_low_uj, energy_high_uj, reserved_ns, share_ns)::ofa.energy_piece))
-        from ofa.energy_piece where part = 'attempt'
+        from ofa.energy_piece where part = 'attempt' and started_at > ofa.now() - interval '1 day'
         """
     }
 

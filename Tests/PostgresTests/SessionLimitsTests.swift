@@ -86,7 +86,7 @@ struct SessionLimitsTests {
             // More than every buffer holds: it is the writing that stands still.
             {
                 _ = try $0.query(
-                    Statement(name: "Select", sql: "select length($1::bytea)"),
+                    Statement(name: "SelectLength", sql: "select length($1::bytea)"),
                     [.bytes([UInt8](repeating: 1, count: 16 << 20))])
             },
         ]
