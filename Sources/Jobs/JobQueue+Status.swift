@@ -209,7 +209,8 @@ extension JobQueue {
             return has(.discarded) ? .failed : has(.cancelled) ? .cancelled : .completed
         }
         if has(.running) { return .running }
-        if has(.retryable) || has(.scheduled) { return .retryable }
+        if has(.retryable) { return .retryable }
+        if has(.scheduled) { return .scheduled }
         if has(.available) { return .available }
         return .blocked
     }

@@ -47,8 +47,10 @@ public struct StageStatus: Codable, Sendable, Equatable {
         case available
         /// A job is running.
         case running
-        /// A job waits for a retry after a failure, or for its start time; no job is running.
+        /// A job waits for a retry after a failure; no job is running.
         case retryable
+        /// A job waits for its start time, or its run is held; no job is running or waits for a retry.
+        case scheduled
         /// The stage has ended, and no job was cancelled or discarded.
         case completed
         /// The stage has ended, and a job was discarded.

@@ -13,6 +13,7 @@ struct ScheduleTests {
         let fixture = try QueueFixture()
         let run = try fixture.enqueueOne(JobSpec(kind: "work", delaySeconds: 500))
         #expect(try fixture.states(run) == ["only": "scheduled"])
+        #expect(try fixture.queue.runStatus(run).stages.map(\.state) == [.scheduled])
         #expect(try fixture.queue.hasJobsInSight(run: run, kinds: ["work"]))
         var session = try fixture.queue.openSession(name: "w")
         #expect(try fixture.queue.claim(session, kinds: ["work"]).isEmpty)
