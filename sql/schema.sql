@@ -294,6 +294,7 @@ CREATE FUNCTION ofa.book(p_spent ofa.spent[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
 begin
+  perform ofa.unfold_days((select min(day) from unnest(p_spent) as one));
   insert into ofa.spent select (one).* from unnest(p_spent) as one
   on conflict (account_id, host_id, day, zone, method, tier) do update set
     attempts = spent.attempts + excluded.attempts, not_completed = spent.not_completed + excluded.not_completed,
@@ -343,15 +344,8 @@ PARTITION BY RANGE (started_at);
 CREATE FUNCTION ofa.book_energy(p_pieces ofa.energy_piece[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
-declare
-  v_day date := (select (min(started_at) at time zone 'UTC')::date from unnest(p_pieces) as one);
 begin
-  if v_day < (ofa.now() at time zone 'UTC')::date then
-    perform pg_advisory_xact_lock_shared(7316291044);
-    if exists (select from ofa.cost_day where grain = 'stage' and day >= v_day) then
-      delete from ofa.cost_day where day >= v_day;
-    end if;
-  end if;
+  perform ofa.unfold_days((select (min(started_at) at time zone 'UTC')::date from unnest(p_pieces) as one));
   insert into ofa.energy_piece select (one).* from unnest(p_pieces) as one;
   insert into ofa.energy_hour as known (account_id, host_id, hour, zone, method, tier, used_ns, gap_ns, cpu_ns, energy_uj,
     energy_low_uj, energy_high_uj, reserved_ns, share_ns)
@@ -426,6 +420,61 @@ CREATE FUNCTION ofa.cost_lines(p_runs bigint[]) RETURNS TABLE(run_id bigint, acc
   where account.run_id = any (p_runs)
 $$;
 
+-- Name: cost_rates(date, date, date, integer, text, text); Type: FUNCTION
+CREATE FUNCTION ofa.cost_rates(p_open date, p_since date, p_until date, p_version integer, p_type text, p_signal text) RETURNS TABLE(host_id integer, zone text, hour timestamp with time zone, is_energy boolean, pue numeric, ug_per_uj numeric, pue_low double precision, pue_high double precision, intensity_low double precision, intensity_high double precision, is_stand_in boolean, ul_per_uj numeric, water_low double precision, water_high double precision, currency text, has_price boolean, has_kwh_price boolean, kwh_price double precision, money_per_uj numeric, money_low numeric, money_high numeric, money_per_reserved_ns numeric, money_per_share_ns numeric, ug_per_ns numeric, embodied_low double precision, embodied_high double precision)
+    LANGUAGE plpgsql STABLE
+    SET enable_mergejoin TO 'off'
+    SET enable_sort TO 'off'
+    SET random_page_cost TO '1.1'
+    SET work_mem TO '64MB'
+    AS $$
+#variable_conflict use_column
+begin
+  return query
+  with place as materialized (
+    select host_id, zone, hour, is_energy from ofa.cost_day
+    where grain = 'stage' and (p_since is null or day >= p_since) and day < p_until
+    union
+    select host_id, zone, hour, is_energy from ofa.cost_since(p_open, p_until)
+  )
+  select place.host_id, place.zone, place.hour, place.is_energy,
+    used.pue::numeric as pue, (used.pue * used.intensity / 3600000)::numeric as ug_per_uj,
+    used.pue_low * used.intensity / 3600 as pue_low, used.pue_high * used.intensity / 3600 as pue_high,
+    used.pue * coalesce(series.amount_low, period.intensity_low) / 3600 as intensity_low,
+    used.pue * coalesce(series.amount_high, period.intensity_high) / 3600 as intensity_high,
+    coalesce(period.has_series and series.amount is null and period.intensity is not null, false) as is_stand_in,
+    (used.wue / 3600000)::numeric as ul_per_uj, coalesce(host.wue, period.wue_low) / 3600000 as water_low,
+    coalesce(host.wue, period.wue_high) / 3600000 as water_high, used.currency,
+    used.has_price, used.kwh_price * used.pue is not null as has_kwh_price, used.kwh_price,
+    (used.kwh_price * used.pue / 3600000)::numeric as money_per_uj,
+    (used.kwh_price * used.pue_low / 3600000)::numeric as money_low,
+    (used.kwh_price * used.pue_high / 3600000)::numeric as money_high,
+    (host.cpu_hour_price / 3600000)::numeric as money_per_reserved_ns,
+    (host.machine_hour_price / 3600000)::numeric as money_per_share_ns, (host.embodied / 3600000)::numeric as ug_per_ns,
+    host.embodied_low / 3600000 as embodied_low, host.embodied_high / 3600000 as embodied_high
+  from place
+  left join ofa.factor_periods(p_version, p_type, p_signal) as period on period.zone = place.zone
+    and place.hour >= period.valid_from and place.hour < period.valid_until
+  left join ofa.factor as series on place.is_energy and series.version = p_version and series.hourly
+    and series.kind = 'intensity' and series.zone = place.zone and series.type = p_type and series.signal = p_signal
+    and series.valid_from = place.hour
+  left join ofa.factor as price on place.is_energy and price.version = p_version and price.hourly and price.kind = 'price'
+    and price.zone = place.zone and price.type = 'none' and price.signal = 'none' and price.valid_from = place.hour
+  left join ofa.host_spans() as host on host.host_id = place.host_id and place.hour >= host.holds_from
+    and place.hour < host.holds_until
+  -- As in ofa.priced_lines.
+  cross join lateral (select
+    coalesce(host.pue, period.pue) as pue, coalesce(host.pue_low, period.pue_low) as pue_low,
+    coalesce(host.pue_high, period.pue_high) as pue_high, coalesce(series.amount, period.intensity) as intensity,
+    coalesce(host.wue, period.wue) as wue,
+    period.currency is not null or price.unit is not null or host.currency is not null as has_price,
+    coalesce(host.currency, left(price.unit, 3), period.currency) as currency,
+    case when host.cpu_hour_price is not null then 0 when host.kwh_price is not null then host.kwh_price
+      when host.currency is null or host.currency = coalesce(left(price.unit, 3), period.currency)
+      then coalesce(price.amount, period.kwh_price) end as kwh_price) as used;
+end
+$$;
+
 -- Name: cost_since(date, date); Type: FUNCTION
 CREATE FUNCTION ofa.cost_since(p_from date, p_until date) RETURNS TABLE(run_id bigint, pipeline text, stage text, kind text, device text, host_id integer, is_energy boolean, day date, hour timestamp with time zone, zone text, method text, tier text, attempts bigint, not_completed bigint, gaps bigint, wall_ns bigint, gap_ns bigint, cpu_ns bigint, energy_uj bigint, energy_low_uj bigint, energy_high_uj bigint, reserved_ns bigint, share_ns bigint, first_started_at timestamp with time zone, first_token bigint)
     LANGUAGE sql STABLE
@@ -497,49 +546,8 @@ declare
   v_until date := coalesce(p_until, 'infinity');
 begin
   return query
-  with open as materialized (
-    select * from ofa.cost_since(v_from, v_until)
-  ), place as materialized (
-    select host_id, zone, hour, is_energy from ofa.cost_day
-    where grain = 'stage' and (p_since is null or day >= p_since) and day < v_until
-    union
-    select host_id, zone, hour, is_energy from open
-  ), rate as materialized (
-    select place.host_id, place.zone, place.hour, place.is_energy,
-      used.pue::numeric as pue, (used.pue * used.intensity / 3600000)::numeric as ug_per_uj,
-      used.pue_low * used.intensity / 3600 as pue_low, used.pue_high * used.intensity / 3600 as pue_high,
-      used.pue * coalesce(series.amount_low, period.intensity_low) / 3600 as intensity_low,
-      used.pue * coalesce(series.amount_high, period.intensity_high) / 3600 as intensity_high,
-      coalesce(period.has_series and series.amount is null and period.intensity is not null, false) as is_stand_in,
-      (used.wue / 3600000)::numeric as ul_per_uj, coalesce(host.wue, period.wue_low) / 3600000 as water_low,
-      coalesce(host.wue, period.wue_high) / 3600000 as water_high, used.currency,
-      used.has_price, used.kwh_price * used.pue is not null as has_kwh_price, used.kwh_price,
-      (used.kwh_price * used.pue / 3600000)::numeric as money_per_uj,
-      (used.kwh_price * used.pue_low / 3600000)::numeric as money_low,
-      (used.kwh_price * used.pue_high / 3600000)::numeric as money_high,
-      (host.cpu_hour_price / 3600000)::numeric as money_per_reserved_ns,
-      (host.machine_hour_price / 3600000)::numeric as money_per_share_ns, (host.embodied / 3600000)::numeric as ug_per_ns,
-      host.embodied_low / 3600000 as embodied_low, host.embodied_high / 3600000 as embodied_high
-    from place
-    left join ofa.factor_periods(p_version, p_type, p_signal) as period on period.zone = place.zone
-      and place.hour >= period.valid_from and place.hour < period.valid_until
-    left join ofa.factor as series on place.is_energy and series.version = p_version and series.hourly
-      and series.kind = 'intensity' and series.zone = place.zone and series.type = p_type and series.signal = p_signal
-      and series.valid_from = place.hour
-    left join ofa.factor as price on place.is_energy and price.version = p_version and price.hourly and price.kind = 'price'
-      and price.zone = place.zone and price.type = 'none' and price.signal = 'none' and price.valid_from = place.hour
-    left join ofa.host_spans() as host on host.host_id = place.host_id and place.hour >= host.holds_from
-      and place.hour < host.holds_until
-    -- As in ofa.priced_lines.
-    cross join lateral (select
-      coalesce(host.pue, period.pue) as pue, coalesce(host.pue_low, period.pue_low) as pue_low,
-      coalesce(host.pue_high, period.pue_high) as pue_high, coalesce(series.amount, period.intensity) as intensity,
-      coalesce(host.wue, period.wue) as wue,
-      period.currency is not null or price.unit is not null or host.currency is not null as has_price,
-      coalesce(host.currency, left(price.unit, 3), period.currency) as currency,
-      case when host.cpu_hour_price is not null then 0 when host.kwh_price is not null then host.kwh_price
-        when host.currency is null or host.currency = coalesce(left(price.unit, 3), period.currency)
-        then coalesce(price.amount, period.kwh_price) end as kwh_price) as used
+  with rate as materialized (
+    select * from ofa.cost_rates(v_from, p_since, v_until, p_version, p_type, p_signal)
   ), line as (
     select stage, kind, device, run_id, pipeline, host_id, zone, hour, is_energy, day, method, tier, attempts, not_completed,
       gaps, wall_ns, gap_ns, cpu_ns, energy_uj, energy_low_uj, energy_high_uj, reserved_ns, share_ns, first_started_at,
@@ -549,7 +557,7 @@ begin
     select stage, kind, device, run_id, pipeline, host_id, zone, hour, is_energy, day, method, tier, attempts, not_completed,
       gaps, wall_ns, gap_ns, cpu_ns, energy_uj, energy_low_uj, energy_high_uj, reserved_ns, share_ns, first_started_at,
       first_token
-    from open
+    from ofa.cost_since(v_from, v_until)
   )
   select case p_by when 'stage' then line.stage when 'kind' then line.kind when 'pipeline' then line.pipeline
       when 'device' then coalesce(nullif(line.device, ''), '(shared)')
@@ -1053,11 +1061,15 @@ CREATE FUNCTION ofa.fold_days() RETURNS integer
     SET work_mem TO '64MB'
     AS $$
 declare
+  v_next date;
   v_from date;
   v_rows int;
 begin
   perform pg_advisory_xact_lock(7316291044);
-  v_from := coalesce((select max(day) + 1 from ofa.cost_day where grain = 'stage'), '-infinity');
+  v_next := coalesce((select max(day) + 1 from ofa.cost_day where grain = 'stage'), '-infinity');
+  v_from := least((select min(day) from ofa.spent where day >= v_next),
+    (select min(hour at time zone 'UTC')::date from ofa.energy_hour
+      where account_id > 0 and hour >= v_next::timestamp at time zone 'UTC'));
   insert into ofa.cost_day (grain, day, hour, is_energy, stage, kind, device, run_id, pipeline, host_id, zone, method, tier,
     attempts, not_completed, gaps, wall_ns, gap_ns, cpu_ns, energy_uj, energy_low_uj, energy_high_uj, reserved_ns, share_ns,
     first_started_at, first_token)
@@ -1065,7 +1077,7 @@ begin
     is_energy, stage, kind, device, run_id, pipeline, host_id, zone, method, tier, sum(attempts), sum(not_completed),
     sum(gaps), sum(wall_ns), sum(gap_ns), sum(cpu_ns), sum(energy_uj), sum(energy_low_uj), sum(energy_high_uj),
     sum(reserved_ns), sum(share_ns), min(first_started_at), min(first_token)
-  from ofa.cost_since(v_from, (ofa.now() at time zone 'UTC')::date - 1)
+  from ofa.cost_since(v_from, least((ofa.now() at time zone 'UTC')::date - 1, v_from + 7))
   group by day, hour, is_energy, host_id, zone, method, tier, reserved_ns is null, share_ns is null,
     grouping sets ((stage, kind), (device), (run_id, pipeline))
   order by grain, day;
@@ -1085,7 +1097,8 @@ begin
   -- Read-only statements in sql/queries call these functions.
   execute format('grant execute on function ofa.now(), ofa.attempts_of(bigint[], timestamptz, timestamptz),
     ofa.priced_lines(bigint[], date, date, int, text, text), ofa.cost_lines(bigint[]),
-    ofa.cost_since(date, date), ofa.factor_periods(int, text, text), ofa.host_spans(),
+    ofa.cost_since(date, date), ofa.cost_rates(date, date, date, int, text, text),
+    ofa.factor_periods(int, text, text), ofa.host_spans(),
     ofa.cost_sums(text, bigint[], date, date, int, text, text),
     ofa.cost_totals(text, bigint, date, date, int, text, text) to %I', p_role);
   if p_works then
@@ -1776,6 +1789,20 @@ CREATE FUNCTION ofa."time"(p_us bigint) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
   select timestamptz 'epoch' + p_us * interval '1 microsecond'
+$$;
+
+-- Name: unfold_days(date); Type: FUNCTION
+CREATE FUNCTION ofa.unfold_days(p_day date) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if p_day < (ofa.now() at time zone 'UTC')::date then
+    perform pg_advisory_xact_lock_shared(7316291044);
+  end if;
+  if exists (select from ofa.cost_day where grain = 'stage' and day >= p_day) then
+    delete from ofa.cost_day where day >= p_day;
+  end if;
+end
 $$;
 
 -- Name: add_artifact(text, text, text, bytea, jsonb, bigint, bigint, bigint, text); Type: FUNCTION

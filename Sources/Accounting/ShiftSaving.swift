@@ -14,17 +14,19 @@ public struct ShiftSaving: Sendable, Equatable, Encodable {
     public let unknown: String?
     /// The worst tier of the energy; nil without energy.
     public let tier: MeteringTier?
-    /// When the run could have started, and when it was started.
+    /// When the run could have started, and when it was to start.
     public let could_start_at, starts_at: Date
-    /// The time between these, by which its energy is shifted, in seconds.
+    /// When its first attempt started, which may be later than planned; nil if none has.
+    public let started_at: Date?
+    /// The time from when it could have started to when it started, by which its energy is shifted, in seconds.
     public let shift_seconds: Double
     /// The factor set, and the type and signal of its intensities such as `lifecycle-average`.
     public let factors: Int
     /// The type and signal of the intensities.
     public let intensity: String
 
-    /// A smaller shift, in seconds, is none: starts are whole seconds, after the time at which the run was enqueued.
-    static let leastShift = 2.0
+    /// A smaller shift, in seconds, is none: a worker takes some seconds to claim a job and to set out.
+    static let leastShift = 30.0
 
     /// Energy of a run in one hour.
     struct Piece: Equatable {
@@ -42,25 +44,30 @@ public struct ShiftSaving: Sendable, Equatable, Encodable {
         var tier: MeteringTier? = .model
     }
 
-    /// Computes what `deferred` saved from the pieces of its energy. `ledger` is the energy of the run in the ledger, in
+    /// Computes what `deferred`, whose first attempt started at `started`, saved from the pieces of its energy. `ledger` is the energy of the run in the ledger, in
     /// microjoules: energy without pieces has no known hour.
-    init(_ deferred: DeferredRun, _ pieces: [Piece], ledger: Int64, factors: FactorSet) {
+    init(
+        _ deferred: DeferredRun, started: Date?, _ pieces: [Piece], ledger: Int64,
+        factors: FactorSet
+    ) {
         (could_start_at, starts_at) = (deferred.couldStartAt, deferred.startsAt)
-        let shift = max(0, deferred.startsAt.timeIntervalSince(deferred.couldStartAt))
-        let isAtOnce = shift < Self.leastShift
+        started_at = started
+        let shift = max(0, started?.timeIntervalSince(deferred.couldStartAt) ?? 0)
+        let isAtOnce = started != nil && shift < Self.leastShift
         shift_seconds = isAtOnce ? 0 : shift
         (self.factors, intensity) = (factors.version, factors.basis.name)
         tier = MeteringTier.ofSum(pieces.compactMap(\.tier))
-        let sum = Self.sum(deferred, isAtOnce, pieces, ledger: ledger, factors)
+        let sum: (grams: Interval?, unknown: String?) =
+            started == nil
+            ? (nil, deferred.waits ? "it has not started" : "no attempt of it has started")
+            : Self.sum(isAtOnce, pieces, ledger: ledger, factors)
         (gco2e, gco2e_low, gco2e_high) = (sum.grams?.value, sum.grams?.low, sum.grams?.high)
         unknown = sum.unknown
     }
 
     private static func sum(
-        _ deferred: DeferredRun, _ isAtOnce: Bool, _ pieces: [Piece], ledger: Int64,
-        _ factors: FactorSet
+        _ isAtOnce: Bool, _ pieces: [Piece], ledger: Int64, _ factors: FactorSet
     ) -> (grams: Interval?, unknown: String?) {
-        if deferred.waits { return (nil, "it has not started") }
         guard !pieces.isEmpty else { return (nil, "none of its energy was metered in pieces") }
         if isAtOnce { return (Interval(exactly: 0), nil) }
         let known = pieces.reduce(0) { $0 + $1.energy.microjoules }
@@ -100,7 +107,9 @@ public struct ShiftSaving: Sendable, Equatable, Encodable {
     /// The saving in words: `saved 12.3 g CO2e (4.9…24.5)`, or why it is unknown.
     public func words(_ amount: (Double) -> String) -> String {
         let times =
-            "started at \(starts_at.formatted(.iso8601)) instead of \(could_start_at.formatted(.iso8601))"
+            (started_at.map { "started at \($0.formatted(.iso8601))" }
+                ?? "to start at \(starts_at.formatted(.iso8601))")
+            + " instead of \(could_start_at.formatted(.iso8601))"
         guard let gco2e, let gco2e_low, let gco2e_high else {
             return "\(times): what that saved is unknown: \(unknown ?? "")"
         }
@@ -118,7 +127,9 @@ extension CostLedger {
     /// run that was not deferred. A run that goes on has saved what this says so far.
     public func saving(run: Int64, factors: FactorSet) throws -> ShiftSaving? {
         guard let deferred = try DeferralLedger(connection).deferred(run) else { return nil }
-        let shift = max(0, deferred.startsAt.timeIntervalSince(deferred.couldStartAt))
+        let whole = try connection.queryOne(.runEnergy(run: run))
+        let started = try whole.optionalDate("started_at")
+        let shift = max(0, started?.timeIntervalSince(deferred.couldStartAt) ?? 0)
         let rows = try connection.query(
             .shiftedEnergy(
                 seconds: shift, run: run, version: factors.version, type: factors.basis.type,
@@ -138,7 +149,8 @@ extension CostLedger {
                 intensityBefore: try row.optionalDouble("intensity_before"),
                 tier: MeteringTier(rawValue: try row.text("tier")))
         }
-        let ledger = try connection.queryOne(.runEnergy(run: run)).int64("energy_uj")
-        return ShiftSaving(deferred, pieces, ledger: ledger, factors: factors)
+        return ShiftSaving(
+            deferred, started: started, pieces, ledger: try whole.int64("energy_uj"),
+            factors: factors)
     }
 }

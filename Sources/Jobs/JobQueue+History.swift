@@ -57,7 +57,10 @@ extension JobQueue {
     }
 
     /// Sums the ledgers of past days in ofa.cost_day, so that queries over all runs stay fast.
-    public func foldDays() throws { _ = try connection.query(.foldDays) }
+    /// Some days at a time, each in a transaction of its own.
+    public func foldDays() throws {
+        while try connection.queryOne(.foldDays).int("rows") > 0 {}
+    }
 
     /// Returns the partitions of history, of meter rows and of the jobs of runs.
     public func history() throws -> [HistoryDay] {

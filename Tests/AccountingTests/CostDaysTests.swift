@@ -143,6 +143,25 @@ import Testing
         #expect(try number(metered, "select count(distinct day) from ofa.cost_day") == 3)
     }
 
+    @Test("a clock that was days ahead had today summed: what is booked to today later counts")
+    func clockAhead() throws {
+        let metered = try worked(), ledger = CostLedger(metered.connection)
+        let factors = try FactorSet.load(metered.connection, version: 2)
+        try metered.connection.script("set ofa.clock_offset = '3 days'")
+        try metered.queue.foldDays()
+        try metered.connection.script("reset ofa.clock_offset")
+        let known = try ledger.report(factors: factors).total
+        try metered.connection.script(book(0))
+        let pieces = try number(
+            metered,
+            "select sum(energy_uj) from ofa.energy_piece where part = 'attempt' and started_at > ofa.now() - interval '1 day'"
+        )
+        let now = try ledger.report(factors: factors).total
+        #expect(now.energy.microjoules == known.energy.microjoules + pieces / 2)
+        try metered.queue.foldDays()
+        #expect(try ledger.report(factors: factors).total == now)
+    }
+
     @Test("what is booked to a day that is over waits for days that are being summed, and reverse")
     func fence() throws {
         let metered = try worked(), other = try metered.database.connect()

@@ -50,7 +50,8 @@ import Testing
             piece(2, 0.2, shift: 2, 100, 400), piece(3, 0.1, shift: 2, 300, 200),
         ]
         let saving = ShiftSaving(
-            deferred(hours: 2), pieces, ledger: sum(pieces), factors: factors)
+            deferred(hours: 2), started: asked + 7200, pieces, ledger: sum(pieces), factors: factors
+        )
         // 0.2 · 1.5 · 300 − 0.1 · 1.5 · 100; a meter that is off by a factor of 2 is off in both.
         #expect(abs((saving.gco2e ?? 0) - 75) < 1e-9)
         #expect(abs((saving.gco2e_low ?? 0) - (45 - 30)) < 1e-6)
@@ -59,7 +60,8 @@ import Testing
         let words = saving.words { "\(Int($0.rounded()))" }
         #expect(words.contains("that saved 75 g CO2e (15…17"), "\(words)")
         let dearer = ShiftSaving(
-            deferred(hours: 2), [pieces[1]], ledger: sum([pieces[1]]), factors: factors)
+            deferred(hours: 2), started: asked + 7200, [pieces[1]], ledger: sum([pieces[1]]),
+            factors: factors)
         #expect(abs((dearer.gco2e ?? 0) + 15) < 1e-9 && (dearer.gco2e_low ?? 0) < -29)
         let cost = dearer.words { "\(Int($0.rounded()))" }
         #expect(cost.contains("that cost 15 g CO2e (") && cost.contains("…30)"), "\(cost)")
@@ -69,7 +71,8 @@ import Testing
     func unknown() {
         let missing = [piece(2, 0.2, shift: 2, 100, nil), piece(3, 0.1, shift: 2, 300, 200)]
         let one = ShiftSaving(
-            deferred(hours: 2), missing, ledger: sum(missing), factors: factors)
+            deferred(hours: 2), started: asked + 7200, missing, ledger: sum(missing),
+            factors: factors)
         #expect(one.gco2e == nil && one.gco2e_low == nil)
         #expect(
             one.unknown
@@ -77,22 +80,38 @@ import Testing
         )
         let pieces = [piece(2, 0.2, shift: 2, 100, 400)]
         let dropped = ShiftSaving(
-            deferred(hours: 2), pieces, ledger: sum(pieces) + 5_000_000, factors: factors)
+            deferred(hours: 2), started: asked + 7200, pieces, ledger: sum(pieces) + 5_000_000,
+            factors: factors)
         #expect(dropped.gco2e == nil && dropped.unknown?.contains("5.0 J") == true)
-        let none = ShiftSaving(deferred(hours: 2), [], ledger: 0, factors: factors)
+        let none = ShiftSaving(
+            deferred(hours: 2), started: asked + 7200, [], ledger: 0, factors: factors)
         #expect(none.gco2e == nil && none.unknown?.contains("none of its energy") == true)
         let waiting = ShiftSaving(
-            deferred(hours: 2, waits: true), [], ledger: 0, factors: factors)
-        #expect(waiting.unknown == "it has not started")
+            deferred(hours: 2, waits: true), started: nil, [], ledger: 0, factors: factors)
+        #expect(waiting.unknown == "it has not started" && waiting.started_at == nil)
         let words = waiting.words { "\($0)" }
-        #expect(words.contains("is unknown: it has not started"), "\(words)")
+        #expect(words.contains("to start at") && !words.contains("started at"), "\(words)")
+        let cancelled = ShiftSaving(
+            deferred(hours: 2), started: nil, [], ledger: 0, factors: factors)
+        #expect(cancelled.unknown == "no attempt of it has started")
+    }
+
+    @Test("energy is shifted by the time for which the run waited, also for a worker")
+    func late() {
+        let pieces = [piece(11, 0.2, shift: 11, 100, 400)]
+        let saving = ShiftSaving(
+            deferred(hours: 2), started: asked + 11 * 3600, pieces, ledger: sum(pieces),
+            factors: factors)
+        #expect(saving.shift_seconds == 11 * 3600 && abs((saving.gco2e ?? 0) - 90) < 1e-9)
+        #expect(saving.words { "\($0)" }.contains("started at 2026-11-02T05:00:00Z"))
     }
 
     @Test("a run that started as early as it could saved exactly nothing, whatever is known")
     func atOnce() {
         let pieces = [piece(0, 0.2, shift: 0, nil, nil)]
         let saving = ShiftSaving(
-            deferred(hours: 0.0001), pieces, ledger: sum(pieces), factors: factors)
+            deferred(hours: 0.0001), started: asked + 20, pieces, ledger: sum(pieces),
+            factors: factors)
         #expect(saving.gco2e == 0 && saving.shift_seconds == 0 && saving.unknown == nil)
     }
 

@@ -63,7 +63,7 @@ import Testing
             ("name: a", ["--set", "name=a: b"], "--set: name must be text, not a mapping", nil),
             (
                 "name: did", ["--set", "sede=1"], "--set: sede is not a known key here",
-                "did you mean 'seed'? known are devices, epoch_scale, name, seed, seeds, space, stages"
+                "did you mean 'seed'? known are deadline, deferrable, devices, duration, earliest, epoch_scale, name, seed, seeds, space, stages"
             ),
             (
                 "name: \"use: give\\n\"", [], "p.yaml:1: name holds the control character U+000A",

@@ -1,6 +1,7 @@
 -- Adds the usage of attempts to the ledger (ofa.spent). The runs of the attempts must be locked.
 create or replace function ofa.book(p_spent ofa.spent[]) returns void language plpgsql as $$
 begin
+  perform ofa.unfold_days((select min(day) from unnest(p_spent) as one));
   insert into ofa.spent select (one).* from unnest(p_spent) as one
   on conflict (account_id, host_id, day, zone, method, tier) do update set
     attempts = spent.attempts + excluded.attempts, not_completed = spent.not_completed + excluded.not_completed,

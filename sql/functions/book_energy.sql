@@ -1,18 +1,8 @@
 -- Inserts pieces of energy, and adds them to the ledger (ofa.energy_hour). The row of the machine in ofa.machine_meter must
 -- be locked.
---
--- Pieces of a day that is summed in ofa.cost_day remove that day and later ones from it, to be summed anew. Since the day may
--- be summed as soon as it is over for a day (ofa.fold_days), only what is booked to today needs no lock for that.
 create or replace function ofa.book_energy(p_pieces ofa.energy_piece[]) returns void language plpgsql as $$
-declare
-  v_day date := (select (min(started_at) at time zone 'UTC')::date from unnest(p_pieces) as one);
 begin
-  if v_day < (ofa.now() at time zone 'UTC')::date then
-    perform pg_advisory_xact_lock_shared(7316291044);
-    if exists (select from ofa.cost_day where grain = 'stage' and day >= v_day) then
-      delete from ofa.cost_day where day >= v_day;
-    end if;
-  end if;
+  perform ofa.unfold_days((select (min(started_at) at time zone 'UTC')::date from unnest(p_pieces) as one));
   insert into ofa.energy_piece select (one).* from unnest(p_pieces) as one;
   insert into ofa.energy_hour as known (account_id, host_id, hour, zone, method, tier, used_ns, gap_ns, cpu_ns, energy_uj,
     energy_low_uj, energy_high_uj, reserved_ns, share_ns)

@@ -9,7 +9,8 @@ begin
   -- Read-only statements in sql/queries call these functions.
   execute format('grant execute on function ofa.now(), ofa.attempts_of(bigint[], timestamptz, timestamptz),
     ofa.priced_lines(bigint[], date, date, int, text, text), ofa.cost_lines(bigint[]),
-    ofa.cost_since(date, date), ofa.factor_periods(int, text, text), ofa.host_spans(),
+    ofa.cost_since(date, date), ofa.cost_rates(date, date, date, int, text, text),
+    ofa.factor_periods(int, text, text), ofa.host_spans(),
     ofa.cost_sums(text, bigint[], date, date, int, text, text),
     ofa.cost_totals(text, bigint, date, date, int, text, text) to %I', p_role);
   if p_works then

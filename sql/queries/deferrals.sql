@@ -84,6 +84,10 @@ left join ofa.factor as there on there.version = @version::int and there.hourly 
 order by piece.hour, piece.before, piece.zone, piece.host_id, piece.tier;
 
 -- name: RunEnergy :one
--- Returns the energy of a run in the ledger.
-select coalesce(sum(cost_row.energy_uj), 0)::bigint as energy_uj
+-- Returns the energy of a run in the ledger, and when its first attempt started (NULL if none has).
+select coalesce(sum(cost_row.energy_uj), 0)::bigint as energy_uj,
+  least((select min(energy_piece.started_at) from ofa.account
+      join ofa.energy_piece on energy_piece.account_id = account.id where account.run_id = @run::bigint),
+    (select min(spent.first_started_at) from ofa.account
+      join ofa.spent on spent.account_id = account.id where account.run_id = @run::bigint)) as started_at
 from ofa.account join ofa.cost_row on cost_row.account_id = account.id where account.run_id = @run::bigint;

@@ -85,7 +85,7 @@ static inline ofa_gradient_plan ofa_plan_gradient(ofa_depthwise d, int32_t lanes
 /// Returns whether `expand_depthwise` sums over pairs of columns (depthwise_pairs.h).
 static inline int ofa_is_paired(ofa_depthwise d) {
     return d.stride == 1 && d.width % 2 == 0 && d.width > OFA_BLOCK &&
-           (d.kernel == 3 || d.kernel == 5 || d.kernel == 7);
+           (d.kernel == 5 || d.kernel == 7);
 }
 
 /// `expand_depthwise` computes `band` output rows of a panel at a time. Each of the panel's vectors

@@ -4,10 +4,11 @@
 extension Routine {
     /// The routine sql/functions/book.sql.
     static let book = Routine(
-        name: "book", checksum: "5ec047833d22cc18869027291f2ac75c7e5c905c8abfee38e0f5ce5286a5abda", sql: #"""
+        name: "book", checksum: "a3588318da267ce735977b3e633962876acd22f24f26f12d59c416fc428613cd", sql: #"""
         -- Adds the usage of attempts to the ledger (ofa.spent). The runs of the attempts must be locked.
         create or replace function ofa.book(p_spent ofa.spent[]) returns void language plpgsql as $$
         begin
+          perform ofa.unfold_days((select min(day) from unnest(p_spent) as one));
           insert into ofa.spent select (one).* from unnest(p_spent) as one
           on conflict (account_id, host_id, day, zone, method, tier) do update set
             attempts = spent.attempts + excluded.attempts, not_completed = spent.not_completed + excluded.not_completed,

@@ -4,22 +4,12 @@
 extension Routine {
     /// The routine sql/functions/book_energy.sql.
     static let bookEnergy = Routine(
-        name: "book_energy", checksum: "e81df1ea7a05aa16552c4ba752c4563cb013c46799e147f817d1a44828b451f0", sql: #"""
+        name: "book_energy", checksum: "28b5115ebb60b1595a3072f4d107c92107ceae8489558bd017d5bd63883e7ff2", sql: #"""
         -- Inserts pieces of energy, and adds them to the ledger (ofa.energy_hour). The row of the machine in ofa.machine_meter must
         -- be locked.
-        --
-        -- Pieces of a day that is summed in ofa.cost_day remove that day and later ones from it, to be summed anew. Since the day may
-        -- be summed as soon as it is over for a day (ofa.fold_days), only what is booked to today needs no lock for that.
         create or replace function ofa.book_energy(p_pieces ofa.energy_piece[]) returns void language plpgsql as $$
-        declare
-          v_day date := (select (min(started_at) at time zone 'UTC')::date from unnest(p_pieces) as one);
         begin
-          if v_day < (ofa.now() at time zone 'UTC')::date then
-            perform pg_advisory_xact_lock_shared(7316291044);
-            if exists (select from ofa.cost_day where grain = 'stage' and day >= v_day) then
-              delete from ofa.cost_day where day >= v_day;
-            end if;
-          end if;
+          perform ofa.unfold_days((select (min(started_at) at time zone 'UTC')::date from unnest(p_pieces) as one));
           insert into ofa.energy_piece select (one).* from unnest(p_pieces) as one;
           insert into ofa.energy_hour as known (account_id, host_id, hour, zone, method, tier, used_ns, gap_ns, cpu_ns, energy_uj,
             energy_low_uj, energy_high_uj, reserved_ns, share_ns)

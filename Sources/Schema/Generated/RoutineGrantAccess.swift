@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/grant_access.sql.
     static let grantAccess = Routine(
-        name: "grant_access", checksum: "a49342fd0391570cae1b12725bd93c99a8784920bd68260e35ea78ca47cb219d", sql: #"""
+        name: "grant_access", checksum: "117bceeb462946031dac7591a1bf85897864773ca5b358887dcdfa9bb1a0141b", sql: #"""
         -- Lets the role `p_role` read all tables. With `p_works`, the role may also write through the API (schema ofa_api_1),
         -- as workers and producers do; without `p_works`, this privilege is revoked. Only the owner of the schema may call this
         -- function. The privileges extend to tables and API functions that later versions add.
@@ -16,7 +16,8 @@ extension Routine {
           -- Read-only statements in sql/queries call these functions.
           execute format('grant execute on function ofa.now(), ofa.attempts_of(bigint[], timestamptz, timestamptz),
             ofa.priced_lines(bigint[], date, date, int, text, text), ofa.cost_lines(bigint[]),
-            ofa.cost_since(date, date), ofa.factor_periods(int, text, text), ofa.host_spans(),
+            ofa.cost_since(date, date), ofa.cost_rates(date, date, date, int, text, text),
+            ofa.factor_periods(int, text, text), ofa.host_spans(),
             ofa.cost_sums(text, bigint[], date, date, int, text, text),
             ofa.cost_totals(text, bigint, date, date, int, text, text) to %I', p_role);
           if p_works then

@@ -126,12 +126,16 @@ extension Request {
         order by piece.hour, piece.before, piece.zone, piece.host_id, piece.tier;
         """#)
 
-    /// Returns the energy of a run in the ledger.
+    /// Returns the energy of a run in the ledger, and when its first attempt started (NULL if none has).
     public static func runEnergy(run: Int64) -> Request {
         Request(runEnergyStatement, [.int(run)])
     }
     private static let runEnergyStatement = Statement(name: "RunEnergy", sql: #"""
-        select coalesce(sum(cost_row.energy_uj), 0)::bigint as energy_uj
+        select coalesce(sum(cost_row.energy_uj), 0)::bigint as energy_uj,
+          least((select min(energy_piece.started_at) from ofa.account
+              join ofa.energy_piece on energy_piece.account_id = account.id where account.run_id = $1::bigint),
+            (select min(spent.first_started_at) from ofa.account
+              join ofa.spent on spent.account_id = account.id where account.run_id = $1::bigint)) as started_at
         from ofa.account join ofa.cost_row on cost_row.account_id = account.id where account.run_id = $1::bigint;
         """#)
 }
