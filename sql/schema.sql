@@ -1094,13 +1094,7 @@ begin
   execute format('grant usage on schema ofa to %I', p_role);
   execute format('grant select on all tables in schema ofa to %I', p_role);
   execute format('alter default privileges in schema ofa grant select on tables to %I', p_role);
-  -- Read-only statements in sql/queries call these functions.
-  execute format('grant execute on function ofa.now(), ofa.attempts_of(bigint[], timestamptz, timestamptz),
-    ofa.priced_lines(bigint[], date, date, int, text, text), ofa.cost_lines(bigint[]),
-    ofa.cost_since(date, date), ofa.cost_rates(date, date, date, int, text, text),
-    ofa.factor_periods(int, text, text), ofa.host_spans(),
-    ofa.cost_sums(text, bigint[], date, date, int, text, text),
-    ofa.cost_totals(text, bigint, date, date, int, text, text) to %I', p_role);
+  perform ofa.grant_reading(p_role);
   if p_works then
     -- Usage of the schema suffices to execute its functions, including those of later versions.
     execute format('grant usage on schema ofa_api_1 to %I', p_role);
@@ -1108,6 +1102,29 @@ begin
     execute format('revoke usage on schema ofa_api_1 from %I', p_role);
   end if;
 end
+$$;
+
+-- Name: grant_reading(text); Type: FUNCTION
+CREATE FUNCTION ofa.grant_reading(p_role text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  execute format('grant execute on function ofa.now(), ofa.attempts_of(bigint[], timestamptz, timestamptz),
+    ofa.priced_lines(bigint[], date, date, int, text, text), ofa.cost_lines(bigint[]),
+    ofa.cost_since(date, date), ofa.cost_rates(date, date, date, int, text, text),
+    ofa.factor_periods(int, text, text), ofa.host_spans(),
+    ofa.cost_sums(text, bigint[], date, date, int, text, text),
+    ofa.cost_totals(text, bigint, date, date, int, text, text), ofa.has_begun(bigint) to %I', p_role);
+end
+$$;
+
+-- Name: has_begun(bigint); Type: FUNCTION
+CREATE FUNCTION ofa.has_begun(p_run bigint) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+  select exists (
+      select from ofa.account join ofa.spent on spent.account_id = account.id where account.run_id = p_run)
+    or exists (select from ofa.live where live.run_id = any (array[p_run]) and live.state = 'running')
 $$;
 
 -- Name: hold_jobs(); Type: FUNCTION
@@ -1131,7 +1148,8 @@ begin
     order by job_id for update skip locked
   )
   update ofa.live set due_at = greatest(ofa.now(), job.not_before,
-    (select starts_at from ofa.deferral where deferral.run_id = any (array[live.run_id]))) from free, ofa.job
+    (select starts_at from ofa.deferral
+      where deferral.run_id = any (array[live.run_id]) and not ofa.has_begun(deferral.run_id))) from free, ofa.job
   where live.job_id = any (array[free.job_id]) and live.state in ('scheduled', 'retryable') and live.due_at = ofa.never()
     and job.month = live.month and job.id = any (array[live.job_id]);
 end
@@ -1145,28 +1163,27 @@ declare
   v_run bigint;
   v_budget bigint;
 begin
+  -- Runs to hold have a budget here, runs to let go have NULL.
   for v_run, v_budget in
     select run.id, min(budget.id) from ofa.budget
     join ofa.run on run.state = 'running' and (run.id = budget.run_id or run.name = budget.pipeline)
     where budget.lifted_at is null and budget.reached_at is not null and not budget.is_soft
       and not exists (select from ofa.run_hold where run_id = run.id)
-    group by run.id order by run.id
-  loop
-    -- The run's lock keeps what ends jobs, and makes others available, from passing by.
-    perform from ofa.run where id = v_run and state = 'running' for no key update;
-    if found then
-      insert into ofa.run_hold (run_id, budget_id) values (v_run, v_budget) on conflict do nothing;
-    end if;
-  end loop;
-  for v_run in
-    select run_hold.run_id from ofa.run_hold join ofa.run on run.id = run_hold.run_id
+    group by run.id
+    union all
+    select run_hold.run_id, null from ofa.run_hold join ofa.run on run.id = run_hold.run_id
     where run.state <> 'running' or not exists (
       select from ofa.budget where lifted_at is null and reached_at is not null and not is_soft
         and (run_id = run.id or pipeline = run.name))
-    order by run_hold.run_id
+    order by 1
   loop
-    perform from ofa.run where id = v_run for no key update;
-    delete from ofa.run_hold where run_id = v_run;
+    -- The run's lock keeps what ends jobs, and makes others available, from passing by.
+    perform from ofa.run where id = v_run and (v_budget is null or state = 'running') for no key update;
+    if v_budget is null then
+      delete from ofa.run_hold where run_id = v_run;
+    elsif found then
+      insert into ofa.run_hold (run_id, budget_id) values (v_run, v_budget) on conflict do nothing;
+    end if;
   end loop;
   perform ofa.hold_jobs();
 end
@@ -1215,9 +1232,10 @@ declare
   -- Jobs of a held run wait for ofa.never().
   v_held boolean := exists (
     select from ofa.job join ofa.run_hold on run_hold.run_id = job.run_id where job.id = p_jobs[1]);
-  -- NULL unless the run is deferred.
+  -- NULL unless the run is deferred and has not begun.
   v_start timestamptz := (
-    select deferral.starts_at from ofa.job join ofa.deferral on deferral.run_id = job.run_id where job.id = p_jobs[1]);
+    select deferral.starts_at from ofa.job join ofa.deferral on deferral.run_id = job.run_id
+    where job.id = p_jobs[1] and not ofa.has_begun(deferral.run_id));
 begin
   insert into ofa.live (job_id, month, run_id, group_id, account_id, lane_id, max_attempts, max_crashes, state, due_at)
   select job.id, job.month, job.run_id, job.group_id, job.account_id, job.lane_id, job.max_attempts, job.max_crashes,
@@ -2713,7 +2731,7 @@ begin
     select job_id from ofa.live where run_id = any (array[p_run]) and state = 'scheduled'
     order by job_id for update skip locked);
   if exists (select from ofa.live where run_id = any (array[p_run]) and state <> 'running' and job_id <> all (v_jobs))
-    or exists (select from ofa.live where run_id = any (array[p_run]) and state = 'running')
+    or ofa.has_begun(p_run)
   then return false; end if;
   -- Before its start no job is promoted (ofa.promote), so what is locked stays scheduled. The clock is read after the locks.
   update ofa.deferral set starts_at = ofa.time(p_starts_us), plans = plans + 1, planned_at = ofa.now(),

@@ -18,6 +18,8 @@ public struct AccountingError: Remedied, Equatable {
         case mixedFactors
         /// A file of factors has a line that is refused.
         case badFactors
+        /// The time by which a run shall have ended has passed.
+        case deadlinePassed
         /// No network for a device descends from the run.
         case noTargets
         /// No network that was trained alone is among the given stages.

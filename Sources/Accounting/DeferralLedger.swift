@@ -70,10 +70,11 @@ public struct DeferralLedger {
     /// are scheduled for that time, so any worker starts it, also after this program was killed. `zone` is where it will run;
     /// `workers` is the number of jobs that will run at once, nil for the slots of the living workers.
     ///
-    /// Errors: `changed` if the transaction did not create the run.
+    /// Errors: `changed` if the transaction did not create the run; `deadlinePassed`.
     public func begin(
         name: String, definitionHash: String, _ deferral: Deferral, zone: String, workers: Int?
     ) throws -> StartPlan {
+        try deferral.check(now: CostLedger(connection).moment())
         let known = try connection.query(
             .runUnfinished(
                 name: name.precomposedStringWithCanonicalMapping, definitionHash: definitionHash)
@@ -103,9 +104,12 @@ public struct DeferralLedger {
         policy.giveUp = { true }
         let queue = JobQueue(connection, policy: policy)
         let slots = try workers ?? queue.workers().reduce(0) { $0 + $1.workingSlots }
-        let plan = try StartPlanner(connection, factors: FactorSet.load(connection)).plan(
+        let planner = StartPlanner(connection, factors: try FactorSet.load(connection))
+        var plan = try planner.plan(
             deferred.deferral, zone: deferred.zone, status: queue.runStatus(run),
             workers: max(1, slots), now: deferred.asOf)
+        // A program that says how many jobs run at once executes this run alone.
+        if workers == nil { try planner.noteOthers(in: &plan, of: run, slots: slots) }
         let isPlanned = try connection.queryOne(
             .startPlan(
                 run: run, plans: deferred.plans, startsUs: plan.starts_at.microseconds,
@@ -128,6 +132,16 @@ public struct DeferralLedger {
             planned.append(
                 .init(
                     run: run, before: before, starts_at: plan.starts_at, reason: plan.reason))
+        }
+        // A reason may name other runs by their starts. It is written again when all starts are known.
+        if planned.count > 1, planned.contains(where: { $0.before != $0.starts_at }) {
+            for place in planned.indices {
+                let run = planned[place].run
+                guard let plan = try planStart(run) else { continue }
+                planned[place] = .init(
+                    run: run, before: planned[place].before, starts_at: plan.starts_at,
+                    reason: plan.reason)
+            }
         }
         return (planned, kept)
     }

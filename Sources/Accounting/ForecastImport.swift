@@ -51,32 +51,42 @@ public struct ForecastImport: Sendable, Encodable {
         -> ForecastImport
     {
         let (all, read) = try series(path)
-        return try connection.transaction { connection in
-            let now = try CostLedger(connection).moment()
-            let issued = issuedAt ?? now
-            guard issued <= now else {
-                throw AccountingError(
-                    .badFactors,
-                    "\(path): the forecast is issued at \(issued.formatted(.iso8601)),"
-                        + " after now (\(now.formatted(.iso8601)))",
-                    remedy: "state when its publisher computed it, not the time that it describes")
-            }
-            for one in all { try add(one, issued, path, connection) }
-            let zones = Set(all.map(\.zone)).sorted()
-            try connection.note(
-                "import", "forecast",
-                [
-                    "file": URL(filePath: path).lastPathComponent, "hours": "\(read)",
-                    "zones": zones.prefix(10).joined(separator: ", "),
-                ])
-            let ledger = DeferralLedger(connection)
-            let (planned, kept) = try ledger.planWaiting()
-            return ForecastImport(
-                read: read, issued_at: issued,
-                forecasts: try zones.flatMap {
-                    try ForecastSummary.list(connection, zone: $0)
-                }, planned: planned, kept: kept)
+        // Runs that wait are locked up to the commit, so this may be the victim of a deadlock. Repeated after a commit whose answer
+        // was lost, it adds the same forecast again, of which the later holds.
+        let policy = ReconnectPolicy(limitSeconds: 30, maxCancellations: 2)
+        return try connection.withReconnect(policy) { connection in
+            try connection.transaction { try add(all, read, path, issuedAt: issuedAt, $0) }
         }
+    }
+
+    /// Adds the forecasts, and plans the starts of the runs that wait.
+    private static func add(
+        _ all: [Series], _ read: Int, _ path: String, issuedAt: Date?, _ connection: Connection
+    ) throws -> ForecastImport {
+        let now = try CostLedger(connection).moment()
+        let issued = issuedAt ?? now
+        guard issued <= now else {
+            throw AccountingError(
+                .badFactors,
+                "\(path): the forecast is issued at \(issued.formatted(.iso8601)),"
+                    + " after now (\(now.formatted(.iso8601)))",
+                remedy: "state when its publisher computed it, not the time that it describes")
+        }
+        for one in all { try add(one, issued, path, connection) }
+        let zones = Set(all.map(\.zone)).sorted()
+        try connection.note(
+            "import", "forecast",
+            [
+                "file": URL(filePath: path).lastPathComponent, "hours": "\(read)",
+                "zones": zones.prefix(10).joined(separator: ", "),
+            ])
+        let ledger = DeferralLedger(connection)
+        let (planned, kept) = try ledger.planWaiting()
+        return ForecastImport(
+            read: read, issued_at: issued,
+            forecasts: try zones.flatMap {
+                try ForecastSummary.list(connection, zone: $0)
+            }, planned: planned, kept: kept)
     }
 
     private static func series(_ path: String) throws -> ([Series], Int) {

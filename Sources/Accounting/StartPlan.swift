@@ -16,6 +16,23 @@ public struct Deferral: Sendable, Equatable {
     public init(earliest: Date? = nil, deadline: Date, seconds: Double? = nil) {
         (self.earliest, self.deadline, self.seconds) = (earliest, deadline, seconds)
     }
+
+    /// Refuses, for a new run, a deadline before `now`, the time of the database's clock. Errors: `deadlinePassed`.
+    public func check(now: Date) throws {
+        guard deadline > now else {
+            throw AccountingError(
+                .deadlinePassed,
+                "the deadline \(deadline.formatted(.iso8601)) has passed: it is \(now.formatted(.iso8601)) by the clock of the"
+                    + " database",
+                remedy: "state a later one: deadline in the file, or --deadline")
+        }
+    }
+
+    /// Whether two runs ask for the same, to the microsecond that is stored.
+    public func isSame(as other: Deferral) -> Bool {
+        earliest?.microseconds == other.earliest?.microseconds
+            && deadline.microseconds == other.deadline.microseconds && seconds == other.seconds
+    }
 }
 
 /// When a deferred run starts and why, as it is stored and printed. Times are whole seconds.

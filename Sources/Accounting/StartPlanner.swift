@@ -9,7 +9,7 @@ import Schema
 
 /// Plans starts by the like runs and forecasts of one database; changes nothing.
 public struct StartPlanner {
-    private let connection: Connection
+    let connection: Connection
     private let factors: FactorSet
 
     /// `factors` has the PUE with which carbon is computed.

@@ -70,8 +70,15 @@ public struct PipelineDefinition: Sendable {
     /// Whether the file names artifacts that have not been looked up.
     public var needsArtifacts: Bool { namesArtifacts && sourceBlobs == nil }
 
-    /// SHA-256 of `text`, in hexadecimal: equal hashes mean equal files, overrides and folders.
-    public var hash: String { Digest.of(Array(text.utf8)).hex }
+    /// SHA-256 of `text` without the keys of a start that may wait, in hexadecimal: equal hashes mean equal files, overrides and
+    /// folders but for these keys, which say nothing of what a run computes.
+    public let hash: String
+
+    /// The hash under which earlier versions stored runs of this file, that of the whole `text`; nil if it is `hash`.
+    public var formerHash: String? {
+        let whole = Digest.of(Array(text.utf8)).hex
+        return whole == hash ? nil : whole
+    }
 
     /// Reads the file at `path`; `overrides` replace values by dotted path (`stages.full.epochs=1`) before anything is
     /// checked.
@@ -117,15 +124,20 @@ public struct PipelineDefinition: Sendable {
         notes = Self.notes(drafts, stages)
         try top.finish()
         try replaced.finish()
-        self.text = document.text + Self.remarks(replaced, place, stages)
+        self.text = document.text + Self.remarks(replaced, place, without: [])
+        let keys = Set(["deferrable"] + Self.deferralKeys)
+        let lasting =
+            document.text(without: keys) + Self.remarks(replaced, place, without: keys)
+        hash = Digest.of(Array(lasting.utf8)).hex
     }
 
     /// Returns the command line's overrides and the resolved folders as comments. They are appended to the file's text,
-    /// because a run depends on them as well as on the text.
-    private static func remarks(_ replaced: YAMLOverrides, _ place: FilePlace, _ stages: [Stage])
-        -> String
-    {
-        let set = replaced.values.sorted { $0.key < $1.key }.map {
+    /// because a run depends on them as well as on the text. Overrides of `keys` are left out.
+    private static func remarks(
+        _ replaced: YAMLOverrides, _ place: FilePlace, without keys: Set<String>
+    ) -> String {
+        let kept = replaced.values.filter { !keys.contains($0.key) }
+        let set = kept.sorted { $0.key < $1.key }.map {
             "# --set \($0.key)=\(Shown.line($0.value))\n"
         }
         let folders = place.resolved.sorted { $0.key < $1.key }.map {

@@ -63,6 +63,37 @@ struct YAMLDocument {
             .unreadable, "\(path):\(line + 1): is not UTF-8", remedy: "save it as UTF-8")
     }
 
+    /// Returns the text without the lines of some keys of the root mapping and of their values. A key that shares its
+    /// line with what stands before it, as in braces, stays.
+    func text(without keys: Set<String>) -> String {
+        guard let mapping = top?.mapping else { return text }
+        var columns: [Int: Int] = [:]
+        for (key, _) in mapping {
+            guard let mark = key.mark, let name = key.string, keys.contains(name) else { continue }
+            columns[mark.line] = mark.column
+        }
+        guard !columns.isEmpty else { return text }
+        var kept = "", rest = text[...], line = 1
+        // The column of the key whose lines are left out.
+        var column: Int?
+        while !rest.isEmpty {
+            let end = rest.firstIndex(where: \.isNewline).map { rest.index(after: $0) }
+            let whole = rest[..<(end ?? rest.endIndex)]
+            rest = rest[whole.endIndex...]
+            if let begun = columns[line],
+                whole.prefix(begun - 1).allSatisfy({ $0 == " " })
+            {
+                column = begun
+            } else if let open = column, whole.prefix(while: { $0 == " " }).count < open {
+                // A value goes on in lines that are indented further than its key.
+                column = nil
+            }
+            if column == nil { kept += whole }
+            line += 1
+        }
+        return kept
+    }
+
     private static func checked(_ text: String, file: String) throws -> String {
         do {
             return try TextRule.definition.checked(text)

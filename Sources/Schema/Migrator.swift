@@ -97,7 +97,7 @@ public struct Migrator {
         // This runs even if nothing is new: restoring a database from a dump grants the revoked
         // privileges again.
         try connection.execute(.routinesClose)
-        if stale.contains(where: { $0.name == "grant_access" }) {
+        if stale.contains(where: { $0.name == "grant_reading" }) {
             _ = try connection.query(.routinesGrant)
         }
         return missing

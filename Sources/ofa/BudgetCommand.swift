@@ -206,16 +206,18 @@ struct BudgetSet: ParsableCommand {
     /// Parses an amount with its currency, such as `12.50EUR`.
     @Sendable private static func money(_ text: String) throws -> EnergyBudget.Money {
         do throws(InputFault) {
-            guard text.suffix(3).wholeMatch(of: /[A-Z]{3}/) != nil else {
+            let letters = text.reversed().prefix { $0.isLetter }.count
+            let currency = String(text.suffix(letters))
+            guard currency.wholeMatch(of: /[A-Z]{3}/) != nil else {
                 throw InputFault(
-                    "has no currency", remedy: "write an amount and its currency, such as 12.50EUR")
+                    letters == 0
+                        ? "has no currency" : "has the currency '\(Shown.excerpt(currency, 40))'",
+                    remedy: "write an amount and three capital letters, such as 12.50EUR")
             }
             let amount = try DecimalNumber.real(
-                text.dropLast(3).trimmingCharacters(in: .whitespaces), in: 1e-6...1e12)
+                text.dropLast(letters).trimmingCharacters(in: .whitespaces), in: 1e-6...1e12)
             return EnergyBudget.Money(
-                millionths: max(1, Int64((amount * 1e6).rounded())),
-                currency: String(text.suffix(3))
-            )
+                millionths: max(1, Int64((amount * 1e6).rounded())), currency: currency)
         } catch {
             throw ValueFault(error)
         }

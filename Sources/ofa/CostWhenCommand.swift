@@ -134,11 +134,13 @@ struct CostWhenCommand: ParsableCommand {
         let queue = JobQueue(connection)
         let slots = try workers ?? queue.workers().reduce(0) { $0 + $1.workingSlots }
         let now = try CostLedger(connection).moment()
-        let factors = try factorSet(connection, basis: nil)
-        let plan = try StartPlanner(connection, factors: factors).plan(
+        try wanted.check(now: now)
+        let planner = StartPlanner(connection, factors: try factorSet(connection, basis: nil))
+        var plan = try planner.plan(
             wanted, zone: StartText.zone(connection),
             status: RunStatus(unstarted: checked.spec, asOf: now), workers: max(1, slots), now: now,
             basis: intensity)
+        if workers == nil { try planner.noteOthers(in: &plan, of: nil, slots: slots) }
         return StartDocument(
             run: nil, name: checked.spec.name, as_of: now, planned_at: nil, waits: false,
             plan: plan,

@@ -53,10 +53,9 @@ struct CheckedPipeline {
     /// Returns the pipeline with the artifacts that the file names looked up; unchanged if an unfinished run of the file
     /// goes on, which has looked them up. Errors: those of `PipelineDefinition.withArtifacts`.
     func withArtifacts(_ connection: Connection) throws -> CheckedPipeline {
-        guard definition.namesArtifacts,
-            try JobQueue(connection).unfinishedRun(
-                name: spec.name, definitionHash: spec.definitionHash) == nil
-        else { return self }
+        guard definition.namesArtifacts, try hashOfUnfinished(connection) == nil else {
+            return self
+        }
         return try CheckedPipeline(
             definition.withArtifacts(connection), name: spec.name, deferral: deferral
         ).delayed(by: delaySeconds)
@@ -65,13 +64,21 @@ struct CheckedPipeline {
     /// The run that was to go on ended before the new one was enqueued.
     private struct RunEnded: Error {}
 
+    /// Returns the hash under which an unfinished run of the same name and file is stored, which is `formerHash` if an earlier
+    /// version enqueued it; nil if there is none.
+    private func hashOfUnfinished(_ connection: Connection) throws -> String? {
+        let queue = JobQueue(connection)
+        return try [definition.hash, definition.formerHash].compactMap(\.self).first {
+            try queue.unfinishedRun(name: spec.name, definitionHash: $0) != nil
+        }
+    }
+
     /// Enqueues the run and saves the file's devices, or returns an unfinished run of the same name and file. With
     /// `isHere`, the run is executed on this machine, so missing data are an error for a new run. `workers` is the number of jobs
     /// that will run at once; nil for the slots of the living workers.
     func enqueue(_ connection: Connection, isHere: Bool, workers: Int? = nil) throws -> EnqueuedRun
     {
-        let known = try JobQueue(connection).unfinishedRun(
-            name: spec.name, definitionHash: spec.definitionHash)
+        let known = try hashOfUnfinished(connection)
         if known == nil, definition.needsArtifacts {
             // The run that was to go on has ended since then.
             return try withArtifacts(connection).enqueue(
@@ -79,11 +86,15 @@ struct CheckedPipeline {
         }
         if known == nil { try tell(isHere: isHere) }
         let zone = try deferral.map { _ in try StartText.zone(connection) }
+        var spec = spec
+        if let known { spec.definitionHash = known }
         do {
             // This is called only for a new run: a resumed run must not reset limits that were changed after the run
             // began.
             var enqueued = try EnqueuedRun(spec, JobQueue(connection)) { connection in
-                guard !definition.needsArtifacts else { throw RunEnded() }
+                guard !definition.needsArtifacts, spec.definitionHash == definition.hash else {
+                    throw RunEnded()
+                }
                 try definition.holdArtifacts(connection)
                 try saveDevices(connection)
                 guard let deferral, let zone else { return }
@@ -92,10 +103,32 @@ struct CheckedPipeline {
                     workers: workers)
             }
             enqueued.deferred = try DeferralLedger(connection).deferred(enqueued.run)
+            if !enqueued.isNew, let waiting = enqueued.deferred { try check(waiting) }
             return enqueued
         } catch is RunEnded {
             return try enqueue(connection, isHere: isHere, workers: workers)
         }
+    }
+
+    /// Refuses to go on with a run that waits for its start and asks for another start than this.
+    private func check(_ waiting: DeferredRun) throws {
+        guard waiting.waits else { return }
+        func text(_ asked: Deferral) -> String {
+            let parts = [
+                asked.earliest.map { "the earliest start \($0.formatted(.iso8601))" },
+                "the deadline \(asked.deadline.formatted(.iso8601))",
+                asked.seconds.map { "the duration \(Format.duration($0))" },
+            ]
+            return parts.compactMap(\.self).joined(separator: ", ")
+        }
+        if let deferral, deferral.isSame(as: waiting.deferral) { return }
+        let run = waiting.run
+        throw CommandFailure.failed(
+            "run \(run) of this file waits until \(waiting.startsAt.formatted(.iso8601)), as it was enqueued with"
+                + " \(text(waiting.deferral)): \(deferral.map(text) ?? "a start at once") has no effect",
+            remedy:
+                "ask for the same as before to go on with it, or end it with ofa cancel \(run) and enqueue again",
+            code: "wrong_state")
     }
 
     /// Prints notes about the file, and which of the file's data this machine lacks. Throws if data on this machine

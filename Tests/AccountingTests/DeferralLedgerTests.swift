@@ -30,7 +30,9 @@ import Testing
     }
 
     /// Enqueues a run of two stages whose start may wait for 9 hours; it takes an hour.
-    private func enqueue(_ name: String = "late", fails: Bool = false) throws -> RunID {
+    private func enqueue(_ name: String = "late", workers: Int? = 1, fails: Bool = false) throws
+        -> RunID
+    {
         struct Stop: Error {}
         return try queue.enqueue(
             RunSpec(
@@ -39,7 +41,7 @@ import Testing
         ) { connection in
             _ = try DeferralLedger(connection).begin(
                 name: name, definitionHash: name,
-                Deferral(deadline: hour + 10 * 3600, seconds: 3600), zone: "DEU", workers: 1)
+                Deferral(deadline: hour + 10 * 3600, seconds: 3600), zone: "DEU", workers: workers)
             if fails { throw Stop() }
         }.run
     }
@@ -196,6 +198,124 @@ import Testing
         #expect(try claim().isEmpty)
         try move(to: hour + 3 * 3600 + 1)
         #expect(try claim().count == 1)
+    }
+
+    @Test("a run that has begun is not deferred again when the clock was set back")
+    func begun() throws {
+        try forecast(cheap: 5, issued: Date() - 60)
+        let run = try enqueue()
+        try move(to: hour + 5 * 3600 + 1)
+        let lease = try #require(try claim().first)
+        try move(to: Date())
+        #expect(try ledger.deferred(run)?.waits == false)
+        #expect(try queue.complete(lease, result: "{}") == .done)
+        #expect(try states(run) == [.completed, .available])
+        #expect(try ledger.deferred(run)?.waits == false)
+        let again = try forecast(cheap: 8)
+        #expect(again.planned.isEmpty && again.kept.isEmpty)
+        // A job of it that is scheduled for another reason is not moved.
+        try connection.script(
+            """
+            update ofa.live set state = 'scheduled', due_at = ofa.now() + interval '1 hour'
+            where run_id = \(run)
+            """)
+        let planned = try connection.queryOne(
+            .startPlan(
+                run: run, plans: 1, startsUs: (hour + 8 * 3600).microseconds, forecast: nil,
+                plan: "{}"))
+        #expect(try planned.bool("planned") == false)
+        // Held by a budget and let go, it goes on at once.
+        try connection.script(
+            """
+            insert into ofa.budget (run_id, since, max_uj, is_soft, reached_at, reason)
+            values (\(run), '-infinity', 1, false, ofa.now(), 'test');
+            select ofa.hold_runs()
+            """)
+        #expect(try queue.liftBudget(.run(run)))
+        #expect(try claim().count == 1)
+    }
+
+    @Test("a deadline that has passed is refused for a new run, by the clock of the database")
+    func passed() throws {
+        try move(to: hour + 11 * 3600)
+        let error = #expect(throws: AccountingError.self) { try enqueue() }
+        #expect(error?.code == .deadlinePassed && error?.remedy?.contains("later") == true)
+        #expect(try queue.runs().isEmpty)
+    }
+
+    @Test("a run says which others are planned for the same time, if there are too few slots")
+    func others() throws {
+        func reason(_ run: RunID) throws -> String {
+            try ledger.deferred(run)?.plan?.reason ?? ""
+        }
+        // The session of this suite has one slot.
+        try forecast(cheap: 5, issued: Date() - 60)
+        let first = try enqueue("first", workers: nil), second = try enqueue("second", workers: nil)
+        #expect(try !reason(first).contains("planned for"))
+        #expect(
+            try reason(second).contains(
+                "; run \(first) is planned for a part of that time too, and living workers have 1 slot,"
+            ))
+        // What a program executes by itself needs no slot of the workers.
+        let third = try enqueue("third")
+        #expect(try !reason(third).contains("planned for"))
+        let wide = try queue.openSession(name: "wide", ttlSeconds: 100_000, slots: 2)
+        let room = try forecast(cheap: 3)
+        #expect(room.planned.count == 3)
+        #expect(!room.planned.contains { $0.reason.contains("planned for") })
+        try queue.close(wide)
+        // The first one is planned before the others are, and names them all the same.
+        let moved = try forecast(cheap: 7)
+        #expect(moved.planned.allSatisfy { $0.starts_at == hour + 7 * 3600 })
+        #expect(moved.planned.map(\.run) == [first, second, third])
+        #expect(moved.planned.first?.before == hour + 3 * 3600)
+        #expect(try reason(first).contains("; runs \(second), \(third) are planned for"))
+        #expect(try reason(third).contains("; runs \(first), \(second) are planned for"))
+    }
+
+    @Test("a check of budgets locks runs in their order, as an import of a forecast does")
+    func lockOrder() throws {
+        let first = try enqueue("first"), second = try enqueue("second")
+        // The first is to be let go, the second to be held.
+        try connection.script(
+            """
+            insert into ofa.budget (run_id, since, max_uj, is_soft, reached_at, reason, lifted_at)
+            values (\(first), '-infinity', 1, false, ofa.now(), 'test', ofa.now()),
+              (\(second), '-infinity', 1, false, ofa.now(), 'test', null);
+            insert into ofa.run_hold (run_id, budget_id)
+            select run_id, id from ofa.budget where run_id = \(first)
+            """)
+        func lock(_ run: RunID, _ connection: Connection) throws {
+            _ = try connection.query(
+                Statement(
+                    name: "Lock\(run)",
+                    sql: "select id from ofa.run where id = \(run) for no key update nowait"))
+        }
+        let waits = Statement(
+            name: "CheckWaits",
+            sql: """
+                select exists (select from pg_stat_activity where datname = current_database()
+                  and application_name = 'check' and wait_event_type = 'Lock') as waits
+                """)
+        let url = database.url
+        let check = try database.connect().transaction { other in
+            try lock(first, other)
+            let check = JoinableThread(name: "check", stackBytes: 1 << 20) {
+                try Connection(url: url, applicationName: "check").script("select ofa.hold_runs()")
+            }
+            let deadline = ContinuousClock.now + .seconds(60)
+            while try !connection.queryOne(waits).bool("waits") {
+                try #require(ContinuousClock.now < deadline, "the check does not wait")
+                Thread.sleep(forTimeInterval: 0.001)
+            }
+            // It waits for the first without the second.
+            try lock(second, other)
+            return check
+        }
+        try check.join()
+        let held = try connection.query(
+            Statement(name: "Held", sql: "select run_id from ofa.run_hold"))
+        #expect(try held.map { try $0.int64("run_id") } == [second])
     }
 
     @Test("without a forecast a deferrable run starts at once")

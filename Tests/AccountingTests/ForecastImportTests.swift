@@ -139,6 +139,29 @@ func importForecast(_ text: String, issued: Date? = nil, _ connection: Connectio
         #expect(try ForecastSummary.list(connection).isEmpty)
     }
 
+    @Test("an import that a deadlock ended is repeated, whole")
+    func repeated() throws {
+        // A sequence counts on when a transaction is undone.
+        try connection.script(
+            """
+            create sequence public.tries;
+            create function public.stumble() returns trigger language plpgsql as $$
+            begin
+              if nextval('public.tries') = 1 then
+                raise exception 'deadlock detected' using errcode = 'deadlock_detected';
+              end if;
+              return null;
+            end $$;
+            create trigger stumble after insert on ofa.forecast_hour
+              for each statement execute function public.stumble()
+            """)
+        let imported = try importForecast(forecastText([1, 2], from: begin), connection)
+        #expect(imported.read == 2)
+        #expect(try course() == [1, 2])
+        let count = Statement(name: "Forecasts", sql: "select count(*) as n from ofa.forecast")
+        #expect(try connection.queryOne(count).int("n") == 1)
+    }
+
     @Test("the night in which summer time ends has 25 hours, two of which are called 2 o'clock")
     func summerTimeEnds() throws {
         let hours = [

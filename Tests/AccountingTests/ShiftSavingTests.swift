@@ -152,5 +152,15 @@ import Testing
         #expect(abs((saving.gco2e ?? 0) - (0.2 * 1.5 * 300 + 0.1 * 1.5 * 150)) < 1e-6)
         #expect(saving.factors == set.version && saving.intensity == "lifecycle-average")
         #expect(saving.could_start_at.formatted(.iso8601) == "2026-11-01T18:30:00Z")
+        #expect(saving.started_at?.formatted(.iso8601) == "2026-11-01T20:10:00Z")
+        // The first piece began some seconds before its attempt, which is the start as soon as it is known.
+        try metered.connection.script(
+            """
+            insert into ofa.spent select id, (select min(id) from ofa.host), '2026-11-01', '', '', '', 1, 0, 0, 0, 0, 1, 0, 0,
+              0, 0, '2026-11-01T20:10:06Z', 1 from ofa.account where run_id = \(metered.run)
+            """)
+        let started = try #require(
+            try costs.saving(run: metered.run, factors: FactorSet.load(metered.connection)))
+        #expect(started.started_at?.formatted(.iso8601) == "2026-11-01T20:10:06Z")
     }
 }

@@ -47,6 +47,10 @@ import Testing
             let refused = try place.ofa("budget", "set", "tiny", "--max-money=\(wrong)")
             #expect(refused.status == 64, "\(wrong): \(refused.errors)")
         }
+        for wrong in ["3EURO", "12.5eur", "12.5"] {
+            let refused = try place.ofa("budget", "set", "tiny", "--max-money", wrong)
+            #expect(refused.errors.contains("three capital letters"), "\(refused.errors)")
+        }
         #expect(try place.ofa("budget", "set", "tiny", "--max-kwh", "1").errors.isEmpty)
         let early = try place.ofa("budget", "set", "tinny", "--max-kwh", "1")
         #expect(early.status == 0)

@@ -89,6 +89,67 @@ import Testing
         #expect(try place.document("cost", "when", "1")["waits"] as? Bool == false)
     }
 
+    @Test(
+        "a run that waits is found by the same file; another deadline or a start at once is refused"
+    )
+    func another() throws {
+        let place = try CommandPlace()
+        let zone = ["OFA_ZONE": "DEU"]
+        _ = try place.document("factors", "import", try forecast(place, cheap: 5), "--forecast")
+        try deferrable(place, "\nduration: 1h")
+        let first = try place.ofa(["enqueue", "tiny.yaml"], environment: zone)
+        try #require(first.status == 0, "\(first.errors)")
+        // As earlier versions stored it: by the hash of the whole file.
+        try place.database.connect().script(
+            "update ofa.run set definition_hash = encode(sha256(convert_to(definition, 'UTF8')), 'hex')"
+        )
+        #expect(try place.document("enqueue", "tiny.yaml")["new"] as? Bool == false)
+        try place.database.connect().script("update ofa.run set definition_hash = 'another'")
+        let second = try place.ofa(["enqueue", "tiny.yaml"], environment: zone)
+        // A number may be left out: one that was taken by a request that found another run.
+        let run = try #require(
+            Int(second.output.trimmingCharacters(in: .whitespacesAndNewlines)), "\(second.errors)")
+        #expect(run > 1)
+
+        let deadline = (hour + 10 * 3600).formatted(.iso8601)
+        let sooner = (hour + 8 * 3600).formatted(.iso8601)
+        let options = try place.ofa("enqueue", "tiny.yaml", "--deadline", sooner)
+        #expect(options.status == 1 && options.output.isEmpty)
+        for word in [
+            "run \(run) of this file waits until \((hour + 5 * 3600).formatted(.iso8601))",
+            "with the deadline \(deadline)", "the deadline \(sooner)", "has no effect",
+            "ofa cancel \(run)",
+        ] { #expect(options.errors.contains(word), "\(options.errors)") }
+        let longer = try place.ofa("enqueue", "tiny.yaml", "--duration", "2h")
+        #expect(longer.status == 1 && longer.errors.contains("run \(run) "), "\(longer.errors)")
+        let now = try place.ofa("run", "tiny.yaml", "--set", "deferrable=false")
+        #expect(now.status == 1 && now.errors.contains("a start at once"), "\(now.errors)")
+        try place.write(
+            CommandPlace.tiny.replacing(
+                "seed: 3",
+                with: "seed: 3\ndeferrable: true\ndeadline: \(sooner)\nduration: 1h",
+                maxReplacements: 1))
+        let edited = try place.ofa("enqueue", "tiny.yaml")
+        #expect(edited.status == 1 && edited.errors.contains("run \(run) "), "\(edited.errors)")
+        #expect(try place.list("status", "--all").count == 2)
+        #expect(try place.ofa("cancel", "\(run)").status == 0)
+        #expect(try place.document("enqueue", "tiny.yaml")["new"] as? Bool == true)
+    }
+
+    @Test("a deadline that has passed is refused for a new run, in the file and as an option")
+    func passed() throws {
+        let place = try CommandPlace()
+        try deferrable(place, "\nduration: 1h")
+        for command in [["enqueue"], ["cost", "when"]] {
+            let run = try place.ofa(command + ["tiny.yaml", "--deadline", "2020-12-02T08:00Z"])
+            #expect(run.status == 1, "\(command)")
+            #expect(
+                run.errors.contains("the deadline 2020-12-02T08:00:00Z has passed"),
+                "\(run.errors)")
+        }
+        #expect(try place.list("status", "--all").isEmpty)
+    }
+
     @Test("ofa run waits for its start; its time and energy then say when the next run starts")
     func ran() throws {
         let place = try CommandPlace(images: true)
@@ -145,7 +206,9 @@ import Testing
         #expect(try plan(stated)["rule"] as? String == "no_forecast")
         #expect(stated["run"] is NSNull)
         // A run that was not deferred has no saving.
-        #expect(try place.ofa("enqueue", "tiny.yaml", "--set", "deferrable=false").status == 0)
+        let plain = try place.ofa(
+            "enqueue", "tiny.yaml", "--set", "deferrable=false", "--name", "plain")
+        #expect(plain.status == 0, "\(plain.errors)")
         #expect(try place.document("cost", "2")["saving"] is NSNull)
         #expect(try place.document("status", "2")["start"] is NSNull)
     }

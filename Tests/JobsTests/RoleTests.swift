@@ -75,7 +75,7 @@ struct RoleTests {
             "select * from ofa.cost_totals('stage', null, null, null, 1, 'lifecycle', 'average')"
         // As if the function were new.
         try owner.script(
-            "drop function ofa.cost_totals; delete from ofa.routine where name in ('cost_totals', 'grant_access')"
+            "drop function ofa.cost_totals; delete from ofa.routine where name in ('cost_totals', 'grant_reading')"
         )
         #expect(try refusal(reads, sum) == "42883")
         try Migrator(owner).migrate()
@@ -83,6 +83,25 @@ struct RoleTests {
         #expect(try refusal(reads, "select ofa_api_1.pause_queue('default')") == "42501")
         try works.pause(queue: "default")
         #expect(try refusal(works, "select ofa.fire('{}')") == "42501")
+    }
+
+    @Test("a migration gives a role that was granted single tables nothing")
+    func limited() throws {
+        let fixture = try QueueFixture(), owner = fixture.queue.connection
+        let suffix = UUID().uuidString.prefix(8).lowercased()
+        try owner.script(
+            """
+            create role few_\(suffix) login;
+            grant usage on schema ofa to few_\(suffix);
+            grant select on ofa.run to few_\(suffix);
+            delete from ofa.routine where name in ('grant_access', 'grant_reading')
+            """)
+        try Migrator(owner).migrate()
+        let url = fixture.database.url.replacing(#/user=[^&]*/#, with: "user=few_\(suffix)")
+        let few = JobQueue(try Connection(url: url, applicationName: "test"))
+        #expect(try refusal(few, "select * from ofa.run") == nil)
+        #expect(try refusal(few, "select * from ofa.host_setting") == "42501")
+        #expect(try refusal(few, "select * from ofa.host_spans()") == "42501")
     }
 
     @Test("what a role may do ends there: no row of a table, no function of the owner's")

@@ -1,6 +1,7 @@
 // The keys of a pipeline file for a start that may wait: times with a zone, and errors with their line.
 
 import Accounting
+import Artifacts
 import Foundation
 import Testing
 
@@ -37,6 +38,44 @@ import Testing
             try read(
                 "deferrable: false\ndeadline: 2026-12-02T07:00Z",
                 set: ["deferrable=true", "deadline=2026-12-02T08:00+01:00"]) == least)
+    }
+
+    @Test("the hash of a definition is without these keys; that of earlier versions is known")
+    func hash() throws {
+        func definition(_ lines: String, set: [String] = []) throws -> PipelineDefinition {
+            try SmallPipeline.read(
+                SmallPipeline.good.replacing("seed: 7", with: "seed: 7\n\(lines)"), set: set)
+        }
+        func digest(_ text: String) -> String { Digest.of(Array(text.utf8)).hex }
+        let plain = try SmallPipeline.read(SmallPipeline.good)
+        #expect(plain.hash == digest(plain.text) && plain.formerHash == nil)
+        let one = try definition(
+            "deferrable: true\ndeadline: 2026-12-02T07:00Z  # soon\nduration: 1h")
+        let other = try definition(
+            "deferrable: true\nearliest: 2026-12-01T07:00Z\n\"deadline\":\n  2026-12-03T07:00Z")
+        #expect(other.deferral?.earliest != nil)
+        #expect(one.hash == plain.hash && other.hash == plain.hash && one.text != other.text)
+        #expect(one.formerHash == digest(one.text) && other.formerHash == digest(other.text))
+        let set = try SmallPipeline.read(
+            SmallPipeline.good, set: ["deferrable=true", "deadline=2026-12-02T07:00Z"])
+        #expect(set.hash == plain.hash && set.text.contains("# --set deadline=2026"))
+        // All other keys and overrides count.
+        #expect(try definition("deferrable: false\nepoch_scale: 0.5").hash != plain.hash)
+        #expect(
+            try definition("deferrable: false", set: ["stages.full.epochs=2"]).hash != plain.hash)
+    }
+
+    @Test(
+        "lines of keys are left out with their values, and with nothing else",
+        arguments: [
+            ("a: 1\ndeadline: b\nc: 2\n", "a: 1\nc: 2\n"),
+            ("  a: 1\n  deadline: b\n  c: 2\n", "  a: 1\n  c: 2\n"),
+            ("deadline: b\n  d\n# of c\nc:\n  deadline: 2", "# of c\nc:\n  deadline: 2"),
+            ("a: 1\r\ndeadline: b\r\nc: 2", "a: 1\r\nc: 2"),
+            ("{a: 1, deadline: b}\n", "{a: 1, deadline: b}\n"),
+        ])
+    func lines(text: String, rest: String) throws {
+        #expect(try YAMLDocument(text, file: "p.yaml").text(without: ["deadline"]) == rest)
     }
 
     @Test("in the night in which summer time ends, both hours of that name can be said")

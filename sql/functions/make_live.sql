@@ -1,5 +1,5 @@
--- Makes jobs of one run available, or scheduled if their start time, or that of a deferred run, is in the future; returns
--- how many. The caller passes no blocked jobs. Jobs that have ended or are in ofa.live already are skipped.
+-- Makes jobs of one run available, or scheduled if their start time, or that of a deferred run that has not begun, is in the
+-- future; returns how many. The caller passes no blocked jobs. Jobs that have ended or are in ofa.live already are skipped.
 create or replace function ofa.make_live(p_jobs bigint[]) returns int language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
 set enable_hashjoin = off set enable_mergejoin = off as $$
@@ -9,9 +9,10 @@ declare
   -- Jobs of a held run wait for ofa.never().
   v_held boolean := exists (
     select from ofa.job join ofa.run_hold on run_hold.run_id = job.run_id where job.id = p_jobs[1]);
-  -- NULL unless the run is deferred.
+  -- NULL unless the run is deferred and has not begun.
   v_start timestamptz := (
-    select deferral.starts_at from ofa.job join ofa.deferral on deferral.run_id = job.run_id where job.id = p_jobs[1]);
+    select deferral.starts_at from ofa.job join ofa.deferral on deferral.run_id = job.run_id
+    where job.id = p_jobs[1] and not ofa.has_begun(deferral.run_id));
 begin
   insert into ofa.live (job_id, month, run_id, group_id, account_id, lane_id, max_attempts, max_crashes, state, due_at)
   select job.id, job.month, job.run_id, job.group_id, job.account_id, job.lane_id, job.max_attempts, job.max_crashes,

@@ -46,13 +46,25 @@ select ofa_api_1.plan_start(@run::bigint, @plans::int, @starts_us::bigint, @fore
 -- name: DeferralOf :many
 -- Returns when a deferred run may start, when it starts and why; no row for other runs.
 select deferral.run_id, run.name, run.state, zone, asked_at, earliest, deadline, seconds, starts_at, plans, planned_at,
-  forecast_id, plan, ofa.now() as as_of, starts_at > ofa.now() and run.state = 'running' as waits
+  forecast_id, plan, ofa.now() as as_of,
+  starts_at > ofa.now() and run.state = 'running' and not ofa.has_begun(run.id) as waits
 from ofa.deferral join ofa.run on run.id = deferral.run_id where deferral.run_id = @run::bigint;
 
 -- name: DeferralsWaiting :many
 -- Returns the deferred runs that have not started and are not cancelled.
 select deferral.run_id from ofa.deferral join ofa.run on run.id = deferral.run_id
 where deferral.starts_at > ofa.now() and run.state = 'running' and run.cancel_requested_at is null
+  and not ofa.has_begun(run.id)
+order by deferral.run_id;
+
+-- name: DeferralsBetween :many
+-- Returns the deferred runs without `run` that are unfinished and planned for a time between `from` and `until`.
+select deferral.run_id, deferral.starts_at,
+  deferral.starts_at + make_interval(secs => (deferral.plan ->> 'seconds')::float8) as ends_at
+from ofa.deferral join ofa.run on run.id = deferral.run_id
+where run.state = 'running' and run.cancel_requested_at is null and deferral.run_id is distinct from @run::bigint?
+  and deferral.starts_at < @until::timestamptz
+  and deferral.starts_at + make_interval(secs => (deferral.plan ->> 'seconds')::float8) > @from::timestamptz
 order by deferral.run_id;
 
 -- name: ShiftedEnergy :many
@@ -84,10 +96,13 @@ left join ofa.factor as there on there.version = @version::int and there.hourly 
 order by piece.hour, piece.before, piece.zone, piece.host_id, piece.tier;
 
 -- name: RunEnergy :one
--- Returns the energy of a run in the ledger, and when its first attempt started (NULL if none has).
+-- Returns the energy of a run in the ledger, and when its first attempt started (NULL if none has): without the record of an
+-- attempt, when its first piece did, which may begin some seconds before its attempt.
 select coalesce(sum(cost_row.energy_uj), 0)::bigint as energy_uj,
-  least((select min(energy_piece.started_at) from ofa.account
-      join ofa.energy_piece on energy_piece.account_id = account.id where account.run_id = @run::bigint),
-    (select min(spent.first_started_at) from ofa.account
-      join ofa.spent on spent.account_id = account.id where account.run_id = @run::bigint)) as started_at
+  coalesce(
+    least((select min(spent.first_started_at) from ofa.account
+        join ofa.spent on spent.account_id = account.id where account.run_id = @run::bigint),
+      (select min(live.started_at) from ofa.live where live.run_id = @run::bigint and live.state = 'running')),
+    (select min(energy_piece.started_at) from ofa.account
+      join ofa.energy_piece on energy_piece.account_id = account.id where account.run_id = @run::bigint)) as started_at
 from ofa.account join ofa.cost_row on cost_row.account_id = account.id where account.run_id = @run::bigint;

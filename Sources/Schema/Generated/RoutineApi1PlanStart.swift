@@ -4,10 +4,11 @@
 extension Routine {
     /// The routine sql/functions/api_1/plan_start.sql.
     static let api1PlanStart = Routine(
-        name: "api_1/plan_start", checksum: "7c90bbceb0c545d968b76c7e037d011f6b6105fe1f1583adac6222ef3e7a0c2e", sql: #"""
+        name: "api_1/plan_start", checksum: "161004ee1c942468e2109fbbb97f272850c8203d7db0eef76f4584a1f45a8f49", sql: #"""
         -- Plans the start of a deferred run that has not started: its jobs are due at `p_starts_us` (microseconds since 1970). Returns
-        -- false and changes nothing if the run has started or ended, if its start was planned since it was read (`p_plans`), or if
-        -- another transaction holds one of its jobs. `p_plan` says how the start was chosen, by `p_forecast` (NULL: by none).
+        -- false and changes nothing if its time has come, if it has begun (also if the clock was set back since) or ended, if its start
+        -- was planned since it was read (`p_plans`), or if another transaction holds one of its jobs. `p_plan` says how the start was
+        -- chosen, by `p_forecast` (NULL: by none).
         create or replace function ofa_api_1.plan_start(p_run bigint, p_plans int, p_starts_us bigint, p_forecast bigint, p_plan text)
         returns boolean
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -21,7 +22,7 @@ extension Routine {
             select job_id from ofa.live where run_id = any (array[p_run]) and state = 'scheduled'
             order by job_id for update skip locked);
           if exists (select from ofa.live where run_id = any (array[p_run]) and state <> 'running' and job_id <> all (v_jobs))
-            or exists (select from ofa.live where run_id = any (array[p_run]) and state = 'running')
+            or ofa.has_begun(p_run)
           then return false; end if;
           -- Before its start no job is promoted (ofa.promote), so what is locked stays scheduled. The clock is read after the locks.
           update ofa.deferral set starts_at = ofa.time(p_starts_us), plans = plans + 1, planned_at = ofa.now(),

@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/grant_access.sql.
     static let grantAccess = Routine(
-        name: "grant_access", checksum: "117bceeb462946031dac7591a1bf85897864773ca5b358887dcdfa9bb1a0141b", sql: #"""
+        name: "grant_access", checksum: "251b4cb8313f2f25f129172f124bb2c6bce01cf611df270637ce3752c90cd236", sql: #"""
         -- Lets the role `p_role` read all tables. With `p_works`, the role may also write through the API (schema ofa_api_1),
         -- as workers and producers do; without `p_works`, this privilege is revoked. Only the owner of the schema may call this
         -- function. The privileges extend to tables and API functions that later versions add.
@@ -13,13 +13,7 @@ extension Routine {
           execute format('grant usage on schema ofa to %I', p_role);
           execute format('grant select on all tables in schema ofa to %I', p_role);
           execute format('alter default privileges in schema ofa grant select on tables to %I', p_role);
-          -- Read-only statements in sql/queries call these functions.
-          execute format('grant execute on function ofa.now(), ofa.attempts_of(bigint[], timestamptz, timestamptz),
-            ofa.priced_lines(bigint[], date, date, int, text, text), ofa.cost_lines(bigint[]),
-            ofa.cost_since(date, date), ofa.cost_rates(date, date, date, int, text, text),
-            ofa.factor_periods(int, text, text), ofa.host_spans(),
-            ofa.cost_sums(text, bigint[], date, date, int, text, text),
-            ofa.cost_totals(text, bigint, date, date, int, text, text) to %I', p_role);
+          perform ofa.grant_reading(p_role);
           if p_works then
             -- Usage of the schema suffices to execute its functions, including those of later versions.
             execute format('grant usage on schema ofa_api_1 to %I', p_role);

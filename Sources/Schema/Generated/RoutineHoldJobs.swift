@@ -4,10 +4,10 @@
 extension Routine {
     /// The routine sql/functions/hold_jobs.sql.
     static let holdJobs = Routine(
-        name: "hold_jobs", checksum: "15a2343b21d82d2ac692f670358a9f9fa23235fadbe0e83783ff0fddbab3cd0d", sql: #"""
+        name: "hold_jobs", checksum: "7880b4152cd4bd77f30ce0c82ba0ab059a23ab01abe98d752f85f8181fd42f83", sql: #"""
         -- Schedules the waiting jobs of held runs for ofa.never(), and those of other runs that wait for it for the time when they, or
-        -- their deferred run, may start, or now. An attempt that ends in the same moment as its run is held, or let go, may put back a
-        -- job that is found by the next call only. Jobs that other transactions have locked are skipped.
+        -- their deferred run that has not begun, may start, or now. An attempt that ends in the same moment as its run is held, or let
+        -- go, may put back a job that is found by the next call only. Jobs that other transactions have locked are skipped.
         create or replace function ofa.hold_jobs() returns void language plpgsql
         set plan_cache_mode = force_generic_plan set enable_seqscan = off
         set enable_hashjoin = off set enable_mergejoin = off as $$
@@ -24,7 +24,8 @@ extension Routine {
             order by job_id for update skip locked
           )
           update ofa.live set due_at = greatest(ofa.now(), job.not_before,
-            (select starts_at from ofa.deferral where deferral.run_id = any (array[live.run_id]))) from free, ofa.job
+            (select starts_at from ofa.deferral
+              where deferral.run_id = any (array[live.run_id]) and not ofa.has_begun(deferral.run_id))) from free, ofa.job
           where live.job_id = any (array[free.job_id]) and live.state in ('scheduled', 'retryable') and live.due_at = ofa.never()
             and job.month = live.month and job.id = any (array[live.job_id]);
         end

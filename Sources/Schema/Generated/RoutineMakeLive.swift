@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/make_live.sql.
     static let makeLive = Routine(
-        name: "make_live", checksum: "f4720cfb2fb85e44cc0f2a8340a4888f6484bd36bf57a4adba757d6ea2ed39b2", sql: #"""
-        -- Makes jobs of one run available, or scheduled if their start time, or that of a deferred run, is in the future; returns
-        -- how many. The caller passes no blocked jobs. Jobs that have ended or are in ofa.live already are skipped.
+        name: "make_live", checksum: "6590a36fc8e21f281c26c27ee9419f1bbe45d92e6ff30889679bed5225bf220f", sql: #"""
+        -- Makes jobs of one run available, or scheduled if their start time, or that of a deferred run that has not begun, is in the
+        -- future; returns how many. The caller passes no blocked jobs. Jobs that have ended or are in ofa.live already are skipped.
         create or replace function ofa.make_live(p_jobs bigint[]) returns int language plpgsql
         set plan_cache_mode = force_generic_plan set enable_seqscan = off
         set enable_hashjoin = off set enable_mergejoin = off as $$
@@ -16,9 +16,10 @@ extension Routine {
           -- Jobs of a held run wait for ofa.never().
           v_held boolean := exists (
             select from ofa.job join ofa.run_hold on run_hold.run_id = job.run_id where job.id = p_jobs[1]);
-          -- NULL unless the run is deferred.
+          -- NULL unless the run is deferred and has not begun.
           v_start timestamptz := (
-            select deferral.starts_at from ofa.job join ofa.deferral on deferral.run_id = job.run_id where job.id = p_jobs[1]);
+            select deferral.starts_at from ofa.job join ofa.deferral on deferral.run_id = job.run_id
+            where job.id = p_jobs[1] and not ofa.has_begun(deferral.run_id));
         begin
           insert into ofa.live (job_id, month, run_id, group_id, account_id, lane_id, max_attempts, max_crashes, state, due_at)
           select job.id, job.month, job.run_id, job.group_id, job.account_id, job.lane_id, job.max_attempts, job.max_crashes,

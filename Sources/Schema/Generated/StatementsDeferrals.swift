@@ -8,6 +8,7 @@ extension Statement {
     public static let deferralsWaiting = Statement(name: "DeferralsWaiting", sql: #"""
         select deferral.run_id from ofa.deferral join ofa.run on run.id = deferral.run_id
         where deferral.starts_at > ofa.now() and run.state = 'running' and run.cancel_requested_at is null
+          and not ofa.has_begun(run.id)
         order by deferral.run_id;
         """#)
 }
@@ -90,8 +91,23 @@ extension Request {
     }
     private static let deferralOfStatement = Statement(name: "DeferralOf", sql: #"""
         select deferral.run_id, run.name, run.state, zone, asked_at, earliest, deadline, seconds, starts_at, plans, planned_at,
-          forecast_id, plan, ofa.now() as as_of, starts_at > ofa.now() and run.state = 'running' as waits
+          forecast_id, plan, ofa.now() as as_of,
+          starts_at > ofa.now() and run.state = 'running' and not ofa.has_begun(run.id) as waits
         from ofa.deferral join ofa.run on run.id = deferral.run_id where deferral.run_id = $1::bigint;
+        """#)
+
+    /// Returns the deferred runs without `run` that are unfinished and planned for a time between `from` and `until`.
+    public static func deferralsBetween(run: Int64?, until: Date, from: Date) -> Request {
+        Request(deferralsBetweenStatement, [run.map { .int($0) } ?? .null, .timestamp(until), .timestamp(from)])
+    }
+    private static let deferralsBetweenStatement = Statement(name: "DeferralsBetween", sql: #"""
+        select deferral.run_id, deferral.starts_at,
+          deferral.starts_at + make_interval(secs => (deferral.plan ->> 'seconds')::float8) as ends_at
+        from ofa.deferral join ofa.run on run.id = deferral.run_id
+        where run.state = 'running' and run.cancel_requested_at is null and deferral.run_id is distinct from $1::bigint
+          and deferral.starts_at < $2::timestamptz
+          and deferral.starts_at + make_interval(secs => (deferral.plan ->> 'seconds')::float8) > $3::timestamptz
+        order by deferral.run_id;
         """#)
 
     /// Sums the energy of a run's pieces by zone, machine and tier, by the hour (UTC) of their start, and by the hour `seconds`
@@ -126,16 +142,19 @@ extension Request {
         order by piece.hour, piece.before, piece.zone, piece.host_id, piece.tier;
         """#)
 
-    /// Returns the energy of a run in the ledger, and when its first attempt started (NULL if none has).
+    /// Returns the energy of a run in the ledger, and when its first attempt started (NULL if none has): without the record of an
+    /// attempt, when its first piece did, which may begin some seconds before its attempt.
     public static func runEnergy(run: Int64) -> Request {
         Request(runEnergyStatement, [.int(run)])
     }
     private static let runEnergyStatement = Statement(name: "RunEnergy", sql: #"""
         select coalesce(sum(cost_row.energy_uj), 0)::bigint as energy_uj,
-          least((select min(energy_piece.started_at) from ofa.account
-              join ofa.energy_piece on energy_piece.account_id = account.id where account.run_id = $1::bigint),
-            (select min(spent.first_started_at) from ofa.account
-              join ofa.spent on spent.account_id = account.id where account.run_id = $1::bigint)) as started_at
+          coalesce(
+            least((select min(spent.first_started_at) from ofa.account
+                join ofa.spent on spent.account_id = account.id where account.run_id = $1::bigint),
+              (select min(live.started_at) from ofa.live where live.run_id = $1::bigint and live.state = 'running')),
+            (select min(energy_piece.started_at) from ofa.account
+              join ofa.energy_piece on energy_piece.account_id = account.id where account.run_id = $1::bigint)) as started_at
         from ofa.account join ofa.cost_row on cost_row.account_id = account.id where account.run_id = $1::bigint;
         """#)
 }

@@ -91,11 +91,14 @@ extension Statement {
         revoke execute on all functions in schema ofa from public;
         """#)
 
-    /// Lets roles that were granted access before also execute the functions that this version reads with.
+    /// Lets roles that were granted access before also execute the functions that this version reads with. Those are the roles
+    /// that may execute ofa.attempts_of by a grant of their own: to use the schema is less, and their other rights stay as they are.
     public static let routinesGrant = Statement(name: "RoutinesGrant", sql: #"""
-        select ofa.grant_access(role.rolname, has_schema_privilege(role.oid, 'ofa_api_1', 'usage'))
-        from pg_namespace cross join aclexplode(nspacl) as granted join pg_roles as role on role.oid = granted.grantee
-        where nspname = 'ofa' and granted.privilege_type = 'USAGE' and granted.grantee <> nspowner;
+        select ofa.grant_reading(role.rolname)
+        from pg_proc cross join aclexplode(proacl) as granted join pg_roles as role on role.oid = granted.grantee
+        where pronamespace = 'ofa'::regnamespace and proname = 'attempts_of' and granted.privilege_type = 'EXECUTE'
+          and granted.grantee <> proowner
+        group by role.rolname order by role.rolname;
         """#)
 }
 
