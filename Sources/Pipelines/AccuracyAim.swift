@@ -33,6 +33,9 @@ struct AccuracyRecord: Codable, Sendable, Equatable {
     let best: Double
     let step: Int
 
+    /// Returns whether the aim was `accuracy`.
+    func isAt(_ accuracy: Double) -> Bool { abs(aim - accuracy) < 1e-9 }
+
     /// The record in a sentence without its full stop; `plan` says what was measured.
     func words(_ plan: ValidationPlan) -> String {
         let (best, aim) = (Self.percent(best), Self.percent(aim))

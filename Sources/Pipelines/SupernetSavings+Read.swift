@@ -15,6 +15,8 @@ extension SupernetSavings {
         /// The stage that chose the network, and the one that made the weights.
         let search, training: StageOfRun
         let aim: AccuracyRecord?
+        /// Artifacts that the network descends from and that no stage of the run made.
+        let elsewhere: [ArtifactID]
     }
 
     /// Reads what the supernet of run `run` saved; nil unless the run cut networks that searches chose, trained the same
@@ -34,6 +36,8 @@ extension SupernetSavings {
             grouping: try ledger.stageCosts(runs: [run], factors: factors), by: \.place)
         let networks = try ledger.deviceNetworks(from: [run], until: try ledger.moment())
         var shared: [UInt64: Set<StageOfRun>] = [:]
+        // The seeds whose supernet needed what another run made.
+        var unknown: Set<UInt64> = []
         let measured = found.map { one in
             let (seed, device) = (one.evaluation.seed, one.network.name)
             var own: Set<StageOfRun> = [one.training]
@@ -48,6 +52,9 @@ extension SupernetSavings {
                     if cost.device == device { own.insert(place) }
                     if cost.device == nil { shared[seed, default: []].insert(place) }
                 }
+                if !one.elsewhere.isEmpty { unknown.insert(seed) }
+            } else if !one.elsewhere.isEmpty {
+                own = []
             }
             return Measured(
                 seed: seed, device: device, way: one.way, name: one.evaluation.arm,
@@ -57,9 +64,13 @@ extension SupernetSavings {
                 cost: part(own, costs), aim: one.aim)
         }
         return SupernetSavings(
-            measured, fixed: shared.compactMapValues { part($0, costs) },
+            measured,
+            fixed: shared.filter { !unknown.contains($0.key) }.compactMapValues {
+                part($0, costs)
+            },
             testImages: first.evaluation.testImages,
-            heldOutImages: found.lazy.compactMap(\.evaluation.heldOutImages).first)
+            heldOutImages: found.lazy.compactMap(\.evaluation.heldOutImages).first,
+            elsewhere: Set(found.flatMap(\.elsewhere)).sorted())
     }
 
     /// Returns the cost of stages, failed attempts included; nil without stages.
@@ -90,10 +101,40 @@ extension SupernetSavings {
         let metadata = try JSONText.decode(
             SupernetMetadata.self, from: supernet.metadataJSON, what: "artifact \(supernet.id)")
         guard let network = evaluation.networks.first else { return nil }
+        let way: Way = metadata.alone != true ? .cut : metadata.aim == nil ? .alone : .aimed
         return Found(
-            evaluation: evaluation, network: network,
-            way: metadata.alone != true ? .cut : metadata.aim == nil ? .alone : .aimed,
+            evaluation: evaluation, network: network, way: way,
             search: StageOfRun(run: choice.run, stage: choice.stage),
-            training: StageOfRun(run: training.run, stage: training.stage), aim: metadata.aim)
+            training: StageOfRun(run: training.run, stage: training.stage), aim: metadata.aim,
+            elsewhere: try elsewhere(artifact, supernet, way, run, lineage))
+    }
+
+    /// Returns the artifacts that no stage of the run made, of those that the network of `evaluation` descends from; its
+    /// weights are those of `supernet`. Images count for no way. The architecture of a training alone, and the accuracy
+    /// at which it ends, are given.
+    private static func elsewhere(
+        _ evaluation: Artifact, _ supernet: Artifact, _ way: Way, _ run: RunID, _ lineage: Lineage
+    ) throws -> [ArtifactID] {
+        var given: Set<ArtifactRole> = [.dataset, .testImages, .datasetShard, .importRecord]
+        if way != .cut { given.formUnion([.choice, .evaluation]) }
+        let roles = Set(given.map(\.rawValue))
+        let graph = try lineage.graph(
+            .up, of: [evaluation.id],
+            Lineage.Scope(
+                limit: 1_000_000, hidden: ArtifactRole.datasetShard.rawValue, isDetailed: false))
+        let inputs = Dictionary(
+            grouping: graph.edges.filter { !roles.contains($0.role) }, by: \.output)
+        let own = Set(graph.artifacts.filter { $0.producer?.run == run }.map(\.id))
+        var reached: Set<ArtifactID> = [], next = [way == .cut ? evaluation.id : supernet.id]
+        var found: [ArtifactID] = []
+        while let one = next.popLast() {
+            guard reached.insert(one).inserted else { continue }
+            if own.contains(one) {
+                next += (inputs[one] ?? []).map(\.input)
+            } else {
+                found.append(one)
+            }
+        }
+        return found
     }
 }

@@ -1,104 +1,163 @@
-// The tables and the JSON form of what one supernet saved.
+// The tables of what one supernet saved.
 
 import Accounting
 import Foundation
 import Metering
 
 extension SupernetSavings {
-    /// Accuracies, energy, time, and the number of devices from which the supernet pays.
+    /// Accuracies, energy, times, and the number of devices from which the supernet pays.
     public var tables: [ArmComparison.Table] {
-        [accuracyTable, energyTable, timeTable, breakEvenTable]
+        [accuracyTable] + (heldOutImages.map { [heldOutTable($0)] } ?? [])
+            + [energyTable, timeTable, cpuTable, breakEvenTable]
     }
 
     private var names: [String] { ways.map(\.name) }
+    /// The places of the ways of training alone in `ways`.
+    private var lone: [Int] { ways.indices.filter { ways[$0].way != .cut } }
     private var aimed: Int? { ways.firstIndex { $0.way == .aimed } }
 
     private var accuracyTable: ArmComparison.Table {
         let rows = devices.map { device in
             [device.name, device.macs.map { ReportText.grouped(Int($0.mean.rounded())) } ?? ""]
                 + device.cells.map { cell in cell.map { percent($0.test) } ?? "" }
-                + (aimed.map { [Self.reached(device.cells[$0])] } ?? [])
         }
         let error = 100 * (0.9 * 0.1 / Double(max(testImages, 1))).squareRoot()
-        var note =
-            "Top-1 accuracy on \(ReportText.grouped(testImages)) test images, in percent: \(spread). Every network was measured"
-            + " in floats, with batch norms calibrated in the same way. The sampling error of the images is about"
-            + " \(ReportText.decimal(error, 2)) points at 90 %; test images decide nothing."
-        if let aimed {
-            note +=
-                " “\(names[aimed])” ends at the first validation with the cut network's accuracy on held-out images, or after"
-                + " its last epoch."
-        }
         return ArmComparison.Table(
-            title: "Accuracy",
-            head: ["Device", "MACs"] + names + (aimed == nil ? [] : ["Reached"]),
-            figures: 2, rows: rows, note: note)
+            title: "Accuracy", head: ["Device", "MACs"] + names, figures: 2, rows: rows,
+            note:
+                "Top-1 accuracy on \(ReportText.grouped(testImages)) test images, in percent: \(spread). Every network was"
+                + " measured in floats, with batch norms calibrated in the same way. The sampling error of the images is"
+                + " about \(ReportText.decimal(error, 2)) points at 90 %; test images decide nothing."
+        )
     }
 
-    /// Returns in how many seeds a training reached its accuracy.
-    private static func reached(_ cell: Cell?) -> String {
-        let known = (cell?.reached ?? []).compactMap(\.self)
+    private func heldOutTable(_ images: Int) -> ArmComparison.Table {
+        let isOther = aimsAreOfCut == false
+        let rows = devices.map { device in
+            [device.name] + device.cells.map { cell in cell.map { percent($0.heldOut) } ?? "" }
+                + (isOther ? [aimed.map { percent(device.cells[$0]?.aims) } ?? ""] : [])
+                + lone.map { Self.asAccurate(device.cells[$0]) }
+        }
+        var note =
+            "Top-1 accuracy on \(ReportText.grouped(images)) held-out images, in percent: \(spread). “As accurate” counts the"
+            + " seeds in which the network alone is at least as accurate there as the one cut from the supernet."
+        if let aimed {
+            note +=
+                " “\(names[aimed])” ends at the first validation with "
+                + (isOther
+                    ? "the accuracy that was asked of it, the aim, which is not that of the cut network"
+                    : "the cut network's accuracy on these images") + ", or after its last epoch."
+        }
+        return ArmComparison.Table(
+            title: "Accuracy on held-out images",
+            head: ["Device"] + names + (isOther ? ["Aim"] : [])
+                + lone.map { "As accurate: \(names[$0])" },
+            figures: 1, rows: rows, note: note)
+    }
+
+    /// Returns in how many seeds a network alone is as accurate as the cut one.
+    private static func asAccurate(_ cell: Cell?) -> String {
+        let known = (cell?.asAccurate ?? []).compactMap(\.self)
         return known.isEmpty ? "" : "\(known.count(where: { $0 })) of \(known.count)"
     }
 
     private var energyTable: ArmComparison.Table {
-        let tier = crossings.first { $0.measure == .energy }?.tier?.rawValue
-        let gaps = hasGaps ? " The energy of some time of attempts is not known and missing." : ""
-        let how = tier.map { ", tier \($0)" } ?? ""
+        var note = "Energy of the IT equipment in joules"
+        if let tier {
+            note +=
+                ", \(tier.words) (\(methods.joined(separator: ", "))). In brackets is the range of meter or model for the mean;"
+                + " ± is only what differs between seeds"
+        }
+        note +=
+            ": \(spread). The supernet's stages are those of a seed that serve no single device: its training, the measured"
+            + " subnets and the predictor. Failed attempts count; the import of the images, which every way needs, and the"
+            + " evaluations of this comparison do not."
+        if let tier, tier >= .model {
+            note +=
+                " What a model says of a second depends on what else ran on the machine then: ways are compared best where one"
+                + " attempt ran at a time."
+        }
         return costTable(
-            "Energy, J", \.energy,
-            note: "Energy of the IT equipment in joules\(how): \(spread)." + gaps
-                + " The supernet's stages are those of a seed that serve no single device: its training, the measured subnets"
-                + " and the predictor. Failed attempts count; the import of the images, which every way needs, and the"
-                + " evaluations of this comparison do not.")
+            "Energy, J", note: [note, missing].compactMap(\.self).joined(separator: " ")
+        ) {
+            energy($0)
+        }
+    }
+
+    /// What of the costs is unknown, in sentences; nil if nothing is.
+    private var missing: String? {
+        var parts: [String] = []
+        let amounts =
+            [(name: "the supernet", amount: supernet)]
+            + ways.map { (name: $0.name, amount: $0.devices) }
+        let short = amounts.filter { $0.amount.gapSeconds > 0 }.map { one in
+            let seconds = one.amount.gapSeconds
+            return "\(one.name): \(Self.written(seconds, Self.digits(seconds))) s"
+        }
+        if !short.isEmpty {
+            parts.append(
+                "The energy of some time is not known and missing here (\(short.joined(separator: "; ")))."
+            )
+        }
+        if !elsewhere.isEmpty {
+            let list = elsewhere.map { "\($0)" }.joined(separator: ", ")
+            parts.append(
+                "No stage of this run made artifact \(list), which networks descend from: what needed it has no known cost."
+            )
+        }
+        return parts.isEmpty ? nil : parts.joined(separator: " ")
     }
 
     private var timeTable: ArmComparison.Table {
-        let own = ways.indices.filter { ways[$0].way != .cut }
         let table = costTable(
-            "Time, s", \.seconds,
+            "Time, s",
             note:
-                "Durations of the attempts in seconds, and epochs: \(spread). Attempts may run side by side."
-        )
+                "Durations of the attempts in seconds, and epochs: \(spread). Attempts that ran side by side slowed each other."
+        ) { number($0.seconds) }
         let epochs = devices.map { device in
-            own.map { number(device.cells[$0]?.epochs, digits: 2) ?? "" }
+            lone.map { number(device.cells[$0]?.epochs, digits: 2) ?? "" }
         }
         let rest = Array(
-            repeating: Array(repeating: "", count: own.count),
+            repeating: Array(repeating: "", count: lone.count),
             count: table.rows.count - epochs.count)
         return ArmComparison.Table(
-            title: table.title, head: table.head + own.map { "Epochs, \(names[$0])" }, figures: 1,
+            title: table.title, head: table.head + lone.map { "Epochs, \(names[$0])" }, figures: 1,
             rows: zip(table.rows, epochs + rest).map { $0 + $1 }, note: table.note)
     }
 
-    /// Returns a table with a cost of every device, of the supernet, and of all together.
+    private var cpuTable: ArmComparison.Table {
+        costTable(
+            "Processor time, s",
+            note: "Seconds of all threads of the attempts: \(spread)."
+        ) { number($0.cpuSeconds) }
+    }
+
+    /// Returns a table with a cost of every device, of the supernet, and of all together; `figure` is nil for an unknown
+    /// cost.
     private func costTable(
-        _ title: String, _ figure: (Amount) -> Spread?, note: String
+        _ title: String, note: String, _ figure: (Amount) -> String?
     ) -> ArmComparison.Table {
         var rows = devices.map { device in
             [device.name]
-                + device.cells.map { cell in cell.map { number(figure($0.cost)) ?? "unknown" } ?? ""
-                }
+                + device.cells.map { cell in cell.map { figure($0.cost) ?? "unknown" } ?? "" }
         }
         rows.append(
             ["the supernet, once"]
-                + ways.map { $0.way == .cut ? number(figure(supernet)) ?? "unknown" : "" })
+                + ways.map { $0.way == .cut ? figure(supernet) ?? "unknown" : "" })
         rows.append(
-            ["all \(devices.count) devices"]
-                + ways.map { number(figure($0.all)) ?? "unknown" })
+            ["all \(devices.count) devices"] + ways.map { figure($0.all) ?? "unknown" })
         return ArmComparison.Table(
             title: title, head: ["Device"] + names, figures: 1, rows: rows, note: note)
     }
 
     private var breakEvenTable: ArmComparison.Table {
-        let rows = crossings.filter { $0.measure != .carbon }.map { crossing in
+        let shown = crossings.filter { $0.measure != .carbon }
+        let rows = shown.map { crossing in
             [
                 crossing.name, crossing.measure == .energy ? "energy, J" : "time, s",
-                Self.amount(crossing.mean?.fixed, crossing.measure),
-                Self.amount(crossing.mean?.perTarget, crossing.measure),
-                Self.amount(crossing.mean?.alone, crossing.measure),
+                amount(crossing, \.fixed), amount(crossing, \.perTarget), amount(crossing, \.alone),
                 crossing.mean.map { Self.targets($0.targets) } ?? "unknown",
-                Self.range(crossing.mean),
+                Self.range(crossing.mean), Self.range(crossing.independent),
                 crossing.seeds.map { $0.never == nil ? "unknown" : Self.targets($0.targets) }
                     .joined(separator: ", "),
                 number(crossing.factor, digits: 2) ?? "unknown",
@@ -106,26 +165,67 @@ extension SupernetSavings {
         }
         var note =
             "The supernet pays from ⌈F / (m − s)⌉ devices on: F is what it cost once, s what a further device costs, m what a"
-            + " network trained alone costs, each the mean over the seeds. The range is that of the meter or model; behind it"
-            + " the number for each seed. “Alone : cut” is what \(devices.count) devices cost alone over what they cost with"
-            + " the supernet."
-        if let missed {
-            note +=
-                " \(missed) trainings did not reach their accuracy: they cost more than these figures to get there, so the"
-                + " supernet pays sooner than they say."
-        }
+            + " network trained alone costs, each the mean over the seeds of which all three are known"
+        let tiers = shown.filter { $0.measure == .energy }.compactMap(\.tier)
+        if let tier = MeteringTier.ofSum(tiers) { note += "; energy \(tier.words)" }
+        note +=
+            ". “Range” is that of meters and models"
+            + (shown.contains { $0.mean?.isOneMeter == true }
+                ? " for errors common to all three costs, which one meter or model measured" : "")
+            + "; “Independent” is the range if the errors of the three have nothing in common. “Alone : cut” is what"
+            + " \(devices.count) devices cost alone over what they cost with the supernet."
+        note += [accuracyCaveat, missing].compactMap(\.self).map { " " + $0 }.joined()
         return ArmComparison.Table(
             title: "Break-even",
             head: [
-                "Against", "In", "F", "s", "m", "Pays from", "Range", "Seeds", "Alone : cut",
+                "Against", "In", "F", "s", "m", "Pays from", "Range", "Independent", "Seeds",
+                "Alone : cut",
             ], figures: 2, rows: rows, note: note)
     }
 
-    /// How many of how many trainings did not reach their accuracy, in words; nil if all did.
-    private var missed: String? {
-        let known = devices.flatMap { $0.cells.flatMap { $0?.reached ?? [] } }.compactMap(\.self)
-        let missed = known.count { !$0 }
-        return missed == 0 ? nil : "\(missed) of \(known.count)"
+    /// What the costs of trainings until an accuracy do not say, in sentences; nil without such trainings.
+    private var accuracyCaveat: String? {
+        guard let aimed else { return nil }
+        var parts: [String] = []
+        let reached = devices.flatMap { $0.cells[aimed]?.reached ?? [] }.compactMap(\.self)
+        let missed = reached.count { !$0 }
+        if missed > 0 {
+            parts.append(
+                "\(missed) of \(reached.count) trainings “\(names[aimed])” did not reach their accuracy within their epochs:"
+                    + " the costs are those of these epochs, and what the accuracy would cost is unknown."
+            )
+        }
+        if let same = ways.firstIndex(where: { $0.way == .alone }) {
+            let known = devices.flatMap { $0.cells[same]?.asAccurate ?? [] }.compactMap(\.self)
+            let enough = known.count { $0 }
+            if enough > 0 {
+                parts.append(
+                    "In \(enough) of \(known.count) cases “\(names[same])” was as accurate as the cut network already, in"
+                        + " \(cheaper(same, aimed)) of them for less than “\(names[aimed])”: there the accuracy costs no more"
+                        + " than that.")
+            }
+        }
+        return parts.isEmpty ? nil : parts.joined(separator: " ")
+    }
+
+    /// Returns in how many cases the training `same` was as accurate as the cut network, and cost less than `aimed`: less
+    /// energy, or less time if an energy is unknown.
+    private func cheaper(_ same: Int, _ aimed: Int) -> Int {
+        devices.reduce(0) { sum, device in
+            guard let one = device.cells[same], let other = device.cells[aimed] else { return sum }
+            return sum
+                + seeds.indices.count { place in
+                    func value(_ spread: Spread?) -> Double? { spread?.values[place] }
+                    guard one.asAccurate[place] == true else { return false }
+                    if let joules = value(one.cost.energy), let others = value(other.cost.energy) {
+                        return joules < others
+                    }
+                    guard let seconds = value(one.cost.seconds),
+                        let others = value(other.cost.seconds)
+                    else { return false }
+                    return seconds < others
+                }
+        }
     }
 
     // MARK: Numbers
@@ -139,11 +239,20 @@ extension SupernetSavings {
         }
     }
 
-    private static func amount(_ interval: Interval?, _ measure: MeasuredSavings.Measure) -> String
-    {
-        guard let interval else { return "unknown" }
-        let value = interval.value * unit(measure)
-        return written(value, digits(value))
+    /// Returns a cost of a break-even, with the number of seeds in brackets if some are left out.
+    private func amount(_ crossing: Crossing, _ figure: KeyPath<BreakEven, Interval>) -> String {
+        guard let mean = crossing.mean else { return "unknown" }
+        let value = mean[keyPath: figure].value * Self.unit(crossing.measure)
+        return Self.written(value, Self.digits(value))
+            + (crossing.wholeSeeds < seeds.count ? " (\(crossing.wholeSeeds))" : "")
+    }
+
+    /// Returns mean, deviation and range of an energy; nil if it is unknown.
+    private func energy(_ amount: Amount) -> String? {
+        guard let text = number(amount.energy), let range = amount.energyRange else { return nil }
+        let digits = Self.digits(range.value)
+        let ends = [range.low, range.high].map { Self.written($0, digits) }
+        return "\(text) [\(ends[0]), \(ends[1])]"
     }
 
     private static func targets(_ count: Int?) -> String { count.map { "\($0)" } ?? "never" }
@@ -187,83 +296,13 @@ extension SupernetSavings {
     }
 }
 
-// MARK: JSON
-
-extension SupernetSavings: Encodable {
-    private enum Key: String, CodingKey {
-        case seeds, test_images, held_out_images, supernet, ways, devices, break_even, has_gaps
-        case device, macs, way, name, test, held_out, epochs, aims, reached, energy_j, seconds
-    }
-
-    /// Writes the fields of `ofa report --json`.
-    public func encode(to encoder: any Encoder) throws {
-        var fields = encoder.container(keyedBy: Key.self)
-        try fields.encode(seeds, forKey: .seeds)
-        try fields.encode(testImages, forKey: .test_images)
-        try fields.encode(heldOutImages, forKey: .held_out_images)
-        try fields.encode(supernet, forKey: .supernet)
-        try fields.encode(ways, forKey: .ways)
-        var list = fields.nestedUnkeyedContainer(forKey: .devices)
-        for device in devices {
-            var fields = list.nestedContainer(keyedBy: Key.self)
-            try fields.encode(device.name, forKey: .device)
-            try fields.encode(device.macs, forKey: .macs)
-            var cells = fields.nestedUnkeyedContainer(forKey: .ways)
-            for (way, cell) in zip(ways, device.cells) {
-                var fields = cells.nestedContainer(keyedBy: Key.self)
-                try fields.encode(way.way, forKey: .way)
-                try fields.encode(way.name, forKey: .name)
-                try fields.encode(cell?.test, forKey: .test)
-                try fields.encode(cell?.heldOut, forKey: .held_out)
-                try fields.encode(cell?.epochs, forKey: .epochs)
-                try fields.encode(cell?.aims, forKey: .aims)
-                try fields.encode(
-                    cell?.reached ?? Array(repeating: nil, count: seeds.count), forKey: .reached)
-                try fields.encode(cell?.cost.energy, forKey: .energy_j)
-                try fields.encode(cell?.cost.seconds, forKey: .seconds)
-            }
+extension MeteringTier {
+    /// How an energy was measured, with the letter of the tier.
+    var words: String {
+        switch self {
+        case .counter, .sampled, .hypervisor: "measured, tier \(rawValue)"
+        case .model: "modelled, tier \(rawValue)"
+        case .constant, .declared: "assumed, tier \(rawValue)"
         }
-        try fields.encode(crossings, forKey: .break_even)
-        try fields.encode(hasGaps, forKey: .has_gaps)
-    }
-}
-
-extension SupernetSavings.Amount: Encodable {
-    private enum Key: String, CodingKey { case energy_j, seconds }
-
-    /// Writes the fields of `ofa report --json`.
-    public func encode(to encoder: any Encoder) throws {
-        var fields = encoder.container(keyedBy: Key.self)
-        try fields.encode(energy, forKey: .energy_j)
-        try fields.encode(seconds, forKey: .seconds)
-    }
-}
-
-extension SupernetSavings.WayTotal: Encodable {
-    private enum Key: String, CodingKey { case way, name, devices, all }
-
-    /// Writes the fields of `ofa report --json`.
-    public func encode(to encoder: any Encoder) throws {
-        var fields = encoder.container(keyedBy: Key.self)
-        try fields.encode(way, forKey: .way)
-        try fields.encode(name, forKey: .name)
-        try fields.encode(devices, forKey: .devices)
-        try fields.encode(all, forKey: .all)
-    }
-}
-
-extension SupernetSavings.Crossing: Encodable {
-    private enum Key: String, CodingKey { case way, name, measure, by_seed, factor, mean }
-
-    /// Writes the fields of `ofa report --json`.
-    public func encode(to encoder: any Encoder) throws {
-        var fields = encoder.container(keyedBy: Key.self)
-        try fields.encode(way, forKey: .way)
-        try fields.encode(name, forKey: .name)
-        try fields.encode("\(measure)", forKey: .measure)
-        try fields.encode(seeds, forKey: .by_seed)
-        try fields.encode(factor, forKey: .factor)
-        try fields.encode(
-            mean?.document(against: name, unit: measure.rawValue, tier: tier), forKey: .mean)
     }
 }

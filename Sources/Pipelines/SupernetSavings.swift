@@ -1,8 +1,9 @@
 // What one supernet saved: networks that a search chose and that were cut from the supernet, beside the same architectures
 // trained alone, over several seeds. SupernetSavings+Read.swift reads the figures of a run; SupernetSavings+Tables.swift
-// shows them.
+// and SupernetSavings+JSON.swift show them.
 
 import Accounting
+import Artifacts
 import Foundation
 import Metering
 
@@ -17,7 +18,7 @@ public struct SupernetSavings: Sendable, Equatable {
         case cut
         /// Trained alone, for all epochs of its phase.
         case alone
-        /// Trained alone until it has an accuracy, that of the cut network.
+        /// Trained alone until it has an accuracy, such as that of the cut network.
         case aimed = "alone_until_accuracy"
     }
 
@@ -25,19 +26,21 @@ public struct SupernetSavings: Sendable, Equatable {
     struct Part: Sendable, Equatable {
         /// The sum over the stages.
         var sum: CostSum
-        /// Whether the energy of each stage is known, at least in part.
+        /// Whether the energy of every attempt of every stage is known.
         var isKnown: Bool
 
         /// Takes the cost of one stage.
         init(_ sum: CostSum) {
             self.sum = sum
-            isKnown = sum.isKnown
+            isKnown = sum.isKnown && sum.gaps == 0
         }
 
         /// Joules; nil if unknown.
         var joules: Double? { isKnown ? Double(sum.energy.microjoules) / 1e6 : nil }
         /// The sum of the durations of the attempts.
         var seconds: Double { Double(sum.wallNs) / 1e9 }
+        /// The processor time in seconds.
+        var cpuSeconds: Double { Double(sum.cpuNs) / 1e9 }
 
         /// Adds two costs.
         static func + (left: Part, right: Part) -> Part {
@@ -70,19 +73,44 @@ public struct SupernetSavings: Sendable, Equatable {
         var cost: Part?
         /// How near a training came to the accuracy at which it was to end.
         var aim: AccuracyRecord?
+
+        /// Returns whether a training alone is at least as accurate as the cut network with the accuracy `cut` on
+        /// held-out images; nil for the cut network, and if an accuracy is unknown.
+        func isAsAccurate(as cut: Double?) -> Bool? {
+            guard way != .cut, let cut else { return nil }
+            if let aim, aim.isAt(cut) { return aim.isReached }
+            return heldOutTop1.map { $0 >= cut }
+        }
     }
 
     /// Energy and time.
     public struct Amount: Sendable, Equatable {
         /// Energy of the IT equipment in joules; nil if unknown for all seeds.
         public let energy: Spread?
+        /// The mean of `energy` within the range of its meters and models; nil if unknown for all seeds.
+        public let energyRange: Interval?
+        /// The worst measurement tier of `energy`; nil if unknown for all seeds.
+        public let tier: MeteringTier?
+        /// The names of the counters and models that `energy` is from.
+        public let methods: [String]
+        /// The time of attempts, over all seeds, whose energy is missing in `energy`, in seconds.
+        public let gapSeconds: Double
         /// The sum of the durations of the attempts in seconds; nil if unknown for all seeds.
         public let seconds: Spread?
+        /// The processor time in seconds; nil if unknown for all seeds.
+        public let cpuSeconds: Spread?
 
         /// `parts` are those of the seeds.
         init(_ parts: [Part?]) {
             energy = Spread(parts.map { $0?.joules })
+            let metered = CostSum.sum(parts.compactMap { $0 }.filter(\.isKnown).map(\.sum))
+            energyRange = MeasuredSavings.value(
+                metered, .energy, over: max(energy?.known.count ?? 0, 1)
+            )?.scaled(by: 3.6e6)
+            (tier, methods) = (metered.tier, metered.methods)
+            gapSeconds = Double(metered.gapNs) / 1e9
             seconds = Spread(parts.map { $0?.seconds })
+            cpuSeconds = Spread(parts.map { $0?.cpuSeconds })
         }
     }
 
@@ -98,6 +126,9 @@ public struct SupernetSavings: Sendable, Equatable {
         public let aims: Spread?
         /// Whether each seed's training reached its accuracy; nil for a seed without one.
         public let reached: [Bool?]
+        /// Whether each seed's training is at least as accurate on held-out images as the cut network; nil for the cut
+        /// network, and if an accuracy is unknown.
+        public let asAccurate: [Bool?]
     }
 
     /// A device.
@@ -138,14 +169,20 @@ public struct SupernetSavings: Sendable, Equatable {
         public let name: String
         /// What is compared.
         public let measure: MeasuredSavings.Measure
-        /// The break-even of the mean costs; nil if a cost is unknown.
+        /// The break-even of the costs' means over `wholeSeeds` seeds; nil if no seed has all costs.
         public let mean: BreakEven?
+        /// The number of seeds of which all costs are known.
+        public let wholeSeeds: Int
         /// The break-even of each seed.
         public let seeds: [OfSeed]
         /// What the networks of all devices cost alone, over what they and the supernet cost.
         public let factor: Spread?
         /// The worst measurement tier of the costs; nil if a cost is unknown.
         public let tier: MeteringTier?
+        /// The same break-even, with a range for errors of its three costs that are independent.
+        public var independent: BreakEven? {
+            mean.map { BreakEven(fixed: $0.fixed, perTarget: $0.perTarget, alone: $0.alone) }
+        }
     }
 
     /// The seeds, ascending.
@@ -162,13 +199,27 @@ public struct SupernetSavings: Sendable, Equatable {
     public let devices: [Device]
     /// The break-evens of every way of training alone, in energy, time and carbon.
     public let crossings: [Crossing]
-    /// Whether the cost of attempts is missing in the sums.
+    /// The worst measurement tier of all energies, and the names of their counters and models; nil and none without a
+    /// known energy.
+    public var tier: MeteringTier? { MeteringTier.ofSum(amounts.compactMap(\.tier)) }
+    /// See `tier`.
+    public var methods: [String] { Set(amounts.flatMap(\.methods)).sorted() }
+    private var amounts: [Amount] {
+        [supernet] + devices.flatMap { $0.cells.compactMap { $0?.cost } }
+    }
+    /// Whether the energy of some time of the attempts is unknown.
     public let hasGaps: Bool
+    /// Whether the accuracies at which trainings were to end are those of the cut networks; nil without such trainings.
+    public let aimsAreOfCut: Bool?
+    /// Artifacts that networks descend from and that no stage of the run made; what needed them has no known cost.
+    public let elsewhere: [ArtifactID]
 
     /// Collects the networks `measured`, in the order of the pipeline's stages; `fixed` is the cost of each seed's
-    /// supernet. Nil unless networks were cut and networks were trained alone.
+    /// supernet, and `elsewhere` are artifacts that no stage of the run made. Nil unless networks were cut and networks
+    /// were trained alone.
     init?(
-        _ measured: [Measured], fixed: [UInt64: Part], testImages: Int, heldOutImages: Int?
+        _ measured: [Measured], fixed: [UInt64: Part], testImages: Int, heldOutImages: Int?,
+        elsewhere: [ArtifactID] = []
     ) {
         guard measured.contains(where: { $0.way == .cut }),
             measured.contains(where: { $0.way != .cut })
@@ -190,6 +241,8 @@ public struct SupernetSavings: Sendable, Equatable {
         }
         let parts = measured.compactMap(\.cost) + fixed.values
         hasGaps = parts.contains { $0.sum.gaps > 0 || $0.sum.gapNs > 0 }
+        aimsAreOfCut = table.aimsAreOfCut
+        self.elsewhere = elsewhere
     }
 }
 
@@ -229,7 +282,18 @@ private struct Figures {
         }
     }
 
+    /// Whether all accuracies at which trainings were to end are those of the cut networks; nil without any.
+    var aimsAreOfCut: Bool? {
+        let aims = measured.compactMap { one in one.aim.map { (of: one, aim: $0) } }
+        return aims.isEmpty
+            ? nil
+            : aims.allSatisfy { one, aim in
+                self.one(one.seed, one.device, .cut)?.heldOutTop1.map(aim.isAt) ?? false
+            }
+    }
+
     func device(_ name: String) -> SupernetSavings.Device {
+        let cuts = seeds.map { one($0, name, .cut)?.heldOutTop1 }
         let cells = ways.map { way -> SupernetSavings.Cell? in
             let found = seeds.map { one($0, name, way) }
             guard found.contains(where: { $0 != nil }) else { return nil }
@@ -238,7 +302,8 @@ private struct Figures {
                 heldOut: Spread(found.map { $0?.heldOutTop1 }),
                 epochs: Spread(found.map { $0?.epochs }),
                 cost: SupernetSavings.Amount(found.map { $0?.cost }),
-                aims: Spread(found.map { $0?.aim?.aim }), reached: found.map { $0?.aim?.isReached })
+                aims: Spread(found.map { $0?.aim?.aim }), reached: found.map { $0?.aim?.isReached },
+                asAccurate: zip(found, cuts).map { one, cut in one?.isAsAccurate(as: cut) })
         }
         let macs = seeds.map { seed in
             ways.lazy.compactMap { one(seed, name, $0)?.macs }.first.map(Double.init)
@@ -262,8 +327,8 @@ private struct Figures {
         let own = all.map { costs in
             costs.flatMap { breakEven($0, measure, seeds: 1) }
         }
-        // Seeds without a network of some device are left out of the mean.
-        let whole = all.compactMap(\.self)
+        // Seeds without a network of some device, or with a cost that is unknown, are left out of the mean.
+        let whole = zip(all, own).compactMap { costs, even in even == nil ? nil : costs }
         var mean: BreakEven?, tier: MeteringTier?
         if let first = whole.first {
             let sum = whole.dropFirst().reduce(first) { sum, one in
@@ -276,7 +341,7 @@ private struct Figures {
                 [sum.fixed, sum.cut, sum.alone].compactMap(\.sum.tier))
         }
         return SupernetSavings.Crossing(
-            way: way, name: name(way), measure: measure, mean: mean,
+            way: way, name: name(way), measure: measure, mean: mean, wholeSeeds: whole.count,
             seeds: zip(seeds, own).map { seed, one in
                 SupernetSavings.Crossing.OfSeed(
                     seed: seed, targets: one?.targets, never: one.map { $0.targets == nil })

@@ -2,15 +2,25 @@
 
 import Foundation
 import Intake
+import Training
 
 extension TrainedCheck {
-    /// Throws if the accuracy at which a phase ends is one of several networks: `measuring` is the stage `aim`.
+    /// Throws if the accuracy at which a phase ends is one of several networks, or of a network that is calibrated with
+    /// more or fewer images than validations are: `measuring` is the stage `aim`.
     func checkAim(
         _ aim: String, _ measuring: PipelineDefinition.Stage, _ entry: YAMLReader
     ) throws {
-        guard case .evaluate(let evaluation) = measuring.parameters,
-            evaluation.architecture == nil, evaluation.networks.count != 1
-        else { return }
+        guard case .evaluate(let evaluation) = measuring.parameters else { return }
+        let calibrating = Validation.calibrationImages
+        guard evaluation.calibrationImages == calibrating else {
+            throw entry.error(
+                AccuracyAim.key,
+                "names \(aim), which calibrates with \(evaluation.calibrationImages) images, and validations do with \(calibrating)",
+                remedy:
+                    "set calibration_images: \(calibrating) there, or give the accuracy as a number"
+            )
+        }
+        guard evaluation.architecture == nil, evaluation.networks.count != 1 else { return }
         throw entry.error(
             AccuracyAim.key,
             "names \(aim), which measures \(evaluation.networks.count) networks",

@@ -36,7 +36,7 @@ public final class Validation {
     private let seed: UInt64
 
     /// The number of training images that calibrate a subnet.
-    static let calibrationImages = 2000
+    public static let calibrationImages = 2000
 
     /// Returns the number of images of a calibration batch at an image size: 200 as elsewhere, but fewer above 64 pixels,
     /// so that a batch takes neither long nor much memory beside the training.

@@ -39,6 +39,37 @@ import Testing
         try check(try #require(report["savings"] as? [String: Any]))
         try checkNetworks(place)
         try checkShown(place)
+        try checkElsewhere(place, ["run", file, "--workers", "2", "--json"], set)
+    }
+
+    /// A teacher of an earlier run makes the supernet's cost unknown, and a given accuracy is not taken for that of the
+    /// cut network. What the trainings alone cost stays known.
+    private func checkElsewhere(_ place: CommandPlace, _ words: [String], _ set: [String]) throws {
+        let store = ArtifactStore(try place.database.connect())
+        let teacher = try #require(
+            try store.list(run: 1, kind: ArtifactRole.supernet.rawValue).first {
+                $0.producer?.stage == "full-5"
+            })
+        let set =
+            set.filter { !$0.hasPrefix("seeds=") } + [
+                "seeds=[5]", "stages.kernel.teacher=artifact:\(teacher.id)",
+                "stages.until-laptop-train.until_accuracy=0.01",
+            ]
+        let run = try place.ofa(words + set.flatMap { ["--set", $0] })
+        try #require(run.status == 0, "\(run.errors)")
+        let report = try #require(
+            try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
+        let savings = try #require(report["savings"] as? [String: Any])
+        #expect(savings["made_elsewhere"] as? [Int64] == [teacher.id.rawValue])
+        #expect(savings["aims_are_of_cut"] as? Bool == false)
+        let supernet = try #require(savings["supernet"] as? [String: Any])
+        #expect(supernet["seconds"] is NSNull && supernet["energy_j"] is NSNull)
+        let ways = try #require(savings["ways"] as? [[String: Any]])
+        let alone = try #require(ways[1]["all"] as? [String: Any])
+        #expect(alone["seconds"] is [String: Any])
+        for crossing in try #require(savings["break_even"] as? [[String: Any]]) {
+            #expect(crossing["mean"] is NSNull)
+        }
     }
 
     /// The JSON has every field, and break-even follows from its costs.
@@ -63,8 +94,11 @@ import Testing
                 #expect(way.keys.contains("energy_j") && way.keys.contains("held_out"))
             }
             #expect((ways[2]["reached"] as? [Bool])?.count == 2 && ways[2]["aims"] is [String: Any])
+            #expect((ways[1]["as_accurate"] as? [Bool])?.count == 2)
             #expect(ways[0]["epochs"] is NSNull && ways[1]["epochs"] is [String: Any])
         }
+        #expect(savings["aims_are_of_cut"] as? Bool == true)
+        #expect((savings["made_elsewhere"] as? [Any])?.isEmpty == true)
         let crossings = try #require(savings["break_even"] as? [[String: Any]])
         #expect(crossings.count == 6)
         for crossing in crossings where crossing["measure"] as? String == "time" {
@@ -120,7 +154,12 @@ import Testing
                     let aim = try #require(supernet.aim)
                     #expect(aim.aim == cut.networks[0].heldOutTop1)
                     #expect(aim.isReached == (aim.best >= aim.aim))
-                    if aim.isReached { #expect(aim.step == supernet.steps) }
+                    if aim.isReached {
+                        #expect(aim.step == supernet.steps)
+                        // The network that was validated is the one that was evaluated: up to one of 20 images.
+                        let heldOut = try #require(own.networks[0].heldOutTop1)
+                        #expect(abs(aim.best - heldOut) <= 1 / 20 + 1e-9)
+                    }
                 }
             }
         }

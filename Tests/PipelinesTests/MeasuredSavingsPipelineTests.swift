@@ -50,11 +50,12 @@ import Training
 
     @Test("the same epochs are the passes of the supernet's phases; other settings are equal")
     func equalTerms() throws {
-        var supernet = 0.0, alone: [TrainingPhase] = [], aimed: [TrainingPhase] = []
+        var supernet: [TrainingPhase] = [], alone: [TrainingPhase] = []
+        var aimed: [TrainingPhase] = []
         for stage in try read().stages where stage.seed == 20 {
             guard case .train(let train) = stage.parameters else { continue }
             if train.alone != true {
-                supernet += train.phase.epochs
+                supernet.append(train.phase)
             } else if train.validation == nil {
                 alone.append(train.phase)
             } else {
@@ -62,7 +63,22 @@ import Training
             }
         }
         #expect(alone.count == 5 && aimed.count == 5)
-        for phase in alone { #expect(abs(phase.epochs - supernet) < 1e-9) }
+        let passes = supernet.map(\.epochs).reduce(0, +)
+        for phase in alone { #expect(abs(phase.epochs - passes) < 1e-9) }
+        // What a network alone is trained with is what the supernet's first phase has.
+        var full = try #require(supernet.first { $0.name == "full" })
+        for phase in alone {
+            (full.name, full.epochs) = (phase.name, phase.epochs)
+            full.resolutions = phase.resolutions
+            #expect(full == phase)
+        }
+        // All phases have the same batch, augmentation and regularisation.
+        for phase in supernet {
+            #expect(phase.batch == full.batch && phase.augmentation == full.augmentation)
+            #expect(phase.weightDecay == full.weightDecay && phase.dropout == full.dropout)
+            #expect(
+                phase.labelSmoothing == full.labelSmoothing && phase.momentum == full.momentum)
+        }
         for (one, other) in zip(alone, aimed) {
             var same = other
             same.epochs = one.epochs
@@ -158,6 +174,12 @@ import Training
                 "needs: [search], networks: [largest, k5]}"
             )
             .contains("stages.alone.until_accuracy names cut, which measures 2 networks"))
+        #expect(
+            problem(
+                "cut: {kind: evaluate, needs: [search]",
+                "cut: {kind: evaluate, needs: [search], calibration_images: 100"
+            )
+            .contains("names cut, which calibrates with 100 images, and validations do with 2000"))
         #expect(
             problem(
                 "needs: [search], architecture", "needs: [search], networks: [k5], architecture"

@@ -1,6 +1,7 @@
 // Draws what networks cost over the number of devices, cut from one supernet and trained alone, as self-contained SVG.
 // Equal figures give equal bytes.
 
+import Accounting
 import Foundation
 
 /// The plot of what one supernet saved: a line for each way, a thin one for each seed, and the break-evens.
@@ -20,6 +21,8 @@ public struct SavingsPlot: Sendable {
     private let measured: Int
     private let crossings: [(place: Int, targets: Int)]
     private let most: Int
+    /// How the costs were measured, and over how many seeds.
+    private let captions: [String]
     private let size: FrontPlot.Size
 
     private var width: Double { size == .wide ? 680 : 340 }
@@ -34,34 +37,61 @@ public struct SavingsPlot: Sendable {
         measured = savings.devices.count
         let energy = Self.lines(savings, \.energy)
         isEnergy = energy != nil
-        guard measured > 0, let lines = energy ?? Self.lines(savings, \.seconds) else {
-            return nil
-        }
+        guard measured > 0, let lines = energy ?? Self.lines(savings, \.seconds),
+            !lines.isEmpty
+        else { return nil }
         self.lines = lines
-        let isEnergy = isEnergy
-        crossings = savings.ways.enumerated().compactMap { place, way in
-            savings.crossings.first {
-                $0.way == way.way && $0.measure == (isEnergy ? .energy : .time)
-            }?.mean?.targets.map { (place, $0) }
+        let cut = lines.first { savings.ways[$0.place].way == .cut }
+        crossings = lines.compactMap { line in
+            guard let cut, line.place != cut.place else { return nil }
+            return BreakEven.targets(cut.mean.start, cut.mean.each, line.mean.each).map {
+                (place: line.place, targets: $0)
+            }
         }
+        captions = Self.captions(savings, isEnergy: isEnergy, seeds: lines[0].seeds.count)
         let last = crossings.map(\.targets).max() ?? 0
         most = max(measured + 2, min(last + max(2, last / 4), 20 * measured))
     }
 
-    /// Returns the lines in kilojoules or hours; nil if a figure is unknown for all seeds.
+    /// Returns how energies were measured with the widest range of their sums, how many seeds the lines are of, and what
+    /// is missing.
+    private static func captions(_ savings: SupernetSavings, isEnergy: Bool, seeds: Int)
+        -> [String]
+    {
+        let all = savings.seeds.count
+        let count = (seeds < all ? "\(seeds) of " : "") + "\(all) seed\(all == 1 ? "" : "s")"
+        guard isEnergy, let tier = savings.tier else { return [count] }
+        let ranges = savings.ways.compactMap(\.all.energyRange).filter { $0.value > 0 }
+        let low = ranges.map { $0.low / $0.value }.min() ?? 1
+        let high = ranges.map { $0.high / $0.value }.max() ?? 1
+        let times = [low, high].map { "×" + ReportText.decimal($0, 2) }
+        let gaps = ([savings.supernet] + savings.ways.map(\.devices)).map(\.gapSeconds)
+            .reduce(0, +)
+        return [
+            "energy \(tier.words), range \(times[0]) to \(times[1]); \(count)"
+        ] + (gaps > 0 ? ["the energy of \(ReportText.duration(gaps)) is missing"] : [])
+    }
+
+    /// Returns the lines in kilojoules or hours, all of the seeds of which the costs of every way are known; nil if there
+    /// is no such seed.
     private static func lines(
         _ savings: SupernetSavings, _ figure: KeyPath<SupernetSavings.Amount, ArmComparison.Spread?>
     ) -> [Line]? {
         let unit = figure == \.energy ? 1000.0 : 3600.0
         let count = Double(max(savings.devices.count, 1))
         guard let fixed = savings.supernet[keyPath: figure] else { return nil }
+        let all = [fixed] + savings.ways.compactMap { $0.devices[keyPath: figure] }
+        let whole = savings.seeds.indices.filter { place in
+            all.allSatisfy { $0.values[place] != nil }
+        }
         var lines: [Line] = []
         for (place, way) in savings.ways.enumerated() {
             guard let sums = way.devices[keyPath: figure] else { return nil }
-            let starts = way.way == .cut ? fixed.values : fixed.values.map { _ in 0 }
-            let seeds = zip(starts, sums.values).compactMap { start, sum in
-                start.flatMap { start in sum.map { (start: start / unit, each: $0 / count / unit) }
-                }
+            let seeds = whole.map { place in
+                (
+                    start: way.way == .cut ? (fixed.values[place] ?? 0) / unit : 0,
+                    each: (sums.values[place] ?? 0) / count / unit
+                )
             }
             guard !seeds.isEmpty else { return nil }
             let known = Double(seeds.count)
@@ -97,7 +127,7 @@ public struct SavingsPlot: Sendable {
         let highest = max(ends.max() ?? 0, lines.map(\.mean.start).max() ?? 0)
         let x = PlotScale(from: left, to: right, low: 0, high: Double(most))
         let y = PlotScale(from: bottom, to: top, low: 0, high: highest > 0 ? 1.05 * highest : 1)
-        let height = Int(bottom + 54)
+        let height = Int(bottom) + 50 + 16 * captions.count
         var parts = [
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 \(Int(width)) \(height)\""
                 + " width=\"\(Int(width))\" height=\"\(height)\" role=\"img\""
@@ -135,6 +165,12 @@ public struct SavingsPlot: Sendable {
             PlotText.text(
                 (left + right) / 2, bottom + 40,
                 "devices; dots: the \(measured) that were measured", anchor: "middle"))
+        for (place, caption) in captions.enumerated() {
+            parts.append(
+                PlotText.text(
+                    width / 2, bottom + 57 + 16 * Double(place), caption,
+                    anchor: "middle"))
+        }
         parts.append(
             PlotText.text(
                 16, middle, isEnergy ? "energy, kJ" : "time of all attempts, h", anchor: "middle",
