@@ -70,16 +70,20 @@ let package = Package(
         .target(name: "Datasets", dependencies: ["Intake", "Tensors", "CZlib", "CPictures"]),
         .target(name: "Networks", dependencies: ["Intake", "Tensors"]),
         .target(name: "Schema", dependencies: ["Intake", "Postgres"]),
+        .target(name: "Charts", dependencies: ["Intake"]),
 
         // Floor 3: processes (algorithms and services).
         .target(name: "Training", dependencies: ["Intake", "Networks", "Datasets", "Tensors"]),
         .target(name: "Devices", dependencies: ["Intake", "Networks", "Tensors", yams]),
-        .target(name: "Search", dependencies: ["Intake", "Devices", "Networks", "Tensors"]),
+        .target(
+            name: "Search", dependencies: ["Intake", "Charts", "Devices", "Networks", "Tensors"]),
         .target(name: "Interchange", dependencies: ["Intake", "Networks", "Tensors"]),
         .target(name: "Jobs", dependencies: ["Intake", "Schema", "Postgres"]),
         .target(
             name: "Artifacts",
-            dependencies: ["Intake", "Jobs", "Schema", "Postgres", "CLZ4", "CCrypto", "CBlobs"]),
+            dependencies: [
+                "Intake", "Charts", "Jobs", "Schema", "Postgres", "CLZ4", "CCrypto", "CBlobs",
+            ]),
         .target(
             name: "Accounting",
             dependencies: ["Intake", "Artifacts", "Jobs", "Schema", "Metering", "Postgres"]),
@@ -89,7 +93,8 @@ let package = Package(
             name: "Pipelines",
             dependencies: [
                 "Training", "Search", "Devices", "Interchange", "Networks", "Datasets", "Tensors",
-                "Jobs", "Artifacts", "Accounting", "Metering", "Schema", "Postgres", "Intake", yams,
+                "Jobs", "Artifacts", "Accounting", "Metering", "Schema", "Postgres", "Intake",
+                "Charts", yams,
             ], swiftSettings: unoptimised),
 
         // Floor 5: doors (programs).
@@ -140,6 +145,7 @@ let package = Package(
             name: "SchemaTests", dependencies: ["Schema", "Postgres", "TestSupport"],
             exclude: ["Before"],
             swiftSettings: unoptimised),
+        .testTarget(name: "ChartsTests", dependencies: ["Charts"], swiftSettings: unoptimised),
         .testTarget(
             name: "TrainingTests",
             dependencies: ["Training", "Networks", "Datasets", "Tensors", "TestSupport"]),
@@ -148,7 +154,7 @@ let package = Package(
         .testTarget(
             name: "SearchTests",
             dependencies: [
-                "Search", "Devices", "Interchange", "Networks", "Tensors", "TestSupport",
+                "Search", "Charts", "Devices", "Interchange", "Networks", "Tensors", "TestSupport",
             ]
         ),
         .testTarget(
@@ -172,7 +178,7 @@ let package = Package(
             dependencies: [
                 "Pipelines", "Training", "Search", "Devices", "Networks", "Datasets", "Jobs",
                 "Artifacts",
-                "Accounting", "Interchange",
+                "Accounting", "Interchange", "Charts",
                 "Schema", "Postgres", "Tensors", "TestSupport",
             ], swiftSettings: unoptimised),
         .testTarget(

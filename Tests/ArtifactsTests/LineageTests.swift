@@ -185,7 +185,7 @@ import Testing
         #expect(graph.tree().split(separator: "\n")[0].hasSuffix("; collected on 2026-11-29)"))
         #expect(graph.dot().contains("style=dashed, label=\"supernet\\nnet"))
         #expect(graph.mermaid().contains("collected on 2026-11-29"))
-        #expect(graph.svg().contains("class=\"box root collected\""))
+        #expect(graph.svg().contains("class=\"box marked faded\""))
         let documents = try graph.document().artifacts
         #expect(documents.map { $0.collectedAt != nil } == [true, false])
     }

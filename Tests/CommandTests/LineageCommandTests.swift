@@ -40,7 +40,7 @@ import Testing
         #expect(svg.status == 0, "\(svg.errors)")
         let drawing = try String(contentsOf: place.folder.appending(path: "l.svg"), encoding: .utf8)
         #expect(
-            drawing.hasPrefix("<svg") && drawing.contains("box root")
+            drawing.hasPrefix("<svg") && drawing.contains("box marked")
                 && drawing.contains("tiny-dataset"))
         // With --json the answer is JSON, and the file keeps its format.
         let both = try place.document(

@@ -1,4 +1,5 @@
 // The comparison of ways of training: means and spreads by hand, and a plot that shows every arm.
+import Charts
 import Foundation
 import Networks
 import Testing
@@ -131,17 +132,22 @@ import Testing
 
     @Test("the plot has a mark for every mean and a bar for every spread, inside the picture")
     func plot() throws {
-        for size in [FrontPlot.Size.wide, .narrow] {
-            let svg = ArmsPlot(try comparison(), size).svg
-            let marks = svg.matches(of: /<circle fill="[^"]+" cx="([0-9.-]+)" cy="([0-9.-]+)"/)
+        for size in ChartSize.allCases {
+            let svg = ArmsPlot(try comparison()).chart.svg(.embedded, size)
+            // Marks of the legend have no tips.
+            let circles = svg.matches(
+                of: /class="mark s[0-7]" cx="([0-9.-]+)" cy="([0-9.-]+)" r="[0-9.]+"><title>/)
+            let paths = svg.matches(
+                of: /class="mark s[0-7]" d="M([0-9.-]+) ([0-9.-]+)[^"]+"><title>/)
+            let marks = (circles + paths).map { ($0.1, $0.2) }
             #expect(marks.count == 4)
             for mark in marks {
-                let x = try #require(Double(mark.1)), y = try #require(Double(mark.2))
+                let x = try #require(Double(mark.0)), y = try #require(Double(mark.1))
                 #expect((0...680).contains(x) && (0...400).contains(y))
             }
-            #expect(svg.matches(of: /class="bar"/).count == 2)
+            #expect(svg.matches(of: /class="bar s/).count == 2)
             #expect(svg.contains("a &lt;b&gt;") && !svg.contains("<b>"))
-            #expect(ArmsPlot(try comparison(), size).svg == svg)
+            #expect(ArmsPlot(try comparison()).chart.svg(.embedded, size) == svg)
         }
     }
 }

@@ -94,26 +94,33 @@ private final class Outline: NSObject, XMLParserDelegate {
         "a front's plot is well-formed SVG with a dot for every network, the choice and what was measured"
     )
     func plot() throws {
-        let plot = try #require(FrontPlot(try ReportFixture.row()))
-        let outline = try Outline.of(plot.svg)
+        let plot = try #require(FrontPlot(try ReportFixture.row())).chart
+        let svg = plot.svg()
+        let outline = try Outline.of(svg)
         #expect(outline.elements.first == "svg")
-        #expect(plot.svg.components(separatedBy: "class=\"dot\"").count == 1 + 4)
-        // Once in the legend, once in the plot.
-        for mark in ["class=\"chosen\"", "class=\"held\"", "class=\"test\""] {
-            #expect(plot.svg.components(separatedBy: mark).count == 1 + 2, "\(mark)")
+        // The front's dots, and what was chosen, held out and tested: once in the legend, once in the plot.
+        #expect(svg.components(separatedBy: "class=\"dot s0\"").count == 1 + 1 + 4)
+        for mark in ["class=\"mark s1\"", "class=\"mark s2\"", "class=\"mark s3\""] {
+            #expect(svg.components(separatedBy: mark).count == 1 + 2, "\(mark)")
         }
+        for words in [
+            "front, predicted", "chosen, predicted", "measured, held-out images",
+            "measured, test images",
+        ] { #expect(outline.texts.contains(words), "\(words)") }
         #expect(outline.texts.contains("limit 3,000,000 MACs"))
         #expect(outline.texts.contains("Accuracy over multiply-accumulates for watch <b>"))
         #expect(outline.texts.contains("predicted: 90.80 ± 0.20 % at 2,900,000 MACs"))
-        #expect(try #require(FrontPlot(try ReportFixture.row())).svg == plot.svg)
+        #expect(try #require(FrontPlot(try ReportFixture.row())).chart.svg() == svg)
     }
 
     @Test("every mark lies inside the plot, whatever the figures are")
     func inside() throws {
         for limit in [nil, 1_500_000, 3_000_000, 90_000_000] {
-            let svg = try #require(FrontPlot(try ReportFixture.row(limit: limit))).svg
-            let places = svg.matches(of: /<circle class="\w+" cx="([0-9.-]+)" cy="([0-9.-]+)"/)
-            #expect(places.count == 4 + 4)
+            let plot = try #require(FrontPlot(try ReportFixture.row(limit: limit))).chart
+            let svg = plot.svg(.embedded)
+            let places = svg.matches(of: /<circle class="[\w ]+" cx="([0-9.-]+)" cy="([0-9.-]+)"/)
+            // The front's four dots and the held-out accuracy, each with one in the legend.
+            #expect(places.count == 4 + 1 + 2)
             for place in places {
                 let x = try #require(Double(place.1)), y = try #require(Double(place.2))
                 #expect((0...680).contains(x) && (0...400).contains(y), "\(place.0)")
@@ -126,7 +133,7 @@ private final class Outline: NSObject, XMLParserDelegate {
     func hostileNames() throws {
         let name = "</title><script>alert(1)</script>\" onload='x' \u{1B}[31m\u{202E}\u{0}&amp;"
         let row = try ReportFixture.row(name: name)
-        let svg = try #require(FrontPlot(row)).svg
+        let svg = try #require(FrontPlot(row)).chart.svg()
         let card = ReportCard(row, source: nil).lines.joined(separator: "\n")
         for markup in [svg, "<main>" + card + "</main>"] {
             let outline = try Outline.of(markup)
@@ -236,9 +243,10 @@ private final class Outline: NSObject, XMLParserDelegate {
             front: try ReportFixture.choice().front, branch: nil)
         let cells = try Outline.of(ReportCard(row, source: 1).lines.joined(separator: "\n")).texts
         #expect(cells.contains("89.15 ± 0.67 %") && cells.contains("+0.35 points"))
-        let svg = try #require(FrontPlot(row)).svg
-        #expect(svg.components(separatedBy: "class=\"due\"").count == 1 + 2)
-        #expect(!svg.contains("class=\"held\""))
+        let svg = try #require(FrontPlot(row)).chart.svg()
+        #expect(svg.components(separatedBy: "class=\"hollow s1\"").count == 1 + 2)
+        #expect(svg.contains("expected on test images: 89.15 ± 0.67 %"))
+        #expect(!svg.contains("held-out images"))
     }
 
     @Test("networks that several stages made for one device are named with their stage")

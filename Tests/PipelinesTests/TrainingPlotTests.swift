@@ -53,7 +53,7 @@ import Testing
         #expect(!svg.contains("http") || svg.components(separatedBy: "http").count == 2)
         #expect(!svg.contains("nan") && !svg.contains("distillation"))
         // Where steps had no finite loss, the line is broken: a dot before, a line after, and a mark at the steps.
-        let paths = svg.matches(of: /class="line a" d="([^"]+)"/).map { String($0.1) }
+        let paths = svg.matches(of: /class="line s0" d="([^"]+)"/).map { String($0.1) }
         let points = paths.map { $0.components(separatedBy: "L").count }
         #expect(points.prefix(4) == [1, 2, 1, 4])
         #expect(svg.components(separatedBy: "class=\"skip\"").count == 1 + 2)

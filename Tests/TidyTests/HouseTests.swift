@@ -90,7 +90,8 @@ enum House {
     @Test("the wings do not import each other, and none imports upwards")
     func arrows() {
         let floors = [
-            ["Intake", "Tensors", "Postgres", "Metering"], ["Datasets", "Networks", "Schema"],
+            ["Intake", "Tensors", "Postgres", "Metering"],
+            ["Datasets", "Networks", "Schema", "Charts"],
             [
                 "Training", "Devices", "Search", "Interchange", "Jobs", "Artifacts", "Accounting",
             ], ["Pipelines"],
@@ -154,6 +155,19 @@ enum House {
             for (number, line) in file.code where line.contains(/\b(?:CPUEngine|Network|Engine)\(/)
             {
                 Issue.record("\(file.path):\(number) starts an engine")
+            }
+        }
+    }
+
+    @Test("SVG is written in Charts, so that all charts look alike")
+    func drawings() {
+        for file in House.sources
+        where file.room != "Charts" && !["SavingsPlot.swift", "PlotText.swift"].contains(file.name)
+        {
+            for (number, line) in file.code {
+                for word in ["<svg", "<path", "<circle", "<rect"] where line.contains(word) {
+                    Issue.record("\(file.path):\(number) writes \(word): use a chart")
+                }
             }
         }
     }

@@ -1,15 +1,14 @@
-// Numbers and texts of plots, as SVG.
+// Numbers and texts of the plot of savings, as SVG.
 
-import Foundation
+import Charts
+
+/// The scale of an axis.
+typealias PlotScale = ChartScale
 
 /// Formats coordinates and labels of plots.
 enum PlotText {
     /// Formats a coordinate with one decimal.
-    static func number(_ value: Double) -> String {
-        let tenths = (value * 10).rounded()
-        return tenths.truncatingRemainder(dividingBy: 10) == 0
-            ? "\(Int(tenths / 10))" : "\(tenths / 10)"
-    }
+    static func number(_ value: Double) -> String { ChartText.number(value) }
 
     /// Returns a text element. `style` is its CSS class; `more` are further attributes.
     static func text(

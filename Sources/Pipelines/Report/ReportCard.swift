@@ -1,6 +1,7 @@
 // One network's section of a report: predicted and measured figures, limits, front, genes and cost.
 
 import Accounting
+import Charts
 import Devices
 import Foundation
 import Jobs
@@ -23,10 +24,9 @@ struct ReportCard {
             "<h2>\(ReportText.safe(row.name)) \(ReportPage.verdict(figures))</h2>",
         ]
         lines += headline + comparison + tuning
-        if let wide = FrontPlot(row, .wide), let narrow = FrontPlot(row, .narrow) {
+        if let plot = FrontPlot(row) {
             lines += [
-                "<figure>", wide.svg, narrow.svg,
-                "<figcaption>\(caption)</figcaption>", "</figure>",
+                "<figure>", plot.chart.pair(), "<figcaption>\(caption)</figcaption>", "</figure>",
             ]
         }
         return lines + limits + genes + ["</section>"]
@@ -160,14 +160,14 @@ struct ReportCard {
         if figures.heldOutAccuracy != nil {
             words +=
                 " The predictor was fitted on held-out training images: the green dot is what it should have said,"
-                + " and the distance down to the violet one is how much harder the test images are."
+                + " and the distance down to the violet square is how much harder the test images are."
         }
         if let offset = figures.testOffset {
             words +=
                 " The predictor was fitted on held-out training images; from \(offset.networks) networks of this"
                 + " supernet, accuracies on the test images are expected to differ by"
                 + " \(ReportText.signed(100 * offset.mean, 2)) ± \(ReportText.decimal(100 * offset.deviation, 2)) points:"
-                + " the hollow diamond shows this expectation, the violet dot the measurement."
+                + " the hollow diamond shows this expectation, the violet square the measurement."
         }
         return words + " Bars are one standard deviation."
     }

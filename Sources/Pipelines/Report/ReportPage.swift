@@ -2,6 +2,7 @@
 // that it can be mailed and archived.
 
 import Accounting
+import Charts
 import Devices
 import Foundation
 import Intake
@@ -29,7 +30,8 @@ public struct ReportPage: Sendable {
             "<!doctype html>", "<html lang=\"en\">", "<head>", "<meta charset=\"utf-8\">",
             "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">",
             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-            "<title>\(ReportText.safe(title))</title>", "<style>\(ReportStyle.css)</style>",
+            "<title>\(ReportText.safe(title))</title>",
+            "<style>\(ReportStyle.css)\n\(Charts.stylesheet)</style>",
             "</head>", "<body>", "<main>", "<header>", "<h1>\(ReportText.safe(title))</h1>",
             "<p class=\"lead\">\(lead)</p>", "</header>",
         ]
@@ -124,10 +126,7 @@ public struct ReportPage: Sendable {
     private var comparison: [String] {
         guard let comparison = report.comparison else { return [] }
         return ["<section>", "<h2>Ways of training</h2>"] + Self.shown(comparison.tables)
-            + [
-                "<figure>", ArmsPlot(comparison).svg, ArmsPlot(comparison, .narrow).svg,
-                "</figure>", "</section>",
-            ]
+            + ["<figure>", ArmsPlot(comparison).chart.pair(), "</figure>", "</section>"]
     }
 
     /// The names of the classes, in the order of the network's outputs.

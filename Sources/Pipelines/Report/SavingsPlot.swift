@@ -2,6 +2,7 @@
 // Equal figures give equal bytes.
 
 import Accounting
+import Charts
 import Foundation
 
 /// The plot of what one supernet saved: a line for each way, a thin one for each seed, and the break-evens.

@@ -2,6 +2,7 @@
 // errors, a learning curve, and a plot of predicted against measured accuracies.
 
 import Artifacts
+import Charts
 import Foundation
 import Networks
 import Search
@@ -51,14 +52,14 @@ enum FitPredictorStage {
                     100 * quality.rmse, quality.spearman))
         }
         let name = "\(context.space.name)-predictor"
-        let plot = ScatterPlot.calibration(heldOut, title: "\(name): \(predictor.methodName)")
+        let plot = ScatterChart.calibration(heldOut, title: "\(name): \(predictor.methodName)")
         return try StageOutput(
             [
                 try StageOutput.Made(.predictor, name: name, digest: digest, metadata: metadata),
                 try StageOutput.Made(
                     .calibrationPlot, name: "\(name)-calibration.svg",
                     digest: try context.put(
-                        Array(plot.svg.utf8), elementSize: 1, as: .calibrationPlot),
+                        Array(plot.svg().utf8), elementSize: 1, as: .calibrationPlot),
                     metadata: ["networks": heldOut.count]),
             ],
             result: predictor.quality)

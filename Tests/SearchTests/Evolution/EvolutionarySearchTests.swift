@@ -1,5 +1,6 @@
 // The search: right against enumeration, repeatable, always feasible, and clear about what cannot
 // be met.
+import Charts
 import Devices
 import Networks
 import Tensors
@@ -251,7 +252,7 @@ import Testing
         }
         #expect(front.networks.last?.predictedAccuracy == all.map(\.score).max())
         #expect(front.best(atMost: 1) == nil)
-        let plot = ScatterPlot.front(front, title: "tiny").svg
+        let plot = ScatterChart.front(front, title: "tiny").svg()
         #expect(plot.components(separatedBy: "<circle").count == front.networks.count + 1)
     }
 

@@ -1,4 +1,5 @@
 // Predictors on real measurements: how good with how many, and how sure.
+import Charts
 import Foundation
 import Networks
 import Tensors
@@ -54,7 +55,7 @@ struct LearningCurveTests {
         let mean = squares.reduce(0, +) / 250
         #expect(mean > 0.5 && mean < 1.5, "\(mean)")
         #expect(try AccuracyPredictor(bytes: try predictor.encoded(), source: "p") == predictor)
-        let plot = ScatterPlot.calibration(rows, title: "a < b").svg
+        let plot = ScatterChart.calibration(rows, title: "a < b").svg()
         #expect(plot.hasPrefix("<svg") && plot.contains("a &lt; b"))
         #expect(plot.components(separatedBy: "<circle").count == 251)
     }

@@ -1,9 +1,9 @@
-// The layout of a lineage drawing: a layered graph from left to right (Sugiyama, Tagawa and Toda,
-// 1981). An artifact's layer is the length of the longest path to it; the order within a layer is
-// found by barycentres; long edges are routed through dummy nodes, so that they pass between boxes.
+// The layout of a layered graph from left to right (Sugiyama, Tagawa and Toda, 1981). A node's layer is the length of the
+// longest path to it; the order within a layer is found by barycentres; long edges are routed through dummy nodes, so that
+// they pass between boxes.
 
-/// The positions of artifacts and edges in a drawing. Equal graphs have equal layouts.
-struct LineageLayout {
+/// The positions of nodes and edges in a drawing. Equal graphs have equal layouts.
+struct GraphLayout {
     /// The size of a box, and the gaps between columns and between rows, in pixels.
     static let width = 196.0, height = 58.0, columnGap = 76.0, rowGap = 16.0, margin = 18.0
     /// The height of a dummy node.
@@ -13,7 +13,7 @@ struct LineageLayout {
     /// How often the order and the positions of each layer are improved.
     private static let sweeps = 8
 
-    /// The left upper corner of each artifact's box, in the order of the graph.
+    /// The left upper corner of each node's box, in the order of the graph.
     private(set) var corners: [(x: Double, y: Double)] = []
     /// The points of each edge: pairs of the right end of a box or dummy and the left end of the
     /// next.
@@ -21,7 +21,7 @@ struct LineageLayout {
     /// The size of the drawing.
     private(set) var size = (width: 0.0, height: 0.0)
 
-    /// One node of a layer: an artifact or a dummy.
+    /// One node of a layer: a box or a dummy.
     private struct Node {
         let layer: Int
         let height: Double
@@ -35,8 +35,7 @@ struct LineageLayout {
     private var nodes: [Node] = []
     private var layers: [[Int]] = []
 
-    /// Lays out `count` artifacts. `edges` are pairs of positions: the artifact that was read and
-    /// the artifact that was made from it, which comes later in `order`.
+    /// Lays out `count` nodes. `edges` are pairs of positions, of which the second comes later in `order`.
     init(count: Int, order: [Int], edges: [(from: Int, to: Int)]) {
         let depth = Self.depths(count, order, edges)
         nodes = depth.map { Node(layer: $0, height: Self.height) }
@@ -51,8 +50,7 @@ struct LineageLayout {
         finish(count, paths)
     }
 
-    /// Returns the layer of each artifact. An artifact without inputs lies just left of the first
-    /// artifact made from it.
+    /// Returns the layer of each node. A node without inputs lies just left of the first node that needs it.
     private static func depths(_ count: Int, _ order: [Int], _ edges: [(from: Int, to: Int)])
         -> [Int]
     {
