@@ -6,6 +6,7 @@ import PackageDescription
 
 let argumentParser = Target.Dependency.product(
     name: "ArgumentParser", package: "swift-argument-parser")
+let flyingFox = Target.Dependency.product(name: "FlyingFox", package: "FlyingFox")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 /// The setting of modules that are not optimised in release builds. These modules mostly wait for people, files and the
@@ -22,6 +23,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+        .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.0"),
     ],
     targets: [
         // Floor 0: foreign C libraries, and the C code of this project.
@@ -97,11 +99,17 @@ let package = Package(
                 "Charts", yams,
             ], swiftSettings: unoptimised),
 
-        // Floor 5: doors (programs).
+        // Floor 5: doors (programs, and the pages and metrics that they serve).
+        .target(
+            name: "Dashboard",
+            dependencies: [
+                "Pipelines", "Search", "Devices", "Networks", "Datasets", "Jobs", "Artifacts",
+                "Accounting", "Metering", "Schema", "Postgres", "Intake", "Charts", flyingFox,
+            ], swiftSettings: unoptimised),
         .executableTarget(
             name: "ofa",
             dependencies: [
-                "Pipelines", "Jobs", "Artifacts", "Accounting", "Metering", "Search", "Devices",
+                "Dashboard", "Pipelines", "Jobs", "Artifacts", "Accounting", "Metering", "Search", "Devices",
                 "Interchange", "Networks", "Datasets", "Training", "Tensors", "Schema", "Postgres",
                 "Intake",
                 "CBuild", argumentParser,
@@ -182,6 +190,12 @@ let package = Package(
                 "Schema", "Postgres", "Tensors", "TestSupport",
             ], swiftSettings: unoptimised),
         .testTarget(
+            name: "DashboardTests",
+            dependencies: [
+                "Dashboard", "Pipelines", "Jobs", "Artifacts", "Accounting", "Charts", "Schema",
+                "Postgres", "Intake", "TestSupport",
+            ], swiftSettings: unoptimised),
+        .testTarget(
             name: "ParityTests",
             dependencies: ["Training", "Networks", "Interchange", "Tensors", "TestSupport"]),
         .testTarget(
@@ -192,7 +206,7 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "ofa", "Pipelines", "Jobs", "Artifacts", "Search", "Devices", "Networks",
+                "ofa", "Dashboard", "Pipelines", "Jobs", "Artifacts", "Search", "Devices", "Networks",
                 "Datasets", "Interchange",
                 "Tensors", "Postgres", "Intake", "TestSupport",
             ], swiftSettings: unoptimised),
