@@ -109,7 +109,8 @@ let package = Package(
         .executableTarget(
             name: "ofa",
             dependencies: [
-                "Dashboard", "Pipelines", "Jobs", "Artifacts", "Accounting", "Metering", "Search", "Devices",
+                "Dashboard", "Pipelines", "Jobs", "Artifacts", "Accounting", "Metering", "Search",
+                "Devices",
                 "Interchange", "Networks", "Datasets", "Training", "Tensors", "Schema", "Postgres",
                 "Intake",
                 "CBuild", argumentParser,
@@ -192,8 +193,8 @@ let package = Package(
         .testTarget(
             name: "DashboardTests",
             dependencies: [
-                "Dashboard", "Pipelines", "Jobs", "Artifacts", "Accounting", "Charts", "Schema",
-                "Postgres", "Intake", "TestSupport",
+                "Dashboard", "Pipelines", "Search", "Devices", "Networks", "Jobs", "Artifacts",
+                "Accounting", "Charts", "Schema", "Postgres", "Intake", "TestSupport",
             ], swiftSettings: unoptimised),
         .testTarget(
             name: "ParityTests",
@@ -206,7 +207,8 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "ofa", "Dashboard", "Pipelines", "Jobs", "Artifacts", "Search", "Devices", "Networks",
+                "ofa", "Dashboard", "Pipelines", "Jobs", "Artifacts", "Search", "Devices",
+                "Networks",
                 "Datasets", "Interchange",
                 "Tensors", "Postgres", "Intake", "TestSupport",
             ], swiftSettings: unoptimised),

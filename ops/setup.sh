@@ -5,7 +5,7 @@
 
 ofa_packages=(pkg-config libpq-dev libssl-dev libopenblas-dev liblz4-dev zlib1g-dev libjpeg-dev libpng-dev postgresql dataset-fashion-mnist)
 # Packages for tests only.
-ofa_test_packages=(pgbouncer faketime lz4)
+ofa_test_packages=(pgbouncer faketime lz4 tmux man-db mandoc)
 
 # Prints those of the given packages that are not installed.
 ofa_missing() {
@@ -54,12 +54,28 @@ ofa_check_swift() {
     fi
 }
 
+# Puts promtool, which checks metrics and alerts, into ~/.cache/ofa, from the distribution's package prometheus. The
+# package is not installed, because that would start its services. Without promtool its tests are skipped.
+ofa_promtool() {
+    local cache="$HOME/.cache/ofa" folder
+    if command -v promtool >/dev/null || [ -x "$cache/promtool" ]; then return 0; fi
+    folder=$(mktemp -d)
+    if (cd "$folder" && apt-get download prometheus && dpkg-deb -x prometheus_*.deb .) >/dev/null 2>&1 \
+        && mkdir -p "$cache" && install -m 755 "$folder/usr/bin/promtool" "$cache/promtool"; then
+        echo "ofa: promtool is in $cache" >&2
+    else
+        echo "ofa: the package prometheus cannot be downloaded; tests with promtool are skipped" >&2
+    fi
+    rm -rf -- "$folder"
+}
+
 # `ofa_setup` checks Swift and installs the packages that builds and runs need. `ofa_setup tests` also installs the
 # packages that only tests need.
 ofa_setup() {
     local packages=("${ofa_packages[@]}")
     if [ "${1:-}" = tests ]; then packages+=("${ofa_test_packages[@]}"); fi
-    ofa_check_swift && ofa_install "${packages[@]}"
+    { ofa_check_swift && ofa_install "${packages[@]}"; } || return 1
+    if [ "${1:-}" = tests ]; then ofa_promtool; fi
 }
 
 # Calls `ofa_setup`, builds the program ofa, and sets the variable `ofa` to the path of the program.

@@ -1115,6 +1115,7 @@ begin
     ofa.factor_periods(int, text, text), ofa.host_spans(),
     ofa.cost_sums(text, bigint[], date, date, int, text, text),
     ofa.cost_totals(text, bigint, date, date, int, text, text), ofa.has_begun(bigint) to %I', p_role);
+  execute format('grant select on sequence ofa.lease_token to %I', p_role);
 end
 $$;
 

@@ -28,6 +28,20 @@ public final class AttemptMeter: AttemptObserver {
     private let books: Mutex<Books>
     private let sampler: Sampler
 
+    /// What a process metered since its start.
+    public struct Metered: Sendable, Equatable {
+        /// The energy of the whole machine, with that of other programs, in microjoules; without gaps.
+        public internal(set) var machineMicrojoules: Int64 = 0
+        /// The processor time of the attempts of this process, in nanoseconds.
+        public internal(set) var attemptCPUNs: Int64 = 0
+
+        /// Starts with nothing.
+        public init() {}
+    }
+
+    /// What this process metered up to its last report, which it makes every ten seconds while it works.
+    public var metered: Metered { books.withLock(\.metered) }
+
     private struct Books {
         var ledger: EnergyLedger
         /// The ledger of the machine's GPUs, and their intervals that are not known to be written; nil without GPUs.
@@ -44,6 +58,8 @@ public final class AttemptMeter: AttemptObserver {
         var intervals: [EnergyReport.Interval] = []
         /// How many uses and intervals there were in all.
         var counts = EnergyReport.Counts()
+        /// What this process metered so far.
+        var metered = Metered()
         /// When the last report was made.
         var reportedNs: Int64?
 
@@ -52,7 +68,10 @@ public final class AttemptMeter: AttemptObserver {
             let (newUses, interval) = ledger.cut(isLast: isLast)
             uses += newUses
             counts.uses += newUses.count
+            metered.attemptCPUNs += newUses.reduce(0) { $0 + $1.cpuNs }
             if let interval {
+                metered.machineMicrojoules +=
+                    (interval.idle?.microjoules ?? 0) + (interval.load?.microjoules ?? 0)
                 intervals.append(interval)
                 counts.intervals += 1
             }

@@ -135,21 +135,17 @@ public struct ArtifactStore {
 
     /// Returns the artifacts that `list` returns, each with the properties of its blob.
     public func listStored(run: Int64? = nil, kind: String? = nil) throws -> [Stored] {
-        try connection.query(.artifactListStored(run: run, kind: kind)).map { row in
-            let artifact = try Artifact(row)
-            let hasBlob = try row.optionalText("store") != nil
-            return Stored(
-                artifact: artifact,
-                blob: hasBlob
-                    ? try BlobInfo(row, digest: artifact.digest, createdAt: "blob_created_at")
-                    : nil,
-                pinned: try row.optionalText("pinned"))
-        }
+        try connection.query(.artifactListStored(run: run, kind: kind)).map { try Stored($0) }
     }
 
     /// Returns artifacts, oldest first; with `run` or `kind`, only artifacts of this run or kind.
     public func list(run: Int64? = nil, kind: String? = nil) throws -> [Artifact] {
         try connection.query(.artifactList(run: run, kind: kind)).map { try Artifact($0) }
+    }
+
+    /// Returns the artifacts that a job of a run made, oldest first.
+    public func made(by job: Int64, run: Int64) throws -> [Artifact] {
+        try connection.query(.artifactsOfJob(run: run, job: job)).map { try Artifact($0) }
     }
 
     /// Calls `body` for the artifacts of a kind, newest run first, until `body` returns a value,

@@ -14,8 +14,10 @@ extension LineageGraph {
 
     /// Returns the graph as a chart: artifacts are boxes, from left to right by depth; edges are curves. The roots are
     /// marked, artifacts whose bytes were collected are faded. Pointing at a box or a curve shows its full text. `href`
-    /// returns the address of an artifact's page.
-    public func chart(href: (Artifact) -> String? = { _ in nil }) -> GraphChart {
+    /// returns the address of an artifact's page; `more` is what to do to see what a limit left out.
+    public func chart(
+        more: String? = "raise --limit", href: (Artifact) -> String? = { _ in nil }
+    ) -> GraphChart {
         let place = Dictionary(
             artifacts.enumerated().map { ($1.id, $0) }, uniquingKeysWith: { first, _ in first })
         let nodes = artifacts.enumerated().map { index, artifact in
@@ -29,7 +31,8 @@ extension LineageGraph {
         return GraphChart(
             title: "Lineage of \(roots.map(\.name).joined(separator: ", "))", nodes: nodes,
             edges: chartEdges(place),
-            note: isTruncated ? "more than \(artifacts.count) artifacts: raise --limit" : nil)
+            note: isTruncated
+                ? "more than \(artifacts.count) artifacts" + (more.map { ": \($0)" } ?? "") : nil)
     }
 
     /// Returns an edge for each pair of artifacts, with the roles in which the input was read. The label is the roles, if

@@ -17,6 +17,8 @@ public final class AttemptSignal: Sendable {
         var hasProgress = false
         var lines = LineBuffer()
         var rows = TrainingRows()
+        /// Images per second of the last recorded steps.
+        var imagesPerSecond: Double?
     }
 
     private let state: Mutex<State>
@@ -70,7 +72,20 @@ public final class AttemptSignal: Sendable {
 
     /// Appends metrics of the job's training. The call is cheap: rows are buffered. If the buffer is
     /// full, because the database is unreachable, the oldest rows are dropped.
-    public func record(_ rows: TrainingRows) { state.withLock { $0.rows.append(rows) } }
+    public func record(_ rows: TrainingRows) {
+        state.withLock {
+            $0.rows.append(rows)
+            $0.imagesPerSecond = rows.steps.last?.imagesPerSecond ?? $0.imagesPerSecond
+        }
+    }
+
+    /// The progress that was told last, and images per second of the last recorded steps.
+    var reached: (fraction: Double, imagesPerSecond: Double?) {
+        state.withLock { ($0.fraction, $0.imagesPerSecond) }
+    }
+
+    /// Whether the attempt was interrupted because its lease was over.
+    var wasFenced: Bool { state.withLock { $0.interruption == .fenced } }
 
     /// The largest number of characters in a progress message, a log line or a reason.
     static let maxCharacters = 4000

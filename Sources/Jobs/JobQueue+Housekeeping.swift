@@ -140,3 +140,18 @@ extension JobQueue {
         return isDue
     }
 }
+
+/// What people do now and then, and whose time is kept as that of a duty.
+public enum RecordedWork: String, Sendable {
+    /// A backup was written.
+    case backup
+    /// An audit found nothing.
+    case audit
+}
+
+extension JobQueue {
+    /// Records that something was done now. Errors: those of the database, with SQLSTATE 42501 for a role that only reads.
+    public func record(_ work: RecordedWork) throws {
+        try connection.execute(.dutyDone(name: work.rawValue))
+    }
+}

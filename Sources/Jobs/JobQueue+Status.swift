@@ -4,10 +4,13 @@ import Postgres
 import Schema
 
 extension JobQueue {
-    /// Returns a run with its stages. Errors: `notFound`.
+    /// Returns a run with its stages, read in one round trip. Errors: `notFound`.
     public func runStatus(_ id: RunID) throws -> RunStatus {
-        let summary = try run(id)
-        let rows = try ask(.runStages(run: id))
+        let answers = try connection.withReconnect(policy) {
+            try $0.pipeline([.runGet(run: id), .runStages(run: id)])
+        }
+        let summary = try Self.run(id, answers.first?.first)
+        let rows = answers.last ?? []
         return RunStatus(
             run: summary, stages: try rows.map(Self.stage),
             asOf: try rows.first?.date("as_of") ?? summary.createdAt)
@@ -15,11 +18,15 @@ extension JobQueue {
 
     /// Returns one run. Errors: `notFound`.
     public func run(_ id: RunID) throws -> RunSummary {
-        guard let row = try ask(.runGet(run: id)).first else {
+        try Self.run(id, try ask(.runGet(run: id)).first)
+    }
+
+    private static func run(_ id: RunID, _ row: Row?) throws -> RunSummary {
+        guard let row else {
             throw JobsError(
                 .notFound, "there is no run \(id)", remedy: "`ofa status --all` lists the runs")
         }
-        return try Self.summary(row)
+        return try summary(row)
     }
 
     /// Returns the newest runs, newest first.
@@ -156,7 +163,7 @@ extension JobQueue {
             jobsDroppedAt: try row.optionalDate("jobs_dropped_at"))
     }
 
-    private static func details(_ row: Row) throws -> JobDetails {
+    static func details(_ row: Row) throws -> JobDetails {
         let state = try row.text("state")
         guard let known = JobState(rawValue: state) else {
             throw JobsError(.wrongState, "job state \(state) is not known to this program")

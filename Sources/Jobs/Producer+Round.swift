@@ -126,6 +126,9 @@ extension Producer {
     /// (`fenced`). If another worker has the job, the release does nothing. If the lease had
     /// expired and a heartbeat has renewed the session, only this release frees the job.
     private mutating func settle(_ answers: [CompletionAnswer], _ session: String) throws {
+        for (one, answer) in zip(writing, answers) {
+            if let ending = one.ending { board.count(ending.kind, answer, of: one.held) }
+        }
         let fenced = zip(writing, answers).filter { $1 == .fenced }.map(\.0.lease)
         forget { _ in true }
         try giveBack(fenced, session)
@@ -166,6 +169,7 @@ extension Producer {
         while let one = writing.first(where: isMeant), let ending = one.ending {
             let (lease, session) = (one.lease, one.lease.sessionUUID)
             var answers: [CompletionAnswer]
+            var kind = ending.kind
             do {
                 answers = try queue.end(
                     [ending], session: session, notes: one.notes, records: one.records)
@@ -173,7 +177,9 @@ extension Producer {
                 options.report(
                     "\(options.name): the end of job \(lease.jobID) was refused: \(error)")
                 answers = try fail(one, refused: error)
+                kind = .failed(error: error.reason, pauseSeconds: nil)
             }
+            if let answer = answers.first { board.count(kind, answer, of: one.held) }
             forget { $0.lease.token == lease.token }
             if answers == [.fenced] { try giveBack([lease], session) }
         }

@@ -152,6 +152,7 @@ final class Slot {
                 let given = try queue.release(held.lease, reason: Producer.lapsedReason, use: use)
                 options.report(Producer.fenced(options.name, held.lease.jobID, given))
             }
+            board.count(.completed(result: output.result), answer, of: held)
             return Finished(held: held, ending: nil)
         } catch {
             // If the server refused the completion, only this job fails.

@@ -13,7 +13,7 @@ public final class Worker: Sendable {
     private let registry: [String: any JobHandler]
     private let options: WorkerOptions
     private let observer: (any AttemptObserver)?
-    private let board: WorkerBoard
+    let board: WorkerBoard
 
     /// `registry` maps kinds of jobs to their handlers. `observer` meters attempts.
     public init(

@@ -118,6 +118,7 @@ extension WorkerBoard {
                 return Held(lease: lease, signal: signal)
             }
             state.held += held
+            state.counts.claims += leases.count
             state.inbox.append(held, since: now)
             return state.slots.indices.filter { state.slots[$0] == .waiting }
         }

@@ -30,6 +30,7 @@ final class WorkerBoard: Sendable {
         var held: [Held] = []
         var lastBeat = 0.0
         var latestSeconds = 0.0
+        var counts = WorkerCounts()
         var isSessionOver = false
         var isDraining = false
         /// A draining worker waits for an unavailable database until this time.

@@ -4,6 +4,7 @@ import Artifacts
 import Devices
 import Foundation
 import Intake
+import Jobs
 import Networks
 import Postgres
 import Schema
@@ -18,12 +19,15 @@ public struct StoredDevice: Sendable, Equatable {
     public let energyTable: ArtifactID?
     /// A summary of the latency table; nil without a table.
     public let summary: LatencyTableSummary?
+    /// When the latency table was recorded; nil without a table.
+    public let tableRecordedAt: Date?
 
     /// Makes a stored device; nil stands for a table that the device does not have.
     public init(
         target: DeviceTarget, latencyTable: ArtifactID?, energyTable: ArtifactID? = nil,
-        summary: LatencyTableSummary? = nil
+        summary: LatencyTableSummary? = nil, tableRecordedAt: Date? = nil
     ) {
+        self.tableRecordedAt = tableRecordedAt
         self.target = target
         self.latencyTable = latencyTable
         self.energyTable = energyTable
@@ -35,7 +39,8 @@ public struct StoredDevice: Sendable, Equatable {
         var target = target
         target.limits = limits
         return StoredDevice(
-            target: target, latencyTable: latencyTable, energyTable: energyTable, summary: summary)
+            target: target, latencyTable: latencyTable, energyTable: energyTable, summary: summary,
+            tableRecordedAt: tableRecordedAt)
     }
 
     /// Whether networks are to be chosen by another table than this device's: the table was measured by an earlier
@@ -93,6 +98,29 @@ public struct DeviceStore {
     /// Returns all devices, sorted by name.
     public func list() throws -> [StoredDevice] {
         try connection.query(.deviceList).map(Self.device)
+    }
+
+    /// A run with jobs for a device.
+    public struct DeviceRun: Sendable, Equatable {
+        /// The number and the name of the run.
+        public let id: RunID
+        public let name: String
+        /// The state of the run.
+        public let state: RunSummary.State
+        /// When the run was enqueued, and when it ended; nil while it is unfinished.
+        public let createdAt: Date
+        public let endedAt: Date?
+    }
+
+    /// Returns the newest runs with jobs for the device called `name`, newest first, at most `most`.
+    public func runs(ofDevice name: String, most: Int = 20) throws -> [DeviceRun] {
+        try connection.query(.runsOfDevice(among: 5000, device: name, most: most)).map { row in
+            DeviceRun(
+                id: try row.int64("id"), name: try row.text("name"),
+                state: RunSummary.State(rawValue: try row.text("state")) ?? .failed,
+                createdAt: try row.date("created_at"),
+                endedAt: try row.optionalDate("ended_at"))
+        }
     }
 
     /// Sets the latency table of `device`. Returns false if no device of the same name, kind, batch size and number of
@@ -243,6 +271,6 @@ public struct DeviceStore {
             summary: try row.optionalJSON("table_metadata").map {
                 try JSONText.decode(
                     LatencyTableSummary.self, from: $0, what: "the table's metadata")
-            })
+            }, tableRecordedAt: try row.optionalDate("table_recorded_at"))
     }
 }

@@ -1,5 +1,6 @@
 // The figures of a materialised network: predicted and measured values with their uncertainties.
 
+import Artifacts
 import Devices
 import Foundation
 import Networks
@@ -74,6 +75,10 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     /// 8 if the predicted accuracy is that of eight bits; nil for floats, and without a prediction.
     public var predictedBits: Int?
 
+    /// How many test images of class i were taken for class j, at index i · classes + j; nil for more than `mostClasses`
+    /// classes, if an output was not finite, and in data of older versions.
+    public var confusion: [Int]?
+
     /// The device's name, with `, fine-tuned` if the network was trained further.
     public var label: String { device + (fineTuning == nil ? "" : ", fine-tuned") }
 
@@ -117,6 +122,9 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
             tableLatencyMs.flatMap { $0 > 0 ? measured / $0 - 1 : nil }
         }
     }
+
+    /// The most classes of which the predictions are counted: as many as a chart of them has names.
+    static let mostClasses = 40
 
     /// The size limit, in bytes, of the class names in an artifact's metadata.
     static let mostNameBytes = 64 << 10
@@ -227,5 +235,12 @@ extension NetworkFigures {
                     name: name, unit: unit, limit: $0, expected: expected, measured: measured)
             }
         }
+    }
+}
+
+extension NetworkFigures {
+    /// Reads the figures of a network's artifact. Errors: `invalidArtifact`.
+    public init(of network: Artifact) throws {
+        self = try DeviceSearch.metadata(Self.self, network)
     }
 }

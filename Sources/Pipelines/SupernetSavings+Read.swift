@@ -19,6 +19,11 @@ extension SupernetSavings {
         let elsewhere: [ArtifactID]
     }
 
+    /// Returns the newest runs that may have measured what a supernet saves, newest first, at most `most`.
+    public static func candidates(_ connection: Connection, most: Int = 5) throws -> [RunID] {
+        try connection.query(.savingsRuns(most: most)).map { try $0.int64("run_id") }
+    }
+
     /// Reads what the supernet of run `run` saved; nil unless the run cut networks that searches chose, trained the same
     /// architectures alone, and evaluated both. `evaluations` are the run's, in the order of its stages.
     static func read(

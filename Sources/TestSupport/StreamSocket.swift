@@ -40,6 +40,19 @@ final class StreamSocket: Sendable {
         return socket
     }
 
+    /// Connects to a port of 127.0.0.1. Reading from the socket gives up after a minute of silence.
+    static func connect(port: Int) throws -> StreamSocket {
+        let socket = try make(AF_INET)
+        let place = [UInt8(port >> 8), UInt8(port & 255), 127, 0, 0, 1]
+        try socket.check(
+            Foundation.connect(socket.descriptor, address(family: AF_INET, bytes: place), 16),
+            "connect to port \(port)")
+        var limit = timeval(tv_sec: 60, tv_usec: 0)
+        let size = socklen_t(MemoryLayout<timeval>.size)
+        _ = setsockopt(socket.descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
+        return socket
+    }
+
     /// Waits for a client and returns its socket; nil after `shut` or an error.
     func accept() -> StreamSocket? {
         while true {

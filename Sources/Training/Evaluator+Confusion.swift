@@ -23,6 +23,23 @@ public struct Confusion: Sendable, Equatable {
         counts = Array(repeating: 0, count: classes * classes)
     }
 
+    /// Takes counted images, without top-5 and loss; nil unless `counts` has classes² numbers, none of them negative.
+    public init?(classes: Int, counts: [Int]) {
+        let (cells, isTooLarge) = classes.multipliedReportingOverflow(by: classes)
+        guard classes > 0, !isTooLarge, counts.count == cells, counts.allSatisfy({ $0 >= 0 })
+        else { return nil }
+        self.classes = classes
+        self.counts = counts
+    }
+
+    /// Adds the images that `other` counted, of the same classes.
+    public mutating func add(_ other: Confusion) {
+        precondition(classes == other.classes, "other classes")
+        for place in counts.indices { counts[place] += other.counts[place] }
+        amongFive += other.amongFive
+        lossSum += other.lossSum
+    }
+
     /// The number of images.
     public var images: Int { counts.reduce(0, +) }
     /// The share of images whose class was the most probable class; 0 without images.
@@ -67,9 +84,9 @@ public struct Confusion: Sendable, Equatable {
         /// the lower number counts as the larger.
         public init(_ logits: ArraySlice<Float>, label: Int) {
             let start = logits.startIndex, own = logits[start + label]
-            var best = start, before = 0
+            let best = start + Self.best(logits)
+            var before = 0
             for index in logits.indices {
-                if logits[index] > logits[best] { best = index }
                 if logits[index] > own || logits[index] == own && index < start + label {
                     before += 1
                 }
@@ -79,6 +96,13 @@ public struct Confusion: Sendable, Equatable {
             let largest = Double(logits[best])
             let sum = logits.reduce(0.0) { $0 + exp(Double($1) - largest) }
             loss = log(sum) + largest - Double(own)
+        }
+
+        /// Returns the class with the largest logit, of equal ones the first.
+        static func best(_ logits: ArraySlice<Float>) -> Int {
+            var best = logits.startIndex
+            for index in logits.indices where logits[index] > logits[best] { best = index }
+            return best - logits.startIndex
         }
     }
 }
@@ -114,5 +138,40 @@ extension Evaluator {
             for (answer, label) in answers { whole.add(answer, label: label) }
         }
         return whole
+    }
+
+    /// Measures subnets as `measure` does, and also counts the predictions of each by class, without top-5 and loss. The
+    /// counts of a subnet are nil if one of its outputs is not finite.
+    public func measureByClass(
+        _ subnets: [Calibrated], loader: BatchLoader, images: [Int],
+        afterBatch: (Double) throws -> Void = { _ in }
+    ) throws -> [(result: Result, confusion: Confusion?)] {
+        let tables = Mutex<[[Int]?]>(
+            subnets.map { Array(repeating: 0, count: $0.shape.classes * $0.shape.classes) })
+        let results = try measure(subnets, loader: loader, images: images, afterBatch: afterBatch) {
+            lane, number, logits, labels in
+            let classes = subnets[number].shape.classes
+            let values = lane.network.engine.download(logits)
+            guard values.allSatisfy(\.isFinite) else {
+                tables.withLock { $0[number] = nil }
+                return
+            }
+            let cells = labels.enumerated().map { place, label in
+                let own = values[place * classes..<(place + 1) * classes]
+                let best = Confusion.Answer.best(own)
+                return Int(label) * classes + best
+            }
+            tables.withLock { tables in
+                for cell in cells { tables[number]?[cell] += 1 }
+            }
+        }
+        let counts = tables.withLock { $0 }
+        return zip(results, zip(subnets, counts)).map { result, part in
+            let (subnet, counts) = part
+            return (
+                result,
+                counts.flatMap { Confusion(classes: subnet.shape.classes, counts: $0) }
+            )
+        }
     }
 }

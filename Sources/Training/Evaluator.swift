@@ -109,14 +109,16 @@ public final class Evaluator {
             return own.forward(inputs)
         }
 
-        /// Returns the mean loss and the number of correct predictions of subnet `number` on a batch.
+        /// Returns the mean loss and the number of correct predictions of subnet `number` on a batch, and the logits, which
+        /// are valid until the next pass of this lane.
         func answer(
             _ number: Int, _ subnet: Calibrated, _ inputs: FeatureMap, _ labels: [Int32]
-        ) -> (hard: Double, correct: Int) {
+        ) -> (hard: Double, correct: Int, logits: Tensor) {
+            let logits = logits(number, subnet, inputs)
             let answer = network.engine.crossEntropy(
-                logits(number, subnet, inputs), classes: subnet.shape.classes, labels: labels,
+                logits, classes: subnet.shape.classes, labels: labels,
                 soft: nil, smoothing: 0, gradient: nil)
-            return (answer.hard, answer.correct)
+            return (answer.hard, answer.correct, logits)
         }
     }
 
@@ -200,6 +202,17 @@ public final class Evaluator {
         _ subnets: [Calibrated], loader: BatchLoader, images: [Int],
         afterBatch: (Double) throws -> Void = { _ in }
     ) throws -> [Result] {
+        try measure(subnets, loader: loader, images: images, afterBatch: afterBatch) { _, _, _, _ in
+        }
+    }
+
+    /// Measures subnets, and calls `each` for each batch and subnet on one of the lanes, with the lane, the number of the
+    /// subnet, its logits and the labels.
+    func measure(
+        _ subnets: [Calibrated], loader: BatchLoader, images: [Int],
+        afterBatch: (Double) throws -> Void,
+        each: (Lane, Int, Tensor, [Int32]) -> Void
+    ) throws -> [Result] {
         for lane in lanes { lane.found.removeAll(keepingCapacity: true) }
         try eachBatch(subnets, loader: loader, images: images, afterBatch: afterBatch) {
             lane, index, inputs, labels in
@@ -207,6 +220,7 @@ public final class Evaluator {
                 let answer = lane.answer(number, subnet, inputs, labels)
                 lane.found.append(
                     (index, number, answer.hard * Double(labels.count), answer.correct))
+                each(lane, number, answer.logits, labels)
             }
         }
         return results(subnets.count, images: images.count)

@@ -20,7 +20,7 @@ struct OfaBench: ParsableCommand {
             DataBench.self,
             QueueBench.self, SoakBench.self, SoakWorker.self,
             SearchBench.self, CheckpointBench.self, BlobBench.self, LineageBench.self,
-            MetricsBench.self, MeterBench.self,
+            MetricsBench.self, MeterBench.self, ServeBench.self,
         ])
 
     /// Parses the command line, runs the benchmark and ends with the benchmark's exit code.

@@ -216,10 +216,10 @@ enum Environment {
     private static let known = [
         "OFA_DATABASE_URL", "OFA_HOME", "OFA_STORE", "OFA_ZONE", "OFA_TDP_WATTS",
         "OFA_HOST_THREADS", "OFA_ISA", "OFA_ACTOR", "OFA_HOST", "OFA_OPENLINEAGE",
-        "OFA_SIGNING_KEY",
+        "OFA_SIGNING_KEY", "OFA_LOG_FORMAT",
         "OFA_CHECKPOINTS", "OFA_FASHION_MNIST", "OFA_FAULT_SECONDS", "OFA_FAULT_SEED",
         "OFA_FIXTURES", "OFA_FUZZ_CASES", "OFA_MEASURE", "OFA_PEERS", "OFA_PEER_PYTHON",
-        "OFA_ONNX_FOLDER", "OFA_ONNX_VENV", "OFA_PUBLISHED",
+        "OFA_ONNX_FOLDER", "OFA_ONNX_VENV", "OFA_PUBLISHED", "OFA_SCREENS", "OFA_WEB_VENV",
         "OFA_QUEUE_OPERATIONS", "OFA_QUEUE_SEED", "OFA_SCALE_ROWS",
     ]
 
@@ -243,6 +243,7 @@ enum Environment {
     ) throws {
         for name in known { _ = try text(name, environment) }
         _ = try openLineage(environment)
+        _ = try LogFormat.fromEnvironment(environment)
         _ = try HostDescription.current(environment: environment)
         _ = try InstructionSet.fromEnvironment()
         for name in environment.keys.sorted() where name.hasPrefix("OFA_") && !known.contains(name)

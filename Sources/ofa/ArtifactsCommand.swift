@@ -93,7 +93,7 @@ struct ArtifactsShow: ParsableCommand {
         let blobs = BlobStore(connection)
         let document = try ArtifactDocument(
             found, blob: try blobs.info(found.digest), pinned: try blobs.pinned(found.digest))
-        let dataset = try DatasetRows.known(found, connection)
+        let dataset = try DatasetSummary.known(found, connection)
         try Output.answer(ShownArtifact(document: document, dataset: dataset), output) {
             var table = Table(.text("FIELD"), .wrapping("VALUE"))
             let origin = found.producer.map {

@@ -3,6 +3,7 @@
 import Accounting
 import ArgumentParser
 import Artifacts
+import Dashboard
 import Datasets
 import Devices
 import Foundation
@@ -151,10 +152,12 @@ struct ErrorDocument: Encodable {
         case let error as CommandFailure: error.code
         case let error as AccountingError: word(error.code)
         case let error as ArtifactsError: word(error.code)
+        case let error as DashboardError: word(error.code)
         case let error as DatasetError: word(error.code)
         case let error as DeviceError: word(error.code)
         case let error as InterchangeError: word(error.code)
         case let error as JobsError: word(error.code)
+        case let error as DashboardError: word(error.code)
         case let error as MeteringError: word(error.code)
         case let error as NetworkError: word(error.code)
         case let error as PipelineError: word(error.code)

@@ -4,6 +4,7 @@ import ArgumentParser
 import Artifacts
 import Foundation
 import Intake
+import Jobs
 import Postgres
 import Schema
 
@@ -192,6 +193,7 @@ struct DatabaseBackup: ParsableCommand {
             if target.isWrittenInPlace {
                 try Self.copy(unfinished, to: target)
                 unlink(unfinished)
+                Self.record(connection)
                 return
             }
             guard rename(unfinished, target.target) == 0 else {
@@ -204,12 +206,21 @@ struct DatabaseBackup: ParsableCommand {
             }
             throw error
         }
+        Self.record(connection)
         if let folder = try StoreRule.pathToBackUp(connection) {
             Output.note("copy \(folder) too, now that the dump is complete: it holds blobs")
         }
         let size = try FileManager.default.attributesOfItem(atPath: file)[.size] as? Int ?? 0
         try Output.answer(BackupAnswer(file: file, bytes: size), output) {
             try Output.line("wrote \(file), \(size) bytes")
+        }
+    }
+
+    /// Records the time of the backup, for the metric ofa_backup_age_seconds. The backup is complete, so that this may fail.
+    private static func record(_ connection: Connection) {
+        do { try JobQueue(connection).record(.backup) } catch {
+            Output.note(
+                "note: the time of the backup is not recorded: \(Output.describe(error))", .warning)
         }
     }
 

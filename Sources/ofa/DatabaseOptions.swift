@@ -2,6 +2,7 @@
 // started on demand. The database must have the schema of this program.
 import ArgumentParser
 import Foundation
+import Pipelines
 import Postgres
 import Schema
 
@@ -16,9 +17,7 @@ struct DatabaseOptions: ParsableArguments {
     var database: String?
 
     /// The folder of the private server and of caches.
-    static var home: String {
-        ProcessInfo.processInfo.environment["OFA_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? ".ofa"
-    }
+    static var home: String { HomeFolder.path }
 
     /// The private server of the folder `home`.
     static var privateServer: PrivateServer {

@@ -48,7 +48,7 @@ struct DatasetShow: ParsableCommand {
         }
 
         let artifact: Int64
-        let dataset: DatasetRows
+        let dataset: DatasetSummary
         /// The file and the rows of the contact sheet; nil if none was written.
         var file: String?
         var rows: [Row]?
@@ -86,7 +86,7 @@ struct DatasetShow: ParsableCommand {
         let target = try file.map { try OutputFile($0, files, output) }
         let connection = try database.connectToExisting()
         let found = try ArtifactsCommand.find(artifact.reference, connection)
-        let rows = try DatasetRows(reading: found, connection)
+        let rows = try DatasetSummary(reading: found, connection)
         var answer = Answer(artifact: found.id.rawValue, dataset: rows)
         if let target, let file {
             answer.rows = try sheet(of: found, connection, into: target)
@@ -105,10 +105,7 @@ struct DatasetShow: ParsableCommand {
             if all > 1 { Output.progress("opening shard \(done + 1) of \(all)") }
         }
         Output.endProgress()
-        // A sheet of many pictures shows each picture smaller, so that the sheet stays within 100 MB of pixels.
-        let isLarge = min(classes, source.classCount) * pictures > 2000
-        let sheet = ContactSheet(
-            source, perClass: pictures, mostClasses: classes, tile: isLarge ? 32 : 96)
+        let sheet = ContactSheet.usual(source, pictures: pictures, classes: classes)
         let png = try sheet.png(source)
         try target.write { try $0(Data(png)) }
         let names = source.classNames

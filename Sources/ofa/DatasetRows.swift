@@ -1,97 +1,10 @@
-// The summary of a data set that `ofa artifacts show` and `ofa dataset show` print: classes, sizes, means, and the
-// files that were left out.
+// The rows of a data set's summary that `ofa artifacts show` and `ofa dataset show` print.
 
 import Artifacts
-import Datasets
 import Foundation
 import Pipelines
-import Postgres
 
-/// The summary of a picture set.
-struct DatasetRows: Encodable {
-    /// A class and its number of pictures.
-    struct Class: Encodable {
-        let label: Int
-        let name: String
-        let pictures: Int
-    }
-
-    let form, store, resize: String
-    let size: Int?
-    let channels, pictures: Int
-    let shards: Int
-    let heights, widths: [Int]
-    let mean, deviation: [Float]
-    let classes: [Class]
-    let refused, ignored: [String: Int]
-
-    /// Summarises a data set's manifest.
-    init(_ manifest: PictureSetManifest) {
-        form = manifest.form.rawValue
-        store = manifest.store.rawValue
-        resize = manifest.resize.rawValue
-        size = manifest.size
-        channels = manifest.channels
-        pictures = manifest.count
-        shards = manifest.shards.count
-        heights = [manifest.heights.lowerBound, manifest.heights.upperBound]
-        widths = [manifest.widths.lowerBound, manifest.widths.upperBound]
-        mean = manifest.normalization.mean
-        deviation = manifest.normalization.deviation
-        classes = zip(manifest.classes, manifest.classCounts).enumerated().map { label, entry in
-            Class(label: label, name: entry.0.description, pictures: entry.1)
-        }
-        refused = manifest.refused
-        ignored = manifest.ignored
-    }
-
-    /// Reads and summarises the images of an artifact. Errors: `invalidArtifact` for an artifact without images, and
-    /// errors of reading the artifact.
-    init(reading artifact: Artifact, _ connection: Connection) throws {
-        if let manifest = try ImportedImages.manifest(of: artifact, connection) {
-            self.init(manifest)
-        } else {
-            try self.init(shard: artifact, connection)
-        }
-    }
-
-    /// Returns the summary of the artifact's images; nil for an artifact without images, or if the artifact's bytes
-    /// cannot be read.
-    static func known(_ artifact: Artifact, _ connection: Connection) throws -> DatasetRows? {
-        guard ImportedImages.isOfImages(artifact) else { return nil }
-        do {
-            return try DatasetRows(reading: artifact, connection)
-        } catch let error as ArtifactsError where error.isOfBytes {
-            return nil
-        } catch is DatasetError {
-            return nil
-        } catch is PipelineError {
-            return nil  // Such as no disk space for a copy of the shard.
-        }
-    }
-
-    private init(shard artifact: Artifact, _ connection: Connection) throws {
-        let summary = try ImportedImages.shardSummary(
-            artifact, connection, cache: BlobCache(folder: DatabaseOptions.home + "/cache"))
-        let layout = summary.layout
-        form = DatasetForm.idx.rawValue
-        store = PictureShard.Store.pixels.rawValue
-        resize = PicturePreprocessor.Resizing.none.rawValue
-        size = nil
-        channels = layout.channels
-        pictures = layout.count
-        shards = 1
-        heights = [layout.height, layout.height]
-        widths = [layout.width, layout.width]
-        mean = summary.normalization.mean
-        deviation = summary.normalization.deviation
-        classes = summary.counts.enumerated().map {
-            Class(label: $0, name: "\($0)", pictures: $1)
-        }
-        refused = [:]
-        ignored = [:]
-    }
-
+extension DatasetSummary {
     /// The maximum number of classes that `rows` lists; JSON lists all.
     private static let mostListed = 100
 
@@ -139,7 +52,7 @@ struct DatasetRows: Encodable {
 /// An artifact; if the artifact is a data set, also the summary of the data set.
 struct ShownArtifact: Encodable {
     let document: ArtifactDocument
-    let dataset: DatasetRows?
+    let dataset: DatasetSummary?
 
     private enum CodingKeys: String, CodingKey {
         case dataset = "data_set"

@@ -78,10 +78,9 @@ struct DeviceAdd: ParsableCommand {
     /// Refuses names that are unsuitable for paths and lists.
     mutating func validate() throws {
         name = try ArgumentGate.name(name, "the device's name")
-        let allowed = CharacterSet(charactersIn: "-_.").union(.alphanumerics)
-        guard !name.isEmpty, name.unicodeScalars.allSatisfy(allowed.contains) else {
+        guard DeviceStore.isPlain(name) else {
             throw ValidationError(
-                "the device's name is '\(name)'", remedy: "use letters, digits, '-', '_' and '.'")
+                "the device's name is '\(name)'", remedy: DeviceStore.plainNameRemedy)
         }
     }
 
@@ -186,7 +185,7 @@ struct DeviceList: ParsableCommand {
             table.rows = devices.map { device in
                 [
                     device.target.name, device.target.kind.rawValue,
-                    DevicePrinter.limits(device.target.limits).joined(separator: ", "),
+                    device.target.limits.words.joined(separator: ", "),
                     String(device.target.batch),
                     device.latencyTable.map { "artifact \($0)" } ?? "",
                     device.energyTable.map { "artifact \($0)" } ?? "modelled",

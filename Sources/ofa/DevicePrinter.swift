@@ -11,7 +11,7 @@ enum DevicePrinter {
     static func show(_ device: StoredDevice, _ output: OutputOptions) throws {
         try Output.answer(DeviceDocument(device), output) {
             let target = device.target
-            let limits = limits(target.limits)
+            let limits = target.limits.words
             try Output.line(
                 "device \(target.name): \(target.kind.rawValue), batch \(target.batch)"
                     + (target.threads > 1 ? ", \(target.threads) threads" : ""))
@@ -50,19 +50,6 @@ enum DevicePrinter {
             },
         ]
         return known.compactMap { $0 }.joined(separator: ", ")
-    }
-
-    /// Returns one text for each limit that is set, such as `25 ms`.
-    static func limits(_ limits: Constraints) -> [String] {
-        let all: [(String, String?)] = [
-            ("ms", limits.latencyMsMax.map(number)),
-            ("KiB peak memory", limits.peakMemoryKBMax.map(number)),
-            ("KiB flash", limits.flashKBMax.map(number)),
-            ("MACs", limits.macsMax.map(Format.grouped)),
-            ("parameters", limits.paramsMax.map(Format.grouped)),
-            ("mJ", limits.energyMJMax.map(number)),
-        ]
-        return all.compactMap { unit, value in value.map { "\($0) \(unit)" } }
     }
 
     private static func number(_ value: Double) -> String {

@@ -25,6 +25,7 @@ struct Ofa: ParsableCommand {
             EnqueueCommand.self,
             WorkerCommand.self,
             StatusCommand.self,
+            ServeCommand.self,
             ReportCommand.self,
             PlotCommand.self,
             CancelCommand.self,
@@ -53,6 +54,7 @@ struct Ofa: ParsableCommand {
             FactorsCommand.self,
             DoctorCommand.self,
             DatabaseCommand.self,
+            ManualCommand.self,
         ])
 }
 
@@ -64,6 +66,7 @@ extension Ofa {
         let asJSON = CommandLine.arguments.prefix { $0 != "--" }.contains("--json")
         do {
             let arguments = ArgumentGate.asksForHelp(try ArgumentGate.arguments())
+            try LogFormat.choose(arguments)
             if Set(arguments) == ["--version", "--json"] { return try Output.json(Version()) }
             // The commands listed here report problems of the environment themselves, or do not depend on the
             // environment.

@@ -43,7 +43,7 @@ enum Output {
     }
 
     /// Escapes characters that a terminal would interpret; the JSON keeps its meaning.
-    private static func escaped(_ json: String) -> String {
+    static func escaped(_ json: String) -> String {
         guard json.unicodeScalars.contains(where: Shown.isUnprintable) else { return json }
         return json.unicodeScalars.map { scalar in
             guard Shown.isUnprintable(scalar) else { return String(scalar) }
@@ -103,14 +103,14 @@ enum Output {
         }
     }
 
-    /// Clears the screen before repeated output; does nothing if standard output is not a terminal that can be cleared.
-    static func clear() throws {
-        if Screen.clears { try write("\u{1B}[H\u{1B}[2J") }
-    }
-
-    /// Prints an error on standard error: one line of JSON, or text for people.
+    /// Prints an error on standard error: one line of JSON, or text for people, or a line of a JSON log.
     static func failure(_ document: ErrorDocument, people text: String, asJSON: Bool) {
         endProgress()
+        if !asJSON, LogFormat.current == .json {
+            let error = document.error
+            let line = LogLine(error.message, .error, code: error.code, remedy: error.remedy)
+            return writeError(line.text + "\n")
+        }
         do {
             writeError(Shown.lines(asJSON ? try jsonText(document) : text) + "\n")
         } catch {
@@ -126,22 +126,30 @@ enum Output {
     }
 
     /// Prints a line on standard error; ends the progress line first.
-    static func note(_ text: String) {
+    static func note(_ text: String) { note(text, .info) }
+
+    /// Prints a line on standard error; `level` and `subject` are for the JSON format.
+    static func note(
+        _ text: String, _ level: LogLevel, about subject: LogSubject = .none
+    ) {
+        if LogFormat.current == .json {
+            return writeError(LogLine(text, level, subject).text + "\n")
+        }
         endProgress()
         writeError(Shown.lines(text) + "\n")
     }
 
     /// Shows progress: one line rewritten in place on a terminal; elsewhere, such as in a log, a
     /// line at most every `progressInterval`.
-    static func progress(_ text: String) {
-        guard Screen.rewritesProgress else {
+    static func progress(_ text: String, about subject: LogSubject = .none) {
+        guard Screen.rewritesProgress, LogFormat.current == .text else {
             let now = ContinuousClock.now
             let isDue = progressTime.withLock { last in
                 if let last, now - last < progressInterval { return false }
                 last = now
                 return true
             }
-            if isDue { writeError(Shown.line(text) + "\n") }
+            if isDue { note(Shown.line(text), .info, about: subject) }
             return
         }
         // The text is cut to one line of the terminal, because a wrapped line cannot be rewritten in place.

@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import Jobs
+import Postgres
 
 /// Lists the days of history, or drops old days.
 struct QueueHistory: ParsableCommand {
@@ -165,7 +166,9 @@ struct QueueAudit: ParsableCommand {
 
     /// Prints violations, one line each.
     mutating func run() throws {
-        let problems = try JobQueue(try database.connectToExisting(takesLong: true)).audit()
+        let queue = JobQueue(try database.connectToExisting(takesLong: true))
+        let problems = try queue.audit()
+        if problems.isEmpty { record(queue) }
         try Output.answer(Answer(sound: problems.isEmpty, problems: problems), output) {
             for problem in problems { try Output.line(problem) }
             if problems.isEmpty { try Output.line("sound: every counter, lease and permit fits") }
@@ -175,6 +178,16 @@ struct QueueAudit: ParsableCommand {
                 "the queue is not sound (\(problems.count) findings)",
                 remedy: "pause it, keep a backup (ofa db backup), report it"
             )
+        }
+    }
+
+    /// Records the time of the audit, for the metric ofa_audit_age_seconds. Readers and standbys cannot, and need not.
+    private func record(_ queue: JobQueue) {
+        do { try queue.record(.audit) } catch let error as PostgresError
+            where error.sqlState == "42501" || error.isReadOnly
+        {} catch {
+            Output.note(
+                "note: the time of the audit is not recorded: \(Output.describe(error))", .warning)
         }
     }
 

@@ -40,12 +40,14 @@ final class QueueTeller: Sendable {
                 state.runs.insert(lease.runID)
                 return state.stages.insert("\(lease.runID) \(lease.stage)").inserted
             }
-            if isNew { Output.note("run \(lease.runID): \(lease.stage)") }
+            if isNew {
+                Output.note("run \(lease.runID): \(lease.stage)", .info, about: .attempt(lease))
+            }
         case .failed(let lease, let reason, let isLast):
             guard isLast else {
                 Output.note(
-                    "run \(lease.runID): \(lease.stage): attempt \(lease.attempt) of \(lease.maxAttempts) failed: \(reason)"
-                )
+                    "run \(lease.runID): \(lease.stage): attempt \(lease.attempt) of \(lease.maxAttempts) failed: \(reason)",
+                    .warning, about: .attempt(lease))
                 return
             }
             state.withLock { $0.failures.append(Failure(lease: lease, reason: reason)) }
@@ -75,8 +77,8 @@ final class QueueTeller: Sendable {
             let job = failure.lease.jobID
             Output.note(
                 (isFailed ? "run \(run) failed: " : "run \(run): ")
-                    + "job \(job), stage \(failure.lease.stage): \(failure.reason); see ofa job show \(job)"
-            )
+                    + "job \(job), stage \(failure.lease.stage): \(failure.reason); see ofa job show \(job)",
+                .error, about: .attempt(failure.lease))
             return nil
         }
         let later = failures

@@ -39,6 +39,8 @@ struct RunCommand: ParsableCommand {
     var dryRun = false
     /// The resource limits and settings of this process's worker.
     @OptionGroup var host: HostOptions
+    /// How lines on standard error look.
+    @OptionGroup var log: LogOptions
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
 

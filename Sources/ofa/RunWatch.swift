@@ -93,15 +93,19 @@ struct RunProgress: RunTeller {
             let problem = stage.problem.map { ": \($0)" } ?? ""
             switch stage.state {
             case .completed:
-                Output.note("  \(stage.name): done in \(Format.duration(stage.attemptSeconds))")
+                Output.note(
+                    "  \(stage.name): done in \(Format.duration(stage.attemptSeconds))", .info,
+                    about: .run(status.run.id, stage: stage.name))
             // Without a problem a job only waits for its time.
             case .retryable where stage.problem == nil: break
             case .failed, .retryable, .cancelled:
-                Output.note("  \(stage.name): \(stage.state.rawValue)\(problem)")
+                Output.note(
+                    "  \(stage.name): \(stage.state.rawValue)\(problem)", .warning,
+                    about: .run(status.run.id, stage: stage.name))
             default: break
             }
         }
-        if let line = line(status) { Output.progress(line) }
+        if let line = line(status) { Output.progress(line, about: .run(status.run.id)) }
     }
 
     private func line(_ status: RunStatus) -> String? {

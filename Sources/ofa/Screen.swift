@@ -2,6 +2,12 @@
 import Foundation
 import Intake
 
+/// The size of a terminal in cells.
+struct ScreenSize: Equatable {
+    /// The number of columns and of rows.
+    let columns, rows: Int
+}
+
 /// The terminal of a command, if the command has one.
 enum Screen {
     /// The width of tables in terminal cells: `COLUMNS` if set, else the terminal's width; nil (unlimited) if standard
@@ -17,8 +23,17 @@ enum Screen {
     /// Whether the progress line on standard error can be rewritten in place.
     static var rewritesProgress: Bool { isatty(2) == 1 && isClever }
 
-    /// Whether standard output can be cleared.
-    static var clears: Bool { isatty(1) == 1 && isClever }
+    /// Whether standard output can show a live view.
+    static var isLive: Bool { isatty(1) == 1 && isClever }
+
+    /// The size of the terminal of standard output; 80 columns and 24 rows if it is unknown.
+    static var window: ScreenSize {
+        var size = winsize()
+        guard ioctl(1, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else {
+            return ScreenSize(columns: 80, rows: 24)
+        }
+        return ScreenSize(columns: Int(size.ws_col), rows: Int(size.ws_row))
+    }
 
     /// Whether the terminal supports control sequences: `TERM` is set and is not `dumb`.
     private static var isClever: Bool { !["", "dumb"].contains(environment("TERM")) }

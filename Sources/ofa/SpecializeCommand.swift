@@ -137,27 +137,17 @@ struct SpecializeCommand: ParsableCommand {
             connection, run: runID, supernet: supernet, predictor: predictor,
             withEightBits: targets.contains { $0.target.bits == 8 }, note: Output.note)
         if measureHeldOut { sources = sources.measuringHeldOut }
-        let devices = try targets.map { try withTable($0, sources, connection) }
-        let room = room(for: devices.count)
+        let room = room(for: targets.count)
         let queue = JobQueue(connection)
-        let spec = try Specialization.runSpec(
-            devices, from: sources, timingThreads: wait ? room.threads : nil,
+        let plan = try PlannedSpecialization(
+            targets, from: sources, connection, timingThreads: wait ? room.threads : nil,
             fineTuning: try fineTune.map {
                 try Specialization.fineTuning(
                     epochs: $0, learningRate: fineTuneRate, of: sources, connection,
                     note: Output.note)
-            })
-        for device in devices {
-            try Specialization.check(device, from: sources, connection, note: Output.note)
-        }
-        let run = try EnqueuedRun(spec, queue) { connection in
-            for (device, before) in zip(devices, targets) {
-                guard let table = device.latencyTable, table != before.latencyTable else {
-                    continue
-                }
-                try DeviceStore(connection).setLatencyTable(table, of: device.target)
-            }
-        }
+            }, note: Output.note)
+        let devices = plan.devices
+        let run = try EnqueuedRun(plan.spec, queue) { try plan.save($0) }
         run.note()
         guard wait else {
             return try Output.answer(run, output) { try Output.line(String(run.run)) }
@@ -190,34 +180,6 @@ struct SpecializeCommand: ParsableCommand {
             let device = stored.limited(to: limits.replacing(stored.target.limits))
             return budgets.isEmpty ? [device] : budgets.map { $0.applied(to: device) }
         }
-    }
-
-    /// Returns `device`, without its latency table if that is outdated. If the device is a computer with a latency limit
-    /// but no latency table, the returned device has the newest table that was measured on this machine, if there is
-    /// one.
-    private func withTable(
-        _ device: StoredDevice, _ sources: Specialization.Sources, _ connection: Connection
-    ) throws -> StoredDevice {
-        let target = device.target
-        if let table = device.latencyTable, device.hasOutdatedTable {
-            Output.note(
-                "device \(target.name): its latency table, artifact \(table), was measured by an earlier method and is"
-                    + " not used")
-            return try withTable(
-                StoredDevice(target: target, latencyTable: nil, energyTable: device.energyTable),
-                sources, connection)
-        }
-        let store = DeviceStore(connection)
-        guard device.latencyTable == nil, target.kind == .computer,
-            target.limits.latencyMsMax != nil,
-            let table = try store.tableOfThisMachine(
-                space: sources.space, batch: target.batch, threads: target.threads)
-        else { return device }
-        Output.note(
-            "device \(target.name): uses this machine's latency table, artifact \(table);"
-                + " ofa device measure \(target.name) --anew measures again")
-        return StoredDevice(
-            target: target, latencyTable: table, energyTable: device.energyTable)
     }
 
     /// Returns the resources of this process with `workers` slots. The default is one slot per branch (device), but not

@@ -24,11 +24,13 @@ final class WorkSession: Sendable {
     /// The worker's first failure; nil if the worker has not failed.
     var failure: String? { failures.withLock(\.first) }
 
-    /// Starts a worker with the resources of `room`. `connection` is used only during this call.
+    /// Starts a worker with the resources of `room`. `connection` is used only during this call. `beforeStart` gets the
+    /// worker and its meter; if it throws, nothing is started.
     init(
         databaseURL: String, connection: Connection, room: HostRoom, kinds: [String]? = nil,
         run: RunID? = nil, untilIdle: Bool,
-        told: (@Sendable (JobEvent) -> Void)? = nil
+        told: (@Sendable (JobEvent) -> Void)? = nil,
+        beforeStart: (Worker, AttemptMeter) throws -> Void = { _, _ in }
     ) throws {
         let threads = room.threadsEach
         let factors = try FactorSet.load(connection)
@@ -54,8 +56,9 @@ final class WorkSession: Sendable {
                 prefetch: room.prefetch, budget: room.budget, ttlSeconds: room.leaseSeconds,
                 name: "worker", untilIdle: untilIdle, runID: run,
                 limits: room.limits, told: told,
-                report: { Output.note($0) }),
+                report: { Output.note($0, .warning) }),
             observer: meter)
+        try beforeStart(worker, meter)
         running = DispatchGroup()
         running.enter()
         Thread.detachNewThread { [running, worker, self] in
@@ -64,7 +67,7 @@ final class WorkSession: Sendable {
             } catch {
                 let problem = Output.describe(error)
                 failures.withLock { $0.append(problem) }
-                Output.note("the worker stopped: \(problem)")
+                Output.note("the worker stopped: \(problem)", .error)
             }
             running.leave()
         }

@@ -1,6 +1,7 @@
 // `ofa worker`: executes jobs of the queue until the worker is drained.
 
 import ArgumentParser
+import Dashboard
 import Foundation
 import Intake
 import Jobs
@@ -24,6 +25,8 @@ struct WorkerCommand: ParsableCommand {
             the worker itself: 0 if it ended as requested, even if jobs failed.
 
             A process is one worker. It has two connections, and one more for each slot whose stage reads or writes. \
+            --metrics-port serves what this process does to Prometheus, at /metrics; ofa serve has what all workers do.
+
             --offers names capabilities of this machine for stages that require them (requires: in a pipeline).
 
             Example:
@@ -31,6 +34,7 @@ struct WorkerCommand: ParsableCommand {
               ofa worker --slots 4 --threads 8 --memory-mb 16000 --limit train=1
               ofa worker --offers gpu,device:my-board --lease 60
               ofa worker --until-idle
+              ofa worker --log-format json --metrics-port 9464
             """)
 
     /// The number of jobs that run at the same time.
@@ -44,6 +48,10 @@ struct WorkerCommand: ParsableCommand {
     var kinds: String?
     /// The resource limits and settings of this process's worker.
     @OptionGroup var host: HostOptions
+    /// How lines on standard error look.
+    @OptionGroup var log: LogOptions
+    /// Where metrics are served.
+    @OptionGroup var metrics: MetricsOptions
     /// Whether to end when idle.
     @Flag(help: "End when no work is left.") var untilIdle = false
     /// The database.
@@ -73,9 +81,12 @@ struct WorkerCommand: ParsableCommand {
         let url = try database.url()
         let connection = try database.connect(url)
         let teller = QueueTeller()
+        var port: MetricsPort?
+        defer { port?.stop() }
         let session = try WorkSession(
             databaseURL: url, connection: connection, room: room, kinds: kindList,
-            untilIdle: untilIdle, told: { teller.hear($0) })
+            untilIdle: untilIdle, told: { teller.hear($0) },
+            beforeStart: { port = try metrics.serve($0, $1) })
         // The worker has its own connections; `connection` was only for the start.
         connection.close()
         let connect = { [database] in try database.connect(url) }

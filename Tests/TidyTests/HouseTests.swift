@@ -95,7 +95,7 @@ enum House {
             [
                 "Training", "Devices", "Search", "Interchange", "Jobs", "Artifacts", "Accounting",
             ], ["Pipelines"],
-            ["Dashboard", "ofa", "ofa-bench"],
+            ["Dashboard"], ["ofa", "ofa-bench"],
         ]
         let floor = Dictionary(
             uniqueKeysWithValues: floors.enumerated().flatMap { index, rooms in
@@ -114,6 +114,25 @@ enum House {
                     (learning.contains(file.room) && durability.contains(module))
                     || (durability.contains(file.room) && learning.contains(module))
                 #expect(!crosses, "\(file.path):\(number) imports \(module) of the other wing")
+            }
+        }
+    }
+
+    @Test("one file speaks HTTP, and pages carry no style, script or handler in their markup")
+    func web() {
+        for file in House.sources {
+            for (number, line) in file.code {
+                if line.hasPrefix("import FlyingFox") || line.hasPrefix("import FlyingSocks") {
+                    #expect(file.name == "WebServer.swift", "\(file.path):\(number)")
+                }
+            }
+            guard file.room == "Dashboard" else { continue }
+            for (number, line) in file.code {
+                for word in [" style=\\\"", " onclick", " onload", " onsubmit", "javascript:"]
+                where line.contains(word) {
+                    Issue.record(
+                        "\(file.path):\(number): \(word) is blocked by the policy of pages")
+                }
             }
         }
     }
@@ -161,9 +180,10 @@ enum House {
 
     @Test("SVG is written in Charts, so that all charts look alike")
     func drawings() {
+        // Assets has the icon of the dashboard.
+        let drawn = ["SavingsPlot.swift", "PlotText.swift", "Assets.swift"]
         for file in House.sources
-        where file.room != "Charts" && !["SavingsPlot.swift", "PlotText.swift"].contains(file.name)
-        {
+        where file.room != "Charts" && !drawn.contains(file.name) {
             for (number, line) in file.code {
                 for word in ["<svg", "<path", "<circle", "<rect"] where line.contains(word) {
                     Issue.record("\(file.path):\(number) writes \(word): use a chart")
@@ -281,9 +301,11 @@ enum House {
         }
     }
 
-    @Test("no async code: threads are explicit")
+    @Test("no async code but in the web frame: threads are explicit")
     func synchronous() {
-        for file in House.sources {
+        // OwnThread keeps tests off the pool that the web frame runs on.
+        for file in House.sources
+        where !file.path.hasPrefix("Sources/Dashboard/Web/") && file.name != "OwnThread.swift" {
             for (number, line) in file.code {
                 for word in [" async ", "await ", "actor ", "Task {", "Task.detached"]
                 where " \(line)".contains(" \(word)") {

@@ -108,6 +108,63 @@ left join ofa.pin on pin.digest = artifact.digest
 where (@run::bigint? is null or run_id = @run::bigint?) and (@kind::text? is null or kind = @kind::text?)
 order by artifact.id;
 
+-- name: ArtifactPage :many
+-- Returns artifacts as ArtifactListStored does, without their metadata: newest first, those before the artifact `before`
+-- (NULL: from the newest on), at most `most`.
+select artifact.id, kind, name, role, artifact.digest, '{}'::jsonb as metadata, run_id, job_id, token, stage,
+  artifact.created_at, blob.class, store, raw_bytes, stored_bytes, chunks, filter, codec, parent,
+  blob.created_at as blob_created_at, collected_at, pin.reason as pinned
+from ofa.artifact
+left join ofa.blob on blob.digest = artifact.digest
+left join ofa.pin on pin.digest = artifact.digest
+where (@run::bigint? is null or run_id = @run::bigint?) and (@kind::text? is null or kind = @kind::text?)
+  and artifact.id < coalesce(@before::bigint?, 9223372036854775807)
+order by artifact.id desc limit @most::int;
+
+-- name: NetworksOfDevice :many
+-- Returns the newest networks that were cut for a device, newest run first, at most `most`; looks at the newest `among`
+-- networks only.
+select * from (
+  select id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
+  from ofa.artifact where kind = 'subnet' and run_id is not null order by run_id desc, id desc limit @among::int) as network
+where metadata ->> 'device' = @device::text order by run_id desc, id desc limit @most::int;
+
+-- name: NewestNetworks :many
+-- Returns the newest network of each device, among the newest `among` networks.
+select distinct on (metadata ->> 'device') * from (
+  select id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
+  from ofa.artifact where kind = 'subnet' and run_id is not null order by run_id desc, id desc limit @among::int) as network
+order by metadata ->> 'device', run_id desc, id desc;
+
+-- name: SupernetsWithPredictor :many
+-- Returns the supernets on whose networks the newest `among` predictors that runs made were fitted, newest first.
+select distinct supernet.id, supernet.kind, supernet.name, supernet.role, supernet.digest, supernet.metadata, supernet.run_id,
+  supernet.job_id, supernet.token, supernet.stage, supernet.created_at
+from (select token from ofa.artifact where kind = 'predictor' and run_id is not null
+  order by run_id desc, id desc limit @among::int) as predictor
+join ofa.artifact_input as fitted on fitted.token = predictor.token and fitted.role = 'accuracy-samples'
+join ofa.artifact as samples on samples.id = fitted.artifact_id
+join ofa.artifact_input as measured on measured.token = samples.token and measured.role = 'supernet'
+join ofa.artifact as supernet on supernet.id = measured.artifact_id
+order by supernet.id desc;
+
+-- name: EvaluationsOfNetwork :many
+-- Returns the evaluations of the network that a search chose, and from which the attempt `token` made its outputs: those of
+-- the same search result, newest first, at most `most`.
+select evaluation.id, evaluation.kind, evaluation.name, evaluation.role, evaluation.digest, evaluation.metadata,
+  evaluation.run_id, evaluation.job_id, evaluation.token, evaluation.stage, evaluation.created_at
+from ofa.artifact_input as own
+join ofa.artifact_input as other on other.artifact_id = own.artifact_id and other.role = 'search-result'
+join ofa.artifact as evaluation on evaluation.token = other.token and evaluation.kind = 'evaluation'
+where own.token = @token::bigint and own.role = 'search-result' order by evaluation.id desc limit @most::int;
+
+-- name: SavingsRuns :many
+-- Returns the newest runs that evaluated a network that a search chose, newest first, at most `most`: only these may have
+-- measured what a supernet saves.
+select distinct artifact.run_id from ofa.artifact
+join ofa.artifact_input on artifact_input.token = artifact.token and artifact_input.role = 'search-result'
+where artifact.kind = 'evaluation' and artifact.run_id is not null order by artifact.run_id desc limit @most::int;
+
 -- name: ArtifactNewestMade :many
 -- Returns those artifacts of a kind that were made by runs, newest run first; `run` NULL means any run. With
 -- `after_run` and `after`, the list begins after the artifact `after` of the run `after_run`.

@@ -4,16 +4,26 @@
 select ofa_api_1.save_device(@name::text, @target::jsonb, @latency_table::bigint?, @energy_table::bigint?);
 
 -- name: DeviceGet :one
--- Returns one device target, with the metadata of its latency table.
-select device.name, device.target, device.latency_table, device.energy_table, artifact.metadata as table_metadata
+-- Returns one device target, with the metadata of its latency table and when that was recorded.
+select device.name, device.target, device.latency_table, device.energy_table, artifact.metadata as table_metadata,
+  artifact.created_at as table_recorded_at
 from ofa.device left join ofa.artifact on artifact.id = device.latency_table
 where device.name = @name::text;
 
 -- name: DeviceList :many
--- Returns all device targets, ordered by name.
-select device.name, device.target, device.latency_table, device.energy_table, artifact.metadata as table_metadata
+-- Returns all device targets as DeviceGet does, ordered by name.
+select device.name, device.target, device.latency_table, device.energy_table, artifact.metadata as table_metadata,
+  artifact.created_at as table_recorded_at
 from ofa.device left join ofa.artifact on artifact.id = device.latency_table
 order by device.name;
+
+-- name: RunsOfDevice :many
+-- Returns the newest runs with jobs for a device, newest first, at most `most`; looks at the newest `among` rows of
+-- ofa.account with a device only.
+select id, name, state, created_at, ended_at from ofa.run
+where id in (select run_id from (select run_id, device from ofa.account where device is not null
+  order by run_id desc limit @among::int) as booked where device = @device::text)
+order by id desc limit @most::int;
 
 -- name: DeviceSetTable :exec
 -- Sets the latency table measured for a device, if the device still has this kind, batch size and number of threads: the

@@ -44,7 +44,8 @@ struct Gate: Sendable {
         guard token != nil || hasOwnName(request) else {
             return .text("this server answers to localhost and its IP address only\n", status: 421)
         }
-        let isOpen = ["healthz", "readyz", "login", "assets"].contains(request.path.first ?? "")
+        let isOpen = ["healthz", "readyz", "login", "assets", "favicon.ico"].contains(
+            request.path.first ?? "")
         guard isOpen || isKnown(request) else {
             let wantsPage = (request.headers["accept"] ?? "").contains("text/html")
             if wantsPage, request.method != "POST" { return .redirect(to: "/login") }

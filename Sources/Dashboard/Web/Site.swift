@@ -63,6 +63,9 @@ public final class Site: Sendable {
         case "assets":
             guard let file = Assets.file(request.path.last ?? "") else { break }
             return file
+        // Browsers ask for it beside files that are no pages.
+        case "favicon.ico" where request.path.count == 1:
+            return Assets.file("icon.svg") ?? .text("", status: 404)
         case "healthz" where request.path.count == 1: return .text("ok\n")
         case "readyz" where request.path.count == 1:
             try await readers.read { try $0.ping(timeoutSeconds: 5) }

@@ -33,16 +33,19 @@ enum Style {
         .tiles dt{color:var(--soft);font-size:13px}.tiles dd{margin:0;font-size:20px;font-weight:600}
         .facts{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:4px 18px;margin:0}
         .facts dt{color:var(--soft)}.facts dd{margin:0}
+        .tiles+.facts{margin-top:14px}
         .scroll{overflow-x:auto}
         table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
         thead th{font-weight:600;color:var(--soft);font-size:13px;white-space:nowrap}
         th,td{padding:6px 14px 6px 0;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}
+        tbody th:not(.number),td:not(.number){min-width:8em}
         tbody th{font-weight:500}th.number,td.number{text-align:right;white-space:nowrap}
         th:last-child,td:last-child{padding-right:0}tbody tr:last-child>*{border-bottom:0}
         .state{white-space:nowrap}.good{color:var(--good)}.bad{color:var(--bad)}.waiting{color:var(--wait)}
         .running{color:var(--accent)}.none{color:var(--soft)}
         progress{width:90px;height:10px;vertical-align:middle;accent-color:var(--accent)}
-        figure{margin:6px 0 0}figure svg{width:100%;height:auto}figure svg.wide{max-width:960px}
+        figure{margin:6px 0 0;overflow-x:auto}figure svg{width:100%;height:auto}figure svg.wide{max-width:960px}
+        figure svg.scrolls,figure svg.natural{width:auto}
         img{max-width:100%;height:auto}
         pre{margin:0;font:13px/1.45 ui-monospace,SFMono-Regular,Menlo,monospace;white-space:pre-wrap;max-height:32em;
         overflow:auto}
@@ -59,6 +62,7 @@ enum Style {
         .top{padding:0 10px}.top a{padding:11px 8px}main{padding:14px 10px 28px}section{padding:14px 12px}h1{font-size:21px}
         .scroll{overflow:visible}table,tbody,tr,td,tbody th{display:block}thead{display:none}
         tr{padding:8px 0;border-bottom:1px solid var(--line)}tbody tr:last-child{border-bottom:0}td:empty{display:none}
+        tbody th:not(.number),td:not(.number){min-width:0}
         th,td,th.number,td.number{padding:2px 0;border:0;white-space:normal;text-align:left}tbody th{font-weight:600}
         td{display:flex;justify-content:space-between;gap:12px}
         td::before{content:attr(data-label);color:var(--soft);font-size:13px;flex:none}

@@ -3,6 +3,7 @@
 import FlyingFox
 import FlyingSocks
 import Foundation
+import Synchronization
 
 /// An HTTP server on one address. Its connections are tasks; a client that reads slowly delays only itself.
 public final class WebServer: Sendable {
@@ -10,7 +11,7 @@ public final class WebServer: Sendable {
     public typealias Handler = @Sendable (WebRequest) async -> WebResponse
 
     private let server: HTTPServer
-    private let task: Task<Void, any Error>
+    private let task: Task<Void, Never>
     /// The port on which it listens.
     public let port: Int
 
@@ -38,21 +39,21 @@ public final class WebServer: Sendable {
         await server.appendRoute("*") { request in
             await Self.answer(request, handler)
         }
-        let task = Task { try await server.run() }
-        self.task = task
-        do {
-            // Whichever comes first: it listens, or it ended because it cannot.
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await server.waitUntilListening(timeout: 10) }
-                group.addTask { try await task.value }
-                try await group.next()
-                group.cancelAll()
+        let ending = Ending()
+        task = Task {
+            do {
+                try await server.run()
+            } catch {
+                ending.reason.withLock { $0 = error.localizedDescription }
             }
-        } catch {
-            task.cancel()
-            throw DashboardError(
-                .address, "cannot listen on \(host), port \(port): \(error.localizedDescription)",
-                remedy: "give another --port, or stop the program that has it")
+        }
+        while await !server.isListening {
+            if let reason = ending.reason.withLock({ $0 }) {
+                throw DashboardError(
+                    .address, "cannot listen on \(host), port \(port): \(reason)",
+                    remedy: "give another --port, or stop the program that has it")
+            }
+            try await Task.sleep(for: .milliseconds(5))
         }
         switch await server.listeningAddress {
         case .ip4(_, let port), .ip6(_, let port): self.port = Int(port)
@@ -64,8 +65,12 @@ public final class WebServer: Sendable {
     public func stop(seconds: Double = 2) async {
         await server.stop(timeout: seconds)
         task.cancel()
-        // The task ends with an error whenever its server is stopped.
-        _ = await task.result
+        await task.value
+    }
+
+    /// Why the server ended.
+    private final class Ending: Sendable {
+        let reason = Mutex<String?>(nil)
     }
 
     private static func answer(_ request: HTTPRequest, _ handler: Handler) async -> HTTPResponse {

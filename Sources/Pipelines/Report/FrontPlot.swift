@@ -21,6 +21,8 @@ public struct FrontPlot: Sendable {
 
     /// The chart.
     public let chart: ScatterChart
+    /// The networks of the front, cheapest first: the cost with its unit, and the predicted accuracy.
+    public let rows: [(cost: String, accuracy: String)]
 
     /// Prepares the plot of a network's front; nil if the network's search stored no front.
     public init?(_ row: RunReport.NetworkRow) {
@@ -32,6 +34,14 @@ public struct FrontPlot: Sendable {
                     x: cost, y: 100 * network.predictedAccuracy,
                     tip: "\(ReportText.amount(cost)) \(axis.unit), predicted "
                         + ReportText.percent(network.predictedAccuracy))
+            }
+        }
+        rows = front.networks.compactMap { network in
+            axis.value(network.metrics).map {
+                (
+                    "\(ReportText.amount($0)) \(axis.unit)",
+                    ReportText.percent(network.predictedAccuracy)
+                )
             }
         }
         let expected: Double? =

@@ -149,6 +149,30 @@ public struct SavingsPlot: Sendable {
         return (parts + ["</svg>"]).joined(separator: "\n") + "\n"
     }
 
+    /// The means of the same plot as a chart of a page.
+    public var chart: LineChart {
+        let unit = isEnergy ? "kJ" : "h"
+        let means = lines.map { line in
+            let points = [0, measured, most].map { count in
+                let cost = line.mean.start + Double(count) * line.mean.each
+                return LineChart.Point(
+                    x: Double(count), y: cost,
+                    tip: "\(line.name), \(count) devices: \(ReportText.amount(cost)) \(unit)")
+            }
+            return LineChart.Line(line.name, [points], look: line.place, hasDots: true)
+        }
+        let marks = crossings.filter { $0.targets <= most }.map {
+            LineChart.Mark(x: Double($0.targets), tip: "pays from \($0.targets) devices")
+        }
+        return LineChart(
+            title: "\(isEnergy ? "Energy" : "Time") of networks over the number of devices",
+            xCaption: "devices; dots: none, the \(measured) that were measured, and the last",
+            panels: [
+                LineChart.Panel(
+                    isEnergy ? "energy, kJ" : "time of all attempts, h", means, marks: marks)
+            ])
+    }
+
     private func grid(_ x: PlotScale, _ y: PlotScale) -> [String] {
         var parts: [String] = []
         for tick in x.ticks(size == .wide ? 8 : 5) {

@@ -22,6 +22,12 @@ struct ArmEvaluation: Codable, Sendable, Equatable {
         let macs, params: Int
         /// The same on the held-out images; nil without held-out images, and in data of older versions.
         var heldOutTop1, heldOutLoss: Double?
+        /// How many test images of class i were taken for class j, at index i · classes + j. Only in the content of the
+        /// artifact; nil in its metadata, for more than `mostClasses` classes, and in data of older versions.
+        var confusion: [Int]?
+
+        /// The most classes of which the predictions are counted.
+        static let mostClasses = 256
     }
 
     /// The way of training, and the seed of this repetition.
@@ -35,6 +41,17 @@ struct ArmEvaluation: Codable, Sendable, Equatable {
     var heldOutImages: Int?
     /// The steps of the supernet's training, in all phases; nil if unknown.
     var steps: Int?
+
+    /// A copy without the counts by class, which would be too long for metadata.
+    var summary: ArmEvaluation {
+        ArmEvaluation(
+            arm: arm, seed: seed, netEpochs: netEpochs, testImages: testImages,
+            networks: networks.map { network in
+                var network = network
+                network.confusion = nil
+                return network
+            }, heldOutImages: heldOutImages, steps: steps)
+    }
 }
 
 enum EvaluateStage {
@@ -67,7 +84,7 @@ enum EvaluateStage {
             let calibrated = try evaluator.calibrate(
                 shapes, data: images.data, count: count, seed: context.arguments.seed
             ) { try report(0.2 * $0) }
-            let results = try evaluator.measure(
+            let results = try evaluator.measureByClass(
                 calibrated, loader: loader, images: Array(0..<source.count)
             ) { try report(0.2 + 0.5 * $0) }
             let heldOut =
@@ -77,12 +94,15 @@ enum EvaluateStage {
                     calibrated, loader: images.data.loader, images: images.heldOut
                 ) { try report(0.7 + 0.3 * $0) }
             for (place, one) in networks.enumerated() {
-                let cost = NetworkCost(shapes[place])
+                let cost = NetworkCost(shapes[place]), (test, confusion) = results[place]
                 measured[one.name] = ArmEvaluation.Network(
-                    name: one.name, arch: one.arch, top1: results[place].top1,
-                    loss: finite(results[place].loss), macs: cost.macs, params: cost.parameters,
+                    name: one.name, arch: one.arch, top1: test.top1,
+                    loss: finite(test.loss), macs: cost.macs, params: cost.parameters,
                     heldOutTop1: heldOut?[place].top1,
-                    heldOutLoss: heldOut.flatMap { finite($0[place].loss) })
+                    heldOutLoss: heldOut.flatMap { finite($0[place].loss) },
+                    confusion: confusion.flatMap {
+                        $0.classes <= ArmEvaluation.Network.mostClasses ? $0.counts : nil
+                    })
             }
             done += networks.count
         }
@@ -99,7 +119,7 @@ enum EvaluateStage {
             [
                 try StageOutput.Made(
                     .evaluation, name: "\(context.space.name)-\(context.arguments.stage)",
-                    digest: digest, metadata: evaluation)
+                    digest: digest, metadata: evaluation.summary)
             ],
             result: NoResult())
     }

@@ -227,7 +227,7 @@ enum FineTuneStage {
             figures.testAccuracy = new.testAccuracy
             figures.testImages = new.testImages
             (figures.flashBytes, figures.assumption) = (new.flashBytes, new.assumption)
-            figures.eightBits = new.eightBits
+            (figures.eightBits, figures.confusion) = (new.eightBits, new.confusion)
             figures = figures.timed(kept.timer?.timing)
             figures.describe(context.space, source.images)
         }

@@ -16,6 +16,8 @@ extension MaterialiseStage {
         let test: Evaluator.Result, heldOut: Evaluator.Result?
         /// In eight bits, on the same images; nil if the device has no eight bits.
         let eightBits: (test: Confusion, heldOut: Confusion?)?
+        /// The predictions in floats on the test images by class; nil if an output was not finite.
+        var byClass: Confusion?
     }
 
     /// Measures accuracy on the test images and, to compare with the prediction, on `heldOut` held-out images. The test
@@ -27,20 +29,21 @@ extension MaterialiseStage {
     ) throws -> Measured {
         let evaluator = Evaluator(cut.network), timers = timing.compactMap(\.timer)
         let engine = try context.engine(), classes = cut.alone.classes
+        let network = Evaluator.Calibrated(
+            cut.alone, statistics: cut.network.weights.statistics)
         func measure(_ loader: BatchLoader, _ images: [Int], _ table: inout Confusion) throws
-            -> Evaluator.Result
+            -> (result: Evaluator.Result, confusion: Confusion?)
         {
             try cut.quantised?.count(images, loader, engine: engine, into: &table) { _ in
                 try context.job.stopIfAsked()
             }
-            return try evaluator.measure(
-                cut.alone, statistics: cut.network.weights.statistics, loader: loader,
-                images: images)
+            return try evaluator.measureByClass([network], loader: loader, images: images)[0]
         }
         let source = try context.images(.testImages).source
         let loader = BatchLoader(source, normalization: images.normalization)
         let count = source.count, share = (1 - done) * (heldOut > 0 ? 0.58 : 1)
         var parts: [Evaluator.Result] = [], test = Confusion(classes: classes)
+        var byClass: Confusion? = Confusion(classes: classes)
         let processors = timers.map(\.threads).max().map { ThreadPinning.leastBusy($0) }
         func time() {
             processors?.whilePinned { pinning in
@@ -53,7 +56,9 @@ extension MaterialiseStage {
         for part in 0..<testParts {
             time()
             let end = count * (part + 1) / testParts
-            parts.append(try measure(loader, Array(count * part / testParts..<end), &test))
+            let own = try measure(loader, Array(count * part / testParts..<end), &test)
+            parts.append(own.result)
+            if let counts = own.confusion { byClass?.add(counts) } else { byClass = nil }
             try context.job.stopIfAsked()
             context.job.progress(
                 fraction: done + share * Double(part + 1) / Double(testParts),
@@ -64,15 +69,17 @@ extension MaterialiseStage {
         guard heldOut > 0 else {
             return Measured(
                 test: floats, heldOut: nil,
-                eightBits: cut.quantised.map { _ in (test: test, heldOut: nil) })
+                eightBits: cut.quantised.map { _ in (test: test, heldOut: nil) },
+                byClass: byClass)
         }
         context.job.progress(fraction: done + share, message: "measuring on held-out images")
         var table = Confusion(classes: classes)
         let own = try measure(
-            images.data.loader, Array(images.heldOut.prefix(heldOut)), &table)
+            images.data.loader, Array(images.heldOut.prefix(heldOut)), &table
+        ).result
         return Measured(
             test: floats, heldOut: own,
-            eightBits: cut.quantised.map { _ in (test: test, heldOut: table) })
+            eightBits: cut.quantised.map { _ in (test: test, heldOut: table) }, byClass: byClass)
     }
 
     /// The number of parts of the test images, and of latency timings before each part and after
@@ -99,6 +106,9 @@ extension MaterialiseStage {
         figures.latencyError = choice?.latencyError
         figures.energyMJ = choice?.result.metrics.energyMJ ?? metrics.energyMJ
         figures.testImages = measured.test.images
+        figures.confusion = (measured.eightBits?.test ?? measured.byClass).flatMap {
+            $0.classes <= NetworkFigures.mostClasses ? $0.counts : nil
+        }
         figures.heldOutAccuracy = measured.eightBits?.heldOut?.top1 ?? measured.heldOut?.top1
         figures.heldOutImages = measured.heldOut?.images
         figures.eightBits = cut.quantised.map {

@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/grant_reading.sql.
     static let grantReading = Routine(
-        name: "grant_reading", checksum: "4a3e3190d48dc2d69437e5dccbd2f5429ae8aa403465aeeca8d36143ec53e0ac", sql: #"""
-        -- Lets the role `p_role` execute the functions that read-only statements in sql/queries call.
+        name: "grant_reading", checksum: "176ee75cb428bf08a387393e656ce37daea5acaf3b3deed799b841fa2ed70594", sql: #"""
+        -- Lets the role `p_role` execute the functions that read-only statements in sql/queries call, and read how many leases there
+        -- were.
         create or replace function ofa.grant_reading(p_role text) returns void language plpgsql as $$
         begin
           execute format('grant execute on function ofa.now(), ofa.attempts_of(bigint[], timestamptz, timestamptz),
@@ -14,6 +15,7 @@ extension Routine {
             ofa.factor_periods(int, text, text), ofa.host_spans(),
             ofa.cost_sums(text, bigint[], date, date, int, text, text),
             ofa.cost_totals(text, bigint, date, date, int, text, text), ofa.has_begun(bigint) to %I', p_role);
+          execute format('grant select on sequence ofa.lease_token to %I', p_role);
         end
         $$;
         """#)

@@ -187,6 +187,87 @@ extension Request {
         order by artifact.id;
         """#)
 
+    /// Returns artifacts as ArtifactListStored does, without their metadata: newest first, those before the artifact `before`
+    /// (NULL: from the newest on), at most `most`.
+    public static func artifactPage(run: Int64?, kind: String?, before: Int64?, most: Int) -> Request {
+        Request(artifactPageStatement, [run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null, before.map { .int($0) } ?? .null, .int(most)])
+    }
+    private static let artifactPageStatement = Statement(name: "ArtifactPage", sql: #"""
+        select artifact.id, kind, name, role, artifact.digest, '{}'::jsonb as metadata, run_id, job_id, token, stage,
+          artifact.created_at, blob.class, store, raw_bytes, stored_bytes, chunks, filter, codec, parent,
+          blob.created_at as blob_created_at, collected_at, pin.reason as pinned
+        from ofa.artifact
+        left join ofa.blob on blob.digest = artifact.digest
+        left join ofa.pin on pin.digest = artifact.digest
+        where ($1::bigint is null or run_id = $1::bigint) and ($2::text is null or kind = $2::text)
+          and artifact.id < coalesce($3::bigint, 9223372036854775807)
+        order by artifact.id desc limit $4::int;
+        """#)
+
+    /// Returns the newest networks that were cut for a device, newest run first, at most `most`; looks at the newest `among`
+    /// networks only.
+    public static func networksOfDevice(among: Int, device: String, most: Int) -> Request {
+        Request(networksOfDeviceStatement, [.int(among), .text(device), .int(most)])
+    }
+    private static let networksOfDeviceStatement = Statement(name: "NetworksOfDevice", sql: #"""
+        select * from (
+          select id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
+          from ofa.artifact where kind = 'subnet' and run_id is not null order by run_id desc, id desc limit $1::int) as network
+        where metadata ->> 'device' = $2::text order by run_id desc, id desc limit $3::int;
+        """#)
+
+    /// Returns the newest network of each device, among the newest `among` networks.
+    public static func newestNetworks(among: Int) -> Request {
+        Request(newestNetworksStatement, [.int(among)])
+    }
+    private static let newestNetworksStatement = Statement(name: "NewestNetworks", sql: #"""
+        select distinct on (metadata ->> 'device') * from (
+          select id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
+          from ofa.artifact where kind = 'subnet' and run_id is not null order by run_id desc, id desc limit $1::int) as network
+        order by metadata ->> 'device', run_id desc, id desc;
+        """#)
+
+    /// Returns the supernets on whose networks the newest `among` predictors that runs made were fitted, newest first.
+    public static func supernetsWithPredictor(among: Int) -> Request {
+        Request(supernetsWithPredictorStatement, [.int(among)])
+    }
+    private static let supernetsWithPredictorStatement = Statement(name: "SupernetsWithPredictor", sql: #"""
+        select distinct supernet.id, supernet.kind, supernet.name, supernet.role, supernet.digest, supernet.metadata, supernet.run_id,
+          supernet.job_id, supernet.token, supernet.stage, supernet.created_at
+        from (select token from ofa.artifact where kind = 'predictor' and run_id is not null
+          order by run_id desc, id desc limit $1::int) as predictor
+        join ofa.artifact_input as fitted on fitted.token = predictor.token and fitted.role = 'accuracy-samples'
+        join ofa.artifact as samples on samples.id = fitted.artifact_id
+        join ofa.artifact_input as measured on measured.token = samples.token and measured.role = 'supernet'
+        join ofa.artifact as supernet on supernet.id = measured.artifact_id
+        order by supernet.id desc;
+        """#)
+
+    /// Returns the evaluations of the network that a search chose, and from which the attempt `token` made its outputs: those of
+    /// the same search result, newest first, at most `most`.
+    public static func evaluationsOfNetwork(token: Int64, most: Int) -> Request {
+        Request(evaluationsOfNetworkStatement, [.int(token), .int(most)])
+    }
+    private static let evaluationsOfNetworkStatement = Statement(name: "EvaluationsOfNetwork", sql: #"""
+        select evaluation.id, evaluation.kind, evaluation.name, evaluation.role, evaluation.digest, evaluation.metadata,
+          evaluation.run_id, evaluation.job_id, evaluation.token, evaluation.stage, evaluation.created_at
+        from ofa.artifact_input as own
+        join ofa.artifact_input as other on other.artifact_id = own.artifact_id and other.role = 'search-result'
+        join ofa.artifact as evaluation on evaluation.token = other.token and evaluation.kind = 'evaluation'
+        where own.token = $1::bigint and own.role = 'search-result' order by evaluation.id desc limit $2::int;
+        """#)
+
+    /// Returns the newest runs that evaluated a network that a search chose, newest first, at most `most`: only these may have
+    /// measured what a supernet saves.
+    public static func savingsRuns(most: Int) -> Request {
+        Request(savingsRunsStatement, [.int(most)])
+    }
+    private static let savingsRunsStatement = Statement(name: "SavingsRuns", sql: #"""
+        select distinct artifact.run_id from ofa.artifact
+        join ofa.artifact_input on artifact_input.token = artifact.token and artifact_input.role = 'search-result'
+        where artifact.kind = 'evaluation' and artifact.run_id is not null order by artifact.run_id desc limit $1::int;
+        """#)
+
     /// Returns those artifacts of a kind that were made by runs, newest run first; `run` NULL means any run. With
     /// `after_run` and `after`, the list begins after the artifact `after` of the run `after_run`.
     public static func artifactNewestMade(kind: String, run: Int64?, afterRun: Int64?, after: Int64?, most: Int) -> Request {

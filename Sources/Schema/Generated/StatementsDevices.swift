@@ -3,9 +3,10 @@
 import Postgres
 
 extension Statement {
-    /// Returns all device targets, ordered by name.
+    /// Returns all device targets as DeviceGet does, ordered by name.
     public static let deviceList = Statement(name: "DeviceList", sql: #"""
-        select device.name, device.target, device.latency_table, device.energy_table, artifact.metadata as table_metadata
+        select device.name, device.target, device.latency_table, device.energy_table, artifact.metadata as table_metadata,
+          artifact.created_at as table_recorded_at
         from ofa.device left join ofa.artifact on artifact.id = device.latency_table
         order by device.name;
         """#)
@@ -21,14 +22,27 @@ extension Request {
         select ofa_api_1.save_device($1::text, $2::jsonb, $3::bigint, $4::bigint);
         """#)
 
-    /// Returns one device target, with the metadata of its latency table.
+    /// Returns one device target, with the metadata of its latency table and when that was recorded.
     public static func deviceGet(name: String) -> Request {
         Request(deviceGetStatement, [.text(name)])
     }
     private static let deviceGetStatement = Statement(name: "DeviceGet", sql: #"""
-        select device.name, device.target, device.latency_table, device.energy_table, artifact.metadata as table_metadata
+        select device.name, device.target, device.latency_table, device.energy_table, artifact.metadata as table_metadata,
+          artifact.created_at as table_recorded_at
         from ofa.device left join ofa.artifact on artifact.id = device.latency_table
         where device.name = $1::text;
+        """#)
+
+    /// Returns the newest runs with jobs for a device, newest first, at most `most`; looks at the newest `among` rows of
+    /// ofa.account with a device only.
+    public static func runsOfDevice(among: Int, device: String, most: Int) -> Request {
+        Request(runsOfDeviceStatement, [.int(among), .text(device), .int(most)])
+    }
+    private static let runsOfDeviceStatement = Statement(name: "RunsOfDevice", sql: #"""
+        select id, name, state, created_at, ended_at from ofa.run
+        where id in (select run_id from (select run_id, device from ofa.account where device is not null
+          order by run_id desc limit $1::int) as booked where device = $2::text)
+        order by id desc limit $3::int;
         """#)
 
     /// Sets the latency table measured for a device, if the device still has this kind, batch size and number of threads: the
